@@ -1,0 +1,44 @@
+"""Changes: what a batch of spans changed in the published facts, as rows with a weight.
+
+A run that is published for the first time is one row of weight +1. A correction is two rows: the run as it was
+counted (-1) and as it is (+1). Whoever adds up `weight` over all rows ever emitted has the truth, whatever the order,
+batching or number of workers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.runs.record import RUN
+
+CALL = np.dtype(
+    [
+        ("run", np.int64),  # row in `Changes.runs` that gives workflow and cohorts
+        ("tool", np.int64),  # name digest; 0 where a tool call has no tool name
+        ("minute", np.int64),  # event time of the calls, Unix minutes
+        ("calls", np.int64),  # signed: already times the weight
+        ("errors", np.int64),
+        ("timeouts", np.int64),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """`runs` are RUN rows, `weight` +1, -1, or 0 (a row that only gives calls their cohorts)."""
+
+    runs: NDArray[np.void]
+    weight: NDArray[np.int64]
+    calls: NDArray[np.void]
+    records: NDArray[np.void]
+    """RUN rows to be told as run records, `revision` set."""
+    names: dict[int, str]
+    """Text of every name digest in the rows."""
+
+    @staticmethod
+    def none() -> Changes:
+        """Nothing changed."""
+        return Changes(np.empty(0, RUN), np.empty(0, np.int64), np.empty(0, CALL), np.empty(0, RUN), {})
