@@ -106,6 +106,7 @@ RUN = np.dtype(
         ("agent_status", _I8),
         ("outcome", _I8),  # Outcome, derived when published
         ("outcome_from", _I8),
+        ("task", _I8),  # how task_success counts it, after the policy for unknown outcomes: 0 not, 1 good, 2 bad
         ("escalated", _I8),
         ("closed_by", _I8),
         ("life", _I8),
