@@ -1,0 +1,154 @@
+"""The README is executed: its commands run, its services come up and stop, its output is what is printed.
+
+Before a `bash` block a comment may say how it is to be taken; without one it is run and must succeed:
+
+    <!-- not run: WHY -->
+    <!-- runs until stopped; ready at URL -->        started, waited for, and stopped by SIGTERM at the end
+
+A `text` block after `<!-- output -->` is what the last block printed; `…` in it stands for anything.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+START_S = 180
+"""Seconds for a service to come up: on a fresh machine the kernels are compiled first."""
+RUN_S = 240
+STOP_S = 30
+
+
+class Block(NamedTuple):
+    """A fenced block: the comment before it, its language, its text."""
+
+    comment: str
+    language: str
+    text: str
+
+
+def blocks(*languages: str) -> list[Block]:
+    """List the blocks of the README that are in one of the languages, from top to bottom."""
+    found = re.findall(r"(?:<!-- ([^\n]*?) -->\n\n?)?```(\w+)\n(.*?)```", README, re.DOTALL)
+    return [block for block in map(Block._make, found) if block.language in languages]
+
+
+def environment() -> dict[str, str]:
+    """Give an environment in which `uv run` means this checkout as it is installed, from any folder."""
+    return {**os.environ, "UV_PROJECT": str(ROOT), "UV_NO_SYNC": "1", "COLUMNS": "120", "NO_COLOR": "1"}
+
+
+def run(block: Block, folder: Path) -> str:
+    """Run a block; it must succeed. Gives what it printed."""
+    line = ["bash", "-euo", "pipefail", "-c", block.text]
+    done = subprocess.run(
+        line,
+        cwd=folder,
+        env=environment(),
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=RUN_S,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, f"{block.text}{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@contextmanager
+def service(block: Block, folder: Path) -> Iterator[None]:
+    """Start a block that runs until it is stopped, wait until it is ready, and see that SIGTERM ends it well."""
+    with (folder / "service.log").open("w+") as log:
+        process = subprocess.Popen(
+            ["bash", "-c", f"exec {block.text}"],
+            cwd=folder,
+            env=environment(),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+        )
+        try:
+            wait_for(block.comment.split(" ready at ")[1], process, Path(log.name))
+            yield
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(STOP_S) == 0, Path(log.name).read_text()
+        finally:
+            process.kill()
+            process.wait()
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Return when the address answers; fails when the process ends before it, or takes too long."""
+    end = time.monotonic() + START_S
+    while time.monotonic() < end:
+        assert process.poll() is None, log.read_text()
+        try:
+            with urllib.request.urlopen(url, timeout=1):  # noqa: S310 (an address that the README names)
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.1)
+    pytest.fail(f"{url} did not answer within {START_S} s:\n{log.read_text()}")
+
+
+def normal(text: str) -> str:
+    """Take out what depends on the terminal: trailing spaces, empty lines at the ends."""
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
+@pytest.mark.slow
+def test_the_commands_work_and_print_what_is_shown(tmp_path: Path) -> None:
+    """Every command of the README runs from top to bottom in an empty folder and prints what the README shows."""
+    if find_spec("flyball.cli") is None:
+        pytest.skip("there is no command line yet")
+    if shutil.which("uv") is None:
+        assert os.environ.get("CI") != "true", "uv is missing"
+        pytest.skip("uv is missing: the README's commands start with it")
+    printed = ""
+    with ExitStack() as services:
+        for block in blocks("bash", "text"):
+            if block.comment == "output":
+                shown = ".*?".join(map(re.escape, normal(block.text).split("…")))
+                assert re.search(shown, normal(printed), re.DOTALL), f"shown:\n{block.text}\nprinted:\n{printed}"
+            elif block.comment.startswith("runs until stopped"):
+                services.enter_context(service(block, tmp_path))
+            elif block.language == "bash" and not block.comment.startswith("not run"):
+                printed = run(block, tmp_path)
+
+
+def test_the_test_command_is_what_ci_runs() -> None:
+    """The README's test command is the last thing that .ci/run does, so that CI ends with pytest's summary."""
+    (command,) = [block.text.strip() for block in blocks("bash") if "these are the tests" in block.comment]
+    assert (ROOT / ".ci" / "run").read_text().rstrip().splitlines()[-1] == f'{command} "$@"'
+
+
+def test_the_collector_settings_are_yaml() -> None:
+    """What the README says to paste into a Collector is YAML that names the topics Flyball reads."""
+    settings = [yaml.safe_load(block.text) for block in blocks("yaml")]
+    kafka = next(part["exporters"]["kafka"] for part in settings if "kafka" in part["exporters"])
+    assert kafka["traces"]["topic"] == "otlp_spans"
+    assert kafka["logs"]["topic"] == "otlp_logs"
+
+
+def test_the_links_lead_somewhere() -> None:
+    """Every relative link of the README and of the documents is a file of the repository."""
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]
+    links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#:\s]+)\)", page.read_text())]
+    assert [f"{page.name}: {link}" for page, link in links if not (page.parent / link).exists()] == []
