@@ -11,13 +11,11 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-CODE = ("benchmarks", "flows", "flyball", "models", "scripts", "streams", "tests")
-
 STEPS = {
-    "lint": ("ruff", "check", *CODE),
-    "format": ("ruff", "format", "--check", *CODE),
+    "lint": ("ruff", "check"),
+    "format": ("ruff", "format", "--check"),
     "types": ("mypy",),
-    "imports": ("lint-imports", "--no-cache"),
+    "imports": ("lint-imports", "--no-cache", "--no-logo"),
     "tests": ("pytest",),
 }
 
