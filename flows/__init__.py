@@ -1,0 +1,1 @@
+"""Bytewax dataflows: sources, steps, sinks, launcher. The only folder that imports the engine."""

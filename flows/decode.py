@@ -1,0 +1,147 @@
+"""Step `decode`: raw messages of an activation -> spans per run shard, in one pass."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import orjson
+
+from flows.items import Outbound, RawBatch, ShardCells, ShardSpans
+from models.digest import digest_of
+from models.runs.shards import SHARDS, shard_of
+from models.spans.batch import Cohorts, Spans
+from models.spans.columns import Column, SpanKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from flows.metrics import Metrics
+    from models.spans.batch import DeadLetter
+    from models.spans.decoder import Decoder
+    from models.spans.pricing import Prices
+
+_TASK_SUCCESS = digest_of("task_success")
+_MARK_EVERY_NS = 1_000_000_000
+RUN_SHARDS = [f"r{shard:02d}" for shard in range(SHARDS)]
+SERIES_SHARDS = [f"s{shard:02d}" for shard in range(SHARDS)]
+
+RunItem = tuple[str, ShardSpans]
+SeriesItem = tuple[str, ShardCells]
+
+
+class DecodeStep:
+    """Callable for `flat_map_batch`; keeps nothing that a restart may not forget."""
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        prices: Prices,
+        metrics: Metrics,
+        dead_letters_topic: str,
+        clock: Callable[[], int] | None,
+    ) -> None:
+        self._decoder = decoder
+        self._prices = prices
+        self._metrics = metrics
+        self._dead_letters = dead_letters_topic
+        self._clock = clock
+        self._expected: dict[int, int] = {}
+        self._newest: dict[str, int] = {}
+        self._told_ns = 0
+
+    def __call__(self, batches: list[RawBatch]) -> list[RunItem | SeriesItem | Outbound]:
+        """Decode all batches of this activation as one."""
+        messages = [message for batch in batches for message in batch.messages]
+        if not messages:
+            return []  # quiet partitions need no word: a watermark goes on by the clock when nothing comes
+        received = np.concatenate([batch.received_ns for batch in batches])
+        decoded = self._decoder.decode(messages, received)
+        self._metrics.decoded(len(messages), decoded)
+        spans = self._prices.price(decoded.spans)
+        marks = self._observe(batches, spans, received)
+        out: list[RunItem | SeriesItem | Outbound] = list(self._letters(batches, decoded.dead))
+        out.extend(self._per_shard(spans, marks))
+        return out
+
+    def _per_shard(self, spans: Spans, marks: tuple[tuple[str, int], ...]) -> Iterator[RunItem | SeriesItem]:
+        expected = self._news_of_evaluations(spans)
+        spans, bounds = sort_by_shard(spans)
+        tell_all = bool(expected) or self._due()
+        for shard in range(SHARDS):
+            start, stop = bounds[shard], bounds[shard + 1]
+            if start < stop or tell_all:
+                yield RUN_SHARDS[shard], ShardSpans(RUN_SHARDS[shard], spans, start, stop, marks, expected)
+        if tell_all:
+            yield from ((key, ShardCells(key, None, marks)) for key in SERIES_SHARDS)
+
+    def _observe(
+        self, batches: list[RawBatch], spans: Spans, received: NDArray[np.int64]
+    ) -> tuple[tuple[str, int], ...]:
+        """Find the newest event time per source partition; an event is never newer than its receipt."""
+        ends = np.minimum(spans[Column.END], received[spans[Column.MESSAGE]])
+        first = 0
+        for batch in batches:
+            last = first + len(batch.messages)
+            of_batch = (spans[Column.MESSAGE] >= first) & (spans[Column.MESSAGE] < last) if len(batches) > 1 else slice(None)
+            newest = int(ends[of_batch].max(initial=0))
+            self._newest[batch.part] = max(newest, self._newest.get(batch.part, 0))
+            first = last
+        return tuple((batch.part, self._newest[batch.part]) for batch in batches)
+
+    def _news_of_evaluations(self, spans: Spans) -> dict[int, int]:
+        """Find workflows and services that have evaluations since earlier than known."""
+        rows = np.flatnonzero(spans[Column.KIND] == SpanKind.EVALUATION)
+        rows = rows[spans[Column.EVALUATION][rows] == _TASK_SUCCESS]
+        news: dict[int, int] = {}
+        for column in (Column.SERVICE, Column.WORKFLOW):
+            for name, end in zip(spans[column][rows].tolist(), spans[Column.END][rows].tolist(), strict=True):
+                if name and end < min(self._expected.get(name, end + 1), news.get(name, end + 1)):
+                    news[name] = end
+        self._expected.update(news)
+        return news
+
+    def _due(self) -> bool:
+        if self._clock is None:
+            return False
+        now = self._clock()
+        due = now - self._told_ns >= _MARK_EVERY_NS
+        if due:
+            self._told_ns = now
+        return due
+
+    def _letters(self, batches: list[RawBatch], dead: list[DeadLetter]) -> Iterator[Outbound]:
+        if not dead:
+            return
+        where = [(b.topic, b.partition, offset) for b in batches for offset in b.offsets.tolist()]
+        for letter in dead:
+            topic, partition, offset = where[letter.message]
+            record = {
+                "kind": "dead_letter",
+                "reason": letter.reason,
+                "topic": topic,
+                "partition": partition,
+                "offset": offset,
+                "bytes": letter.size,
+            }
+            yield Outbound(self._dead_letters, f"{topic}/{partition}".encode(), orjson.dumps(record))
+
+
+def sort_by_shard(spans: Spans) -> tuple[Spans, list[int]]:
+    """Sort the rows by run shard, arrival order kept; shard i is rows [bounds[i], bounds[i + 1])."""
+    shards = shard_of(spans.cols)
+    order = np.argsort(shards, kind="stable")
+    bounds = np.searchsorted(shards[order], np.arange(SHARDS + 1)).tolist()
+    return Spans(spans.cols[:, order], spans.names, _reorder(spans.cohorts, order)), bounds
+
+
+def _reorder(cohorts: Cohorts, order: NDArray[np.intp]) -> Cohorts:
+    if not len(cohorts.row):
+        return cohorts
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    row = place[cohorts.row]
+    by_row = np.argsort(row, kind="stable")
+    return Cohorts(row[by_row], cohorts.name[by_row], cohorts.value[by_row])

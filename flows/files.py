@@ -1,0 +1,165 @@
+"""Source of recorded files: OTLP/JSON lines or length-prefixed protobuf, plain, gzip or zstd, merged by time."""
+
+from __future__ import annotations
+
+import gzip
+import heapq
+import io
+import re
+import struct
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import zstandard
+from bytewax.inputs import DynamicSource, StatelessSourcePartition
+from typing_extensions import override
+
+from flows.items import RawBatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_LENGTH = struct.Struct(">I")  # the Collector's file exporter writes each protobuf message behind its length
+_TIME = re.compile(rb'"(?:endTimeUnixNano|end_time_unix_nano|timeUnixNano|time_unix_nano)"\s*:\s*"?(\d+)')
+_MAX_MESSAGE = 64 << 20
+BATCH_BYTES = 4 << 20
+
+
+class Line(NamedTuple):
+    """One recorded message; `time` orders lines of several files, `place` is where it lies in its file."""
+
+    time: int
+    file: int
+    place: int
+    value: bytes
+
+
+class FileError(Exception):
+    """A file that can't be read as a recording."""
+
+
+def read_messages(path: Path) -> Iterator[bytes]:
+    """Read the messages of a recording in their order; raises FileError naming file, place and expectation."""
+    try:
+        with path.open("rb") as raw, _decompressed(raw) as file:
+            head = file.peek(1)[:1]
+            yield from _frames(file, path) if head == b"\x00" else _lines(file)
+    except (OSError, EOFError, zstandard.ZstdError) as error:
+        raise FileError(f"{path}: {error}") from error
+
+
+def merged(paths: Sequence[Path]) -> Iterator[Line]:
+    """Merge recordings by the time of each message's first span or event; a file keeps its own order."""
+    return heapq.merge(*(_timed(index, path) for index, path in enumerate(paths)), key=lambda line: line.time)
+
+
+def _timed(index: int, path: Path) -> Iterator[Line]:
+    newest = 0
+    for place, value in enumerate(read_messages(path), start=1):
+        found = _TIME.search(value)
+        newest = max(newest, int(found.group(1)) if found else 0)
+        yield Line(newest, index, place, value)
+
+
+def _decompressed(raw: IO[bytes]) -> io.BufferedReader:
+    head = raw.read(4)
+    raw.seek(0)
+    if head.startswith(_GZIP):
+        return io.BufferedReader(gzip.GzipFile(fileobj=raw))  # type: ignore[arg-type]
+    if head.startswith(_ZSTD):
+        return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
+    return io.BufferedReader(raw)  # type: ignore[arg-type]
+
+
+def _lines(file: io.BufferedReader) -> Iterator[bytes]:
+    for line in file:
+        stripped = line.strip()
+        if stripped:
+            yield stripped
+
+
+def _frames(file: io.BufferedReader, path: Path) -> Iterator[bytes]:
+    while head := file.read(_LENGTH.size):
+        size = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else _MAX_MESSAGE + 1
+        if size > _MAX_MESSAGE:
+            raise FileError(f"{path}: message length {size}, expected at most {_MAX_MESSAGE} (length-prefixed protobuf)")
+        message = file.read(size)
+        yield message  # a short last message is dead-lettered by the decoder as truncated
+
+
+class FileSource(DynamicSource[RawBatch]):
+    """Recordings as one stream; only worker 0 reads. No recovery: a replay starts over."""
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        received_ns: int,
+        progress: Callable[[int, int], None] | None = None,
+        batch_bytes: int = BATCH_BYTES,
+    ) -> None:
+        self._paths = paths
+        self._received = received_ns
+        self._progress = progress
+        self._batch_bytes = batch_bytes
+
+    @override
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> FilePartition:
+        lines = merged(self._paths) if worker_index == 0 else iter(())
+        return FilePartition(lines, [str(path) for path in self._paths], self._received, self._batch_bytes, self._progress)
+
+
+class FilePartition(StatelessSourcePartition[RawBatch]):
+    """Gives the merged lines in batches of about `batch_bytes`."""
+
+    def __init__(
+        self,
+        lines: Iterator[Line],
+        names: list[str],
+        received_ns: int,
+        batch_bytes: int,
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        self._lines = lines
+        self._names = names
+        self._received = received_ns
+        self._batch_bytes = batch_bytes
+        self._progress = progress
+
+    @override
+    def next_batch(self) -> Iterable[RawBatch]:
+        batch = self._take()
+        if not batch:
+            raise StopIteration
+        if self._progress:
+            self._progress(len(batch), sum(len(line.value) for line in batch))
+        return [self._raw(list(lines)) for lines in _runs_of_file(batch)]
+
+    def _take(self) -> list[Line]:
+        taken, size = [], 0
+        for line in self._lines:
+            taken.append(line)
+            size += len(line.value)
+            if size >= self._batch_bytes:
+                break
+        return taken
+
+    def _raw(self, lines: list[Line]) -> RawBatch:
+        return RawBatch(
+            "replay",
+            self._names[lines[0].file],
+            0,
+            np.array([line.place for line in lines], np.int64),
+            np.full(len(lines), self._received, np.int64),
+            [line.value for line in lines],
+        )
+
+
+def _runs_of_file(lines: list[Line]) -> Iterator[list[Line]]:
+    """Part a batch where the file changes, so that each part has one topic name."""
+    start = 0
+    for index in range(1, len(lines) + 1):
+        if index == len(lines) or lines[index].file != lines[start].file:
+            yield lines[start:index]
+            start = index

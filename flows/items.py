@@ -1,0 +1,96 @@
+"""What flows between the steps: always a batch, never an event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from models.spans.batch import Cohorts, Spans
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.runs.changes import Changes
+    from models.slis.cells import Cells
+
+Marks = tuple[tuple[str, int], ...]
+"""(source partition, newest event time in Unix ns) pairs: what a watermark is made of."""
+
+
+@dataclass(frozen=True)
+class RawBatch:
+    """Messages of one source partition, in order. `received_ns` is int64 [n], when the log took each message."""
+
+    part: str
+    topic: str
+    partition: int
+    offsets: NDArray[np.int64]
+    received_ns: NDArray[np.int64]
+    messages: list[bytes]
+
+
+@dataclass(frozen=True)
+class ShardSpans:
+    """The rows [start, stop) of a decoded batch that is sorted by run shard; what is said to one shard of `track`."""
+
+    key: str
+    spans: Spans
+    start: int
+    stop: int
+    marks: Marks
+    expected: dict[int, int] = field(default_factory=dict)
+    """Workflows and services (name digest) that have evaluations -> event time of their first."""
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return self.stop - self.start
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process with the own rows and names only."""
+        return _arrived, (self.key, *_slice(self.spans, self.start, self.stop), self.marks, self.expected)
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """What one shard of `track` has to say."""
+
+    key: str
+    changes: Changes
+
+
+@dataclass(frozen=True)
+class ShardCells:
+    """Counts for one shard of `measure`, None when only the marks are news."""
+
+    key: str
+    cells: Cells | None
+    marks: Marks
+
+
+class Outbound(NamedTuple):
+    """One record on its way out."""
+
+    topic: str
+    key: bytes
+    value: bytes
+
+
+def _slice(spans: Spans, start: int, stop: int) -> tuple[NDArray[np.int64], dict[int, str], tuple[NDArray[np.int64], ...]]:
+    cols = np.ascontiguousarray(spans.cols[:, start:stop])
+    low, high = np.searchsorted(spans.cohorts.row, [start, stop])
+    cohorts = (spans.cohorts.row[low:high] - start, spans.cohorts.name[low:high], spans.cohorts.value[low:high])
+    used = {*np.unique(cols).tolist(), *cohorts[1].tolist(), *cohorts[2].tolist()}
+    return cols, {digest: text for digest, text in spans.names.items() if digest in used}, cohorts
+
+
+def _arrived(
+    key: str,
+    cols: NDArray[np.int64],
+    names: dict[int, str],
+    cohorts: tuple[NDArray[np.int64], ...],
+    marks: Marks,
+    expected: dict[int, int],
+) -> ShardSpans:
+    return ShardSpans(key, Spans(cols, names, Cohorts(*cohorts)), 0, cols.shape[1], marks, expected)

@@ -1,0 +1,133 @@
+"""Journal: the state of one shard on disk, so that a snapshot of the engine is only a position in it.
+
+A shard's folder holds generations. A generation is one append-only file: a base (everything) and then deltas. The
+position (generation, length) names an exact state: the base and all deltas before `length`. Files are never rewritten:
+after a restore the shard goes on in a new generation, so an older position stays valid when the engine falls back to it.
+An append survives the death of the process; `fsync=True` makes it survive the loss of power.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_FRAME = struct.Struct("<II")  # length, crc32 of the payload
+_POSITION = struct.Struct("<BQQ")  # version, generation, length
+_VERSION = 1
+
+ROTATE_BYTES = 1 << 20
+"""Deltas beyond this and beyond twice the base start a new generation: at most about 1.5 times the state is written again."""
+
+
+class JournalError(Exception):
+    """The journal does not hold what the engine's snapshot names."""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A state as journaled: the base (None: empty) and the deltas after it."""
+
+    base: bytes | None
+    deltas: list[bytes]
+
+
+class Journal:
+    """The journal of one shard in `folder`; one writer at a time."""
+
+    def __init__(self, folder: Path, *, fsync: bool = False) -> None:
+        self._folder = folder
+        self._fsync = fsync
+        self._file: BinaryIO | None = None
+        self._generation = -1
+        self._base = 0
+        self._length = 0
+        self._obsolete: list[int] = []  # generations to delete at the next append but one
+
+    @property
+    def generation(self) -> int:
+        """The generation that the next rotation opens; read at the start it numbers the lives of the shard, from 0."""
+        return max([-1, *(int(path.stem) for path in self._folder.glob("*.journal"))]) + 1
+
+    def append(self, delta: bytes, dump: Callable[[], bytes]) -> bytes:
+        """Append what changed and give the position; starts a new generation with `dump()` when it pays."""
+        self._forget_obsolete()
+        if self._file is None or self._length - self._base > max(ROTATE_BYTES, 2 * self._base):
+            self._rotate(dump())
+        elif delta:
+            self._length += self._write(delta)
+        return _POSITION.pack(_VERSION, self._generation, self._length)
+
+    def restore(self, position: bytes) -> Restored:
+        """Read the state at `position`; raises JournalError when the files do not reach it."""
+        version, generation, length = _POSITION.unpack(position)
+        path = self._path(generation)
+        if version != _VERSION:
+            raise JournalError(f"{self._folder}: snapshot version {version}, expected {_VERSION}")
+        try:
+            raw = path.read_bytes()[:length]
+        except FileNotFoundError:
+            raise JournalError(f"{path}: missing, but the engine's snapshot names it: restore the data folder") from None
+        if len(raw) < length:
+            raise JournalError(f"{path}: {len(raw)} bytes, the engine's snapshot names {length}: restore the data folder")
+        frames = list(_frames(raw, path))
+        self._generation = generation
+        return Restored(frames[0] or None, frames[1:])
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _path(self, generation: int) -> Path:
+        return self._folder / f"{generation:08d}.journal"
+
+    def _rotate(self, base: bytes) -> None:
+        self.close()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        older = sorted(int(path.stem) for path in self._folder.glob("*.journal"))
+        self._generation, restored = max([self._generation, *older]) + 1, self._generation
+        # the generation restored from is what the engine's last snapshot still names: it goes last
+        self._obsolete = [*[g for g in older if g != restored], *[g for g in older if g == restored]]
+        self._retained = 2
+        self._file = self._path(self._generation).open("xb", buffering=0)
+        self._length = 0
+        self._length = self._base = self._write(base)
+
+    def _write(self, payload: bytes) -> int:
+        assert self._file is not None  # noqa: S101  # _rotate opened it
+        frame = _FRAME.pack(len(payload), zlib.crc32(payload)) + payload
+        written = self._file.write(frame)
+        if written != len(frame):
+            raise JournalError(f"{self._path(self._generation)}: wrote {written} of {len(frame)} bytes: is the disk full?")
+        if self._fsync:
+            os.fdatasync(self._file.fileno())
+        return written
+
+    def _forget_obsolete(self) -> None:
+        """Delete older generations once two appends lie after the rotation: by then no resume can name them."""
+        if self._obsolete and self._file is not None:
+            self._retained -= 1
+            if self._retained <= 0:
+                for generation in self._obsolete:
+                    self._path(generation).unlink(missing_ok=True)
+                self._obsolete = []
+
+
+def _frames(raw: bytes, path: Path) -> list[bytes]:
+    frames, position = [], 0
+    while position < len(raw):
+        size, crc = _FRAME.unpack_from(raw, position)
+        payload = raw[position + _FRAME.size : position + _FRAME.size + size]
+        if len(payload) != size or zlib.crc32(payload) != crc:
+            raise JournalError(f"{path}: damaged at byte {position}: restore the data folder")
+        frames.append(payload)
+        position += _FRAME.size + size
+    return frames

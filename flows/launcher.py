@@ -1,0 +1,95 @@
+"""Launcher: runs a flow with sub-second epochs, recovery, metrics, health and a graceful stop."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from bytewax.recovery import RecoveryConfig, init_db_dir
+from bytewax.run import cli_main
+
+from flows.metrics import Metrics
+from flows.metrics_server import MetricsServer
+from flows.sink import LogSink
+from flows.source import LogSource
+from flows.topology import build
+from streams.open import open_log
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from types import FrameType
+
+    from flows.settings import FlowSettings
+
+RECOVERY_PARTS = 16
+"""Parts of the recovery store: the largest number of workers there can ever be; fixed when the store is made."""
+
+
+@dataclass(frozen=True)
+class FlowProcess:
+    """Where one process of a flow reads, writes and keeps its state, and its place in the cluster."""
+
+    log_url: str
+    data: Path
+    partitions: int = 4
+    start: str = "oldest"
+    on_lost: str = "stop"
+    max_bytes: int = 4 << 20
+    epoch: timedelta = timedelta(seconds=1)
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 9464
+    process_id: int | None = None
+    addresses: Sequence[str] | None = None
+    """`host:port` of every process of the cluster; None: this one is alone."""
+
+
+def run_flow(settings: FlowSettings, process: FlowProcess) -> None:
+    """Run until SIGTERM or SIGINT, which end it with a last snapshot: the next start goes on exactly there."""
+    stop = threading.Event()
+    _stop_on_signals(stop)
+    log = open_log(process.log_url)
+    topics = settings.topics
+    for topic in (topics.spans, topics.logs, topics.runs, topics.slis, topics.dead_letters):
+        log.ensure(topic, process.partitions)
+    metrics = Metrics(time.time_ns)
+    source = LogSource(
+        lambda: log,
+        (topics.spans, topics.logs),
+        stop,
+        start=process.start,
+        on_lost=process.on_lost,
+        max_bytes=process.max_bytes,
+        metrics=metrics,
+    )
+    sink = LogSink(lambda: log)
+    flow = build(source, sink, settings, metrics, clock=time.time_ns, parts=tuple(source.list_parts()))
+    with MetricsServer(metrics, process.metrics_host, process.metrics_port):
+        cli_main(
+            flow,
+            workers_per_process=1,
+            process_id=process.process_id,
+            addresses=list(process.addresses) if process.addresses else None,
+            epoch_interval=process.epoch,
+            recovery_config=_recovery(process.data),
+        )
+
+
+def _recovery(data: Path) -> RecoveryConfig:
+    folder = data / "recovery"
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        init_db_dir(folder, RECOVERY_PARTS)
+    return RecoveryConfig(str(folder))
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)

@@ -1,0 +1,107 @@
+"""Steps `measure.split` and `measure`: changes -> signed counts per series shard -> panes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import orjson
+from bytewax.operators import StatefulBatchLogic
+from typing_extensions import override
+
+from flows.decode import SERIES_SHARDS
+from flows.items import Outbound, ShardCells, Tracked
+from models.slis.cells import cells_of
+from models.slis.records import sli_records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from flows.metrics import Metrics
+    from flows.shard_state import ShardState, ShardStates
+    from models.slis.panes import PaneTable
+    from models.slis.readings import Readings
+
+_TICK = timedelta(milliseconds=100)
+_IDLE_TICK = timedelta(seconds=1)
+
+Records = tuple[str, list[Outbound]]
+
+
+def split(items: list[Tracked]) -> list[tuple[str, ShardCells]]:
+    """Count all changes of an activation at once, then part them by series shard."""
+    cells = cells_of([item.changes for item in items])
+    return [(SERIES_SHARDS[shard], ShardCells(SERIES_SHARDS[shard], part, ())) for shard, part in cells.split().items()]
+
+
+class MeasureLogic(StatefulBatchLogic[ShardCells, Records, bytes]):
+    """One series shard: early panes by the clock, final ones at the watermark."""
+
+    def __init__(
+        self,
+        states: ShardStates[PaneTable],
+        snapshot: bytes | None,
+        clock: Callable[[], int] | None,
+        metrics: Metrics,
+        topic: str,
+        *,
+        drain: bool,
+    ) -> None:
+        self._states = states
+        self._state = states.resume(snapshot) if snapshot else None
+        self._clock = clock
+        self._metrics = metrics
+        self._topic = topic
+        self._drain = drain
+        self._due: datetime | None = datetime.now(UTC) + _IDLE_TICK if clock else None
+        if self._state:
+            metrics.watch_slis(self._state.key, self._state.table)
+
+    @override
+    def on_batch(self, values: list[ShardCells]) -> tuple[Iterable[Records], bool]:
+        now = self._clock() if self._clock else None
+        state = self._state = self._state or self._opened(values[0].key)
+        for value in values:
+            state.hear(value.marks, now)
+            if value.cells is not None:
+                state.table.apply(value.cells)
+        if self._clock:
+            soon = datetime.now(UTC) + _TICK
+            self._due = min(self._due, soon) if self._due else soon
+            return (), False
+        return self._tell(state.key, state.table.final(state.watermark.current)), False
+
+    @override
+    def on_notify(self) -> tuple[Iterable[Records], bool]:
+        state = self._state
+        if self._clock is None or state is None or self._due is None or datetime.now(UTC) < self._due:
+            return (), False
+        now = self._clock()
+        early = self._tell(state.key, state.table.early(now))
+        final = self._tell(state.key, state.table.final(state.hear((), now)))
+        pending = state.table.pending
+        self._due = datetime.now(UTC) + (_TICK if pending else _IDLE_TICK)
+        return early + final, False
+
+    @override
+    def on_eof(self) -> tuple[Iterable[Records], bool]:
+        state = self._state
+        return (self._tell(state.key, state.table.drain()) if self._drain and state else ()), False
+
+    @override
+    def notify_at(self) -> datetime | None:
+        return self._due
+
+    @override
+    def snapshot(self) -> bytes:
+        return self._state.snapshot() if self._state else b""
+
+    def _opened(self, key: str) -> ShardState[PaneTable]:
+        state = self._states.open(key)
+        self._metrics.watch_slis(key, state.table)
+        return state
+
+    def _tell(self, key: str, readings: Readings) -> list[Records]:
+        records = sli_records(readings)
+        out = [Outbound(self._topic, orjson.dumps(record["group"]), orjson.dumps(record)) for record in records]
+        return [(key, out)] if out else []

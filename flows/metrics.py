@@ -1,0 +1,157 @@
+"""Prometheus metrics of a flow: counters as things happen, gauges read when scraped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+from models.spans.columns import Column, SpanKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from prometheus_client.core import Metric
+
+    from models.runs.table import RunTable
+    from models.slis.panes import PaneTable
+    from models.spans.batch import Decoded
+    from models.watermark import Watermark
+
+_BATCH_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+
+
+@dataclass
+class Seen:
+    """What was read so far; times Unix ns, 0 before the first span."""
+
+    spans: int = 0
+    dead_letters: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
+
+
+class Metrics:
+    """The metrics of one flow process. `clock` gives Unix ns; without one (replay) there is no lag to tell."""
+
+    def __init__(self, clock: Callable[[], int] | None = None, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        self._clock = clock
+        self._runs: dict[str, tuple[RunTable, Watermark]] = {}
+        self._slis: dict[str, PaneTable] = {}
+        self._lags: dict[tuple[str, str], Callable[[], int]] = {}
+        self.seen = Seen()
+        self.problem: str | None = None
+        """Why the flow is not healthy; None when it is."""
+        self.messages = self._counter("flyball_messages", "OTLP messages read.")
+        self.spans = self._counter("flyball_spans", "Spans and events decoded.")
+        self.dead_letters = self._counter("flyball_dead_letters", "Messages and spans that could not be used.", "reason")
+        self.mended = self._counter("flyball_mended", "Repairs made while decoding, by rule.", "rule")
+        self.batch_seconds = Histogram(
+            "flyball_batch_seconds",
+            "Processing time of a batch, by step.",
+            ["step"],
+            buckets=_BATCH_SECONDS,
+            registry=self.registry,
+        )
+        self.registry.register(_Live(self))
+
+    def decoded(self, messages: int, decoded: Decoded) -> None:
+        """Count what a batch of messages gave."""
+        self.messages.inc(messages)
+        is_span = decoded.spans[Column.KIND] != SpanKind.EVALUATION
+        spans = int(is_span.sum())
+        self.spans.inc(spans)
+        self.seen.spans += spans
+        self.seen.dead_letters += len(decoded.dead)
+        if len(decoded.spans):
+            ends = decoded.spans[Column.END]
+            first, last = int(ends.min()), int(ends.max())
+            self.seen.first_ns = min(self.seen.first_ns or first, first)
+            self.seen.last_ns = max(self.seen.last_ns, last)
+        for letter in decoded.dead:
+            self.dead_letters.labels(letter.reason).inc()
+        for rule, count in decoded.mended.items():
+            self.mended.labels(rule).inc(count)
+
+    def watch_runs(self, key: str, table: RunTable, watermark: Watermark) -> None:
+        """Read this run shard at every scrape."""
+        self._runs[key] = table, watermark
+
+    def watch_slis(self, key: str, table: PaneTable) -> None:
+        """Read this series shard at every scrape."""
+        self._slis[key] = table
+
+    def watch_lag(self, topic: str, partition: str, lag: Callable[[], int]) -> None:
+        """Read this source partition's lag at every scrape."""
+        self._lags[topic, partition] = lag
+
+    def run_counters(self) -> dict[str, int]:
+        """Add up the counters of all run shards."""
+        totals: dict[str, int] = {}
+        for table, _ in self._runs.values():
+            for name, count in table.counters.items():
+                totals[name] = totals.get(name, 0) + count
+        return totals
+
+    def collect(self) -> Iterator[Metric]:
+        """Give what is read when scraped."""
+        yield from self._run_families()
+        yield from self._sli_families()
+        lag = GaugeMetricFamily("flyball_consumer_lag_messages", "Messages not read yet.", labels=["topic", "partition"])
+        for (topic, partition), read in self._lags.items():
+            lag.add_metric([topic, partition], read())
+        yield lag
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
+
+    def _run_families(self) -> Iterator[Metric]:
+        for name, count in self.run_counters().items():
+            yield CounterMetricFamily(f"flyball_{name}", f"Run tracking: {name.replace('_', ' ')}.", value=count)
+        tables = [table for table, _ in self._runs.values()]
+        yield GaugeMetricFamily("flyball_open_runs", "Runs in progress.", value=sum(t.open_runs for t in tables))
+        yield GaugeMetricFamily(
+            "flyball_remembered_runs", "Closed runs kept for corrections.", value=sum(t.remembered for t in tables)
+        )
+        size = GaugeMetricFamily("flyball_state_bytes", "Size of the state.", labels=["step"])
+        size.add_metric(["track"], sum(t.memory_bytes for t in tables))
+        size.add_metric(["measure"], sum(t.memory_bytes for t in self._slis.values()))
+        yield size
+        heard = [watermark.current for _, watermark in self._runs.values() if watermark.current]
+        if self._clock and heard:
+            lag = (self._clock() - min(heard)) / 1e9
+            yield GaugeMetricFamily("flyball_event_time_lag_seconds", "Clock less watermark.", value=lag)
+
+    def _sli_families(self) -> Iterator[Metric]:
+        labels = ["sli", "workflow", "dimension", "value", "window"]
+        good = GaugeMetricFamily("flyball_sli_good", "Good events in the rolling window.", labels=labels)
+        total = GaugeMetricFamily("flyball_sli_total", "All events in the rolling window.", labels=labels)
+        quantiles = GaugeMetricFamily("flyball_sli_quantile", "Quantile in the rolling window.", labels=[*labels, "quantile"])
+        now = self._clock() if self._clock else None
+        for table in self._slis.values():
+            for sli, group, window, n_good, n_total, points in table.gauges(now):
+                extra = [(name, value) for name, value in group.items() if name != "workflow"] or [("", "")]
+                values = [sli, group["workflow"], *extra[0], window]
+                good.add_metric(values, n_good)
+                total.add_metric(values, n_total)
+                for quantile, value in (points or {}).items():
+                    quantiles.add_metric([*values, quantile], value)
+        yield from (good, total, quantiles)
+
+
+class _Live:
+    """Adapter: prometheus-client wants a collector object per registry."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def describe(self) -> list[Metric]:
+        """Give nothing: names are only known when scraped."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Give what is read when scraped."""
+        return self._metrics.collect()

@@ -1,0 +1,61 @@
+"""HTTP server of one flow process: /metrics for Prometheus, /healthz for supervisors."""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Self
+
+from prometheus_client import generate_latest
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from flows.metrics import Metrics
+
+
+class MetricsServer:
+    """Serves `metrics` while it is entered. Port 0 takes any free one, see `port`. Raises OSError when the port is taken."""
+
+    def __init__(self, metrics: Metrics, host: str, port: int) -> None:
+        self._server = ThreadingHTTPServer((host, port), _handler(metrics))
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+        self.port = int(self._server.server_address[1])
+
+    def __enter__(self) -> Self:
+        """Start serving."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def _handler(metrics: Metrics) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # noqa: N802  # the name the base class calls
+            if self.path == "/metrics":
+                self._answer(200, "text/plain; version=0.0.4; charset=utf-8", generate_latest(metrics.registry))
+            elif self.path == "/healthz":
+                problem = metrics.problem
+                self._answer(503 if problem else 200, "text/plain; charset=utf-8", (problem or "ok").encode() + b"\n")
+            else:
+                self._answer(404, "text/plain; charset=utf-8", b"try /metrics or /healthz\n")
+
+        def _answer(self, status: int, kind: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        @override
+        def log_message(self, format: str, *args: object) -> None:
+            """Stay silent: scrapes are no news."""
+
+    return Handler

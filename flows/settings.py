@@ -1,0 +1,40 @@
+"""Settings of a flow: what the wiring needs to know, with defaults that work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from models.runs.policy import RunPolicy
+from models.slis.settings import SliSettings
+from models.watermark import SECOND
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Topics:
+    """Names of the topics read and written."""
+
+    spans: str = "otlp_spans"
+    logs: str = "otlp_logs"
+    runs: str = "flyball.runs"
+    slis: str = "flyball.slis"
+    dead_letters: str = "flyball.dead_letters"
+
+
+@dataclass(frozen=True)
+class FlowSettings:
+    """Everything that shapes the dataflow but where it reads and writes."""
+
+    topics: Topics = field(default_factory=Topics)
+    runs: RunPolicy = field(default_factory=RunPolicy)
+    slis: SliSettings = field(default_factory=SliSettings)
+    attributes: dict[str, Any] | None = None
+    """The user's extension of the attribute mapping, as parsed."""
+    prices: dict[str, dict[str, float]] | None = None
+    """The user's prices: model -> USD per million tokens by kind of token."""
+    lateness_ns: int = 60 * SECOND
+    journal: Path | None = None
+    """Folder of the shard journals; None: state lies in the engine's snapshots."""

@@ -1,0 +1,108 @@
+"""How a shard's state is kept: in a journal when there is a data folder, else whole in the engine's snapshot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+import orjson
+
+from flows.journal import Journal, Restored
+from models.watermark import Watermark
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from flows.items import Marks
+
+
+class Journaled(Protocol):
+    """A state that can tell what changed."""
+
+    def take_delta(self) -> bytes:
+        """Give what changed since the last call."""
+        ...
+
+    def dump(self) -> bytes:
+        """Give everything."""
+        ...
+
+
+State = TypeVar("State", bound=Journaled)
+
+class ShardState(Generic[State]):
+    """The state of one shard with its watermark; `snapshot()` is what the engine keeps."""
+
+    def __init__(self, key: str, table: State, watermark: Watermark, journal: Journal | None, life: int) -> None:
+        self.key = key
+        self.table = table
+        self.watermark = watermark
+        self._journal = journal
+        self._life = life
+
+    def hear(self, marks: Marks, now_ns: int | None) -> int:
+        """Take note of source progress and give the watermark."""
+        for part, newest in marks:
+            self.watermark.observe(part, newest, now_ns)
+        return self.watermark.at(now_ns)
+
+    def snapshot(self) -> bytes:
+        """Give an immutable picture for the engine: a journal position, or the whole state without a journal."""
+        kept: dict[str, Any] = {
+            "key": self.key,
+            "life": self._life,
+            "watermark": self.watermark.current,
+            "marks": self.watermark.marks(),
+        }
+        if self._journal:
+            kept["position"] = self._journal.append(self.table.take_delta(), self.table.dump).hex()
+        else:
+            kept["state"] = self.table.dump().hex()
+        return orjson.dumps(kept)
+
+
+@dataclass(frozen=True)
+class ShardStates(Generic[State]):
+    """Opens the states of one step.
+
+    `load(base, deltas, life)` makes the table; `life` rises with every restart of the shard, so that what a new life
+    tells is never mistaken for what an earlier one told and a crash took back.
+    """
+
+    load: Callable[[bytes | None, list[bytes], int], State]
+    folder: Path | None
+    lateness_ns: int
+    parts: tuple[str, ...]
+    clock: Callable[[], int] | None
+
+    def open(self, key: str) -> ShardState[State]:
+        """Open a shard that the engine has no snapshot of."""
+        journal = self._journal(key)
+        life = journal.generation if journal else 0
+        return ShardState(key, self.load(None, [], life), self._watermark({}), journal, life)
+
+    def resume(self, snapshot: bytes) -> ShardState[State]:
+        """Open a shard as it was at `snapshot`; raises JournalError when its journal is not there."""
+        kept = orjson.loads(snapshot)
+        journal = self._journal(kept["key"])
+        life = journal.generation if journal else kept["life"] + 1
+        restored = self._restored(kept, journal)
+        table = self.load(restored.base, restored.deltas, life)
+        return ShardState(kept["key"], table, self._watermark(kept), journal, life)
+
+    def _restored(self, kept: dict[str, Any], journal: Journal | None) -> Restored:
+        if journal:
+            return journal.restore(bytes.fromhex(kept["position"]))
+        return Restored(bytes.fromhex(kept["state"]), [])
+
+    def _journal(self, key: str) -> Journal | None:
+        return Journal(self.folder / key) if self.folder else None
+
+    def _watermark(self, kept: dict[str, Any]) -> Watermark:
+        now = self.clock() if self.clock else None
+        watermark = Watermark(self.lateness_ns, current=kept.get("watermark", 0))
+        watermark.expect(self.parts, now)
+        for part, newest in kept.get("marks", {}).items():
+            watermark.observe(part, newest, now)
+        return watermark

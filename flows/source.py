@@ -1,0 +1,134 @@
+"""Source: partitions of the log as batches of raw messages, with the offset in the snapshot."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+from typing_extensions import override
+
+from flows.items import RawBatch
+from streams.port import LostOffsetError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from threading import Event
+
+    from flows.metrics import Metrics
+    from streams.port import Log, Reader
+
+_EMPTY_WAIT = timedelta(milliseconds=5)  # a source that sleeps longer holds up every other source of the engine
+_MAX_MESSAGES = 10_000
+
+
+class LogPartition(StatefulSourcePartition[RawBatch, int]):
+    """One partition. Ends (EOF, then a last snapshot) when `stop` is set."""
+
+    def __init__(self, topic: str, partition: int, reader: Reader, offset: int | None, max_bytes: int, stop: Event) -> None:
+        self._part = part_name(topic, partition)
+        self._topic = topic
+        self._partition = partition
+        self._reader = reader
+        self._next = offset
+        self._max_bytes = max_bytes
+        self._stop = stop
+        self._idle = False
+
+    @override
+    def next_batch(self) -> Iterable[RawBatch]:
+        if self._stop.is_set():
+            raise StopIteration
+        messages = self._reader.poll(_MAX_MESSAGES, self._max_bytes)
+        self._idle = not messages
+        if not messages:
+            return ()
+        self._next = messages[-1].offset + 1
+        count = len(messages)
+        return (
+            RawBatch(
+                self._part,
+                self._topic,
+                self._partition,
+                np.fromiter((message.offset for message in messages), np.int64, count),
+                np.fromiter((message.appended_ns for message in messages), np.int64, count),
+                [message.value for message in messages],
+            ),
+        )
+
+    @override
+    def next_awake(self) -> datetime | None:
+        return datetime.now(UTC) + _EMPTY_WAIT if self._idle else None
+
+    @override
+    def snapshot(self) -> int:
+        return -1 if self._next is None else self._next
+
+    @override
+    def close(self) -> None:
+        self._reader.close()
+
+
+class LogSource(FixedPartitionedSource[RawBatch, int]):
+    """All partitions of some topics of a log.
+
+    `start` says where a partition without a stored offset begins ("oldest" or "newest"); `on_lost` what to do when the
+    stored offset is gone ("stop", "oldest", "newest"): "stop" ends the flow with the choice to make.
+    """
+
+    def __init__(
+        self,
+        log: Callable[[], Log],
+        topics: Sequence[str],
+        stop: Event,
+        *,
+        start: str = "oldest",
+        on_lost: str = "stop",
+        max_bytes: int = 4 << 20,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self._open = log
+        self._metrics = metrics
+        self._topics = topics
+        self._stop = stop
+        self._start = start
+        self._on_lost = on_lost
+        self._max_bytes = max_bytes
+        self._log: Log | None = None
+
+    @override
+    def list_parts(self) -> list[str]:
+        log = self._shared()
+        return [part_name(topic, index) for topic in self._topics for index in range(log.partitions(topic))]
+
+    @override
+    def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> LogPartition:
+        topic, index = for_part.rsplit("/", 1)
+        offset = None if resume_state is None or resume_state < 0 else resume_state
+        reader = self._reader(topic, int(index), offset)
+        if self._metrics:
+            self._metrics.watch_lag(topic, str(int(index)), reader.lag)
+        return LogPartition(topic, int(index), reader, offset, self._max_bytes, self._stop)
+
+    def _reader(self, topic: str, partition: int, offset: int | None) -> Reader:
+        log = self._shared()
+        if offset is None:
+            return log.reader(topic, partition, None if self._start == "oldest" else log.end(topic, partition))
+        try:
+            return log.reader(topic, partition, offset)
+        except LostOffsetError as error:
+            if self._on_lost == "stop":
+                msg = f"{error}. Choose with log.on_lost: oldest (count what is left) or newest (skip to now)"
+                raise LostOffsetError(msg) from error
+            return log.reader(topic, partition, None if self._on_lost == "oldest" else log.end(topic, partition))
+
+    def _shared(self) -> Log:
+        if self._log is None:
+            self._log = self._open()
+        return self._log
+
+
+def part_name(topic: str, partition: int) -> str:
+    """Name a source partition, the same for ever: it keys the recovery state."""
+    return f"{topic}/{partition:05d}"

@@ -1,0 +1,114 @@
+"""The dataflow: source -> decode -> track -> measure -> sinks. Step ids key the recovery state: they never change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow
+
+from flows import measure
+from flows.decode import DecodeStep
+from flows.items import Outbound, ShardCells, ShardSpans
+from flows.measure import MeasureLogic
+from flows.shard_state import ShardStates
+from flows.timing import timed
+from flows.track import RunRecordStep, TrackLogic
+from models.runs.table import RunTable
+from models.slis.panes import PaneTable
+from models.spans.decoder import Decoder
+from models.spans.mapping import Mapping
+from models.spans.pricing import Prices
+
+Clock = "Callable[[], int] | None"
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from bytewax.inputs import Source
+    from bytewax.operators import KeyedStream
+    from bytewax.outputs import Sink
+
+    from flows.items import RawBatch
+    from flows.metrics import Metrics
+    from flows.settings import FlowSettings
+
+
+def build(
+    source: Source[RawBatch],
+    sink: Sink[Any],
+    settings: FlowSettings,
+    metrics: Metrics,
+    *,
+    clock: Clock,
+    parts: tuple[str, ...] = (),
+    drain: bool = False,
+) -> Dataflow:
+    """Wire the flow.
+
+    `clock` gives Unix ns, None: event time only. `parts` are the source partitions that the watermark waits for.
+    `drain`: the end of the input closes everything (replay); else it is a pause (graceful stop).
+    """
+    decode = DecodeStep(
+        Decoder(Mapping.load(settings.attributes)),
+        Prices(settings.prices),
+        metrics,
+        settings.topics.dead_letters,
+        clock,
+    )
+    flow = Dataflow("flyball")
+    raw = op.input("source", flow, source)  # RawBatch
+    decoded = op.flat_map_batch("decode", raw, timed(metrics, "decode", decode))
+    rest = op.branch("decoded", decoded, _is_spans)  # (run shard, ShardSpans) | (series shard, ShardCells) | Outbound
+    marks = op.branch("rest", rest.falses, _is_marks)  # (series shard, ShardCells) | Outbound
+    tracked = op.stateful_batch("track", rest.trues, _track(settings, metrics, parts, clock, drain=drain))  # (shard, Tracked)
+    values = op.flat_map_batch("tracked", tracked, _values)  # Tracked
+    cells = op.flat_map_batch("split", values, timed(metrics, "split", measure.split))  # (series shard, ShardCells)
+    counted: KeyedStream[Any] = op.merge("cells", cells, marks.trues)
+    panes = op.stateful_batch("measure", counted, _measure(settings, metrics, parts, clock, drain=drain))  # (shard, (shard, out))
+    runs = op.flat_map_batch("runs", values, timed(metrics, "runs", RunRecordStep(settings.topics.runs)))
+    letters = op.flat_map_batch("letters", marks.falses, _letters)
+    out = op.merge("records", runs, op.flat_map_batch("panes", panes, _values), letters)  # (shard, [Outbound])
+    op.output("sink", out, sink)
+    return flow
+
+
+def _track(
+    settings: FlowSettings, metrics: Metrics, parts: tuple[str, ...], clock: Clock, *, drain: bool
+) -> Callable[[bytes | None], TrackLogic]:
+    def load(base: bytes | None, deltas: list[bytes], life: int) -> RunTable:
+        return RunTable.load(settings.runs, base, deltas, life)
+
+    states = ShardStates(load, _folder(settings, "track"), settings.lateness_ns, parts, clock)
+    return lambda snapshot: TrackLogic(states, snapshot, clock, metrics, drain=drain)
+
+
+def _measure(
+    settings: FlowSettings, metrics: Metrics, parts: tuple[str, ...], clock: Clock, *, drain: bool
+) -> Callable[[bytes | None], MeasureLogic]:
+    def load(base: bytes | None, deltas: list[bytes], life: int) -> PaneTable:
+        return PaneTable.load(settings.slis, base, deltas, life)
+
+    states = ShardStates(load, _folder(settings, "measure"), settings.lateness_ns, parts, clock)
+    return lambda snapshot: MeasureLogic(states, snapshot, clock, metrics, settings.topics.slis, drain=drain)
+
+
+def _folder(settings: FlowSettings, step: str) -> Path | None:
+    return settings.journal / step if settings.journal else None
+
+
+def _is_spans(item: Any) -> bool:
+    return isinstance(item, tuple) and isinstance(item[1], ShardSpans)
+
+
+def _is_marks(item: Any) -> bool:
+    return isinstance(item[1], ShardCells)
+
+
+def _values(items: list[tuple[str, Any]]) -> list[Any]:
+    return [value for _, value in items]
+
+
+def _letters(items: list[Outbound]) -> list[tuple[str, list[Outbound]]]:
+    return [("letters", items)] if items else []

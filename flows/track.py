@@ -1,0 +1,114 @@
+"""Step `track`: spans of a run shard -> what they changed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import orjson
+from bytewax.operators import StatefulBatchLogic
+from typing_extensions import override
+
+from flows.items import Outbound, ShardSpans, Tracked
+from models.runs.report import run_records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from flows.metrics import Metrics
+    from flows.shard_state import ShardState, ShardStates
+    from models.runs.changes import Changes
+    from models.runs.table import RunTable
+
+_TICK = timedelta(seconds=1)
+
+class TrackLogic(StatefulBatchLogic[ShardSpans, Tracked, bytes]):
+    """One run shard. With a clock it ticks once a second while it holds anything; without one only events move it."""
+
+    def __init__(
+        self,
+        states: ShardStates[RunTable],
+        snapshot: bytes | None,
+        clock: Callable[[], int] | None,
+        metrics: Metrics,
+        *,
+        drain: bool,
+    ) -> None:
+        self._states = states
+        self._state = states.resume(snapshot) if snapshot else None
+        self._clock = clock
+        self._metrics = metrics
+        self._drain = drain
+        self._due: datetime | None = self._next_tick()
+        if self._state:
+            metrics.watch_runs(self._state.key, self._state.table, self._state.watermark)
+
+    @override
+    def on_batch(self, values: list[ShardSpans]) -> tuple[Iterable[Tracked], bool]:
+        now = self._clock() if self._clock else None
+        state = self._state = self._state or self._opened(values[0].key)
+        out = []
+        for value in values:
+            watermark = state.hear(value.marks, now)
+            if value.expected:
+                state.table.expect_evaluations(value.expected)
+            if len(value):
+                out.append(state.table.update(value.spans, slice(value.start, value.stop), watermark))
+        if not self._clock:
+            out.append(state.table.advance(state.watermark.current))
+        if self._due is None:
+            self._due = self._next_tick()
+        return self._tell(state.key, out), False
+
+    @override
+    def on_notify(self) -> tuple[Iterable[Tracked], bool]:
+        state = self._state
+        if self._clock is None or state is None or self._due is None or datetime.now(UTC) < self._due:
+            return (), False
+        self._due = self._next_tick()
+        return self._tell(state.key, [state.table.advance(state.hear((), self._clock()))]), False
+
+    @override
+    def on_eof(self) -> tuple[Iterable[Tracked], bool]:
+        state = self._state
+        return (self._tell(state.key, [state.table.drain()]) if self._drain and state else ()), False
+
+    @override
+    def notify_at(self) -> datetime | None:
+        return self._due
+
+    @override
+    def snapshot(self) -> bytes:
+        return self._state.snapshot() if self._state else b""
+
+    def _opened(self, key: str) -> ShardState[RunTable]:
+        state = self._states.open(key)
+        self._metrics.watch_runs(key, state.table, state.watermark)
+        return state
+
+    def _next_tick(self) -> datetime | None:
+        table = self._state.table if self._state else None
+        busy = self._clock and table and (table.open_runs or table.remembered)
+        return datetime.now(UTC) + _TICK if busy else None
+
+    def _tell(self, key: str, changes: list[Changes]) -> list[Tracked]:
+        return [Tracked(key, change) for change in changes if len(change.runs) or len(change.records)]
+
+
+class RunRecordStep:
+    """Callable for `flat_map_batch`: the run records among what was tracked, as JSON on their way out."""
+
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
+
+    def __call__(self, items: list[Tracked]) -> list[tuple[str, list[Outbound]]]:
+        """Write all records of an activation; runs of one shard keep their order."""
+        return [
+            (item.key, [self._outbound(record) for record in run_records(item.changes.records, item.changes.names)])
+            for item in items
+            if np.size(item.changes.records)
+        ]
+
+    def _outbound(self, record: dict[str, object]) -> Outbound:
+        return Outbound(self._topic, str(record["run_id"]).encode(), orjson.dumps(record))

@@ -1,0 +1,18 @@
+"""Times as people and records write them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+_SECOND = 1_000_000_000
+
+
+def rfc3339(ns: int) -> str:
+    """Write Unix nanoseconds as RFC 3339 UTC with microseconds.
+
+    >>> rfc3339(1_764_684_242_726_730_000)
+    '2025-12-02T14:04:02.726730Z'
+    """
+    second, rest = divmod(ns, _SECOND)
+    moment = datetime.fromtimestamp(second, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
