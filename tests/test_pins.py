@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 import tomllib
 from functools import cache
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
+SHIPPED = ("flows", "flyball", "models", "streams")
+DEVELOPED = ("benchmarks", "scripts", "tests")
 
 
 @cache
@@ -77,6 +81,38 @@ def test_the_environment_is_what_is_pinned() -> None:
     """Every distribution that is reached from Flyball's requirements is pinned, and installed in just that version."""
     unpinned_or_other = {name: version for name, version in tree().items() if pins().get(name) != version}
     assert unpinned_or_other == {}
+
+
+def imported(*folders: str) -> set[str]:
+    """Name the top-level packages that the Python files in `folders` import, the standard library's left out."""
+    names = set()
+    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.split(".")[0])
+    return names - set(sys.stdlib_module_names) - {"__future__", *SHIPPED, *DEVELOPED}
+
+
+@pytest.mark.parametrize(
+    ("folders", "requirements"),
+    [
+        (SHIPPED, settings()["project"]["dependencies"]),
+        (DEVELOPED, direct()),
+    ],
+    ids=["shipped", "tests and benchmarks"],
+)
+def test_what_is_imported_is_required(folders: tuple[str, ...], requirements: list[str]) -> None:
+    """Nothing is imported that only comes along with something else."""
+    required = {canonicalize_name(Requirement(line).name) for line in requirements}
+    owners = packages_distributions()
+    missing = {
+        name
+        for name in imported(*folders)
+        if required.isdisjoint(canonicalize_name(owner) for owner in owners.get(name, ()))
+    }
+    assert missing == set()
 
 
 def test_nothing_is_pinned_in_vain() -> None:
