@@ -1,0 +1,1 @@
+"""The log: a port of few words, and its two adapters."""

@@ -1,11 +1,14 @@
-"""The port between Flyball's parts: a partitioned, durable, ordered log. Two adapters: `streams.embedded` and `streams.kafka`."""
+"""The port between Flyball's parts: a partitioned, durable, ordered log.
+
+Two adapters: `streams.embedded` and `streams.kafka`.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 class Message(NamedTuple):
@@ -17,19 +20,35 @@ class Message(NamedTuple):
     value: bytes
 
 
-class LostOffsetError(Exception):
+class LogError(Exception):
+    """Something the log could not do."""
+
+
+class LostOffsetError(LogError):
     """The offset asked for is gone (retention) or beyond the end (truncation): a person must choose where to go on."""
+
+
+class UndeliveredError(LogError):
+    """Messages were appended that the log did not take, or may not have taken: append them again or say so."""
+
+
+class UnreachableError(LogError):
+    """The log does not answer now; trying again may help."""
 
 
 class Reader(Protocol):
     """Reads one partition forward. Not thread-safe."""
 
     def poll(self, max_messages: int, max_bytes: int) -> Sequence[Message]:
-        """Give what is there now, never waits; empty when caught up. Raises LostOffsetError."""
+        """Give what is there now, never waits; empty when caught up. Raises LostOffsetError.
+
+        `max_bytes` bounds the sum of keys and values, but one message is always given, whatever its size. While the log
+        cannot be reached nothing is given and nothing raised: it is tried again at every call.
+        """
         ...
 
     def lag(self) -> int:
-        """Count the messages after the last one given."""
+        """Count the messages after the last one given; 0 only where that is known, at least 1 while it is not."""
         ...
 
     def close(self) -> None:
@@ -45,7 +64,11 @@ class Writer(Protocol):
         ...
 
     def flush(self) -> None:
-        """Return when all that was appended survives the death of this process; raises if any was not taken."""
+        """Return when all that was appended survives the death of this process.
+
+        Raises UndeliveredError if any was not taken; what was queued is then gone from the writer, and a part of it may
+        be in the log.
+        """
         ...
 
     def close(self) -> None:
@@ -57,11 +80,11 @@ class Log(Protocol):
     """A log: topics of partitions."""
 
     def ensure(self, topic: str, partitions: int) -> None:
-        """Create the topic if it is missing; an existing one keeps its partitions."""
+        """Create the topic if it is missing; an existing one keeps its partitions. Raises UnreachableError."""
         ...
 
     def partitions(self, topic: str) -> int:
-        """Count the partitions; 0 when the topic is missing."""
+        """Count the partitions; 0 when the topic is missing. Raises UnreachableError."""
         ...
 
     def reader(self, topic: str, partition: int, offset: int | None) -> Reader:
@@ -70,4 +93,16 @@ class Log(Protocol):
 
     def writer(self) -> Writer:
         """Open a writer."""
+        ...
+
+    def commit(self, topic: str, offsets: Mapping[int, int]) -> None:
+        """Tell others how far this consumer is: partition to offset of the next message. Never waits."""
+        ...
+
+    def backlog(self, topic: str) -> int | None:
+        """Count the messages after what was last committed; None when nobody ever did. Raises UnreachableError."""
+        ...
+
+    def close(self) -> None:
+        """Release what the log's readers and writers share."""
         ...
