@@ -17,7 +17,8 @@ HEAVY = ("bytewax", "confluent_kafka", "genai_prices", "kafka", "numba", "polars
 
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
     """Check the import rules of the repository over the packages in `folder`."""
-    command = [Path(sys.executable).parent / "lint-imports", "--no-cache", "--config", ROOT / "pyproject.toml"]
+    tool = Path(sys.executable).parent / "lint-imports"
+    command = [str(tool), "--no-cache", "--config", str(ROOT / "pyproject.toml")]
     return subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
 
 

@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 import yaml
 
+from models import slis
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -145,6 +147,11 @@ def test_the_collector_settings_are_yaml() -> None:
     kafka = next(part["exporters"]["kafka"] for part in settings if "kafka" in part["exporters"])
     assert kafka["traces"]["topic"] == "otlp_spans"
     assert kafka["logs"]["topic"] == "otlp_logs"
+
+
+def test_every_sli_is_told() -> None:
+    """The README lists every SLI that is measured, by its name."""
+    assert [sli.name for sli in slis.ALL if f"`{sli.name}`" not in README] == []
 
 
 def test_the_links_lead_somewhere() -> None:

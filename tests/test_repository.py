@@ -62,7 +62,7 @@ def texts() -> dict[Path, str]:
 
 def packages() -> list[str]:
     """Name the packages that the wheel ships."""
-    return settings()["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    return list(settings()["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"])
 
 
 def sources() -> list[Path]:

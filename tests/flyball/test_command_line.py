@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(find_spec("flyball.cli") is None, reason="there 
 @cache
 def help_of(*command: str) -> str:
     """Print the help of `flyball COMMAND`; fails if there is none."""
-    line = [FLYBALL, *command, "--help"]
+    line = [str(FLYBALL), *command, "--help"]
     return subprocess.run(line, check=True, capture_output=True, text=True, timeout=30, cwd=ROOT).stdout
 
 
