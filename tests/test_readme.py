@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 import yaml
 
+from flyball.config.load import load
 from models import slis
 
 if TYPE_CHECKING:
@@ -141,12 +142,17 @@ def test_the_test_command_is_what_ci_runs() -> None:
     assert (ROOT / ".ci" / "run").read_text().rstrip().splitlines()[-1] == f'{command} "$@"'
 
 
-def test_the_collector_settings_are_yaml() -> None:
-    """What the README says to paste into a Collector is YAML that names the topics Flyball reads."""
-    settings = [yaml.safe_load(block.text) for block in blocks("yaml")]
-    kafka = next(part["exporters"]["kafka"] for part in settings if "kafka" in part["exporters"])
-    assert kafka["traces"]["topic"] == "otlp_spans"
-    assert kafka["logs"]["topic"] == "otlp_logs"
+def test_the_settings_to_paste_are_understood(tmp_path: Path) -> None:
+    """What the README says to paste into flyball.yaml is valid there; a Collector is told the topics Flyball reads."""
+    settings = [(block.text, yaml.safe_load(block.text)) for block in blocks("yaml")]
+    for text, parsed in settings:
+        if "exporters" not in parsed:
+            (tmp_path / "flyball.yaml").write_text(text)
+            load(tmp_path)
+    topics = load().log.topics
+    kafka = next(parsed["exporters"]["kafka"] for _, parsed in settings if "kafka" in parsed.get("exporters", ()))
+    assert kafka["traces"]["topic"] == topics.spans
+    assert kafka["logs"]["topic"] == topics.logs
 
 
 def test_every_sli_is_told() -> None:
