@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import os
 import struct
+import weakref
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +45,8 @@ class Journal:
     def __init__(self, folder: Path, *, fsync: bool = False) -> None:
         self._folder = folder
         self._fsync = fsync
-        self._file: BinaryIO | None = None
+        self._file: weakref.finalize[..., Journal] | None = None  # closes the file also when the engine just drops us
+        self._fd = -1
         self._generation = -1
         self._base = 0
         self._length = 0
@@ -83,7 +85,7 @@ class Journal:
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
-            self._file.close()
+            self._file()
             self._file = None
 
     def _path(self, generation: int) -> Path:
@@ -97,18 +99,17 @@ class Journal:
         # the generation restored from is what the engine's last snapshot still names: it goes last
         self._obsolete = [*[g for g in older if g != restored], *[g for g in older if g == restored]]
         self._retained = 2
-        self._file = self._path(self._generation).open("xb", buffering=0)
-        self._length = 0
+        self._fd = os.open(self._path(self._generation), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        self._file = weakref.finalize(self, os.close, self._fd)
         self._length = self._base = self._write(base)
 
     def _write(self, payload: bytes) -> int:
-        assert self._file is not None  # noqa: S101  # _rotate opened it
         frame = _FRAME.pack(len(payload), zlib.crc32(payload)) + payload
-        written = self._file.write(frame)
+        written = os.write(self._fd, frame)
         if written != len(frame):
             raise JournalError(f"{self._path(self._generation)}: wrote {written} of {len(frame)} bytes: is the disk full?")
         if self._fsync:
-            os.fdatasync(self._file.fileno())
+            os.fdatasync(self._fd)
         return written
 
     def _forget_obsolete(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -17,14 +17,14 @@ from flows.metrics_server import MetricsServer
 from flows.sink import LogSink
 from flows.source import LogSource
 from flows.topology import build
-from streams.open import open_log
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
     from types import FrameType
 
     from flows.settings import FlowSettings
+    from streams.port import Log
 
 RECOVERY_PARTS = 16
 """Parts of the recovery store: the largest number of workers there can ever be; fixed when the store is made."""
@@ -34,8 +34,9 @@ RECOVERY_PARTS = 16
 class FlowProcess:
     """Where one process of a flow reads, writes and keeps its state, and its place in the cluster."""
 
-    log_url: str
-    data: Path
+    open_log: Callable[[], Log]
+    recovery: Path
+    """Folder of the engine's snapshots and of the shard journals; all processes of a cluster must see the same one."""
     partitions: int = 4
     start: str = "oldest"
     on_lost: str = "stop"
@@ -52,10 +53,11 @@ def run_flow(settings: FlowSettings, process: FlowProcess) -> None:
     """Run until SIGTERM or SIGINT, which end it with a last snapshot: the next start goes on exactly there."""
     stop = threading.Event()
     _stop_on_signals(stop)
-    log = open_log(process.log_url)
+    log = process.open_log()
     topics = settings.topics
     for topic in (topics.spans, topics.logs, topics.runs, topics.slis, topics.dead_letters):
         log.ensure(topic, process.partitions)
+    settings = replace(settings, journal=process.recovery / "journal")
     metrics = Metrics(time.time_ns)
     source = LogSource(
         lambda: log,
@@ -75,12 +77,11 @@ def run_flow(settings: FlowSettings, process: FlowProcess) -> None:
             process_id=process.process_id,
             addresses=list(process.addresses) if process.addresses else None,
             epoch_interval=process.epoch,
-            recovery_config=_recovery(process.data),
+            recovery_config=_recovery(process.recovery / "engine"),
         )
 
 
-def _recovery(data: Path) -> RecoveryConfig:
-    folder = data / "recovery"
+def _recovery(folder: Path) -> RecoveryConfig:
     if not folder.exists():
         folder.mkdir(parents=True)
         init_db_dir(folder, RECOVERY_PARTS)

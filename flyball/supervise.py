@@ -1,0 +1,100 @@
+"""Supervisor: keeps the processes of one machine running together, and stops them together."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import FrameType
+
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
+_GRACE = 20.0
+"""Seconds that a process has to take its last snapshot before it is killed."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One process. Parts of one `group` only work together: when one ends, all of the group are started again."""
+
+    name: str
+    group: str
+    command: Sequence[str]
+
+
+class Supervisor:
+    """Runs parts until `stop` is called or a signal comes. Not reusable."""
+
+    def __init__(self, parts: Sequence[Part], say: Callable[[str], None]) -> None:
+        self._parts = parts
+        self._say = say
+        self._stop = threading.Event()
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._wait = {part.group: _FIRST_WAIT for part in parts}
+        self._started: dict[str, float] = {}
+
+    def run(self) -> int:
+        """Run until a signal; gives 0 when every process ended well."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        try:
+            for part in self._parts:
+                self._start(part)
+            while not self._stop.wait(0.2):
+                self._revive()
+        finally:
+            codes = self._end(list(self._running))
+        return 0 if all(code == 0 for code in codes) else 1
+
+    def stop(self) -> None:
+        """End `run` soon."""
+        self._stop.set()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.stop()
+
+    def _start(self, part: Part) -> None:
+        # a session of its own: Ctrl-C reaches only the supervisor, which then stops the parts in order
+        self._running[part.name] = subprocess.Popen(  # noqa: S603  # our own command line
+            [sys.executable, "-m", "flyball", *part.command], start_new_session=True
+        )
+        self._started[part.group] = time.monotonic()
+
+    def _revive(self) -> None:
+        """Start again every group of which a process ended, each time after a longer wait."""
+        ended = {p.group for p in self._parts if self._running[p.name].poll() is not None}
+        for group in ended:
+            parts = [part for part in self._parts if part.group == group]
+            dead = [f"{p.name} (exit {self._running[p.name].poll()})" for p in parts if self._running[p.name].poll() is not None]
+            if time.monotonic() - self._started[group] > 2 * _LONGEST_WAIT:
+                self._wait[group] = _FIRST_WAIT
+            self._say(f"{', '.join(dead)} ended: starting {group} again in {self._wait[group]:g} s")
+            self._end([part.name for part in parts])
+            if self._stop.wait(self._wait[group]):
+                return
+            self._wait[group] = min(2 * self._wait[group], _LONGEST_WAIT)
+            for part in parts:
+                self._start(part)
+
+    def _end(self, names: Sequence[str]) -> list[int]:
+        """Stop these processes, all at once: SIGTERM, and SIGKILL to what is still there after the grace."""
+        for name in names:
+            if self._running[name].poll() is None:
+                self._running[name].terminate()
+        deadline = time.monotonic() + _GRACE
+        codes = []
+        for name in names:
+            process = self._running[name]
+            try:
+                codes.append(process.wait(max(0.1, deadline - time.monotonic())))
+            except subprocess.TimeoutExpired:
+                self._say(f"{name} did not stop within {_GRACE:g} s: killed; it goes on from its last snapshot next time")
+                process.kill()
+                codes.append(process.wait())
+        return codes

@@ -1,0 +1,55 @@
+"""Everything on one machine: the receiver and the flow as processes under one supervisor."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from flyball.supervise import Part, Supervisor
+from flyball.wiring import open_configured_log
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flyball.config.settings import Settings
+
+
+def run_up(settings: Settings, config: Path | None, data: Path) -> int:
+    """Run until SIGTERM or Ctrl-C; gives the exit code."""
+    data.mkdir(parents=True, exist_ok=True)
+    log, topics = open_configured_log(settings, data), settings.log.topics
+    for topic in vars(topics).values():
+        log.ensure(topic, settings.log.partitions)
+    otlp, metrics = settings.otlp, settings.metrics
+    _say(f"OTLP/HTTP   http://{otlp.host}:{otlp.port}/v1/traces and /v1/logs")
+    _say(f"metrics     http://{metrics.host}:{metrics.port}/metrics")
+    _say(f"records     {topics.runs}, {topics.slis} in {'Kafka' if settings.log.brokers else data / 'log'}")
+    _say("Ctrl-C stops; the next start goes on where this one ended")
+    return Supervisor(parts(settings, config, data), _say).run()
+
+
+def parts(settings: Settings, config: Path | None, data: Path) -> list[Part]:
+    """List the processes: one receiver, and one per worker of the flow."""
+    common = ["--data", str(data), *(["--config", str(config)] if config else [])]
+    workers = settings.flow.workers
+    addresses = [f"127.0.0.1:{port}" for port in _free_ports(workers)] if workers > 1 else []
+    cluster = ["--addresses", ";".join(addresses)] if addresses else []
+    flows = [
+        Part(f"flow {index}", "flow", ["flow", *common, *(["--process", str(index), *cluster] if addresses else [])])
+        for index in range(workers)
+    ]
+    return [Part("receiver", "receiver", ["receive", *common]), *flows]
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def _say(text: str) -> None:
+    print(f"flyball: {text}", file=sys.stderr, flush=True)  # noqa: T201  # what a command line is for

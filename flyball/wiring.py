@@ -1,0 +1,81 @@
+"""From the configuration to what the parts take."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from flows.settings import FlowSettings, Topics
+from models.runs.policy import RunPolicy
+from models.runs.shards import SHARDS
+from models.slis.settings import SliSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from flows.launcher import FlowProcess
+    from flyball.config.settings import Settings
+    from streams.port import Log
+
+
+def flow_settings(settings: Settings, journal: Path | None = None) -> FlowSettings:
+    """Give what shapes the dataflow."""
+    runs, slis = settings.runs, settings.slis
+    return FlowSettings(
+        topics=Topics(**vars(settings.log.topics)),
+        runs=RunPolicy(
+            idle=runs.idle,
+            max_age=runs.max_age,
+            remember=runs.remember,
+            grace=runs.grace,
+            remember_max=max(1, runs.remember_max // SHARDS),
+            unknown=runs.unknown,
+            escalation_tools=runs.escalation_tools,
+        ),
+        slis=SliSettings(
+            max_values=slis.max_values, early_alone_ns=slis.early, early_groups_ns=slis.early_breakdowns
+        ),
+        caps=dict(vars(slis.caps)),
+        attributes=dict(settings.attributes) or None,
+        prices={model: _price(vars(price)) for model, price in settings.prices.items()} or None,
+        lateness_ns=settings.flow.lateness,
+        journal=journal,
+    )
+
+
+def _price(fields: dict[str, float | None]) -> dict[str, float]:
+    return {kind: float(value) for kind, value in fields.items() if value is not None}
+
+
+def open_configured_log(settings: Settings, data: Path) -> Log:
+    """Open the log that the configuration names: Kafka when brokers are given, else the embedded one."""
+    log = settings.log
+    if log.brokers:
+        from streams.kafka.log import KafkaLog  # noqa: PLC0415  # loads librdkafka only when it is used
+
+        return KafkaLog(",".join(log.brokers))
+    from streams.embedded.log import EmbeddedLog  # noqa: PLC0415
+    from streams.embedded.settings import Settings as Retention  # noqa: PLC0415
+
+    retention = Retention(retention_ns=log.retention_age, retention_bytes=max(1, log.retention_size // log.partitions))
+    return EmbeddedLog(log.embedded or data / "log", retention)
+
+
+def flow_process(settings: Settings, data: Path, process_id: int = 0, addresses: Sequence[str] = ()) -> FlowProcess:
+    """Give the place of process `process_id` of the flow; `addresses` of all when there are several."""
+    from flows.launcher import FlowProcess  # noqa: PLC0415  # loads the engine only when it is used
+
+    return FlowProcess(
+        open_log=lambda: open_configured_log(settings, data),
+        recovery=settings.flow.recovery or data / "recovery",
+        partitions=settings.log.partitions,
+        start=settings.log.start,
+        on_lost=settings.log.on_lost,
+        max_bytes=settings.flow.max_batch,
+        epoch=timedelta(microseconds=settings.flow.epoch // 1000),
+        metrics_host=settings.metrics.host,
+        metrics_port=settings.metrics.port + process_id if settings.metrics.port else 0,
+        process_id=process_id if addresses else None,
+        addresses=addresses or None,
+    )
