@@ -1,6 +1,6 @@
 """OTLP as protobuf: shapes, resources and message frames by hand, for what is encoded once.
 
-https://github.com/open-telemetry/opentelemetry-proto: trace/v1, logs/v1, common/v1, resource/v1. Traces and logs share the
+https://github.com/open-telemetry/opentelemetry-proto (trace, logs, common, resource v1). Traces and logs share the
 numbers of the frame (TracesData.resource_spans = LogsData.resource_logs = 1, and so on), so one frame serves both.
 """
 
@@ -30,7 +30,7 @@ _VARINT, _FIXED64, _BYTES = 0, 1, 2
 def varint(value: int) -> bytes:
     """Encode a non-negative integer."""
     out = bytearray()
-    while value > 0x7F:
+    while value > 0x7F:  # noqa: PLR2004 - seven bits a byte
         out.append(value & 0x7F | 0x80)
         value >>= 7
     out.append(value)

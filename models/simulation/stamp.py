@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from models.digest import mix64
+from models.simulation.bytes_copy import copy_bytes
 from models.simulation.rows import TAIL, Row
 from models.simulation.scenario import Encoding
 from models.simulation.templates import Patch
@@ -29,6 +30,7 @@ _TAIL_ROWS = tuple(int(row) for row, _ in TAIL)
 _TAIL_MOST = 96
 """Bytes an appended integer takes at most, and more than the frame of a record."""
 _NANO = 1_000_000_000
+_TEN = np.uint64(10)
 
 
 def stamp(rows: NDArray[np.int64], templates: Templates) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -92,8 +94,7 @@ def _stamp_all(
 
 @njit(cache=True, inline="always")
 def _copy(source: Any, start: Any, stop: Any, out: Any, at: Any) -> Any:
-    for j in range(stop - start):
-        out[at + j] = source[start + j]
+    copy_bytes(source, start, stop - start, out, at)
     return at + stop - start
 
 
@@ -127,14 +128,16 @@ def _patch(out: Any, at: Any, how: Any, value: Any) -> None:
 def _hex(out: Any, at: Any, value: Any) -> None:
     for j in range(16):
         nibble = (value >> (60 - 4 * j)) & 0xF
-        out[at + j] = nibble + (48 if nibble < 10 else 87)
+        out[at + j] = nibble + 48 + 39 * (nibble > 9)
 
 
 @njit(cache=True, inline="always")
 def _digits(out: Any, at: Any, count: Any, value: Any) -> None:
+    rest = np.uint64(value)  # unsigned division by a constant is a multiplication
     for j in range(count - 1, -1, -1):
-        out[at + j] = 48 + value % 10
-        value //= 10
+        tenth = rest // _TEN
+        out[at + j] = np.uint64(48) + rest - tenth * _TEN
+        rest = tenth
 
 
 @njit(cache=True)
