@@ -1,0 +1,65 @@
+"""The command line: `flyball COMMAND ...`. A command imports what it needs when it runs, so that help comes at once."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from flyball.commands import COMMANDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FAILED, REFUSED = 1, 2
+"""Exit codes: it did not work; it was not even started, because what was asked for cannot be."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and give its exit code; errors meant for people are one line on stderr."""
+    args = parser().parse_args(argv)
+    try:
+        code: int = args.run(args)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has had enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except Exception as error:  # noqa: BLE001 -- raised again when it is not for people
+        return _tell(error)
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe all commands."""
+    top = argparse.ArgumentParser("flyball", description="Keeps AI agents inside their error budgets.")
+    top.add_argument("--version", action="version", version=f"flyball {version('flyball')}")
+    commands = top.add_subparsers(title="commands", required=True)
+    for name in COMMANDS:
+        command = import_module(f"flyball.commands.{name}")
+        sub = commands.add_parser(name, help=command.HELP, description=command.__doc__)
+        command.add_arguments(sub)
+        sub.set_defaults(run=command.run)
+    return top
+
+
+def _tell(error: Exception) -> int:
+    """Print an error that is meant for people; raise any other."""
+    from flyball.config.problems import ConfigError  # noqa: PLC0415 -- only needed when something is wrong
+    from flyball.errors import find_cause, message_for_people  # noqa: PLC0415
+
+    message = message_for_people(error)
+    if message is None:
+        raise error
+    for line in message.splitlines():
+        print(f"flyball: {line}", file=sys.stderr)  # noqa: T201 -- what a command line is for
+    return REFUSED if find_cause(error, ConfigError) else FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

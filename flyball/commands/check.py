@@ -1,0 +1,32 @@
+# ruff: noqa: PLC0415, T201 -- a command prints, and imports when it runs
+"""Validates a configuration directory: every mistake with file, line, what was found and what is expected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+HELP = "validate a configuration directory"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what can be given."""
+    parser.add_argument("directory", metavar="DIR", nargs="?", type=Path, help="default: ./flyball-config")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the problems, or how many files are good; exit code 1 when there are problems."""
+    from flyball.check import check
+    from flyball.config.load import find_directory
+
+    directory = find_directory(args.directory)
+    files, problems = check(directory)
+    for problem in problems:
+        print(problem)
+    if problems:
+        return 1
+    print(f"ok: {files} files" if directory else "ok: 0 files, the defaults hold: no ./flyball-config here")
+    return 0

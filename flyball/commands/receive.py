@@ -1,0 +1,29 @@
+# ruff: noqa: PLC0415 -- a command imports when it runs
+"""Runs the OTLP/HTTP receiver alone: what it acknowledges lies in the log, until SIGTERM."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flyball.arguments import add_config, add_data
+
+if TYPE_CHECKING:
+    import argparse
+
+HELP = "the OTLP/HTTP receiver alone"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what can be given."""
+    add_config(parser)
+    add_data(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run until stopped."""
+    from flyball.check import configuration
+
+    configuration(args.config)
+    from flyball.errors import CommandError
+
+    raise CommandError("the receiver is not there yet")

@@ -1,0 +1,1 @@
+"""Configuration: one directory of files, each key with a default, each mistake with its line."""

@@ -1,0 +1,215 @@
+"""Build settings from YAML nodes by their types. All that is wrong is collected with its line before it is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+import yaml
+from yaml.constructor import SafeConstructor
+
+from flyball.config.kinds import KINDS
+from flyball.config.nodes import NULL, TEXT, describe, is_quoted, line_of
+from flyball.config.problems import Problem, suggestion
+from flyball.config.schema import Between, Tree, is_section, keys_of, paths_of
+from flyball.config.secrets import SecretError, has_reference, resolve
+
+T = TypeVar("T")
+
+
+class _Bad:
+    """Stands for a value that could not be read; its problem is already noted."""
+
+
+_BAD = _Bad()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where we are reading: `where` is the dotted key, `lines` and `problems` are shared by all places of a file."""
+
+    file: Path
+    root: type
+    where: str = ""
+    problems: list[Problem] = field(default_factory=list)
+    lines: dict[str, int] = field(default_factory=dict)
+
+    def wrong(self, line: int, found: str, expected: str, hint: str = "") -> _Bad:
+        """Note a problem."""
+        self.problems.append(Problem(str(self.file), line, self.where, found, expected, hint))
+        return _BAD
+
+    def under(self, name: str, node: yaml.Node) -> Place:
+        """Go one key down."""
+        inner = replace(self, where=f"{self.where}.{name}" if self.where else name)
+        self.lines[inner.where] = line_of(node)
+        return inner
+
+
+def build(kind: type[T], node: yaml.Node | None, at: Place) -> T:
+    """Build a settings dataclass; what could not be read has its default and is told in `at.problems`."""
+    if node is None or node.tag == NULL:
+        return kind()
+    found = _section(kind, node, at)
+    return kind() if isinstance(found, _Bad) else found
+
+
+def _value(hint: Any, node: yaml.Node, at: Place) -> Any:
+    origin = get_origin(hint)
+    if hint in KINDS:
+        return _scalar(hint, node, at)
+    if is_section(hint):
+        return _section(hint, node, at)
+    if hint is Tree:
+        return _tree(node, at) if isinstance(node, yaml.MappingNode) else _expected(node, "a section", at)
+    if origin is Annotated:
+        return _bounded(hint, node, at)
+    return _COMPOUND[origin](hint, node, at)
+
+
+def _section(kind: type, node: yaml.Node, at: Place) -> Any:
+    known = keys_of(kind)
+    if node.tag == NULL and all(found.default is not dataclasses.MISSING for found in known.values()):
+        return kind()
+    if not isinstance(node, yaml.MappingNode):
+        return _expected(node, f"a section with {_listed(known)}", at)
+    read: dict[str, Any] = {}
+    for name, (name_node, value_node) in _pairs(node, at).items():
+        if name in known:
+            read[name] = _value(known[name].hint, value_node, at.under(name, name_node))
+        else:
+            at.wrong(line_of(name_node), f"the unknown key {name}", _listed(known), _meant(name, known, at))
+    for name, found in known.items():
+        if name not in read and found.default is dataclasses.MISSING:
+            read[name] = at.wrong(line_of(node), f"no key {name}", f"{_listed(known)}")
+    good = {name: value for name, value in read.items() if not isinstance(value, _Bad)}
+    return _BAD if len(good) < len(read) and _required(known) - set(good) else _checked(kind(**good), node, at)
+
+
+def _required(known: Mapping[str, Any]) -> set[str]:
+    return {name for name, found in known.items() if found.default is dataclasses.MISSING}
+
+
+def _checked(value: Any, node: yaml.Node, at: Place) -> Any:
+    """Let a section say what is wrong between its own keys."""
+    for wrong in value.wrong() if hasattr(value, "wrong") else ():
+        inner = f"{at.where}.{wrong.key}" if at.where else wrong.key
+        line = at.lines.get(inner, line_of(node))
+        replace(at, where=inner).wrong(line, wrong.found, wrong.expected)
+    return value
+
+
+def _pairs(node: yaml.MappingNode, at: Place) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+    pairs: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+    for name_node, value_node in node.value:
+        name = name_node.value if isinstance(name_node, yaml.ScalarNode) else None
+        if name is None:
+            at.wrong(line_of(name_node), describe(name_node), "the name of a key")
+        elif name in pairs:
+            first = line_of(pairs[name][0])
+            at.wrong(line_of(name_node), f"the key {name} again", f"it once (first in line {first})")
+        else:
+            pairs[name] = (name_node, value_node)
+    return pairs
+
+
+def _meant(name: str, known: Mapping[str, Any], at: Place) -> str:
+    elsewhere = paths_of(at.root).get(name, [])
+    return suggestion(name, known) or (f"did you mean {' or '.join(elsewhere)}?" if elsewhere else "")
+
+
+def _listed(names: Mapping[str, Any]) -> str:
+    return "one of " + ", ".join(names) if len(names) > 1 else ", ".join(names)
+
+
+def _expected(node: yaml.Node, expected: str, at: Place) -> _Bad:
+    return at.wrong(line_of(node), describe(node), expected)
+
+
+def _scalar(hint: Any, node: yaml.Node, at: Place) -> Any:
+    kind = KINDS[hint]
+    if not isinstance(node, yaml.ScalarNode) or node.tag == NULL:
+        return _expected(node, kind.expected, at)
+    text: str = node.value
+    if has_reference(text):
+        try:
+            text = resolve(text, at.file.parent)
+        except SecretError as error:
+            return at.wrong(line_of(node), error.found, error.expected)
+    elif is_quoted(node) and not kind.quoted:
+        return at.wrong(line_of(node), describe(node), kind.expected, "leave out the quotes")
+    elif hint is str and node.tag != TEXT:
+        return at.wrong(line_of(node), describe(node), kind.expected, "put it in quotes")
+    try:
+        value = kind.parse(text)
+    except ValueError:
+        return _expected(node, kind.expected, at)
+    return at.file.parent / value if hint is Path else value
+
+
+def _bounded(hint: Any, node: yaml.Node, at: Place) -> Any:
+    inner, bounds = get_args(hint)
+    value = _value(inner, node, at)
+    if isinstance(value, _Bad) or not isinstance(bounds, Between) or bounds.least <= value <= bounds.most:
+        return value
+    show = KINDS[inner].show
+    return _expected(node, f"{KINDS[inner].expected} from {show(bounds.least)} to {show(bounds.most)}", at)
+
+
+def _choice(hint: Any, node: yaml.Node, at: Place) -> Any:
+    known = get_args(hint)
+    if isinstance(node, yaml.ScalarNode) and node.value in known:
+        return node.value
+    hint_text = suggestion(node.value, known) if isinstance(node, yaml.ScalarNode) else ""
+    return at.wrong(line_of(node), describe(node), "one of " + ", ".join(known), hint_text)
+
+
+def _list(hint: Any, node: yaml.Node, at: Place) -> Any:
+    inner = get_args(hint)[0]
+    if not isinstance(node, yaml.SequenceNode):
+        return _expected(node, f"a list of {KINDS[inner].expected.removeprefix('a ')}s, as in [a, b]", at)
+    values = [_value(inner, item, at.under(str(i), item)) for i, item in enumerate(node.value)]
+    return _BAD if any(isinstance(value, _Bad) for value in values) else tuple(values)
+
+
+def _mapping(hint: Any, node: yaml.Node, at: Place) -> Any:
+    inner = get_args(hint)[1]
+    if node.tag == NULL:
+        return {}
+    if not isinstance(node, yaml.MappingNode):
+        return _expected(node, "a section whose keys are names of your own", at)
+    values = {name: _value(inner, value, at.under(name, key)) for name, (key, value) in _pairs(node, at).items()}
+    return _BAD if any(isinstance(value, _Bad) for value in values.values()) else values
+
+
+def _optional(hint: Any, node: yaml.Node, at: Place) -> Any:
+    (inner,) = (arg for arg in get_args(hint) if arg is not NoneType)
+    return None if node.tag == NULL else _value(inner, node, at)
+
+
+def _tree(node: yaml.Node, at: Place) -> Any:
+    """Give a node as plain Python: dicts with text keys, lists, texts, numbers, booleans, None."""
+    if isinstance(node, yaml.MappingNode):
+        return {name: _tree(value, at.under(name, key)) for name, (key, value) in _pairs(node, at).items()}
+    if isinstance(node, yaml.SequenceNode):
+        return [_tree(item, at.under(str(i), item)) for i, item in enumerate(node.value)]
+    if node.tag == TEXT:
+        return _scalar(str, node, at) if node.value else ""
+    try:
+        return SafeConstructor().construct_object(node)
+    except (yaml.YAMLError, ValueError):
+        return _expected(node, "a text, a number, true, false or null", at)
+
+
+_COMPOUND: dict[Any, Any] = {
+    Literal: _choice,
+    tuple: _list,
+    dict: _mapping,
+    Mapping: _mapping,
+    Union: _optional,
+    UnionType: _optional,
+}

@@ -1,0 +1,20 @@
+"""Validates `flyball.yaml`: its keys, and what they mean to the models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flyball.config.load import load_file
+from flyball.config.problems import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def problems(path: Path) -> list[Problem]:
+    """List everything that is wrong with the file, in line order."""
+    try:
+        load_file(path)
+    except ConfigError as error:
+        return list(error.problems)
+    return []

@@ -1,0 +1,83 @@
+"""YAML as nodes that know their line: what the typed reading of the configuration starts from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import yaml
+
+from flyball.config.problems import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from yaml.nodes import Node
+
+NULL = "tag:yaml.org,2002:null"
+TEXT = "tag:yaml.org,2002:str"
+MAX_BYTES = 1_000_000
+"""A configuration file larger than this is none."""
+
+
+def read_node(path: Path) -> Node | None:
+    """Read one YAML document; None when it is empty. Raises ConfigError, for aliases too: they can be endless."""
+    text = _text(path)
+    try:
+        for event in yaml.parse(text, yaml.CSafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                raise _error(path, line_of(event), f"the alias *{event.anchor}", "the value itself, written out")
+        return yaml.compose(text, yaml.CSafeLoader)
+    except yaml.MarkedYAMLError as error:
+        raise _error(path, _error_line(error), _found(error), "YAML") from error
+    except yaml.YAMLError as error:
+        raise _error(path, 0, str(error).splitlines()[0], "YAML") from error
+
+
+def line_of(node: Node | yaml.Event) -> int:
+    """Give the line that a node starts on, from 1."""
+    mark = node.start_mark
+    return mark.line + 1 if mark else 0
+
+
+def is_quoted(node: Node) -> bool:
+    """Tell whether a scalar is written in quotes, or as a block of text."""
+    return isinstance(node, yaml.ScalarNode) and bool(node.style)
+
+
+def describe(node: Node) -> str:
+    """Say what a node is, as it is written."""
+    if isinstance(node, yaml.MappingNode):
+        return "a section"
+    if isinstance(node, yaml.SequenceNode):
+        return "a list"
+    if node.tag == NULL:
+        return "nothing"
+    text = node.value if len(node.value) <= 60 else node.value[:59] + "…"  # noqa: PLR2004 -- about half a line
+    return f"'{text}'" if is_quoted(node) or node.tag == TEXT else text
+
+
+def _text(path: Path) -> str:
+    try:
+        raw = path.read_bytes()
+        if len(raw) > MAX_BYTES:
+            raise _error(path, 0, f"{len(raw)} bytes", f"at most {MAX_BYTES}")
+        return raw.decode("utf-8-sig")
+    except OSError as error:
+        raise _error(path, 0, f"a file that cannot be read ({error.strerror})", "YAML") from error
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise _error(path, line, f"byte 0x{raw[error.start]:02x}", "text in UTF-8") from error
+
+
+def _error_line(error: yaml.MarkedYAMLError) -> int:
+    mark = error.problem_mark or error.context_mark
+    return mark.line + 1 if mark else 0
+
+
+def _found(error: yaml.MarkedYAMLError) -> str:
+    said = error.problem or "something else"
+    return said.removeprefix("found ") + (f" {error.context}" if error.context else "")
+
+
+def _error(path: Path, line: int, found: str, expected: str) -> ConfigError:
+    return ConfigError([Problem(str(path), line, "", found, expected)])

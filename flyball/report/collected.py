@@ -1,0 +1,128 @@
+"""Collected: what the report keeps of the records, in little memory, the highest revision of each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+TOOL_SLIS = ("tool_success", "tool_timeout")
+
+
+class Run(NamedTuple):
+    """What is kept of a run record."""
+
+    run_id: str
+    revision: int
+    workflow: str
+    version: str | None
+    outcome: str
+    outcome_from: str | None
+    escalated: bool
+    steps: int
+    tool_calls: int
+    tool_errors: int
+    duration_s: float
+    cost_usd: float | None
+    priced: str
+
+    @property
+    def known(self) -> bool:
+        """Tell whether its outcome is known."""
+        return self.outcome != "unknown"
+
+    @property
+    def succeeded(self) -> bool:
+        """Tell whether it is known to have done its task."""
+        return self.outcome == "success"
+
+
+class Tool(NamedTuple):
+    """Calls of one tool of one workflow."""
+
+    workflow: str
+    name: str
+    calls: int
+    errors: int
+    timeouts: int
+
+
+class _Pane(NamedTuple):
+    revision: int
+    total: int
+    bad: int
+
+
+@dataclass
+class Collected:
+    """Records so far. Order does not matter, and a record that comes twice counts once."""
+
+    runs: dict[str, Run] = field(default_factory=dict)
+    panes: dict[tuple[str, str, str, str], _Pane] = field(default_factory=dict)
+    dead: Counter[str] = field(default_factory=Counter)
+    summary: Mapping[str, Any] = field(default_factory=dict)
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Take a record of any kind; those that the report does not need are passed over."""
+        kind = record["kind"]
+        if kind == "run":
+            self._add_run(record)
+        elif kind == "sli" and record["sli"] in TOOL_SLIS and set(record["group"]) == {"workflow", "tool"}:
+            self._add_pane(record)
+        elif kind == "dead_letter":
+            self.dead[record["reason"]] += 1
+        elif kind == "summary":
+            self.summary = record
+
+    def tools(self) -> list[Tool]:
+        """Give the tools, most errors first, then most calls."""
+        sums: dict[tuple[str, str], Counter[str]] = {}
+        for (sli, workflow, tool, _), pane in self.panes.items():
+            found = sums.setdefault((workflow, tool), Counter())
+            found[sli] += pane.bad
+            found["calls"] += pane.total if sli == "tool_success" else 0
+        tools = [Tool(*name, n["calls"], n["tool_success"], n["tool_timeout"]) for name, n in sums.items()]
+        return sorted((tool for tool in tools if tool.calls), key=lambda t: (-t.errors, -t.calls, t.workflow, t.name))
+
+    def _add_run(self, record: Mapping[str, Any]) -> None:
+        run = Run(
+            run_id=record["run_id"],
+            revision=record["revision"],
+            workflow=record["workflow"],
+            version=record["version"],
+            outcome=record["outcome"],
+            outcome_from=record["outcome_from"],
+            escalated=record["escalated"],
+            steps=record["llm_calls"] + record["tool_calls"],
+            tool_calls=record["tool_calls"],
+            tool_errors=record["tool_errors"],
+            duration_s=record["duration_s"],
+            cost_usd=record["cost_usd"],
+            priced=record["priced"],
+        )
+        before = self.runs.get(run.run_id)
+        if before is None or before.revision <= run.revision:
+            self.runs[run.run_id] = run
+
+    def _add_pane(self, record: Mapping[str, Any]) -> None:
+        group = record["group"]
+        name = (record["sli"], group["workflow"], group["tool"], record["pane_start"])
+        before = self.panes.get(name)
+        if before is None or before.revision <= record["revision"]:
+            self.panes[name] = _Pane(record["revision"], record["total"], record["total"] - record["good"])
+
+
+def collect(records: Iterable[Mapping[str, Any]]) -> Collected:
+    """Collect records."""
+    collected = Collected()
+    for record in records:
+        collected.add(record)
+    return collected
+
+
+def is_needed(value: bytes) -> bool:
+    """Tell from a record's JSON whether the report may need it: most are panes of other SLIs, and parsing is slow."""
+    return not value.startswith(b'{"kind":"sli"') or any(f'"{sli}"'.encode() in value for sli in TOOL_SLIS)

@@ -1,0 +1,95 @@
+"""The page: title, tables, and the sentences that say what the numbers stand on."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.text import Text
+
+from flyball.report import tables
+from flyball.report.text import count, dollars, period
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+
+    from flyball.report.collected import Collected
+
+MAX_REASONS = 3
+PLAIN_WIDTH = 110
+"""Columns when the output is no terminal and COLUMNS does not say."""
+
+_TABLES = (tables.outcomes, tables.spreads, tables.tools, tables.versions, tables.worst)
+
+
+def page(collected: Collected, files: Sequence[str] = ()) -> RenderableType:
+    """Lay out the report, at most 40 lines."""
+    parts: list[RenderableType] = [_title(collected, files)]
+    for table in _TABLES:
+        found = table(collected)
+        parts += [Text(), found] if found else []
+    sentences = (_outcomes(collected), _cost(collected), _dead(collected), _read(collected))
+    return Group(*parts, Text(), *(sentence for sentence in sentences if sentence))
+
+
+def print_page(collected: Collected, files: Sequence[str] = (), console: Console | None = None) -> None:
+    """Print the report on stdout."""
+    out = console or Console(highlight=False)
+    if console is None and not out.is_terminal and "COLUMNS" not in os.environ:
+        out.width = PLAIN_WIDTH
+    out.print(page(collected, files))
+
+
+def _title(collected: Collected, files: Sequence[str]) -> Text:
+    summary = collected.summary
+    when = period(summary.get("first_at"), summary.get("last_at"))
+    what = files[0] if len(files) == 1 else f"{len(files)} files"
+    return Text.assemble((f"{count(len(collected.runs))} runs", "bold"), f" in {what}: {when}")
+
+
+def _outcomes(collected: Collected) -> Text | None:
+    stands = Counter(run.outcome_from for run in collected.runs.values() if run.known)
+    unknown = sum(not run.known for run in collected.runs.values())
+    if not collected.runs:
+        return None
+    sources = {"attribute": "", "evaluation": "", "status": " (says only that nothing raised)"}
+    said = [f"{name} {count(stands[name])}{note}" for name, note in sources.items() if stands[name]]
+    parts = [f"stand on {', '.join(said)}"] if said else []
+    parts += [f"{count(unknown)} unknown, not in success"] if unknown else []
+    return _sentence("Outcomes", "; ".join(parts))
+
+
+def _cost(collected: Collected) -> Text | None:
+    runs = collected.runs.values()
+    priced = [run.cost_usd for run in runs if run.cost_usd is not None]
+    unpriced, partly = len(runs) - len(priced), sum(run.priced == "partial" for run in runs)
+    if not runs:
+        return None
+    lacking = [f"{count(unpriced)} runs without a price"] if unpriced else []
+    lacking += [f"{count(partly)} priced in part"] if partly else []
+    total = f"{dollars(sum(priced))} for {count(len(priced))} runs" if priced else "not known"
+    return _sentence("Cost", total + (f"; {' and '.join(lacking)}: the truth is higher" if lacking else ""))
+
+
+def _dead(collected: Collected) -> Text | None:
+    if not collected.dead:
+        return None
+    reasons = [f"{count(n)} x {reason}" for reason, n in collected.dead.most_common(MAX_REASONS)]
+    rest = len(collected.dead) - MAX_REASONS
+    more = f", and {rest} more reasons" if rest > 0 else ""
+    return _sentence("Dead letters", f"{count(collected.dead.total())}: {', '.join(reasons)}{more}", "red")
+
+
+def _read(collected: Collected) -> Text:
+    s = collected.summary
+    parts = [f"{count(s.get('spans', 0))} spans"]
+    parts += [f"{count(s[name])} {word}" for name, word in (("duplicates", "twice"), ("late", "late")) if s.get(name)]
+    return _sentence("Read", f"{', '.join(parts)}, at {count(s.get('spans_per_s', 0))} spans/s")
+
+
+def _sentence(name: str, text: str, style: str = "dim") -> Text:
+    return Text.assemble((f"{name:<13}", style), text, no_wrap=True, overflow="ellipsis")
