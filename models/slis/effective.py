@@ -1,0 +1,34 @@
+"""Tokens and cost of a run, as Polars expressions over RUN rows: told by its LLM spans or, when it has none, by its agent span.
+
+The run record and the SLIs both use these, so that they never tell different things.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+NANO = 1_000_000_000
+
+
+def _either(of_llm_spans: pl.Expr, of_agent_span: pl.Expr) -> pl.Expr:
+    return pl.when(pl.col("llm_calls") > 0).then(of_llm_spans).otherwise(of_agent_span)
+
+
+def effective_input_tokens() -> pl.Expr:
+    """Input tokens (cached ones included); 0 when nobody said."""
+    return _either(pl.col("input_tokens"), pl.col("agent_input_tokens").clip(lower_bound=0))
+
+
+def effective_output_tokens() -> pl.Expr:
+    """Output tokens; 0 when nobody said."""
+    return _either(pl.col("output_tokens"), pl.col("agent_output_tokens").clip(lower_bound=0))
+
+
+def effective_cost() -> pl.Expr:
+    """Nano-USD of what is priced (a lower bound when `unpriced` > 0); null when nothing of the run is priced, never 0 for that.
+
+    Without LLM spans the agent span's word counts; there 0 is taken for "not said".
+    """
+    by_spans = (pl.col("llm_calls") > 0) & (pl.col("reported") + pl.col("computed") > 0)
+    by_agent = (pl.col("llm_calls") == 0) & (pl.col("agent_cost") > 0)
+    return pl.when(by_spans).then("cost").when(by_agent).then("agent_cost")

@@ -1,0 +1,64 @@
+"""Groups: what an SLI is counted by. The workflow alone, and one dimension at a time: version, environment, tool, a cohort ..."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numba import njit
+
+from models.digest import digest_of, mix64
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ALONE = 0
+"""The dimension of the series of a workflow alone; its value is 0."""
+
+OF_RUN = ("version", "environment", "tenant", "tier")
+"""Dimensions of every SLI, fields of RUN."""
+
+OF_CALL = (*OF_RUN, "tool")
+"""Dimensions of SLIs per call."""
+
+FIXED = {digest_of(name): name for name in OF_CALL}
+"""Dimension (digest) -> name, of those that are always there; all others are cohorts."""
+
+OTHER = digest_of("other")
+"""The value that takes what is beyond the allowed number of values of a dimension."""
+
+UNKNOWN_WORKFLOW = digest_of("unknown")
+"""The workflow of a run that says neither workflow nor agent nor service."""
+
+_COHORT = np.uint64(0x632BE59BD9B4E019)
+_SERIES_SEED = np.uint64(0x9E6C63D0876A9A35)
+
+
+@njit(cache=True, inline="always")
+def cohort_dimension(name: Any) -> Any:
+    """Give the dimension of a cohort from the digest of its name; never that of a fixed dimension of the same name."""
+    return np.int64(mix64(np.uint64(name) ^ _COHORT))
+
+
+def cohort_key(name: str) -> str:
+    """Give the key of a cohort in a record's group: its name; `cohort.<name>` where the name is taken."""
+    return f"cohort.{name}" if name in OF_CALL or name in ("workflow", "cohort") else name
+
+
+def cohort_names(digests: Iterable[int], names: dict[int, str]) -> dict[int, str]:
+    """Name the dimensions of cohorts: dimension -> key in a record's group."""
+    return {int(cohort_dimension(digest)): cohort_key(names.get(digest, f"{digest:x}")) for digest in digests}
+
+
+@njit(cache=True)
+def series_shards(workflows: Any, shards: Any) -> Any:
+    """Give the series shard, 0 <= shard < shards, of each workflow digest."""
+    out = np.empty(workflows.size, np.int64)
+    for i in range(workflows.size):
+        out[i] = np.int64(mix64(np.uint64(workflows[i]) ^ _SERIES_SEED) % np.uint64(shards))
+    return out
+
+
+def series_shard(workflow: int, shards: int = 64) -> int:
+    """Give the series shard of one workflow digest. Part of the stored state: it must never change."""
+    return int(series_shards(np.array([workflow], np.int64), shards)[0])

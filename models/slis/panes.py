@@ -1,0 +1,240 @@
+"""PaneTable: the state of one series shard. Signed counts in; panes to tell, rolling readings and a journal out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from models.slis import ALL
+from models.slis.delta import DeltaLog
+from models.slis.minutes import ALONE_LIST, GROUP_LIST, set_states, states_of, take_dirty
+from models.slis.packing import pack, unpack
+from models.slis.readings import Readings, revisions
+from models.slis.records import quantile_values
+from models.slis.series import SeriesBook
+from models.slis.store import EVERYWHERE, NOWHERE, Store
+from models.slis.telling import tell
+from models.slis.windows import SECONDS, WINDOWS, read_windows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from models.slis.base import Sli
+    from models.slis.cells import Cells
+    from models.slis.readings import Label
+    from models.slis.settings import SliSettings
+
+_MINUTE_NS = 60_000_000_000
+_FOREVER = 2**40
+"""A minute after all others."""
+
+
+class Gauge(NamedTuple):
+    """A rolling reading of one series."""
+
+    sli: str
+    group: dict[str, str]
+    window: str
+    good: int
+    total: int
+    quantiles: tuple[float | None, float | None, float | None] | None
+    """p50, p95, p99 of a histogram; None for a ratio."""
+
+
+class PaneTable:
+    """The panes of one series shard.
+
+    Totals are the same for any order and batching of the cells (as long as none is too late, and values stay below the
+    bound). `life` says how often the shard was restored: revisions rise with it.
+    """
+
+    def __init__(self, settings: SliSettings, life: int = 0, slis: Sequence[Sli] = ALL) -> None:
+        self._settings = settings
+        self._life = life
+        self._slis = slis
+        self._book = SeriesBook(settings, slis)
+        self._store = Store(settings.keep_minutes, settings.keep_days)
+        self._log = DeltaLog()
+        self._logged = 0  # series that the last delta or dump holds
+        self._early_at = [0, 0]  # processing time of the last early panes, by list
+        self._late = np.zeros(2, np.int64)  # cells by level: too late for any pane, too late for their minute
+
+    def apply(self, cells: Cells) -> None:
+        """Add cells. Their panes are told by the next `early` or `final` that comes to them."""
+        if len(cells) == 0:
+            return
+        series = self._book.resolve(cells.cols, cells.names)
+        self._store.kinds, self._store.alone = self._book.kinds, self._book.alone
+        level = self._store.levels(cells.minute)
+        columns = [series, cells.minute, cells.bin, cells.count]
+        if series.min() < 0 or level.min() < EVERYWHERE:
+            self._late += np.bincount(level[series >= 0], minlength=3)[:2]
+            kept = np.flatnonzero((series >= 0) & (level != NOWHERE))
+            columns, level = [column[kept] for column in columns], level[kept]
+        self._store.add(*columns, level)
+        self._log.add(*columns, level)
+
+    def early(self, now_ns: int) -> Readings:
+        """Give panes that changed since they were told, also while they last; throttled by processing time `now_ns`."""
+        lists = []
+        for which, every in ((ALONE_LIST, self._settings.early_alone_ns), (GROUP_LIST, self._settings.early_groups_ns)):
+            if now_ns - self._early_at[which] >= every:
+                self._early_at[which] = now_ns
+                lists.append(which)
+        return self._tell(lists, _FOREVER)
+
+    def final(self, watermark_ns: int) -> Readings:
+        """Give panes that ended by the watermark and changed since they were told; lets go of what is too old."""
+        minute = watermark_ns // _MINUTE_NS
+        readings = self._tell([ALONE_LIST, GROUP_LIST], minute)
+        if self._store.evict(minute):
+            self._log.evict()
+        return readings
+
+    def drain(self) -> Readings:
+        """Give all panes that changed since they were told: the end of the input."""
+        return self._tell([ALONE_LIST, GROUP_LIST], _FOREVER)
+
+    def gauges(self, now_ns: int) -> list[Gauge]:
+        """Give the rolling readings of all series over 5m, 1h, 1d and 30d up to `now_ns` (event time).
+
+        A window is made of whole panes, the one of `now_ns` the last: it reaches back less than a pane short of its length.
+        A pane is a minute, in the 30d window an hour (ratios) or a day (histograms). Quiet windows have total 0.
+        """
+        store = self._store
+        args = (
+            store.minutes,
+            store.nodes,
+            store.days,
+            store.chunks,
+            self._book.kinds,
+            len(self._book),
+            now_ns // _MINUTE_NS,
+        )
+        counts, places = read_windows(*args)
+        return [
+            Gauge(label.sli, label.group, window, good, total, _points(label, place))
+            for label, of_series, placed in zip(self._book.labels, counts.tolist(), places.tolist(), strict=True)
+            for window, (total, good), place in zip(WINDOWS, of_series, placed, strict=True)
+        ]
+
+    def rolling(self, window_s: int, now_ns: int) -> list[Gauge]:
+        """Give the rolling readings over one window; raises ValueError for one that is not kept."""
+        if window_s not in SECONDS:
+            raise ValueError(f"window of {window_s} s; kept are {SECONDS}")
+        window = WINDOWS[SECONDS.index(window_s)]
+        return [gauge for gauge in self.gauges(now_ns) if gauge.window == window]
+
+    @property
+    def pending(self) -> int:
+        """Panes that changed since they were told."""
+        return int(self._store.minutes.n_dirty.sum())
+
+    @property
+    def memory_bytes(self) -> int:
+        """Size of the panes' arrays."""
+        return self._store.memory_bytes
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Cells that did not count as they said, by reason."""
+        workflows, cohorts, others = self._book.admission.overflow.tolist()
+        nowhere, days_only = self._late.tolist()
+        return {
+            "sli_cells_refused_workflow": workflows,
+            "sli_cells_refused_cohort": cohorts,
+            "sli_cells_to_other": others,
+            "sli_cells_late": nowhere + days_only,
+        }
+
+    def take_delta(self) -> bytes:
+        """Give what changed since the last call, empty when nothing did."""
+        if self._log.overflowed:
+            delta = self.dump()
+        elif self._log or len(self._book) > self._logged:
+            delta = pack(self._delta())
+        else:
+            return b""
+        self._log.clear()
+        self._logged = len(self._book)
+        return delta
+
+    def dump(self) -> bytes:
+        """Give everything, including what no delta has been taken of."""
+        return pack({"late": self._late, **self._book.arrays(), **self._store.arrays()})
+
+    @staticmethod
+    def load(
+        settings: SliSettings, base: bytes | None, deltas: Sequence[bytes], life: int = 0, slis: Sequence[Sli] = ALL
+    ) -> PaneTable:
+        """Restore from a dump and the deltas after it. Raises PackingError for bytes of another version."""
+        table = PaneTable(settings, life, slis)
+        for raw in ([base] if base else []) + list(deltas):
+            table._restore(raw)  # its own class
+        table._store.relist()
+        table._logged = len(table._book)
+        return table
+
+    def _tell(self, lists: Sequence[int], until: int) -> Readings:
+        store = self._store
+        taken = [take_dirty(store.minutes, which, until) for which in lists]
+        panes = np.concatenate(taken) if taken else np.empty((0, 3), np.int64)
+        if not len(panes):
+            return Readings.none()
+        panes = panes[np.lexsort((panes[:, 1], panes[:, 0]))]
+        counts, places, bounds, bins = tell(store.minutes, store.nodes, store.kinds, panes)
+        self._log.tell(panes[:, :2])
+        told = np.flatnonzero(counts[:, 2] >= 0)
+        if len(told) < len(panes):  # those left out have no bins
+            panes, counts, places = panes[told], counts[told], places[told]
+            bounds = np.concatenate([bounds[:1], bounds[told + 1]])
+        revision = revisions(counts[:, 2], self._life)
+        return Readings(
+            self._book.labels, panes[:, 1], panes[:, 0], counts[:, 0], counts[:, 1], revision, places, bounds, bins
+        )
+
+    def _delta(self) -> dict[str, NDArray[np.generic]]:
+        told = self._log.told()
+        minute, series = told[:, 0], told[:, 1]
+        return {
+            "late": self._late,
+            "kept_from": self._store.horizon,
+            **self._book.arrays(self._logged),
+            **self._log.added(),
+            "told_minute": minute.astype(np.int32),
+            "told_series": series.astype(np.int32),
+            "told_state": states_of(self._store.minutes, series, minute),
+        }
+
+    def _restore(self, raw: bytes) -> None:
+        arrays = unpack(raw)
+        store = self._store
+        if "horizon" in arrays:  # a dump
+            self._book = SeriesBook(self._settings, self._slis)
+            store.fill(arrays)
+        self._book.fill(arrays)
+        self._late = arrays["late"].copy()
+        store.kinds, store.alone = self._book.kinds, self._book.alone
+        if "horizon" in arrays:
+            return
+        cells = (arrays[f"cell_{name}"].astype(np.int64) for name in ("series", "minute", "bin", "count"))
+        store.minutes.n_dirty[:] = 0
+        store.add(*cells, arrays["cell_level"])
+        states = arrays["told_state"]
+        there = states >= 0
+        set_states(
+            store.minutes,
+            *(arrays[f"told_{name}"][there].astype(np.int64) for name in ("series", "minute")),
+            states[there],
+        )
+        store.evict_before(*arrays["kept_from"].tolist())
+
+
+def _points(label: Label, places: list[int]) -> tuple[float | None, float | None, float | None] | None:
+    if not label.histogram:
+        return None
+    p50, p95, p99 = quantile_values(label, places)
+    return p50, p95, p99

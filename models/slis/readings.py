@@ -1,0 +1,76 @@
+"""Readings: panes as they are told, still as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+_REVISIONS_PER_LIFE = 1 << 20
+"""A pane is told at most every 100 ms and while it is kept (25 h): under 2**20 times a life."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a series is called in records."""
+
+    sli: str
+    group: dict[str, str]
+    """{"workflow": ...} and at most one more."""
+    histogram: bool
+    whole: bool
+    """Quantiles are whole numbers."""
+
+
+@dataclass(frozen=True)
+class Readings:
+    """n panes, ordered by minute, then series."""
+
+    labels: Sequence[Label]
+    """By series."""
+    series: NDArray[np.int64]
+    minute: NDArray[np.int64]
+    """Unix minutes: the pane's start."""
+    total: NDArray[np.int64]
+    good: NDArray[np.int64]
+    revision: NDArray[np.int64]
+    places: NDArray[np.int64]
+    """[n, 3]: index into VALUES (`models.slis.bins`) of p50, p95, p99; -1: nothing counted, or a ratio."""
+    bounds: NDArray[np.int64]
+    """[n + 1]: pane i has the rows [bounds[i], bounds[i + 1]) of `bins`."""
+    bins: NDArray[np.int64]
+    """[k, 2]: bin, count; ascending within a pane."""
+
+    def __len__(self) -> int:
+        """Count the panes."""
+        return len(self.series)
+
+    @staticmethod
+    def none() -> Readings:
+        """Give no panes."""
+        empty = np.empty(0, np.int64)
+        return Readings(
+            [],
+            empty,
+            empty,
+            empty,
+            empty,
+            empty,
+            np.empty((0, 3), np.int64),
+            np.zeros(1, np.int64),
+            np.empty((0, 2), np.int64),
+        )
+
+
+def revisions(told: NDArray[np.int64], life: int) -> NDArray[np.int64]:
+    """Give the revision of panes told `told` times before. It rises within a life of the shard and from life to life.
+
+    What a new life tells is thus never mistaken for what an earlier one told after the snapshot that the new one began with.
+    """
+    return told + life * _REVISIONS_PER_LIFE
