@@ -19,7 +19,6 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import ExitStack, contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -119,8 +118,6 @@ def normal(text: str) -> str:
 @pytest.mark.slow
 def test_the_commands_work_and_print_what_is_shown(tmp_path: Path) -> None:
     """Every command of the README runs from top to bottom in an empty folder and prints what the README shows."""
-    if find_spec("flyball.cli") is None:
-        pytest.skip("there is no command line yet")
     if shutil.which("uv") is None:
         assert os.environ.get("CI") != "true", "uv is missing"
         pytest.skip("uv is missing: the README's commands start with it")

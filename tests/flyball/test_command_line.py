@@ -6,15 +6,10 @@ import re
 import subprocess
 import sys
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FLYBALL = Path(sys.executable).parent / "flyball"
-
-pytestmark = pytest.mark.skipif(find_spec("flyball.cli") is None, reason="there is no command line yet")
 
 
 @cache
