@@ -1,8 +1,9 @@
-"""Admission: which series there are. Workflows, cohorts and values are bounded, so that no input can grow the state for ever.
+"""Admission: which series there are. Workflows, cohorts and values are bounded: no input grows the state for ever.
 
-Once admitted a workflow, cohort or value stays. What comes after the bound is reached: a value counts as `other`; a cohort
-or a workflow is refused (its cells do not count) - a common workflow `other` would be told by each shard with its own totals.
+Once admitted a workflow, cohort or value stays. Beyond the bound a value counts as `other`; a cohort or workflow is
+refused: its cells do not count. (A workflow `other` would be told by every shard, each with totals of its own.)
 """
+# ruff: noqa: PLR0913, PLR0917  # compiled kernels take arrays one by one
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What an SLI is: a name and Polars expressions over the frame of change rows.
 
-Run rows (`per="run"`) have the scalar fields of `models.runs.record.RUN` by name, `workflow` being the one the run counts for.
+Run rows (`per="run"`) have the scalar fields of `models.runs.record.RUN`; `workflow` is what the run counts for.
 Call rows (`per="call"`) have the fields of `models.runs.changes.CALL` and the names (version, tenant ...) of their run.
 """
 
@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import polars as pl
-
 from models.digest import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import polars as pl
 
 Per = Literal["run", "call"]
 
@@ -25,7 +25,7 @@ class DuplicateSliError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Ratio:
-    """Good of total. Both expressions give whole numbers per row, 0 <= good <= total; they are multiplied by the row's weight.
+    """Good of total. Both expressions give whole numbers, 0 <= good <= total, and are multiplied by the row's weight.
 
     (Call rows come already multiplied: there both may be negative.) A row whose total is 0 or null does not count.
     """
@@ -64,6 +64,7 @@ def by_digest(slis: Iterable[Sli]) -> dict[int, Sli]:
     for sli in slis:
         digest = digest_of(sli.name)
         if digest in found:
-            raise DuplicateSliError(f"two SLIs are named {sli.name!r}; a name must be unique")
+            msg = f"two SLIs are named {sli.name!r}; a name must be unique"
+            raise DuplicateSliError(msg)
         found[digest] = sli
     return found

@@ -1,8 +1,8 @@
 """Log bins 2 % wide: bin k holds the values in (1.02**(k-1), 1.02**k], so k = ceil(log(v) / log(1.02)).
 
-The edges are exact powers rounded once to a double, and a value is compared with them: the bin of a value is the same on
-every machine, whatever its logarithm does in the last bit. Values <= 0 lie in the bin `ZERO`; values beyond 1.02**±4095
-(about 6e-36 and 1.6e35) lie in the first and last bin.
+The edges are exact powers rounded once to a double, and a value is compared with them: the bin of a value is the same
+on every machine, whatever its logarithm does in the last bit. Values <= 0 lie in the bin `ZERO`; values beyond
+1.02**±4095 (about 6e-36 and 1.6e35) lie in the first and last bin.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _bin_of(v: Any, edges: Any) -> Any:
         return ZERO
     if v > edges[-1]:
         return HIGHEST
-    k = min(max(int(math.ceil(math.log(v) * _INVERSE_LOG)), LOWEST), HIGHEST)
+    k = min(max(math.ceil(math.log(v) * _INVERSE_LOG), LOWEST), HIGHEST)
     while k > LOWEST and v <= edges[k - 1 + _ORIGIN]:
         k -= 1
     while k < HIGHEST and v > edges[k + _ORIGIN]:
@@ -90,7 +90,7 @@ def bin_of(value: float) -> int:
 
 _LOW, _HIGH = EDGES[:-1], EDGES[1:]
 VALUES = np.concatenate([[0.0], 2 * _LOW / (1 + _LOW / _HIGH)])
-"""VALUES[k - ZERO] is the representative of bin k: the value with the smallest worst relative error, 2ab/(a+b) of the edges."""
+"""VALUES[k - ZERO] represents bin k: 2ab/(a+b) of its edges, the value with the smallest worst relative error."""
 
 
 def value_of(k: int) -> float:
@@ -114,6 +114,6 @@ def quantile(bins: Mapping[int, int], q: float) -> float | None:
 
 
 def rank_of(n: int, q: float) -> int:
-    """Give ceil(q * n), at least 1, with q read as the decimal it is written as (0.07 * 100 is 7, not 7.000000000000001)."""
+    """Give ceil(q * n), at least 1, with q taken for the decimal it is written as: 0.07 of 100 is 7."""
     exact = Fraction(q).limit_denominator(10_000)
     return max(1, -(-exact.numerator * n // exact.denominator))

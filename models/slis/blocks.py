@@ -107,7 +107,7 @@ def _refill(index: Any) -> None:
 
 
 def widened(array: NDArray[Any], size: int) -> NDArray[Any]:
-    """Give the array with `size` rows, the new ones 0: those that are never used take no memory (pages come on first use)."""
+    """Give the array with `size` rows, the new ones 0; they take no memory before they are used."""
     out = np.zeros((size, *array.shape[1:]), array.dtype)
     out[: len(array)] = array
     return out

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from models.slis.groups import (
     cohort_names,
     series_shards,
 )
+from models.slis.parting import digests_in, part
 from models.slis.rows import Query
 from models.slis.tally import cells_from, groups_of, histogram_sums, ratio_sums
 
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 MINUTE_NS = 60_000_000_000
 
 _OF_RUN = np.array([digest_of(name) for name in OF_RUN], np.int64)
+_FROM_RUN = (*OF_RUN, "cohort_name", "cohort_value")
+"""What calls take from their run, whatever the SLIs read."""
 _OF_CALL = np.array([digest_of(name) for name in OF_CALL], np.int64)
 
 
@@ -41,8 +45,8 @@ _OF_CALL = np.array([digest_of(name) for name in OF_CALL], np.int64)
 class Cells:
     """`cols` is int64 [7, n]: workflow, dimension, value, sli (digests), minute (Unix minutes), bin, count (signed).
 
-    A dimension is the digest of its name (`models.slis.groups`), 0 for the workflow alone, `cohort_dimension` of a cohort's
-    name. A ratio has the bins BAD = 0 and GOOD = 1; a histogram its log bins, plus OVER for values beyond the cap.
+    A dimension is the digest of its name (`models.slis.groups`), 0 for the workflow alone, `cohort_dimension` of the
+    name of a cohort. A ratio has the bins BAD = 0, GOOD = 1; a histogram log bins, plus OVER for values over the cap.
     `names` gives the text of every workflow and value, and the group key of every cohort dimension.
     """
 
@@ -56,52 +60,47 @@ class Cells:
     @property
     def workflow(self) -> NDArray[np.int64]:
         """Name digests of the workflows."""
-        return self.cols[0]
+        return _row(self.cols, 0)
 
     @property
     def dimension(self) -> NDArray[np.int64]:
         """Digests of the dimensions, 0: the workflow alone."""
-        return self.cols[1]
+        return _row(self.cols, 1)
 
     @property
     def value(self) -> NDArray[np.int64]:
         """Name digests of the values, 0 with dimension 0."""
-        return self.cols[2]
+        return _row(self.cols, 2)
 
     @property
     def sli(self) -> NDArray[np.int64]:
         """Digests of the SLIs' names."""
-        return self.cols[3]
+        return _row(self.cols, 3)
 
     @property
     def minute(self) -> NDArray[np.int64]:
         """Unix minutes of event time."""
-        return self.cols[4]
+        return _row(self.cols, 4)
 
     @property
     def bin(self) -> NDArray[np.int64]:
         """Bins."""
-        return self.cols[5]
+        return _row(self.cols, 5)
 
     @property
     def count(self) -> NDArray[np.int64]:
         """Signed counts, never 0."""
-        return self.cols[6]
+        return _row(self.cols, 6)
 
     def split(self, shards: int = 64) -> dict[int, Cells]:
         """Part the cells by series shard, each with the names it needs; order is kept within a shard."""
         if len(self) == 0:
             return {}
-        shard = series_shards(self.workflow, shards)
-        order = np.argsort(shard, kind="stable")
-        cols = self.cols[:, order]
-        present, first = np.unique(shard[order], return_index=True)
-        bounds = [*first.tolist(), len(self)]
+        cols, bounds = part(self.cols, series_shards(self.workflow, shards), shards)
         return {
-            int(s): Cells(part, _used(part, self.names))
-            for s, part in zip(
-                present.tolist(), (cols[:, a:b] for a, b in zip(bounds, bounds[1:], strict=False)), strict=True
-            )
+            shard: Cells(cols[:, start:stop], _used(digests_in(cols, start, stop), self.names))
+            for shard, (start, stop) in enumerate(pairwise(bounds.tolist()))
+            if start < stop
         }
 
     @staticmethod
@@ -164,13 +163,12 @@ def _call_cells(
     slis: Sequence[Sli],
 ) -> NDArray[np.int64]:
     query = _queries(tuple(slis))[1]
-    of = runs[row]
     own = set(CALL.names or ())
-    columns = {field: calls[field] if field in own else of[field] for field in query.fields} | {
-        "workflow": workflow[row]
-    }
-    values = np.concatenate([_values(of, OF_RUN), calls["tool"][None]])
-    groups, members = groups_of(workflow[row], calls["minute"], _OF_CALL, values, of["cohort_name"], of["cohort_value"])
+    of_run = {field: runs[field][row] for field in {*query.fields, *_FROM_RUN} - own} | {"workflow": workflow[row]}
+    columns = of_run | {field: calls[field] for field in query.fields if field in own}
+    values = np.stack([*(of_run[name] for name in OF_RUN), calls["tool"]])
+    cohorts = of_run["cohort_name"], of_run["cohort_value"]
+    groups, members = groups_of(of_run["workflow"], calls["minute"], _OF_CALL, values, *cohorts)
     return _tallied(query, columns, groups, members, np.ones(len(calls), np.int64))
 
 
@@ -199,13 +197,17 @@ def _values(runs: NDArray[np.void], dimensions: Sequence[str]) -> NDArray[np.int
     return np.stack([runs[name] for name in dimensions])
 
 
-def _concatenated(parts: Sequence[NDArray[np.generic]], dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
+def _concatenated(parts: Sequence[NDArray[Any]], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Concatenate as bytes: numpy copies structured arrays field by field, which is 20 times slower."""
     if len(parts) == 1:
         return parts[0]
     return np.frombuffer(b"".join(part.tobytes() for part in parts), dtype)
 
 
-def _used(cols: NDArray[np.int64], names: dict[int, str]) -> dict[int, str]:
-    digests = np.unique(cols[:3]).tolist()
-    return {digest: names[digest] for digest in digests if digest in names and digest not in FIXED}
+def _used(digests: NDArray[np.int64], names: dict[int, str]) -> dict[int, str]:
+    return {digest: names[digest] for digest in digests.tolist() if digest in names and digest not in FIXED}
+
+
+def _row(cols: NDArray[np.int64], at: int) -> NDArray[np.int64]:
+    row: NDArray[np.int64] = cols[at]
+    return row

@@ -1,6 +1,6 @@
 """Chains: histograms as linked runs of neighbouring bins in one pool of nodes; free nodes are used again.
 
-A node covers `width` bins. Minute panes take width 1 (few bins, far apart), days take 16 (most bins of a range are there).
+A node covers `width` bins. Minute panes take width 1 (few bins, far apart), days take 16 (most of a range is there).
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 """Coarse panes behind the 30 day readings: a ratio by the hour, a histogram by the day, in blocks of a day."""
+# compiled kernels take arrays one by one
 
 from __future__ import annotations
 
@@ -8,8 +9,11 @@ import numpy as np
 from numba import njit
 
 from models.slis import chains as ch
+from models.slis.additions import NOWHERE
 from models.slis.blocks import FREE, HIGH, Index, find, make, rehash, release, widened
 from models.slis.minutes import HISTOGRAM
+from models.slis.settings import DAY_MINUTES, HOUR_MINUTES
+from models.slis.tally import GOOD
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,13 +24,11 @@ WIDTH = 24
 CHUNK = 16
 """Bins in a node of a day's histogram."""
 
-DAY_MINUTES = 24 * 60
-
 
 class Days(NamedTuple):
     """Arrays by block."""
 
-    index: Index
+    blocks: Index
     total: NDArray[np.int32]
     """[block, 24], of ratios."""
     good: NDArray[np.int32]
@@ -52,33 +54,33 @@ class Days(NamedTuple):
 
 
 @njit(cache=True)
-def add_days(days: Any, chunks: Any, kinds: Any, series: Any, minute: Any, bins: Any, count: Any, mask: Any) -> None:
-    """Add cells where `mask`. The caller has reserved blocks and nodes."""
-    for i in range(series.size):
-        if not mask[i]:
+def add_days(days: Any, chunks: Any, kinds: Any, cells: Any) -> None:
+    """Add those cells that count anywhere. The caller has reserved blocks and nodes."""
+    for i in range(cells.series.size):
+        if cells.level[i] == NOWHERE:
             continue
-        s, day = series[i], minute[i] // DAY_MINUTES
-        block, slot = find(days.index, s, day)
+        s, day = cells.series[i], cells.minute[i] // DAY_MINUTES
+        block, slot = find(days.blocks, s, day)
         if block < 0:
-            block = make(days.index, slot, s, day)
+            block = make(days.blocks, slot, s, day)
             days.total[block, :] = 0
             days.good[block, :] = 0
             days.head[block] = ch.END
         if kinds[s] == HISTOGRAM:
-            days.head[block] = ch.add(chunks, days.head[block], bins[i], count[i])
+            days.head[block] = ch.add(chunks, days.head[block], cells.bin[i], cells.amount[i])
             continue
-        hour = minute[i] // 60 - day * WIDTH
-        days.total[block, hour] += count[i]
-        if bins[i] == 1:
-            days.good[block, hour] += count[i]
+        hour = cells.minute[i] // HOUR_MINUTES - day * WIDTH
+        days.total[block, hour] += cells.amount[i]
+        if cells.bin[i] == GOOD:
+            days.good[block, hour] += cells.amount[i]
 
 
 @njit(cache=True)
 def evict_days(days: Any, chunks: Any, horizon: Any) -> None:
     """Free the blocks of days before `horizon`."""
-    for block in range(days.index.meta[HIGH]):
-        epoch = days.index.epoch[block]
+    for block in range(days.blocks.meta[HIGH]):
+        epoch = days.blocks.epoch[block]
         if epoch != FREE and epoch < horizon:
             ch.free(chunks, days.head[block])
-            release(days.index, block)
-    rehash(days.index)
+            release(days.blocks, block)
+    rehash(days.blocks)

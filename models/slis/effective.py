@@ -1,4 +1,4 @@
-"""Tokens and cost of a run, as Polars expressions over RUN rows: told by its LLM spans or, when it has none, by its agent span.
+"""Tokens and cost of a run, as Polars expressions over RUN rows: those of its LLM spans or, without any, of its agent.
 
 The run record and the SLIs both use these, so that they never tell different things.
 """
@@ -25,7 +25,7 @@ def effective_output_tokens() -> pl.Expr:
 
 
 def effective_cost() -> pl.Expr:
-    """Nano-USD of what is priced (a lower bound when `unpriced` > 0); null when nothing of the run is priced, never 0 for that.
+    """Nano-USD of what is priced (a lower bound when `unpriced` > 0); null, not 0, when nothing is priced.
 
     Without LLM spans the agent span's word counts; there 0 is taken for "not said".
     """

@@ -1,4 +1,4 @@
-"""Groups: what an SLI is counted by. The workflow alone, and one dimension at a time: version, environment, tool, a cohort ..."""
+"""Groups: what an SLI is counted by: the workflow alone, and one dimension at a time (version, tool, a cohort ...)."""
 
 from __future__ import annotations
 

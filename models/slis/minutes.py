@@ -1,4 +1,5 @@
-"""Minute panes of the series of one shard, in blocks of an hour: counts, what was told of them, and what is to be told."""
+"""Minute panes of the series of one shard, in blocks of an hour: counts, and what was and is to be told of them."""
+# compiled kernels take arrays one by one
 
 from __future__ import annotations
 
@@ -8,7 +9,9 @@ import numpy as np
 from numba import njit
 
 from models.slis import chains as ch
+from models.slis.additions import EVERYWHERE
 from models.slis.blocks import FREE, HIGH, Index, find, make, rehash, release, widened
+from models.slis.tally import GOOD
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,9 +29,9 @@ DIRTY = 1
 
 
 class Minutes(NamedTuple):
-    """Arrays [block, 60], a tuple so that kernels can take it whole. A pane's reference is block * 60 + minute of the hour."""
+    """Arrays [block, 60], a tuple so that kernels can take it whole. A pane is referred to by block * 60 + minute."""
 
-    index: Index
+    blocks: Index
     total: NDArray[np.int32]
     """Of a ratio: all. Unused for histograms."""
     side: NDArray[np.int32]
@@ -59,30 +62,28 @@ class Minutes(NamedTuple):
 
 
 @njit(cache=True)
-def add_minutes(
-    minutes: Any, nodes: Any, kinds: Any, alone: Any, series: Any, minute: Any, bins: Any, count: Any, mask: Any
-) -> None:
-    """Add cells where `mask`; panes that change become dirty. The caller has reserved blocks and nodes."""
-    for i in range(series.size):
-        if not mask[i]:
+def add_minutes(minutes: Any, nodes: Any, kinds: Any, alone: Any, cells: Any) -> None:
+    """Add those cells that count everywhere; panes that change become dirty. The caller has made room."""
+    for i in range(cells.series.size):
+        if cells.level[i] != EVERYWHERE:
             continue
-        s, hour = series[i], minute[i] // WIDTH
-        block, slot = find(minutes.index, s, hour)
+        s, hour = cells.series[i], cells.minute[i] // WIDTH
+        block, slot = find(minutes.blocks, s, hour)
         if block < 0:
-            block = make(minutes.index, slot, s, hour)
+            block = make(minutes.blocks, slot, s, hour)
             minutes.total[block, :] = 0
             minutes.side[block, :] = ch.END if kinds[s] == HISTOGRAM else 0
             minutes.state[block, :] = 0
-        at = minute[i] - hour * WIDTH
+        at = cells.minute[i] - hour * WIDTH
         if kinds[s] == HISTOGRAM:
-            minutes.side[block, at] = ch.add(nodes, minutes.side[block, at], bins[i], count[i])
+            minutes.side[block, at] = ch.add(nodes, minutes.side[block, at], cells.bin[i], cells.amount[i])
         else:
-            minutes.total[block, at] += count[i]
-            if bins[i] == 1:
-                minutes.side[block, at] += count[i]
+            minutes.total[block, at] += cells.amount[i]
+            if cells.bin[i] == GOOD:
+                minutes.side[block, at] += cells.amount[i]
         if not minutes.state[block, at] & DIRTY:
             minutes.state[block, at] |= DIRTY
-            _remember(minutes, 0 if alone[s] else 1, block * WIDTH + at)
+            _remember(minutes, ALONE_LIST if alone[s] else GROUP_LIST, block * WIDTH + at)
 
 
 @njit(cache=True, inline="always")
@@ -93,16 +94,16 @@ def _remember(minutes: Any, which: Any, reference: Any) -> None:
 
 @njit(cache=True)
 def take_dirty(minutes: Any, which: Any, until: Any) -> Any:
-    """Take the dirty panes of one list whose minute is before `until`: int64 [n, 3] of minute, series, reference, unsorted."""
+    """Take the dirty panes of one list whose minute is before `until`: int64 [n, 3]: minute, series, reference."""
     n = minutes.n_dirty[which]
     out = np.empty((n, 3), np.int64)
     taken = left = 0
     for i in range(n):
         reference = minutes.dirty[which, i]
         block = reference // WIDTH
-        minute = np.int64(minutes.index.epoch[block]) * WIDTH + reference % WIDTH
+        minute = np.int64(minutes.blocks.epoch[block]) * WIDTH + reference % WIDTH
         if minute < until:
-            out[taken, 0], out[taken, 1], out[taken, 2] = minute, minutes.index.series[block], reference
+            out[taken, 0], out[taken, 1], out[taken, 2] = minute, minutes.blocks.series[block], reference
             taken += 1
         else:
             minutes.dirty[which, left] = reference
@@ -115,24 +116,26 @@ def take_dirty(minutes: Any, which: Any, until: Any) -> Any:
 def find_dirty(minutes: Any, alone: Any) -> None:
     """List all dirty panes anew, from their bits; the caller has reserved 60 for each block."""
     minutes.n_dirty[:] = 0
-    for block in range(minutes.index.meta[HIGH]):
-        if minutes.index.epoch[block] != FREE:
+    for block in range(minutes.blocks.meta[HIGH]):
+        if minutes.blocks.epoch[block] != FREE:
             for at in range(WIDTH):
                 if minutes.state[block, at] & DIRTY:
-                    _remember(minutes, 0 if alone[minutes.index.series[block]] else 1, block * WIDTH + at)
+                    _remember(
+                        minutes, ALONE_LIST if alone[minutes.blocks.series[block]] else GROUP_LIST, block * WIDTH + at
+                    )
 
 
 @njit(cache=True)
 def evict_minutes(minutes: Any, nodes: Any, kinds: Any, horizon: Any) -> None:
     """Free the blocks of hours before `horizon`; their panes must have been told."""
-    for block in range(minutes.index.meta[HIGH]):
-        epoch = minutes.index.epoch[block]
+    for block in range(minutes.blocks.meta[HIGH]):
+        epoch = minutes.blocks.epoch[block]
         if epoch != FREE and epoch < horizon:
-            if kinds[minutes.index.series[block]] == HISTOGRAM:
+            if kinds[minutes.blocks.series[block]] == HISTOGRAM:
                 for at in range(WIDTH):
                     ch.free(nodes, minutes.side[block, at])
-            release(minutes.index, block)
-    rehash(minutes.index)
+            release(minutes.blocks, block)
+    rehash(minutes.blocks)
 
 
 @njit(cache=True)
@@ -140,7 +143,7 @@ def states_of(minutes: Any, series: Any, minute: Any) -> Any:
     """Give the state of each pane, -1 where it is gone."""
     out = np.empty(series.size, np.int32)
     for i in range(series.size):
-        block, _ = find(minutes.index, series[i], minute[i] // WIDTH)
+        block, _ = find(minutes.blocks, series[i], minute[i] // WIDTH)
         out[i] = minutes.state[block, minute[i] % WIDTH] if block >= 0 else -1
     return out
 
@@ -149,6 +152,6 @@ def states_of(minutes: Any, series: Any, minute: Any) -> Any:
 def set_states(minutes: Any, series: Any, minute: Any, state: Any) -> None:
     """Set the state of each pane that is there."""
     for i in range(series.size):
-        block, _ = find(minutes.index, series[i], minute[i] // WIDTH)
+        block, _ = find(minutes.blocks, series[i], minute[i] // WIDTH)
         if block >= 0:
             minutes.state[block, minute[i] % WIDTH] = state[i]

@@ -1,4 +1,4 @@
-"""Packing: named arrays as versioned plain bytes, and back. No pickle: what is stored outlives the code that stored it."""
+"""Packing: named arrays as versioned plain bytes, and back. No pickle: it outlives the code that wrote it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     for name, array in arrays.items():
         dtype = array.dtype.str
         if dtype[0] == ">" or len(dtype) != 3:  # noqa: PLR2004  # one byte order mark, kind, one digit
-            raise PackingError(f"{name} has dtype {dtype}; only little-endian numbers of 1 to 8 bytes are packed")
+            msg = f"{name} has dtype {dtype}; only little-endian numbers of 1 to 8 bytes are packed"
+            raise PackingError(msg)
         parts.append(_ARRAY.pack(len(name), dtype[1:].encode(), array.ndim, array.nbytes))
         parts.extend([name.encode(), *(_SIZE.pack(size) for size in array.shape), array.tobytes()])
     return b"".join(parts)
@@ -40,13 +41,15 @@ def unpack(raw: bytes) -> dict[str, NDArray[Any]]:
     try:
         return _unpacked(raw)
     except (struct.error, ValueError, TypeError) as error:
-        raise PackingError(f"{len(raw)} bytes are not a state of version {_VERSION}: {error}") from error
+        msg = f"{len(raw)} bytes are not a state of version {_VERSION}: {error}"
+        raise PackingError(msg) from error
 
 
 def _unpacked(raw: bytes) -> dict[str, NDArray[Any]]:
     magic, version, n = _HEAD.unpack_from(raw)
     if (magic, version) != (_MAGIC, _VERSION):
-        raise PackingError(f"it begins with {magic!r} version {version}, expected {_MAGIC!r} version {_VERSION}")
+        msg = f"it begins with {magic!r} version {version}, expected {_MAGIC!r} version {_VERSION}"
+        raise PackingError(msg)
     at, arrays = _HEAD.size, {}
     for _ in range(n):
         length, dtype, ndim, size = _ARRAY.unpack_from(raw, at)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from models.slis import ALL
+from models.slis.additions import EVERYWHERE, NOWHERE, Additions, unpack_additions
 from models.slis.delta import DeltaLog
 from models.slis.minutes import ALONE_LIST, GROUP_LIST, set_states, states_of, take_dirty
 from models.slis.packing import pack, unpack
 from models.slis.readings import Readings, revisions
 from models.slis.records import quantile_values
 from models.slis.series import SeriesBook
-from models.slis.store import EVERYWHERE, NOWHERE, Store
+from models.slis.store import Store
 from models.slis.telling import tell
 from models.slis.windows import SECONDS, WINDOWS, read_windows
 
@@ -69,13 +70,12 @@ class PaneTable:
         series = self._book.resolve(cells.cols, cells.names)
         self._store.kinds, self._store.alone = self._book.kinds, self._book.alone
         level = self._store.levels(cells.minute)
-        columns = [series, cells.minute, cells.bin, cells.count]
+        additions = Additions(series, cells.minute, cells.bin, cells.count, level)
         if series.min() < 0 or level.min() < EVERYWHERE:
-            self._late += np.bincount(level[series >= 0], minlength=3)[:2]
-            kept = np.flatnonzero((series >= 0) & (level != NOWHERE))
-            columns, level = [column[kept] for column in columns], level[kept]
-        self._store.add(*columns, level)
-        self._log.add(*columns, level)
+            self._late += np.bincount(level[series >= 0], minlength=EVERYWHERE + 1)[:EVERYWHERE]
+            additions = additions.where((series >= 0) & (level != NOWHERE))
+        self._store.add(additions)
+        self._log.add(additions)
 
     def early(self, now_ns: int) -> Readings:
         """Give panes that changed since they were told, also while they last; throttled by processing time `now_ns`."""
@@ -101,7 +101,7 @@ class PaneTable:
     def gauges(self, now_ns: int) -> list[Gauge]:
         """Give the rolling readings of all series over 5m, 1h, 1d and 30d up to `now_ns` (event time).
 
-        A window is made of whole panes, the one of `now_ns` the last: it reaches back less than a pane short of its length.
+        A window is made of whole panes, that of `now_ns` the last: it may be short of its length by less than a pane.
         A pane is a minute, in the 30d window an hour (ratios) or a day (histograms). Quiet windows have total 0.
         """
         store = self._store
@@ -124,7 +124,8 @@ class PaneTable:
     def rolling(self, window_s: int, now_ns: int) -> list[Gauge]:
         """Give the rolling readings over one window; raises ValueError for one that is not kept."""
         if window_s not in SECONDS:
-            raise ValueError(f"window of {window_s} s; kept are {SECONDS}")
+            msg = f"window of {window_s} s; kept are {SECONDS}"
+            raise ValueError(msg)
         window = WINDOWS[SECONDS.index(window_s)]
         return [gauge for gauge in self.gauges(now_ns) if gauge.window == window]
 
@@ -220,16 +221,11 @@ class PaneTable:
         store.kinds, store.alone = self._book.kinds, self._book.alone
         if "horizon" in arrays:
             return
-        cells = (arrays[f"cell_{name}"].astype(np.int64) for name in ("series", "minute", "bin", "count"))
-        store.minutes.n_dirty[:] = 0
-        store.add(*cells, arrays["cell_level"])
-        states = arrays["told_state"]
-        there = states >= 0
-        set_states(
-            store.minutes,
-            *(arrays[f"told_{name}"][there].astype(np.int64) for name in ("series", "minute")),
-            states[there],
-        )
+        store.minutes.n_dirty[:] = 0  # listed anew at the end
+        store.add(unpack_additions(arrays))
+        there = arrays["told_state"] >= 0
+        told = (arrays[f"told_{name}"][there] for name in ("series", "minute", "state"))
+        set_states(store.minutes, *told)
         store.evict_before(*arrays["kept_from"].tolist())
 
 

@@ -71,6 +71,6 @@ class Readings:
 def revisions(told: NDArray[np.int64], life: int) -> NDArray[np.int64]:
     """Give the revision of panes told `told` times before. It rises within a life of the shard and from life to life.
 
-    What a new life tells is thus never mistaken for what an earlier one told after the snapshot that the new one began with.
+    What a new life tells is thus never mistaken for what an earlier one told after the snapshot that it began with.
     """
     return told + life * _REVISIONS_PER_LIFE

@@ -18,7 +18,7 @@ _VALUES: list[float] = VALUES.tolist()
 def sli_records(readings: Readings) -> list[dict[str, Any]]:
     """Give the records of these panes, in order.
 
-    A histogram also has "bins" (bin index -> count, both as in `models.slis.bins`) and p50, p95, p99, null when it is empty.
+    A histogram also has "bins" (index as in `models.slis.bins` -> count) and p50, p95, p99, null when it is empty.
     """
     starts = {minute: _rfc3339(minute * PANE_S) for minute in set(readings.minute.tolist())}
     bounds, bins, places = readings.bounds.tolist(), readings.bins.tolist(), readings.places.tolist()
@@ -44,7 +44,7 @@ def sli_records(readings: Readings) -> list[dict[str, Any]]:
 
 
 def quantile_values(label: Label, places: list[int]) -> list[float | None]:
-    """Give the values at places in VALUES, None for -1; rounded for whole numbers, so that small ones are told exactly."""
+    """Give the values at places in VALUES, None for -1; rounded where whole: up to 50 they are exact."""
     values = (_VALUES[place] if place >= 0 else None for place in places)
     return [round(value) if label.whole and value is not None else value for value in values]
 

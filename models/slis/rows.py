@@ -1,4 +1,4 @@
-"""Rows to count: what the SLIs say of each change row, as integer matrices. One Polars query for all SLIs of a kind of row."""
+"""Rows to count: what the SLIs say of each change row, as integer matrices, by one Polars query a kind of row."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CALL_FIELDS = frozenset(CALL.names or ()) | (RUN_FIELDS - {"revision"})
 
 @dataclass(frozen=True)
 class Counted:
-    """What SLIs say of n rows: `good` and `bad` int64 [ratio, n]; `bins` int64 [histogram, n], NOTHING where not counted."""
+    """What SLIs say of n rows: `good`, `bad` int64 [ratio, n]; `bins` int64 [histogram, n], NOTHING: not counted."""
 
     good: NDArray[np.int64]
     bad: NDArray[np.int64]
@@ -51,7 +51,8 @@ class Query:
         self.fields = sorted({root for expr in self._select for root in expr.meta.root_names()})
         unknown = set(self.fields) - (RUN_FIELDS if per == "run" else CALL_FIELDS)
         if unknown:
-            raise ValueError(f"SLIs per {per} read {sorted(unknown)}; a {per} row has no such field")
+            msg = f"SLIs per {per} read {sorted(unknown)}; a {per} row has no such field"
+            raise ValueError(msg)
 
     def ask(self, columns: Mapping[str, NDArray[np.generic]], n: int) -> Counted:
         """Evaluate all expressions over n rows; `columns` has at least `fields`."""

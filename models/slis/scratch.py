@@ -55,7 +55,7 @@ def pour(flat: Any, seen: Any, chains: Any, head: Any) -> None:
 
 @njit(cache=True)
 def quantiles(flat: Any, seen: Any, out: Any) -> None:
-    """Write the place of each quantile of PER_MILLE (nearest rank), -1 where nothing is counted; counts < 0 are left out."""
+    """Write the place of each quantile of PER_MILLE (nearest rank), -1: nothing counted. Counts < 0 are left out."""
     total = np.int64(0)
     for place in range(seen[LOW], seen[HIGH]):
         total += max(flat[place], 0)

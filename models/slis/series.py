@@ -79,8 +79,9 @@ class SeriesBook:
         if dimension != ALONE:
             key = FIXED.get(dimension) or self._name(dimension, names)
             group[key] = "other" if value == OTHER else self._name(value, names)
-        is_histogram = isinstance(sli, Histogram)
-        return Label(name, group, is_histogram, is_histogram and sli.whole)
+        if isinstance(sli, Histogram):
+            return Label(name, group, histogram=True, whole=sli.whole)
+        return Label(name, group, histogram=False, whole=False)
 
     def _name(self, digest: int, names: Mapping[int, str]) -> str:
         """Give and keep the text; a digest whose text never came is told in hex."""

@@ -30,4 +30,5 @@ class SliSettings:
     def __post_init__(self) -> None:
         for name, least in (("keep_minutes", DAY_MINUTES), ("keep_days", 31), ("max_workflows", 1), ("max_values", 1)):
             if getattr(self, name) < least:
-                raise ValueError(f"{name} is {getattr(self, name)}; the rolling readings need at least {least}")
+                msg = f"{name} is {getattr(self, name)}; expected at least {least}"
+                raise ValueError(msg)

@@ -1,4 +1,4 @@
-"""Store: all panes of one series shard as arrays; cells are added, old panes go. Says nothing about when panes are told."""
+"""Store: all panes of one series shard as arrays: cells are added, old panes go. Telling is not its matter."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.slis import blocks, chains
+from models.slis.additions import DAYS_ONLY, EVERYWHERE, NOWHERE
 from models.slis.blocks import Index
 from models.slis.chains import Chains
-from models.slis.days import CHUNK, DAY_MINUTES, Days, add_days, evict_days
+from models.slis.days import CHUNK, Days, add_days, evict_days
 from models.slis.minutes import WIDTH, Minutes, add_minutes, evict_minutes, find_dirty
+from models.slis.settings import DAY_MINUTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
-NOWHERE, DAYS_ONLY, EVERYWHERE = 0, 1, 2
-"""Levels: where the cells of a minute still count."""
+    from models.slis.additions import Additions
 
 
 class Store:
@@ -31,28 +32,19 @@ class Store:
         self.horizon = np.zeros(2, np.int64)  # first Unix hour and Unix day that are kept
         self._keep_minutes, self._keep_days = keep_minutes, keep_days
 
-    def levels(self, minute: NDArray[np.int64]) -> NDArray[np.int8]:
+    def levels(self, minute: NDArray[np.int64]) -> NDArray[np.int64]:
         """Say where cells of these Unix minutes still count. Times before 1970 count nowhere."""
         first_hour, first_day = self.horizon.tolist()
-        level = (minute >= max(0, first_day * DAY_MINUTES)).astype(np.int8)
-        level[minute >= max(0, first_hour * WIDTH)] = EVERYWHERE
-        return level
+        in_minutes, in_days = minute >= max(0, first_hour * WIDTH), minute >= max(0, first_day * DAY_MINUTES)
+        return np.where(in_minutes, EVERYWHERE, np.where(in_days, DAYS_ONLY, NOWHERE)).astype(np.int64)
 
-    def add(
-        self,
-        series: NDArray[np.int64],
-        minute: NDArray[np.int64],
-        bins: NDArray[np.int64],
-        count: NDArray[np.int64],
-        level: NDArray[np.int8],
-    ) -> None:
+    def add(self, cells: Additions) -> None:
         """Add cells; their minute panes become dirty."""
-        n = len(series)
+        n = len(cells.series)
         self.minutes, self.nodes = self.minutes.reserved(n), self.nodes.reserved(n)
         self.days, self.chunks = self.days.reserved(n), self.chunks.reserved(n)
-        everywhere, somewhere = level == EVERYWHERE, level != NOWHERE
-        add_minutes(self.minutes, self.nodes, self.kinds, self.alone, series, minute, bins, count, everywhere)
-        add_days(self.days, self.chunks, self.kinds, series, minute, bins, count, somewhere)
+        add_minutes(self.minutes, self.nodes, self.kinds, self.alone, cells)
+        add_days(self.days, self.chunks, self.kinds, cells)
 
     def evict(self, watermark_minute: int) -> bool:
         """Let go of what is too far behind; whole hours and days only, so that it is rare. Says whether it did."""
@@ -77,17 +69,17 @@ class Store:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Give everything that cannot be derived, to be packed."""
-        hours, nodes = int(self.minutes.index.meta[blocks.HIGH]), int(self.nodes.meta[chains.HIGH])
-        days, chunks = int(self.days.index.meta[blocks.HIGH]), int(self.chunks.meta[chains.HIGH])
+        hours, nodes = int(self.minutes.blocks.meta[blocks.HIGH]), int(self.nodes.meta[chains.HIGH])
+        days, chunks = int(self.days.blocks.meta[blocks.HIGH]), int(self.chunks.meta[chains.HIGH])
         return {
             "horizon": self.horizon,
-            "hour_series": self.minutes.index.series[:hours],
-            "hour_epoch": self.minutes.index.epoch[:hours],
+            "hour_series": self.minutes.blocks.series[:hours],
+            "hour_epoch": self.minutes.blocks.epoch[:hours],
             "hour_total": self.minutes.total[:hours],
             "hour_side": self.minutes.side[:hours],
             "hour_state": self.minutes.state[:hours],
-            "day_series": self.days.index.series[:days],
-            "day_epoch": self.days.index.epoch[:days],
+            "day_series": self.days.blocks.series[:days],
+            "day_epoch": self.days.blocks.epoch[:days],
             "day_total": self.days.total[:days],
             "day_good": self.days.good[:days],
             "day_head": self.days.head[:days],
@@ -100,7 +92,7 @@ class Store:
         self.horizon = arrays["horizon"].copy()
         hours = Index.of(arrays["hour_series"], arrays["hour_epoch"], 1)
         self.minutes = Minutes.none()._replace(
-            index=hours,
+            blocks=hours,
             total=blocks.widened(arrays["hour_total"], len(hours.series)),
             side=blocks.widened(arrays["hour_side"], len(hours.series)),
             state=blocks.widened(arrays["hour_state"], len(hours.series)),
@@ -116,13 +108,13 @@ class Store:
 
     def relist(self) -> None:
         """List the dirty panes anew, after `fill` or after states were set."""
-        dirty = int((self.minutes.state[: self.minutes.index.meta[blocks.HIGH]] & 1).sum())
+        dirty = int((self.minutes.state[: self.minutes.blocks.meta[blocks.HIGH]] & 1).sum())
         self.minutes.n_dirty[:] = 0
         self.minutes = self.minutes.reserved(dirty)
         find_dirty(self.minutes, self.alone)
 
     def _arrays(self) -> Iterator[NDArray[Any]]:
-        for part in (self.minutes, self.minutes.index, self.nodes, self.days, self.days.index, self.chunks):
+        for part in (self.minutes, self.minutes.blocks, self.nodes, self.days, self.days.blocks, self.chunks):
             yield from (array for array in part if isinstance(array, np.ndarray))
 
 

@@ -1,8 +1,8 @@
 """Tally: the group sum over (SLI x group x row), compiled. Groups are found by hashing once per row and group.
 
-Ratios are added up in a dense matrix [group, SLI]; histograms in a hash of (group, SLI, bin), because most bins are empty.
+Ratios are added up in a dense matrix [group, SLI]; histograms in a hash of (group, SLI, bin): most bins are empty.
 """
-# ruff: noqa: PLR0913  # a compiled kernel takes arrays, not objects, and a call inside its loops would copy them
+# ruff: noqa: PLR0913, PLR0917  # compiled kernels take arrays one by one, in one loop
 
 from __future__ import annotations
 
@@ -62,13 +62,12 @@ def groups_of(workflow: Any, minute: Any, dimensions: Any, values: Any, cohort_n
     m = count = 0
     for row in range(n):
         for k in range(1 + dimensions.size + cohort_names.shape[1]):
-            if k == 0:
-                dimension, value = ALONE, np.int64(0)
-            elif k <= dimensions.size:
+            dimension = value = np.int64(ALONE)
+            if 0 < k <= dimensions.size:
                 dimension, value = dimensions[k - 1], values[k - 1, row]
-            else:
+            elif k > 0:
                 value = cohort_values[row, k - 1 - dimensions.size]
-                dimension = cohort_dimension(cohort_names[row, k - 1 - dimensions.size]) if value != 0 else np.int64(0)
+                dimension = cohort_dimension(cohort_names[row, k - 1 - dimensions.size])
             if k > 0 and value == 0:
                 continue
             g = _group(found, slots, count, workflow[row], dimension, value, minute[row])

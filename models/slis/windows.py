@@ -1,4 +1,5 @@
 """Windows: what the last 5 minutes, hour, day and 30 days said, read from the panes when it is asked for."""
+# ruff: noqa: PLR0913, PLR0917  # compiled kernels take arrays one by one
 
 from __future__ import annotations
 
@@ -7,10 +8,10 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from models.slis import days as dy
 from models.slis.blocks import find
 from models.slis.minutes import HISTOGRAM, WIDTH
 from models.slis.scratch import GOOD, TOTAL, clear, fresh, pour, quantiles
+from models.slis.settings import DAY_MINUTES
 
 WINDOWS = ("5m", "1h", "1d", "30d")
 SECONDS = (300, 3600, 86_400, 30 * 86_400)
@@ -21,7 +22,7 @@ DAYS = 30
 
 @njit(cache=True)
 def read_windows(minutes: Any, nodes: Any, days: Any, chunks: Any, kinds: Any, n: Any, now: Any) -> Any:
-    """Read all series at the minute `now`: counts int64 [n, 4, 2] of total and good, places int64 [n, 4, 3] of quantiles."""
+    """Read n series at the minute `now`: counts int64 [n, 4, 2] of total, good; places int64 [n, 4, 3] of quantiles."""
     counts, places = np.zeros((n, 4, 2), np.int64), np.full((n, 4, 3), -1, np.int64)
     flat, seen = fresh()
     for s in range(n):
@@ -39,7 +40,7 @@ def _ratio(minutes: Any, days: Any, s: Any, now: Any, counts: Any) -> None:
     for w in range(len(MINUTES)):
         since = now + 1 - MINUTES[w]
         for hour in range(since // WIDTH, (until - 1) // WIDTH + 1):
-            block, _ = find(minutes.index, s, hour)
+            block, _ = find(minutes.blocks, s, hour)
             if block >= 0:
                 for at in range(max(since - hour * WIDTH, 0), min(until - hour * WIDTH, WIDTH)):
                     total += minutes.total[block, at]
@@ -49,7 +50,7 @@ def _ratio(minutes: Any, days: Any, s: Any, now: Any, counts: Any) -> None:
     now_hour = now // 60
     since = now_hour + 1 - DAYS * 24
     for day in range(since // 24, now_hour // 24 + 1):
-        block, _ = find(days.index, s, day)
+        block, _ = find(days.blocks, s, day)
         if block >= 0:
             for at in range(max(since - day * 24, 0), min(now_hour + 1 - day * 24, 24)):
                 counts[3, 0] += days.total[block, at]
@@ -65,16 +66,16 @@ def _histogram(
     for w in range(len(MINUTES)):
         since = now + 1 - MINUTES[w]
         for hour in range(since // WIDTH, (until - 1) // WIDTH + 1):
-            block, _ = find(minutes.index, s, hour)
+            block, _ = find(minutes.blocks, s, hour)
             if block >= 0:
                 for at in range(max(since - hour * WIDTH, 0), min(until - hour * WIDTH, WIDTH)):
                     pour(flat, seen, nodes, minutes.side[block, at])
         _read(flat, seen, counts[w], places[w])
         until = since
     clear(flat, seen)
-    today = now // dy.DAY_MINUTES
+    today = now // DAY_MINUTES
     for day in range(today + 1 - DAYS, today + 1):
-        block, _ = find(days.index, s, day)
+        block, _ = find(days.blocks, s, day)
         if block >= 0:
             pour(flat, seen, chunks, days.head[block])
     _read(flat, seen, counts[3], places[3])
