@@ -8,15 +8,18 @@ batching or number of workers.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.runs.record import RUN
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 CALL = np.dtype(
     [
-        ("run", np.int64),  # row in `Changes.runs` that gives workflow and cohorts
+        ("run", np.int64),  # row in `Changes.runs` that gives groups: that of weight -1 or +1 it belongs to
         ("tool", np.int64),  # name digest; 0 where a tool call has no tool name
         ("minute", np.int64),  # event time of the calls, Unix minutes
         ("calls", np.int64),  # signed: already times the weight
@@ -28,7 +31,7 @@ CALL = np.dtype(
 
 @dataclass(frozen=True)
 class Changes:
-    """`runs` are RUN rows, `weight` +1, -1, or 0 (a row that only gives calls their cohorts)."""
+    """`runs` are RUN rows, `weight` +1 or -1. Calls are told with their run; a correction tells them again if a span came."""
 
     runs: NDArray[np.void]
     weight: NDArray[np.int64]

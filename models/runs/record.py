@@ -1,4 +1,4 @@
-"""RUN: what is kept of a run, as one fixed-size record. Whole tables of it are arrays; kernels and frames read it alike."""
+"""RUN: what is kept of a run, as one fixed-size record. Tables of it are arrays that kernels and frames read alike."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ DIMENSIONS = (
     "variant",
 )
 """Names a run takes from its spans. Where spans disagree: the highest rank wins (parentless 3, run span 2, other 1),
-then the larger digest, so that any order of arrival gives the same. `agent` is that of the earliest-starting run span."""
+then the larger digest, so that any order of arrival gives the same. `agent` is that of the run span that starts first.
+In a published row `workflow` is the effective one: the one said, else the agent, else the service."""
 
 
 class Life(IntEnum):
@@ -80,7 +81,8 @@ RUN = np.dtype(
         ("agent_input_tokens", _I64),  # said by the outermost run span: used only when there is no LLM span
         ("agent_output_tokens", _I64),
         ("cost", _I64),  # nano-USD, sum of what is priced
-        ("agent_cost", _I64),
+        ("agent_cost", _I64),  # UNKNOWN where it said none
+        ("revision", _I64),  # of the last run record; generation << 20 at least
         ("spans", _I32),
         ("llm_calls", _I32),
         ("tool_calls", _I32),
@@ -97,7 +99,6 @@ RUN = np.dtype(
         ("feedback", _I32),  # evaluations other than task_success
         ("feedback_good", _I32),
         ("handoffs", _I32),  # to a person
-        ("revision", _I32),  # of the next run record
         ("ranks", _I8, (len(DIMENSIONS),)),
         ("outcome_said", _I8),  # Outcome, by attribute
         ("outcome_rank", _I8),

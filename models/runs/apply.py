@@ -1,0 +1,134 @@
+"""The loop over the spans of a batch: each finds its run, is told apart from duplicates, and adds its facts."""
+# ruff: noqa: PLR0913, PLR0917, C901 - compiled kernels over flat arrays
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from models.digest import mix64
+from models.runs.arena import find
+from models.runs.calls import tell_calls
+from models.runs.facts import apply_cohort, apply_evaluation, apply_span
+from models.runs.index import find_slot, new_slot
+from models.runs.record import NEVER
+from models.runs.state import MAX_TOOLS, RULE_REMEMBER, RUN_WORDS, Head
+from models.runs.tools import add_seen, add_tool, words_needed
+from models.spans.columns import Column, SpanKind
+
+_HI, _LO, _SPAN, _PARENT = (int(c) for c in (Column.TRACE_HI, Column.TRACE_LO, Column.SPAN_ID, Column.PARENT_ID))
+_START, _END, _KIND = int(Column.START), int(Column.END), int(Column.KIND)
+_RUN, _LLM, _TOOL, _EVALUATION = (int(k) for k in (SpanKind.RUN, SpanKind.LLM, SpanKind.TOOL, SpanKind.EVALUATION))
+_TOP, _NEED, _TOUCHED, _OLD, _FRESH, _NAMES = (
+    int(h) for h in (Head.TOP, Head.NEED, Head.TOUCHED, Head.OLD_CALLS, Head.FRESH, Head.NAMES)
+)
+_SPANS, _DUPLICATES, _LATE, _HORIZON = (int(h) for h in (Head.SPANS, Head.DUPLICATES, Head.LATE, Head.HORIZON))
+
+NAMES_A_ROW = 16
+"""Names that one row can bring, cohorts not counted."""
+
+
+@njit(cache=True)
+def touch(store: Any, scratch: Any, slot: Any) -> Any:
+    """Note that a run may change in this batch, and how it was told before; give its place among the touched."""
+    s = store.states[slot]
+    if s.mark > 0:
+        return s.mark - 1
+    place = store.head[_TOUCHED]
+    store.head[_TOUCHED] = place + 1
+    s.mark = place + 1
+    store.dirty[slot] = 1
+    scratch.touched[place] = slot
+    scratch.old_first[place] = scratch.old_last[place] = -1
+    scratch.was[place] = s.published
+    if s.published:
+        for k in range(RUN_WORDS):
+            scratch.before_words[place, k] = store.words[slot, k]
+    return place
+
+
+@njit(cache=True)
+def _keep_old_calls(store: Any, scratch: Any, slot: Any, place: Any) -> None:
+    """Before the first late span of a published run: write down its calls as they were told."""
+    s = store.states[slot]
+    if not s.published or scratch.old_first[place] >= 0:
+        return
+    first = store.head[_OLD]
+    last = tell_calls(store.arena, s, scratch.old_calls, first, 0, -1)
+    scratch.old_first[place], scratch.old_last[place] = first, last
+    store.head[_OLD] = last
+
+
+@njit(cache=True)
+def _is_room(store: Any, scratch: Any, slot: Any, is_tool: Any, names: Any) -> Any:
+    """Say whether one more row of this run fits everywhere; else nothing of it has been applied yet."""
+    head, s = store.head, store.states[slot]
+    need = words_needed(s, is_tool)
+    if head[_TOP] + need > store.arena.shape[0]:
+        head[_NEED] = need
+        return False
+    if head[_FRESH] + names > scratch.fresh.shape[0] or (head[_NAMES] + names) * 2 > store.name_keys.shape[0]:
+        return False
+    if s.published:
+        return head[_OLD] + min(s.tools_n, MAX_TOOLS) + s.tally_n <= scratch.old_calls.shape[0]
+    return True
+
+
+@njit(cache=True, inline="always")
+def _identity(cols: Any, j: Any) -> Any:
+    """Give the span id; a span without one is known by its times and kind."""
+    if cols[_SPAN, j] != 0:
+        return cols[_SPAN, j]
+    return np.int64(mix64(np.uint64(cols[_START, j]) ^ mix64(cols[_END, j] + cols[_KIND, j])) | np.uint64(1))
+
+
+@njit(cache=True)
+def apply_rows(
+    store: Any, scratch: Any, cols: Any, rows: Any, start: Any, cohorts: Any, rules: Any, escalation: Any, task: Any
+) -> Any:
+    """Apply `rows` from `start` on; give the first that did not fit (make room, call again), or the number of rows."""
+    head = store.head
+    cohort_row, cohort_name, cohort_value = cohorts
+    for i in range(start, rows.shape[0]):
+        j = rows[i]
+        kind, end = cols[_KIND, j], cols[_END, j]
+        slot = find_slot(store, cols[_HI, j], cols[_LO, j])
+        if slot < 0:
+            if end <= head[_HORIZON]:
+                head[_SPANS] += 1
+                head[_LATE] += 1
+                continue
+            slot = new_slot(store, cols[_HI, j], cols[_LO, j])
+            if slot < 0:
+                head[_NEED] = 0
+                return i
+            store.due[slot] = NEVER - 1
+        first = last = 0
+        if cohort_row.shape[0]:
+            first, last = np.searchsorted(cohort_row, j), np.searchsorted(cohort_row, j, side="right")
+        if not _is_room(store, scratch, slot, kind == _TOOL, NAMES_A_ROW + 2 * (last - first)):
+            return i
+        head[_SPANS] += 1
+        s = store.states[slot]
+        span = _identity(cols, j)
+        if find(store.arena, s.seen_at, s.seen_n, s.seen_room, s.seen_index, span) >= 0:
+            head[_DUPLICATES] += 1
+            continue
+        place = touch(store, scratch, slot)
+        if kind == _EVALUATION:
+            add_seen(store, s, span, 0)
+            apply_evaluation(store, s, cols, j, task)
+            if s.spans == 0:
+                store.due[slot] = max(end + rules[RULE_REMEMBER], store.due[slot] if s.kept else 0)
+            continue
+        head[_LATE] += s.life != 0
+        _keep_old_calls(store, scratch, slot, place)
+        add_seen(store, s, span, 0 if kind in (_RUN, _LLM) else cols[_PARENT, j])
+        apply_span(store, scratch.fresh, slot, cols, j)
+        if kind == _TOOL:
+            add_tool(store, scratch.fresh, s, cols, j, span, escalation)
+        for k in range(first, last):
+            apply_cohort(store, scratch.fresh, slot, cohort_name[k], cohort_value[k])
+    return rows.shape[0]

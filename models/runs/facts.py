@@ -1,0 +1,199 @@
+"""What one span tells of its run. Each fact is a minimum, maximum, sum or choice by rank: any order gives the same."""
+# ruff: noqa: PLR0911 - compiled kernels over flat arrays
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import njit
+
+from models.runs.names import has_flag, keep_text
+from models.runs.policy import GOOD_SCORE
+from models.runs.record import DIMENSIONS, MAX_COHORTS
+from models.runs.state import NAME_GOOD, NAMES_AT, Head
+from models.spans.columns import NO_SCORE, UNKNOWN, Column, Decision, Outcome, Priced, SpanKind
+
+_C = Column
+_START, _END, _STATUS, _PARENT, _KIND = (int(c) for c in (_C.START, _C.END, _C.STATUS, _C.PARENT_ID, _C.KIND))
+_WORKFLOW, _AGENT = int(_C.WORKFLOW), int(_C.AGENT)
+_INPUT, _OUTPUT, _COST, _PRICED = (int(c) for c in (_C.INPUT_TOKENS, _C.OUTPUT_TOKENS, _C.COST, _C.PRICED))
+_OUTCOME, _DECISION, _HANDOFF = int(_C.OUTCOME), int(_C.DECISION), int(_C.HANDOFF)
+_EVALUATION, _SCORE, _LABEL = int(_C.EVALUATION), int(_C.SCORE), int(_C.LABEL)
+_RUN, _LLM, _GUARD, _APPROVAL = (int(k) for k in (SpanKind.RUN, SpanKind.LLM, SpanKind.GUARD, SpanKind.APPROVAL))
+_REPORTED, _COMPUTED, _UNPRICED = int(Priced.REPORTED), int(Priced.COMPUTED), int(Priced.UNPRICED)
+_SUCCESS, _FAILURE, _ESCALATED = int(Outcome.SUCCESS), int(Outcome.FAILURE), int(Outcome.ESCALATED)
+_ALLOW, _BLOCK = int(Decision.ALLOW), int(Decision.BLOCK)
+_DROPPED = int(Head.COHORTS_DROPPED)
+
+_PLAIN = tuple(int(Column[name.upper()]) for name in DIMENSIONS[2:])
+"""Columns of the dimensions after workflow and agent, which have rules of their own."""
+_KEPT = tuple(int(name not in {"prompt", "toolset", "variant"}) for name in DIMENSIONS[2:])
+"""1 where the text is printed or grouped by, so it must be kept."""
+
+
+@njit(cache=True)
+def apply_names(store: Any, fresh: Any, slot: Any, cols: Any, j: Any) -> None:
+    """Take the names by rank (parentless 3, run span 2, other 1), then by the larger digest."""
+    s = store.states[slot]
+    rank = 3 if cols[_PARENT, j] == 0 else (2 if cols[_KIND, j] == _RUN else 1)
+    said = cols[_WORKFLOW, j]
+    if said != 0 and (rank > s.ranks[0] or (rank == s.ranks[0] and said > s.said_workflow)):
+        s.ranks[0] = rank
+        s.said_workflow = said
+        keep_text(store, fresh, said)
+    said = cols[_AGENT, j]
+    if said != 0 and (rank > s.ranks[1] or (rank == s.ranks[1] and said > s.other_agent)):
+        s.ranks[1] = rank
+        s.other_agent = said
+        keep_text(store, fresh, said)
+    for k in range(len(_PLAIN)):
+        said = cols[_PLAIN[k], j]
+        if said == 0:
+            continue
+        held, at = s.ranks[2 + k], NAMES_AT + 2 + k
+        if rank > held or (rank == held and said > store.words[slot, at]):
+            s.ranks[2 + k] = rank
+            if said != store.words[slot, at]:
+                store.words[slot, at] = said
+                if _KEPT[k]:
+                    keep_text(store, fresh, said)
+
+
+@njit(cache=True)
+def apply_cohort(store: Any, fresh: Any, slot: Any, name: Any, value: Any) -> None:
+    """Keep the cohorts with the smallest name digests; of two values of one cohort the larger digest."""
+    s = store.states[slot]
+    at = MAX_COHORTS
+    for k in range(MAX_COHORTS):
+        if s.cohort_name[k] == name:
+            if value > s.cohort_value[k]:
+                s.cohort_value[k] = value
+                keep_text(store, fresh, value)
+            return
+        if s.cohort_name[k] == 0 or name < s.cohort_name[k]:
+            at = k
+            break
+    if s.cohort_name[MAX_COHORTS - 1] != 0:
+        store.head[_DROPPED] += 1
+    if at == MAX_COHORTS:
+        return
+    for k in range(MAX_COHORTS - 1, at, -1):
+        s.cohort_name[k] = s.cohort_name[k - 1]
+        s.cohort_value[k] = s.cohort_value[k - 1]
+    s.cohort_name[at] = name
+    s.cohort_value[at] = value
+    keep_text(store, fresh, name)
+    keep_text(store, fresh, value)
+
+
+@njit(cache=True, inline="always")
+def _known(number: Any) -> Any:
+    return number if number != UNKNOWN else 0
+
+
+@njit(cache=True)
+def _is_first_agent(s: Any, cols: Any, j: Any) -> Any:
+    """Compare by start, then the longer, then by every fact that is kept, so that ties cannot depend on order."""
+    if cols[_START, j] != s.agent_start:
+        return cols[_START, j] < s.agent_start
+    if cols[_END, j] != s.agent_end:
+        return cols[_END, j] > s.agent_end
+    if cols[_STATUS, j] != s.agent_status:
+        return cols[_STATUS, j] > s.agent_status
+    if cols[_AGENT, j] != s.first_agent:
+        return cols[_AGENT, j] > s.first_agent
+    if _known(cols[_INPUT, j]) != s.agent_input_tokens:
+        return _known(cols[_INPUT, j]) > s.agent_input_tokens
+    if _known(cols[_OUTPUT, j]) != s.agent_output_tokens:
+        return _known(cols[_OUTPUT, j]) > s.agent_output_tokens
+    return cols[_COST, j] > s.agent_cost
+
+
+@njit(cache=True)
+def _apply_run_span(store: Any, fresh: Any, s: Any, cols: Any, j: Any) -> None:
+    if not _is_first_agent(s, cols, j):
+        return
+    s.agent_start, s.agent_end = cols[_START, j], cols[_END, j]
+    s.agent_status = cols[_STATUS, j]
+    s.first_agent = cols[_AGENT, j]
+    s.agent_input_tokens, s.agent_output_tokens = _known(cols[_INPUT, j]), _known(cols[_OUTPUT, j])
+    s.agent_cost = cols[_COST, j]
+    keep_text(store, fresh, s.first_agent)
+
+
+@njit(cache=True)
+def _apply_root(s: Any, cols: Any, j: Any) -> None:
+    start, end, status = cols[_START, j], cols[_END, j], cols[_STATUS, j]
+    if start > s.root_start or (start == s.root_start and end < s.root_end):
+        return
+    if start == s.root_start and end == s.root_end and status <= s.root_status:
+        return
+    s.root_start, s.root_end, s.root_status = start, end, status
+
+
+@njit(cache=True)
+def _apply_llm(s: Any, cols: Any, j: Any) -> None:
+    s.llm_calls += 1
+    s.input_tokens += _known(cols[_INPUT, j])
+    s.output_tokens += _known(cols[_OUTPUT, j])
+    s.cost += _known(cols[_COST, j])
+    priced = cols[_PRICED, j]
+    s.reported += priced == _REPORTED
+    s.computed += priced == _COMPUTED
+    s.unpriced += priced == _UNPRICED
+
+
+@njit(cache=True)
+def _apply_outcome(s: Any, cols: Any, j: Any) -> None:
+    """Take an outcome by rank; of equal rank the worse one (success < failure < escalated)."""
+    outcome = cols[_OUTCOME, j]
+    if outcome == 0:
+        return
+    s.handed += outcome == _ESCALATED
+    rank = 3 if cols[_PARENT, j] == 0 else (2 if cols[_KIND, j] == _RUN else 1)
+    if rank > s.outcome_rank or (rank == s.outcome_rank and outcome > s.outcome_said):
+        s.outcome_rank = rank
+        s.outcome_said = outcome
+
+
+@njit(cache=True)
+def apply_span(store: Any, fresh: Any, slot: Any, cols: Any, j: Any) -> None:
+    """Apply all but the tool call of a span that is seen for the first time."""
+    s = store.states[slot]
+    s.spans += 1
+    s.first_start = min(s.first_start, cols[_START, j])
+    s.last_end = max(s.last_end, cols[_END, j])
+    apply_names(store, fresh, slot, cols, j)
+    if cols[_PARENT, j] == 0:
+        _apply_root(s, cols, j)
+    kind = cols[_KIND, j]
+    if kind == _LLM:
+        _apply_llm(s, cols, j)
+    elif kind == _RUN:
+        _apply_run_span(store, fresh, s, cols, j)
+    elif kind == _APPROVAL:
+        s.approvals += 1
+        s.approved += cols[_DECISION, j] == _ALLOW
+    elif kind == _GUARD:
+        s.guarded += 1
+        s.blocked += cols[_DECISION, j] == _BLOCK
+    s.handed += cols[_HANDOFF, j] == 1
+    _apply_outcome(s, cols, j)
+
+
+@njit(cache=True)
+def apply_evaluation(store: Any, s: Any, cols: Any, j: Any, task_success: Any) -> None:
+    """Apply a score: `task_success` decides the outcome (the latest; at equal times failure), others are feedback."""
+    score, label = cols[_SCORE, j], cols[_LABEL, j]
+    if score == NO_SCORE and label == 0:
+        return
+    good = has_flag(store.name_keys, store.name_flags, label, NAME_GOOD) if score == NO_SCORE else score >= GOOD_SCORE
+    if cols[_EVALUATION, j] != task_success:
+        s.feedback += 1
+        s.feedback_good += good
+        return
+    verdict = _SUCCESS if good else _FAILURE
+    at = cols[_END, j]
+    if s.evaluated == 0 or at > s.evaluated_at or (at == s.evaluated_at and verdict > s.evaluated):
+        s.evaluated_at = at
+        s.evaluated = verdict

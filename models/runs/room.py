@@ -1,0 +1,106 @@
+"""Making room in a shard: more slots, a larger index, a compacted arena, a larger name table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from models.runs.arena import index_words
+from models.runs.index import rebuilt
+from models.runs.names import entered
+from models.runs.record import NEVER
+from models.runs.state import SEEN_WORDS, TALLY_WORDS, TOOL_WORDS, Head, Store, rows_like, words_of
+
+_ROWS, _TOP = int(Head.ROWS), int(Head.TOP)
+
+SLOT_GROWTH = 1.125
+"""Of the slots: rows are wide, so little may lie idle."""
+
+ARENA_GROWTH = 1.25
+"""Of the words in use, whenever the arena is compacted: copying costs four words for each word taken."""
+
+
+@njit(cache=True)
+def live_words(states: Any, due: Any, rows: Any) -> Any:
+    """Count the words of all blocks in use."""
+    total = 0
+    for slot in range(rows):
+        if due[slot] == NEVER:
+            continue
+        s = states[slot]
+        total += SEEN_WORDS * s.seen_room + index_words(s.seen_room) + TOOL_WORDS * s.tools_room
+        total += TALLY_WORDS * s.tally_room + SEEN_WORDS * s.made_room + index_words(s.made_room)
+    return total
+
+
+@njit(cache=True)
+def _move(old: Any, new: Any, at: Any, words: Any, top: Any) -> Any:
+    for k in range(words):
+        new[top + k] = old[at + k]
+    return top + words
+
+
+@njit(cache=True)
+def compact(states: Any, due: Any, rows: Any, old: Any, new: Any) -> Any:
+    """Copy all blocks in use to the front of `new`, in order of slots; give the first free word."""
+    top = 0
+    for slot in range(rows):
+        if due[slot] == NEVER:
+            continue
+        s = states[slot]
+        at, s.seen_at = s.seen_at, top
+        top = _move(old, new, at, SEEN_WORDS * s.seen_room, top)
+        at, s.seen_index = s.seen_index, top
+        top = _move(old, new, at, index_words(s.seen_room), top)
+        at, s.tools_at = s.tools_at, top
+        top = _move(old, new, at, TOOL_WORDS * s.tools_room, top)
+        if s.tally_room == 0:
+            continue
+        at, s.tally_at = s.tally_at, top
+        top = _move(old, new, at, TALLY_WORDS * s.tally_room, top)
+        at, s.made_at = s.made_at, top
+        top = _move(old, new, at, SEEN_WORDS * s.made_room, top)
+        at, s.made_index = s.made_index, top
+        top = _move(old, new, at, index_words(s.made_room), top)
+    return top
+
+
+def more_slots(store: Store, slots: int = 1) -> Store:
+    """Give room for so many more runs."""
+    alive, capacity = int(store.head[Head.ALIVE]) + slots, len(store.states)
+    size = len(store.traces)
+    while alive * 3 > size * 2:
+        size *= 2
+    if size != len(store.traces):
+        store = store._replace(traces=rebuilt(store.traces, size))
+    if alive <= capacity and (store.head[Head.FREE] or store.head[_ROWS] < capacity):
+        return store
+    capacity = max(alive + 16, int(capacity * SLOT_GROWTH) + 16)
+    states = rows_like(capacity, store.states)
+    due, dirty = np.full(capacity, NEVER, np.int64), np.zeros(capacity, np.uint8)
+    due[: len(store.due)], dirty[: len(store.dirty)] = store.due, store.dirty
+    return store._replace(states=states, words=words_of(states), due=due, dirty=dirty)
+
+
+def more_words(store: Store, need: int) -> Store:
+    """Give room for `need` more words, by compacting."""
+    if int(store.head[_TOP]) + need <= len(store.arena):
+        return store
+    rows = store.head[_ROWS]
+    live = int(live_words(store.states, store.due, rows))
+    arena = np.empty(int(live * ARENA_GROWTH) + need + 2048, np.int64)
+    store.head[_TOP] = compact(store.states, store.due, rows, store.arena, arena)
+    return store._replace(arena=arena)
+
+
+def more_names(store: Store, names: int) -> Store:
+    """Give room for so many more names."""
+    size = len(store.name_keys)
+    while (int(store.head[Head.NAMES]) + names) * 2 > size:
+        size *= 2
+    if size == len(store.name_keys):
+        return store
+    keys, flags = entered(store.name_keys, store.name_flags, size)
+    return store._replace(name_keys=keys, name_flags=flags, name_stamps=np.zeros(size, np.int64))

@@ -1,0 +1,151 @@
+"""STATE: one run as a shard keeps it: first its RUN record as published, then what only the shard needs.
+
+Everything of variable length (span ids, tool spans) lies in blocks of one int64 arena; STATE holds where.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from models.runs.record import NEVER, RUN
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_I8, _I32, _I64 = np.int8, np.int32, np.int64
+
+_RUN_NAMES: tuple[str, ...] = RUN.names or ()
+_RUN_FIELDS: Any = [(name, RUN[name]) for name in _RUN_NAMES]
+
+STATE = np.dtype(
+    [
+        *_RUN_FIELDS,
+        ("said_workflow", _I64),  # said in so many words; RUN.workflow may be a fallback
+        ("first_agent", _I64),  # name of the run span that starts first
+        ("other_agent", _I64),  # by rank, where that one has no name
+        # blocks in the arena, in words; rooms in entries
+        ("seen_at", _I32),  # span id -> parent id (0: none, or a barrier), every span; and evaluations
+        ("seen_n", _I32),
+        ("seen_room", _I32),
+        ("seen_index", _I32),
+        ("tools_at", _I32),  # tool spans, the first MAX_TOOLS
+        ("tools_n", _I32),  # all of them
+        ("tools_room", _I32),
+        ("tally_at", _I32),  # calls beyond MAX_TOOLS
+        ("tally_n", _I32),
+        ("tally_room", _I32),
+        ("made_at", _I32),  # digest of tool and arguments -> count, of the calls beyond MAX_TOOLS
+        ("made_n", _I32),
+        ("made_room", _I32),
+        ("made_index", _I32),
+        ("handed", _I32),  # hand-offs to a person said by attributes
+        ("mark", _I32),  # 1 + place among the runs touched by this batch; 0 between batches
+        ("kept", _I8),  # 1: counted as remembered
+        ("foreign", _I8),  # 1: closed and without any agent span: never published
+    ],
+    align=True,
+)
+
+RUN_WORDS = RUN.itemsize // 8
+_OFFSETS: Any = RUN.fields
+NAMES_AT = _OFFSETS["workflow"][1] // 8
+"""Word of RUN at which the names of DIMENSIONS start."""
+COHORTS_AT = _OFFSETS["cohort_name"][1] // 8
+"""Word of RUN at which the cohort names start; their values follow."""
+
+SEEN_WORDS, TOOL_WORDS, TALLY_WORDS = 2, 6, 5
+"""Words of an entry. A tool span is (span id, tool, call id, arguments, result, minute << 8 | flags), a tally entry
+(tool, minute, calls, errors, timeouts)."""
+
+MAX_TOOLS = 256
+"""Tool spans of a run kept for collapsing; those beyond count one call each."""
+
+MAX_DEPTH = 64
+"""How many ancestors are walked to find the outermost span of a call."""
+
+RULE_IDLE, RULE_MAX_AGE, RULE_REMEMBER, RULE_GRACE, RULE_UNKNOWN, RULE_REVISION = range(6)
+
+FLAG_ERROR, FLAG_TIMEOUT, FLAG_ESCALATION = 1, 2, 4
+
+NAME_TEXT, NAME_TIMEOUT, NAME_GOOD = 1, 2, 4
+"""What is known of a name digest: its text is kept; as an error type it is a time-out; as a label it is good."""
+
+
+class Head(IntEnum):
+    """Numbers of a shard, in one int64 array that kernels can write."""
+
+    ROWS = 0  # slots ever used
+    FREE = 1  # 1 + first free slot; the next is in `seen_at`
+    ALIVE = 2
+    KEPT = 3  # closed, or only scored so far
+    TOP = 4  # first free word of the arena
+    NEED = 5  # words that the next row needs
+    TOUCHED = 6
+    OLD_CALLS = 7
+    FRESH = 8  # names whose text must be fetched
+    NAMES = 9  # entries of the name table
+    STAMP = 10
+    HORIZON = 11  # newest `closed_at` of what was forgotten
+    SPANS = 12
+    DUPLICATES = 13
+    LATE = 14
+    FORGOTTEN = 15
+    COHORTS_DROPPED = 16
+    CLOSED_ROOT = 17
+    CLOSED_IDLE = 18
+    UNPRICED = 19
+    NOT_AGENT = 20
+    LEARNT = 21
+    WATERMARK = 22
+    SCANNED = 23  # watermark of the last scan of `due`
+    RELEARN = 24  # 1: an evaluated run changed its workflow or time
+
+
+class Store(NamedTuple):
+    """The arrays of a shard, as the kernels take them."""
+
+    states: NDArray[np.void]  # STATE
+    words: NDArray[np.int64]  # the same memory [slot, word]
+    due: NDArray[np.int64]  # [slot]: when the watermark changes something; NEVER: the slot is free
+    dirty: NDArray[np.uint8]  # [slot]: changed since the last delta
+    traces: NDArray[np.int64]  # open addressing, hash << 32 | 1 + slot
+    arena: NDArray[np.int64]
+    name_keys: NDArray[np.int64]  # open addressing
+    name_flags: NDArray[np.uint8]
+    name_stamps: NDArray[np.int64]
+    head: NDArray[np.int64]
+
+
+def rows_like(capacity: int, old: NDArray[np.void] | None = None) -> NDArray[np.void]:
+    """Give STATE rows, the old ones first; what is new is uninitialised and costs no memory until used."""
+    states = np.empty(capacity, STATE)
+    if old is not None:
+        states[: len(old)] = old
+    return states
+
+
+def words_of(states: NDArray[np.void]) -> NDArray[np.int64]:
+    """View STATE rows as int64 [row, word]."""
+    return states.view(np.int64).reshape(len(states), STATE.itemsize // 8)
+
+
+def new_store() -> Store:
+    """Give an empty shard."""
+    states = rows_like(64)
+    head = np.zeros(len(Head), np.int64)
+    head[Head.HORIZON] = head[Head.WATERMARK] = head[Head.SCANNED] = -NEVER
+    return Store(
+        states,
+        words_of(states),
+        np.full(64, NEVER, np.int64),
+        np.zeros(64, np.uint8),
+        np.zeros(128, np.int64),
+        np.empty(2048, np.int64),
+        np.zeros(128, np.int64),
+        np.zeros(128, np.uint8),
+        np.zeros(128, np.int64),
+        head,
+    )

@@ -1,0 +1,275 @@
+"""RunTable: the state of one run shard. Spans in, changes out; every number it tells adds up to the truth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.digest import digest_of
+from models.runs import journal
+from models.runs.apply import NAMES_A_ROW, apply_rows
+from models.runs.changes import CALL, Changes
+from models.runs.expectations import Expectations
+from models.runs.life import due_slots, forget, touch_all, touch_due, touch_open
+from models.runs.publish import Scratch, decide, derive_touched, emit, more_runs, new_scratch
+from models.runs.record import DIMENSIONS, NEVER, RUN, Life
+from models.runs.room import more_names, more_slots, more_words
+from models.runs.state import NAMES_AT, RUN_WORDS, Head, new_store
+from models.runs.texts import Texts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from models.runs.policy import RunPolicy
+    from models.runs.state import Store
+    from models.spans.batch import Spans
+
+_SECOND = 1_000_000_000
+_TASK_SUCCESS = digest_of("task_success")
+_DRAINED = NEVER - 1
+_AT_WORKFLOW, _AT_SERVICE = NAMES_AT, NAMES_AT + DIMENSIONS.index("service")
+_KEEP_AFTER_EVICTION = 0.95
+
+
+class RunTable:
+    """Runs of one shard, open and remembered.
+
+    `generation` is the number of lives the shard has had; revisions of one life never meet those of another. It is not
+    part of what is journaled: whoever restores gives a new one.
+    """
+
+    def __init__(self, policy: RunPolicy, generation: int = 0) -> None:
+        self.policy = policy
+        self.expectations = Expectations()
+        self.store: Store = new_store()
+        self.texts = Texts()
+        self._rules = policy.rules(generation)
+        self._escalation = policy.escalation_digests()
+        self._gone: list[NDArray[np.int64]] = []
+
+    # what comes in
+
+    def update(self, spans: Spans, rows: slice | NDArray[np.int64], watermark_ns: int) -> Changes:
+        """Apply rows of a batch in order of arrival, then what the watermark makes due.
+
+        `rows` are all of this shard; a watermark below an earlier one counts as that one. `spans.cohorts.row` must
+        ascend. Nothing of `spans` is kept.
+        """
+        chosen = np.arange(*rows.indices(len(spans)), dtype=np.int64) if isinstance(rows, slice) else rows
+        due = self._due(watermark_ns)
+        scratch = new_scratch(len(chosen) + len(due))
+        self._begin()
+        scratch = self._apply(spans, chosen, scratch)
+        return self._finish(scratch, due)
+
+    def advance(self, watermark_ns: int) -> Changes:
+        """Apply what the watermark makes due; scans at most once per second of watermark."""
+        due = self._due(watermark_ns)
+        if not len(due) and not self.expectations.changed:
+            return Changes.none()
+        self._begin()
+        return self._finish(new_scratch(len(due)), due)
+
+    def drain(self) -> Changes:
+        """End of input: every open run closes by idle, what waits settles by the policy. Nothing is forgotten."""
+        self._begin()
+        scratch = new_scratch(int(self.store.head[Head.ALIVE]))
+        touch_open(self.store, scratch)
+        return self._publish(scratch, _DRAINED)
+
+    def expect_evaluations(self, names: Mapping[int, int]) -> None:
+        """Take in workflows and services (digests) evaluated elsewhere, with the event time of the first one.
+
+        Runs that closed before this was known are put right by the next `update` or `advance`.
+        """
+        self.expectations.tell(names)
+
+    # what goes to the journal
+
+    def take_delta(self) -> bytes:
+        """Give what changed since the last call."""
+        slots = np.flatnonzero(self.store.dirty[: self.store.head[Head.ROWS]])
+        raw = journal.pack(self.store, slots, self._gone, self.texts.take_new(), self._kept_expectations(all_=False))
+        self.store.dirty[slots] = 0
+        self._gone = []
+        self.expectations.dirty = False
+        return raw
+
+    def dump(self) -> bytes:
+        """Give everything; the next delta still tells what changed since the last one."""
+        slots = np.flatnonzero(self.store.due[: self.store.head[Head.ROWS]] != NEVER)
+        return journal.pack(self.store, slots, [], self.texts.known, self._kept_expectations(all_=True))
+
+    @staticmethod
+    def load(policy: RunPolicy, base: bytes | None, deltas: Sequence[bytes], generation: int = 0) -> RunTable:
+        """Restore from a dump and the deltas taken after it.
+
+        Raises ValueError for bytes that are not of this version.
+        """
+        table = RunTable(policy, generation)
+        for raw in ([base] if base is not None else []) + list(deltas):
+            part = journal.unpack(raw)
+            table.store = journal.absorb(table.store, part)
+            table.texts.restore(part.names)
+            if part.expectations is not None:
+                table.expectations.restore(*part.expectations)
+        table.store = table.texts.mark_kept(table.store)
+        return table
+
+    # what it tells of itself
+
+    @property
+    def open_runs(self) -> int:
+        """Count the runs that are not closed."""
+        return int(self.store.head[Head.ALIVE] - self.store.head[Head.KEPT])
+
+    @property
+    def remembered(self) -> int:
+        """Count the closed runs that still take corrections, and scores without a run."""
+        return int(self.store.head[Head.KEPT])
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Give the counts since the shard began; a correction may lower those of closed runs."""
+        head = self.store.head.tolist()
+        return {
+            "spans": head[Head.SPANS],
+            "duplicates": head[Head.DUPLICATES],
+            "late": head[Head.LATE],
+            "forgotten": head[Head.FORGOTTEN],
+            "cohorts_dropped": head[Head.COHORTS_DROPPED],
+            "runs_closed": head[Head.CLOSED_ROOT] + head[Head.CLOSED_IDLE],
+            "runs_closed_root": head[Head.CLOSED_ROOT],
+            "runs_closed_idle": head[Head.CLOSED_IDLE],
+            "unpriced": head[Head.UNPRICED],
+            "not_agent": head[Head.NOT_AGENT],
+        }
+
+    @property
+    def memory_bytes(self) -> int:
+        """Give the bytes allocated for the state, texts estimated."""
+        return sum(array.nbytes for array in self.store) - self.store.words.nbytes + self.texts.memory_bytes
+
+    # inside
+
+    def _begin(self) -> None:
+        head = self.store.head
+        head[Head.TOUCHED] = head[Head.OLD_CALLS] = head[Head.FRESH] = head[Head.LEARNT] = head[Head.RELEARN] = 0
+
+    def _due(self, watermark: int) -> NDArray[np.int64]:
+        head = self.store.head
+        head[Head.WATERMARK] = max(watermark, int(head[Head.WATERMARK]))
+        if watermark < int(head[Head.SCANNED]) + _SECOND:
+            return np.empty(0, np.int64)
+        head[Head.SCANNED] = watermark
+        slots: NDArray[np.int64] = due_slots(self.store.due, head[Head.ROWS], watermark)
+        return slots
+
+    def _apply(self, spans: Spans, rows: NDArray[np.int64], scratch: Scratch) -> Scratch:
+        self.store = self.texts.decide(self.store, spans, rows)
+        cohorts = (spans.cohorts.row, spans.cohorts.name, spans.cohorts.value)
+        done, task = 0, _TASK_SUCCESS
+        while True:
+            done = apply_rows(self.store, scratch, spans.cols, rows, done, cohorts, self._rules, self._escalation, task)
+            self.texts.fetch(self.store, scratch.fresh, spans.names)
+            if done == len(rows):
+                return scratch
+            scratch = self._make_room(scratch, len(cohorts[0]))
+
+    def _make_room(self, scratch: Scratch, cohorts: int) -> Scratch:
+        """Whatever was short, after this the next row fits."""
+        names = NAMES_A_ROW + 2 * cohorts
+        store = more_slots(self.store)
+        store = more_words(store, int(store.head[Head.NEED]))
+        self.store = more_names(store, names)
+        if len(scratch.fresh) < names:
+            scratch = scratch._replace(fresh=np.empty(names, np.int64))
+        old_calls = np.empty(2 * len(scratch.old_calls), CALL)
+        used = self.store.head[Head.OLD_CALLS]
+        if used * 2 > len(scratch.old_calls):
+            old_calls[:used] = scratch.old_calls[:used]
+            scratch = scratch._replace(old_calls=old_calls)
+        return scratch
+
+    def _finish(self, scratch: Scratch, due: NDArray[np.int64]) -> Changes:
+        touch_due(self.store, scratch, due)
+        changes = self._publish(scratch, int(self.store.head[Head.WATERMARK]))
+        if len(due):
+            self._forget(due, early=False)
+        excess = int(self.store.head[Head.KEPT]) - self.policy.remember_max
+        if excess > 0:
+            self._forget(self._oldest(), early=True)
+        self.store = self.texts.sweep(self.store)
+        return changes
+
+    def _publish(self, scratch: Scratch, watermark: int) -> Changes:
+        self._derive(scratch, 0, watermark)
+        scratch = self._revisit(scratch, watermark)
+        n_runs, n_calls, n_records = decide(self.store, scratch)
+        if n_runs + n_records == 0:
+            return Changes.none()
+        runs, weight, records = np.empty(n_runs, RUN), np.empty(n_runs, np.int64), np.empty(n_records, RUN)
+        calls, names = np.empty(n_calls, CALL), np.empty((n_runs + n_records) * NAMES_A_ROW + n_calls, np.int64)
+        words = runs.view(np.int64).reshape(n_runs, RUN_WORDS)
+        record_words = records.view(np.int64).reshape(n_records, RUN_WORDS)
+        out = (words, weight, calls, record_words, names)
+        n_calls, n_names = emit(self.store, scratch, self._rules, out)
+        return Changes(runs, weight, calls[:n_calls], records, self.texts.of(names[:n_names]))
+
+    def _derive(self, scratch: Scratch, first: int, watermark: int) -> None:
+        known = self.expectations
+        derive_touched(self.store, scratch, first, self._rules, known.names, known.times, watermark)
+        head = self.store.head
+        if head[Head.RELEARN]:
+            rows = self._rows()
+            seen = rows[(rows["evaluated"] != 0) & (rows["published"] != 0)]
+            known.relearn(seen["workflow"], seen["evaluated_at"])
+        elif head[Head.LEARNT]:
+            known.learn(scratch.learnt[: head[Head.LEARNT]].tolist())
+        head[Head.RELEARN] = head[Head.LEARNT] = 0
+
+    def _revisit(self, scratch: Scratch, watermark: int) -> Scratch:
+        """Derive anew the closed runs whose expectations changed; what they tell of evaluations does not."""
+        names = self.expectations.take_changed()
+        if not len(names):
+            return scratch
+        head = self.store.head
+        words, states = self.store.words[: head[Head.ROWS]], self.store.states[: head[Head.ROWS]]
+        concerned = np.isin(words[:, _AT_WORKFLOW], names) | np.isin(words[:, _AT_SERVICE], names)
+        alive = self.store.due[: head[Head.ROWS]] != NEVER
+        slots = np.flatnonzero(concerned & alive & (states["life"] != Life.OPEN) & (states["evaluated"] == 0))
+        scratch = more_runs(scratch, len(slots))
+        touch_all(self.store, scratch, slots)
+        self._derive(scratch, 0, watermark)
+        return scratch
+
+    def _rows(self) -> NDArray[np.void]:
+        rows = int(self.store.head[Head.ROWS])
+        alive: NDArray[np.void] = self.store.states[:rows][self.store.due[:rows] != NEVER]
+        return alive
+
+    def _oldest(self) -> NDArray[np.int64]:
+        """Give the kept runs beyond 95 % of what may be remembered, oldest first."""
+        rows = int(self.store.head[Head.ROWS])
+        states, due = self.store.states[:rows], self.store.due[:rows]
+        slots = np.flatnonzero((due != NEVER) & ((states["life"] == Life.SETTLED) | (states["spans"] == 0)))
+        age = np.where(states["spans"][slots] == 0, due[slots] - self.policy.remember, states["closed_at"][slots])
+        order = np.lexsort((states["trace_lo"][slots], age))
+        excess = int(self.store.head[Head.KEPT]) - int(self.policy.remember_max * _KEEP_AFTER_EVICTION)
+        return slots[order[:excess]]
+
+    def _forget(self, slots: NDArray[np.int64], *, early: bool) -> None:
+        rows = self.store.states[slots]
+        seen = rows[(rows["evaluated"] != 0) & (rows["published"] != 0) & (rows["life"] == Life.SETTLED)]
+        self.expectations.tell_forgotten(seen["workflow"], seen["evaluated_at"])
+        gone = np.empty((len(slots), 2), np.int64)
+        count = forget(self.store, slots, self.store.head[Head.WATERMARK], gone, early)
+        if count:
+            self._gone.append(gone[:count])
+
+    def _kept_expectations(self, *, all_: bool) -> tuple[dict[int, int], dict[int, int]] | None:
+        known = self.expectations
+        return (known.told, known.learnt) if all_ or known.dirty else None

@@ -1,0 +1,131 @@
+"""Texts: the text of every name that a run took, and what error types and labels mean. Swept when too much is dead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.runs.names import flag_name
+from models.runs.policy import is_good_label, is_timeout
+from models.runs.publish import PRINTED
+from models.runs.record import NEVER
+from models.runs.room import more_names
+from models.runs.state import (
+    MAX_TOOLS,
+    NAME_GOOD,
+    NAME_TEXT,
+    NAME_TIMEOUT,
+    NAMES_AT,
+    TALLY_WORDS,
+    TOOL_WORDS,
+    Head,
+    Store,
+)
+from models.spans.columns import Column
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from models.spans.batch import Spans
+
+_A_TEXT = 150
+"""Bytes of a short text in a dict, roughly."""
+
+_SPARE = 1024
+
+
+class Texts:
+    """The texts of one shard: `known` digest -> text."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, str] = {}
+        self._new: dict[int, str] = {}
+        self._decided: set[int] = set()
+        self._live = 0
+
+    @property
+    def memory_bytes(self) -> int:
+        """Estimate the memory."""
+        return _A_TEXT * len(self.known) + 60 * len(self._decided)
+
+    def of(self, digests: NDArray[np.int64]) -> dict[int, str]:
+        """Give the texts of these names, as far as they are known."""
+        return {digest: self.known[digest] for digest in digests.tolist() if digest in self.known}
+
+    def fetch(self, store: Store, fresh: NDArray[np.int64], names: dict[int, str]) -> None:
+        """Keep the text of the names that runs have taken since the last call."""
+        count = int(store.head[Head.FRESH])
+        if not count:
+            return
+        for digest in fresh[:count].tolist():
+            text = names.get(digest)
+            if text is not None:
+                self.known[digest] = self._new[digest] = text
+        store.head[Head.FRESH] = 0
+
+    def take_new(self) -> dict[int, str]:
+        """Give the texts that came since the last call."""
+        new, self._new = self._new, {}
+        return new
+
+    def restore(self, names: dict[int, str]) -> None:
+        """Put back kept texts; `mark_kept` must follow."""
+        self.known |= names
+
+    def mark_kept(self, store: Store) -> Store:
+        """Note in the name table whose text is kept."""
+        store = more_names(store, len(self.known))
+        for digest in self.known:
+            flag_name(store.name_keys, store.name_flags, store.head, digest, NAME_TEXT)
+        self._live = len(self.known)
+        return store
+
+    def decide(self, store: Store, spans: Spans, rows: NDArray[np.int64]) -> Store:
+        """Find out by text, once per name, which error types are time-outs and which labels are good."""
+        store = self._decide(store, spans, spans.cols[Column.ERROR_TYPE][rows], is_timeout, NAME_TIMEOUT)
+        return self._decide(store, spans, spans.cols[Column.LABEL][rows], is_good_label, NAME_GOOD)
+
+    def _decide(
+        self, store: Store, spans: Spans, column: NDArray[np.int64], rule: Callable[[str], bool], flag: int
+    ) -> Store:
+        if not column.any():
+            return store
+        for digest in set(column.tolist()) - {0}:
+            key = digest ^ flag
+            if key in self._decided or digest not in spans.names:
+                continue
+            self._decided.add(key)
+            if rule(spans.names[digest]):
+                store = more_names(store, 1)
+                flag_name(store.name_keys, store.name_flags, store.head, digest, flag)
+        return store
+
+    def sweep(self, store: Store) -> Store:
+        """Drop the names that no run holds any more, when they may be more than half."""
+        if int(store.head[Head.NAMES]) + len(self._decided) <= 2 * self._live + _SPARE:
+            return store
+        held = set(_held(store))
+        self.known = {digest: text for digest, text in self.known.items() if digest in held}
+        self._decided = set()
+        store.head[Head.NAMES] = 0
+        store.name_keys[:] = store.name_stamps[:] = 0
+        store.name_flags[:] = 0
+        return self.mark_kept(store)
+
+
+def _held(store: Store) -> list[int]:
+    """Give the digests of all names in the rows and the blocks, some more than once."""
+    rows = int(store.head[Head.ROWS])
+    alive = np.flatnonzero(store.due[:rows] != NEVER)
+    states = store.states[alive]
+    found = [np.unique(store.words[alive, NAMES_AT + d]) for d in range(PRINTED)]
+    found += [np.unique(states[name]) for name in ("said_workflow", "first_agent", "other_agent")]
+    found += [np.unique(states["cohort_name"]), np.unique(states["cohort_value"])]
+    for s in states[states["tools_n"] > 0]:
+        kept = min(int(s["tools_n"]), MAX_TOOLS)
+        found.append(np.unique(store.arena[s["tools_at"] + 1 :: TOOL_WORDS][:kept]))
+        found.append(np.unique(store.arena[s["tally_at"] :: TALLY_WORDS][: s["tally_n"]]))
+    return [digest for names in found for digest in names.tolist()]
