@@ -73,21 +73,20 @@ def _value(hint: Any, node: yaml.Node, at: Place) -> Any:
 
 def _section(kind: type, node: yaml.Node, at: Place) -> Any:
     known = keys_of(kind)
-    if node.tag == NULL and all(found.default is not dataclasses.MISSING for found in known.values()):
+    if node.tag == NULL and not _required(known):
         return kind()
     if not isinstance(node, yaml.MappingNode):
-        return _expected(node, f"a section with {_listed(known)}", at)
+        return _expected(node, f"a section with {', '.join(known)}", at)
     read: dict[str, Any] = {}
     for name, (name_node, value_node) in _pairs(node, at).items():
         if name in known:
             read[name] = _value(known[name].hint, value_node, at.under(name, name_node))
         else:
             at.wrong(line_of(name_node), f"the unknown key {name}", _listed(known), _meant(name, known, at))
-    for name, found in known.items():
-        if name not in read and found.default is dataclasses.MISSING:
-            read[name] = at.wrong(line_of(node), f"no key {name}", f"{_listed(known)}")
+    for name in sorted(_required(known) - set(read)):
+        at.wrong(line_of(node), f"no key {name}", "it")
     good = {name: value for name, value in read.items() if not isinstance(value, _Bad)}
-    return _BAD if len(good) < len(read) and _required(known) - set(good) else _checked(kind(**good), node, at)
+    return _BAD if _required(known) - set(good) else _checked(kind(**good), node, at)
 
 
 def _required(known: Mapping[str, Any]) -> set[str]:
@@ -154,17 +153,16 @@ def _scalar(hint: Any, node: yaml.Node, at: Place) -> Any:
 def _bounded(hint: Any, node: yaml.Node, at: Place) -> Any:
     inner, bounds = get_args(hint)
     value = _value(inner, node, at)
-    if isinstance(value, _Bad) or not isinstance(bounds, Between) or bounds.least <= value <= bounds.most:
+    if isinstance(value, _Bad) or not isinstance(bounds, Between) or bounds.holds(value):
         return value
-    show = KINDS[inner].show
-    return _expected(node, f"{KINDS[inner].expected} from {show(bounds.least)} to {show(bounds.most)}", at)
+    return _expected(node, f"{KINDS[inner].name}, {bounds.say(KINDS[inner].show)}", at)
 
 
 def _choice(hint: Any, node: yaml.Node, at: Place) -> Any:
     known = get_args(hint)
     if isinstance(node, yaml.ScalarNode) and node.value in known:
         return node.value
-    hint_text = suggestion(node.value, known) if isinstance(node, yaml.ScalarNode) else ""
+    hint_text = suggestion(node.value, known, 0.75) if isinstance(node, yaml.ScalarNode) else ""
     return at.wrong(line_of(node), describe(node), "one of " + ", ".join(known), hint_text)
 
 

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 def problems(path: Path) -> list[Problem]:
     """List everything that is wrong with the file, in line order."""
     try:
-        load_file(path)
+        loaded = load_file(path)
     except ConfigError as error:
         return list(error.problems)
-    return []
+    if not loaded.settings.attributes:
+        return []
+    from flyball.config.attributes import attribute_problems  # noqa: PLC0415 -- most files say nothing of attributes
+
+    return attribute_problems(loaded)

@@ -25,6 +25,11 @@ class Kind:
     show: Callable[[Any], str] = str
     quoted: bool = True
 
+    @property
+    def name(self) -> str:
+        """Name the kind, without examples."""
+        return self.expected.partition(" such as")[0]
+
 
 def whole(text: str) -> int:
     """Read a whole number; a leading 0 is refused, which YAML takes for octal."""

@@ -28,9 +28,9 @@ def read_node(path: Path) -> Node | None:
                 raise _error(path, line_of(event), f"the alias *{event.anchor}", "the value itself, written out")
         return yaml.compose(text, yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
-        raise _error(path, _error_line(error), _found(error), "YAML") from error
+        raise _error(path, _error_line(error), _not_yaml(error)) from error
     except yaml.YAMLError as error:
-        raise _error(path, 0, str(error).splitlines()[0], "YAML") from error
+        raise _error(path, 0, f"not YAML: {str(error).splitlines()[0]}") from error
 
 
 def line_of(node: Node | yaml.Event) -> int:
@@ -74,10 +74,9 @@ def _error_line(error: yaml.MarkedYAMLError) -> int:
     return mark.line + 1 if mark else 0
 
 
-def _found(error: yaml.MarkedYAMLError) -> str:
-    said = error.problem or "something else"
-    return said.removeprefix("found ") + (f" {error.context}" if error.context else "")
+def _not_yaml(error: yaml.MarkedYAMLError) -> str:
+    return " ".join(filter(None, ("not YAML:", error.context, error.problem)))
 
 
-def _error(path: Path, line: int, found: str, expected: str) -> ConfigError:
+def _error(path: Path, line: int, found: str, expected: str = "") -> ConfigError:
     return ConfigError([Problem(str(path), line, "", found, expected)])

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Problem:
-    """`line` counts from 1, 0 where there is none; `where` is the dotted key."""
+    """`line` counts from 1, 0: none; `where` is the dotted key; without `expected`, `found` says it all."""
 
     file: str
     line: int
@@ -24,8 +24,8 @@ class Problem:
     def __str__(self) -> str:
         """Say it in one line."""
         place = f"{self.file}:{self.line}" if self.line else self.file
-        parts = [place, *([self.where] if self.where else []), f"found {self.found}, expected {self.expected}"]
-        return ": ".join(parts) + (f"; {self.hint}" if self.hint else "")
+        said = f"found {self.found}, expected {self.expected}" if self.expected else self.found
+        return ": ".join(filter(None, (place, self.where, said))) + (f"; {self.hint}" if self.hint else "")
 
 
 class ConfigError(Exception):
@@ -36,7 +36,7 @@ class ConfigError(Exception):
         self.problems = tuple(problems)
 
 
-def suggestion(found: str, known: Iterable[str]) -> str:
-    """Say which known name is meant, if one is near; else nothing."""
-    near = difflib.get_close_matches(found, list(known), 1)
+def suggestion(found: str, known: Iterable[str], nearness: float = 0.6) -> str:
+    """Say which known name is meant, if one is near (1: the same); else nothing."""
+    near = difflib.get_close_matches(found, list(known), 1, nearness)
     return f"did you mean {near[0]}?" if near else ""

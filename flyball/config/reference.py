@@ -1,4 +1,4 @@
-"""The reference page of the configuration, made from the settings: `python -m flyball.config.reference > docs/configuration.md`."""
+"""The reference page, made from the settings: `python -m flyball.config.reference > docs/configuration.md`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INTRODUCTION = """\
 
 One directory: `./flyball-config` if it is there, or the one named with `--config DIR`. Every key has a default, so an
 empty directory works, and so does none. `flyball check DIR` says what is wrong: file, line, what was found, what is
-expected. A service refuses to start on a configuration in which anything is wrong; unknown keys and files are wrong too.
+expected. Every command refuses a configuration in which anything is wrong; unknown keys and YAML files are wrong too.
 
 ```yaml
 # flyball.yaml
@@ -32,7 +32,9 @@ runs:
   escalation_tools: [transfer_to_human_agents, open_ticket]
 prices:
   our-own-llama: {input: 0.2, output: 0.6}
-attributes: {} # as in models/spans/attributes.yaml
+attributes: # the form is that of models/spans/attributes.yaml
+  columns:
+    TENANT: [acme.customer]
 ```
 
 - **Durations** have a unit: `250ms`, `15m`, `24h`, `1h30m`; units are ns, us, ms, s, m, h, d.
@@ -61,9 +63,8 @@ def _tables(kind: type, path: str) -> Iterator[tuple[str, str]]:
     for key in keys:
         inner = _inner(key.hint)
         if inner is not None:
-            yield from _tables(
-                inner, f"{path}.{key.name}" if path else key.name + ("" if inner is key.hint else ".NAME")
-            )
+            name = key.name if inner is key.hint else f"{key.name}.NAME"
+            yield from _tables(inner, f"{path}.{name}" if path else name)
 
 
 def _inner(hint: Any) -> type | None:
@@ -88,7 +89,7 @@ def _row(name: str, hint: Any, default: Any, doc: str) -> str:
 def _what(hint: Any) -> str:
     origin, args = get_origin(hint), get_args(hint)
     if hint in KINDS:
-        return KINDS[hint].expected.partition(" such as")[0].removeprefix("a ")
+        return KINDS[hint].name.removeprefix("a ")
     if origin is Annotated:
         return f"{_what(args[0])}{_bounds(*args)}"
     if origin is Literal:
@@ -101,12 +102,14 @@ def _what(hint: Any) -> str:
 
 
 def _bounds(inner: Any, bounds: Between) -> str:
-    return f", {KINDS[inner].show(bounds.least)} to {KINDS[inner].show(bounds.most)}"
+    return f", {bounds.say(KINDS[inner].show)}"
 
 
 def _shown(hint: Any, value: Any) -> str:
     """Show a default as it would be written."""
-    if value is None or value is dataclasses.MISSING:
+    if value is dataclasses.MISSING:
+        return "required"
+    if value is None:
         return ""
     if isinstance(value, tuple):
         return f"`[{', '.join(value)}]`"

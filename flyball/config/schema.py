@@ -6,7 +6,7 @@ Adding a key is one line in a dataclass: `port: Port = key(4318, "port to listen
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, NamedTuple, NewType, TypeVar, get_type_hints
@@ -19,15 +19,23 @@ Tree = NewType("Tree", dict[str, Any])
 
 @dataclass(frozen=True)
 class Between:
-    """Bounds of a number, a duration (nanoseconds) or a size (bytes), both included."""
+    """Bounds of a number, a duration (nanoseconds) or a size (bytes), both included; `most` None: no upper bound."""
 
     least: float
-    most: float
+    most: float | None = None
+
+    def holds(self, value: float) -> bool:
+        """Tell whether a value lies between."""
+        return self.least <= value and (self.most is None or value <= self.most)
+
+    def say(self, show: Callable[[Any], str]) -> str:
+        """Say the bounds."""
+        return f"at least {show(self.least)}" if self.most is None else f"{show(self.least)} to {show(self.most)}"
 
 
 Port = Annotated[int, Between(0, 65_535)]
-Count = Annotated[int, Between(1, 10**9)]
-Dollars = Annotated[float, Between(0, 10**6)]
+Count = Annotated[int, Between(1)]
+Dollars = Annotated[float, Between(0)]
 
 
 class Wrong(NamedTuple):
@@ -52,6 +60,11 @@ def key(default: T, doc: str) -> T:
     value = {"default_factory": dict} if isinstance(default, Mapping) else {"default": default}
     field: Any = dataclasses.field(**value, metadata={"doc": doc})
     return field  # type: ignore[no-any-return]
+
+
+def required(doc: str) -> Any:
+    """Declare a key that has no default."""
+    return dataclasses.field(metadata={"doc": doc})
 
 
 def section(kind: type[T]) -> T:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from flyball.config.schema import Between, Count, Dollars, Port, Tree, Wrong, key, section
+from flyball.config.schema import Between, Count, Dollars, Port, Tree, Wrong, key, required, section
 from flyball.config.units import Duration, Size, duration, show_duration, size
 
 Share = Annotated[int, Between(1, 1024)]
+Workers = Annotated[int, Between(1, 16)]  # the recovery store is made for at most this many
 Period = Annotated[Duration, Between(0, duration("3650d"))]
 Longer = Annotated[Duration, Between(duration("1s"), duration("3650d"))]
 Body = Annotated[Size, Between(size("1kB"), size("1GiB"))]
@@ -79,7 +80,7 @@ class Log:
 class Flow:
     """The dataflow."""
 
-    workers: Share = key(1, "processes that share the work; may differ from one start to the next")
+    workers: Workers = key(1, "processes that share the work; may differ from one start to the next")
     epoch: Epoch = key(duration("1s"), "time between snapshots: what a crash repeats")
     lateness: Period = key(duration("60s"), "how late spans may come, in event time, before a pane is final")
     recovery: Path | None = key(None, "folder of the snapshots; without it, `recovery` in the data folder")
@@ -129,8 +130,8 @@ class Slis:
 class Price:
     """What a model costs, in USD per million tokens."""
 
-    input: Dollars = key(0.0, "tokens read")
-    output: Dollars = key(0.0, "tokens written")
+    input: Dollars = required("tokens read")
+    output: Dollars = required("tokens written")
     cache_read: Dollars | None = key(None, "input tokens found in the cache; without it, as input")
     cache_write: Dollars | None = key(None, "input tokens put into the cache; without it, as input")
 
