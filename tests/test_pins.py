@@ -84,15 +84,17 @@ def test_the_environment_is_what_is_pinned() -> None:
 
 
 def imported(*folders: str) -> set[str]:
-    """Name the top-level packages that the Python files in `folders` import, the standard library's left out."""
+    """Name the packages that the Python files in `folders` import, the standard library's and our own left out."""
     names = set()
-    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    helpers = {path.stem for path in files}
+    for path in files:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names.add(node.module.split(".")[0])
-    return names - set(sys.stdlib_module_names) - {"__future__", *SHIPPED, *DEVELOPED}
+    return names - set(sys.stdlib_module_names) - {"__future__", *SHIPPED, *DEVELOPED, *helpers}
 
 
 @pytest.mark.parametrize(
