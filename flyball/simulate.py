@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from flyball.simulate_output import Target
     from models.simulation import Exported, Generation, Incident, Scenario
 
+HELP = "make agent traffic as OTLP: to a file, over OTLP/HTTP or to Kafka"
 SECOND = 1_000_000_000
+LIVE = ("http://", "https://", "kafka://", "embedded:")
+"""Where traffic goes at the pace of event time unless told otherwise."""
 FILE_DURATION = "10m"
 """How long a simulation lasts in event time when nothing says when to stop and nobody is there to stop it."""
 
@@ -43,7 +46,12 @@ class Sent:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add = parser.add_argument
-    add("--to", default="-", metavar="WHERE", help="file (.gz, .zst), -, http://host:4318 or kafka://host:9092")
+    add(
+        "--to",
+        default="-",
+        metavar="WHERE",
+        help="file (.gz, .zst), -, http://host:4318, kafka://host:9092 or embedded:PATH",
+    )
     add("--format", choices=("json", "protobuf"), default="json", help="OTLP/JSON lines, or length-prefixed protobuf")
     add("--seed", type=int, default=0, help="equal seeds give equal traffic")
     add("--rate", type=float, default=5.0, help="runs per second of event time (a run has about 20 spans)")
@@ -71,8 +79,9 @@ def run(args: argparse.Namespace) -> int:
     """Carry out the command; gives the exit code."""
     from flyball.simulate_output import open_target  # noqa: PLC0415 - `--help` stays fast
     from models.simulation import Encoding, Generation  # noqa: PLC0415
+    from streams.port import LogError  # noqa: PLC0415
 
-    live = args.live or (not args.fast and "://" in args.to)
+    live = args.live or (not args.fast and args.to.startswith(LIVE))
     sent = Sent()
     try:
         if args.truth and args.spans:
@@ -83,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
             simulate(generation, target, sent, spans=args.spans, wait=pace if live else None)
         if args.truth:
             write_truth(generation, Path(args.truth))
-    except (ValueError, TypeError, OSError) as problem:
+    except (ValueError, TypeError, OSError, LogError) as problem:
         print(f"flyball simulate: {problem}", file=sys.stderr)  # noqa: T201
         return 2
     except KeyboardInterrupt:
@@ -103,6 +112,7 @@ def simulate(
     """Send messages until there are none or `spans` are sent; `wait` is given the event time of each before it goes."""
     for message in generation:
         if wait:
+            target.flush()
             wait(message.event_ns)
         target.send(message.signal, message.payload)
         sent.messages += 1

@@ -1,4 +1,4 @@
-"""Where simulated traffic goes: a file, an OTLP/HTTP endpoint or Kafka. One class each, all with `send`."""
+"""Where simulated traffic goes: a file, an OTLP/HTTP endpoint or a log. One class each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol, cast
+from typing import IO, TYPE_CHECKING, Protocol, cast
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ TOPICS = {"traces": "otlp_spans", "logs": "otlp_logs"}
 """As the Collector's Kafka exporter names them."""
 PATHS = {"traces": "/v1/traces", "logs": "/v1/logs"}
 _BUFFER = 1 << 20
+_PARTITIONS = 4
+"""Of a topic that is not there yet."""
 _PATIENCE_S = 60.0
 """How long a busy receiver is asked again before giving up."""
 
@@ -29,25 +31,30 @@ class Target(Protocol):
         """Take one OTLP message of `traces` or `logs`; raises OSError where it cannot."""
         ...
 
+    def flush(self) -> None:
+        """Pass on what is held back; called before a pause."""
+        ...
+
 
 @contextmanager
 def open_target(where: str, form: str) -> Iterator[Target]:
     """Open what `--to` names, and close it when done; raises ValueError or OSError."""
-    parts = urlsplit(where) if "://" in where else None
-    if parts is None:
+    target: HttpTarget | LogTarget
+    if where.startswith(("http://", "https://")):
+        target = HttpTarget(where, form)
+    elif where.startswith(("kafka://", "embedded:")):
+        target = LogTarget(where)
+    elif "://" in where:
+        msg = f"--to {where!r}: a file, http://, https://, kafka:// or embedded: expected"
+        raise ValueError(msg)
+    else:
         with _opened(where) as file:
             yield FileTarget(file, form)
-    elif parts.scheme in ("http", "https"):
-        target = HttpTarget(where, form)
+        return
+    try:
         yield target
+    finally:
         target.close()
-    elif parts.scheme == "kafka":
-        kafka = KafkaTarget(parts.netloc)
-        yield kafka
-        kafka.close()
-    else:
-        msg = f"--to {where!r}: a file, http://, https:// or kafka:// expected"
-        raise ValueError(msg)
 
 
 class FileTarget:
@@ -55,7 +62,7 @@ class FileTarget:
 
     def __init__(self, file: IO[bytes], form: str) -> None:
         """`form` is json or protobuf."""
-        self._write = file.write
+        self._write, self._flush = file.write, file.flush
         self._lines = form == "json"
 
     def send(self, signal: str, payload: bytes) -> None:
@@ -66,6 +73,10 @@ class FileTarget:
         else:
             self._write(len(payload).to_bytes(4, "big"))
             self._write(payload)
+
+    def flush(self) -> None:
+        """Let readers of the file see what there is."""
+        self._flush()
 
 
 @contextmanager
@@ -115,14 +126,17 @@ class HttpTarget:
                 raise OSError(msg)
             time.sleep(wait)
 
+    def flush(self) -> None:
+        """Nothing is held back."""
+
     def _post(self, path: str, payload: bytes) -> tuple[int, float, str]:
         try:
             self._connection.request("POST", self._base + path, payload, self._headers)
             answer = self._connection.getresponse()
             said = answer.read().decode(errors="replace")
-        except http.client.HTTPException as problem:
+        except (http.client.HTTPException, OSError) as problem:
             self._connection.close()
-            msg = f"{self._connection.host}:{self._connection.port}: {problem!r}"
+            msg = f"{self._connection.host}:{self._connection.port}: {problem}"
             raise OSError(msg) from problem
         asked = answer.getheader("Retry-After") or "1"
         return answer.status, float(asked) if asked.isdecimal() else 1.0, said
@@ -132,47 +146,31 @@ class HttpTarget:
         self._connection.close()
 
 
-class KafkaTarget:
-    """Kafka, in the Collector's topics, without keys as its exporter sends by default."""
+class LogTarget:
+    """A log of `streams`, in the Collector's topics, without keys as its Kafka exporter sends by default."""
 
-    def __init__(self, servers: str) -> None:
-        """`servers` is host:port[,host:port...]."""
-        from confluent_kafka import Producer  # noqa: PLC0415 - only where it is used
+    def __init__(self, address: str) -> None:
+        """`address` as `streams.opening` reads it; missing topics are created."""
+        from streams.opening import open_log  # noqa: PLC0415 - only where it is used
 
-        self._failed: list[str] = []
-        self._producer = Producer(
-            {
-                "bootstrap.servers": servers,
-                "linger.ms": 20,
-                "compression.type": "lz4",
-                "message.max.bytes": 4_000_000,
-                "message.timeout.ms": int(_PATIENCE_S * 1000),
-            }
-        )
+        log = open_log(address)
+        for topic in TOPICS.values():
+            log.ensure(topic, _PARTITIONS)
+        self._writer = log.writer()
+        self._queued = 0
 
     def send(self, signal: str, payload: bytes) -> None:
-        """Queue a message; raises OSError when an earlier one was not delivered."""
-        while True:
-            try:
-                self._producer.produce(TOPICS[signal], payload, on_delivery=self._delivered)
-                break
-            except BufferError:
-                self._producer.poll(0.1)
-        self._producer.poll(0)
-        self._check()
+        """Queue a message; every megabyte is flushed. Raises ValueError where it is too large."""
+        self._writer.append(TOPICS[signal], [(None, payload)])
+        self._queued += len(payload)
+        if self._queued >= _BUFFER:
+            self.flush()
 
-    def _delivered(self, error: Any, message: Any) -> None:
-        if error is not None:
-            self._failed.append(str(error))
-
-    def _check(self) -> None:
-        if self._failed:
-            msg = f"Kafka took not all messages: {self._failed[0]}"
-            raise OSError(msg)
+    def flush(self) -> None:
+        """Return when the log has all of it; raises LogError."""
+        self._writer.flush()
+        self._queued = 0
 
     def close(self) -> None:
-        """Deliver what is queued; raises OSError when that fails."""
-        if self._producer.flush(_PATIENCE_S):
-            msg = "Kafka took not all messages in time"
-            raise OSError(msg)
-        self._check()
+        """Deliver what is queued."""
+        self._writer.close()

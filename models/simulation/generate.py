@@ -60,19 +60,20 @@ def generate(scenario: Scenario, encoding: Encoding = Encoding.JSON) -> Iterator
 
 
 def messages(part: Slice, templates: Templates, batch: int) -> Iterator[Exported]:
-    """Cut a slice into messages of at most `batch` records of one flush and signal, grouped by resource."""
+    """Cut a slice into messages of at most `batch` records of one flush and signal, grouped by resource and scope."""
     count = part.rows.shape[1]
     if not count:
         return
     message = _message_numbers(part, batch)
-    order = np.lexsort((np.arange(count), part.rows[Row.RESOURCE], message))
-    rows, message = part.rows[:, order], message[order]
+    source = part.rows[Row.RESOURCE] * len(templates.scopes) + templates.scope_of_shape[part.rows[Row.TEMPLATE]]
+    order = np.lexsort((np.arange(count), source, message))
+    rows, message, source = part.rows[:, order], message[order], source[order]
     data, starts = stamp(rows, templates)
     new_message = np.diff(message, prepend=-1) != 0
-    new_group = new_message | (np.diff(rows[Row.RESOURCE], prepend=-1) != 0)
+    new_group = new_message | (np.diff(source, prepend=-1) != 0)
     groups = np.flatnonzero(new_group)
     bounds = starts[np.append(groups, count)].tolist()
-    resources = [templates.resources[resource] for resource in rows[Row.RESOURCE][groups].tolist()]
+    heads_of_groups = [_heads(templates, number) for number in source[groups].tolist()]
     heads = np.flatnonzero(new_message)
     first_group = np.append(np.searchsorted(groups, heads), len(groups)).tolist()
     sizes = np.diff(np.append(heads, count)).tolist()
@@ -81,9 +82,14 @@ def messages(part: Slice, templates: Templates, batch: int) -> Iterator[Exported
     view = memoryview(data)  # type: ignore[arg-type]
     for i, (flush, is_log, size) in enumerate(zip(flushes, logs, sizes, strict=True)):
         members = range(first_group[i], first_group[i + 1])
-        pieces = [(resources[group], view[bounds[group] : bounds[group + 1]]) for group in members]
-        payload = codec.message(pieces, templates.scope, logs=is_log)
+        pieces = [(*heads_of_groups[group], view[bounds[group] : bounds[group + 1]]) for group in members]
+        payload = codec.message(pieces, logs=is_log)
         yield Exported(flush, "logs" if is_log else "traces", size, payload)
+
+
+def _heads(templates: Templates, source: int) -> tuple[bytes, bytes]:
+    resource, scope = divmod(source, len(templates.scopes))
+    return templates.resources[resource], templates.scopes[scope]
 
 
 def _message_numbers(part: Slice, batch: int) -> NDArray[np.int64]:

@@ -28,6 +28,7 @@ the time of the incident; `tool` "": the first tool of the workflow."""
 _MOST = 200
 """For counts and factors; the rows a run may need are reserved for it (`models.simulation.walk`)."""
 _OWN_TOOL = {"retry_loop": ("tool",), "cycle": ("tool", "other"), "tool_outage": ("tool",), "injection": ("tool",)}
+_WORDS = {int: "an integer", float: "a number", str: "a text"}
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|)")
 _COMPACT = re.compile(r"(?P<kind>[^@:]*)@(?P<start>[^+:]*)\+(?P<duration>[^:]*)(?::(?P<rest>.*))?", re.DOTALL)
@@ -63,7 +64,7 @@ class Incident:
         if expected is float and isinstance(value, int) and not isinstance(value, bool):
             expected = int
         if not isinstance(value, expected) or isinstance(value, bool):
-            msg = f"incident {self.kind}: {key}={value!r} found, a {expected.__name__} expected"
+            msg = f"incident {self.kind}: {key}={value!r} found, {_WORDS[expected]} expected"
             raise TypeError(msg)
         if key in ("share", "drop", "rate") and not 0 <= value <= 1:
             msg = f"incident {self.kind}: {key}={value!r} found, 0 to 1 expected"
@@ -156,8 +157,8 @@ def _typed(kind: str, key: str, value: object, default: object) -> object:
     try:
         return type(default)(value)  # type: ignore[call-arg]
     except ValueError:
-        expected = type(default).__name__
-        msg = f"incident {kind}: {key}={value!r} found, a {expected} expected"
+        expected = _WORDS[type(default)]
+        msg = f"incident {kind}: {key}={value!r} found, {expected} expected"
         raise ValueError(msg) from None
 
 

@@ -98,13 +98,13 @@ def scope(name: str, version: str) -> bytes:
     return f'"scope":{{"name":{_quoted(name)},"version":{_quoted(version)}}}'.encode()
 
 
-def message(groups: Sequence[tuple[bytes, memoryview]], scope_field: bytes, *, logs: bool) -> bytes:
-    """Frame (resource field, records with a comma after each) pairs as one TracesData or LogsData, on one line."""
+def message(groups: Sequence[tuple[bytes, bytes, memoryview]], *, logs: bool) -> bytes:
+    """Frame (resource field, scope field, records with a comma after each) groups as one message, on one line."""
     outer, middle, inner = (
         (b"resourceLogs", b"scopeLogs", b"logRecords") if logs else (b"resourceSpans", b"scopeSpans", b"spans")
     )
     parts: list[bytes | memoryview] = [b'{"', outer, b'":[']
-    for position, (resource_field, records) in enumerate(groups):
+    for position, (resource_field, scope_field, records) in enumerate(groups):
         comma = b"," if position else b""
         parts += [comma, b"{", resource_field, b',"', middle, b'":[{', scope_field, b',"', inner, b'":[']
         parts += [records[:-1], b"]}]}"]

@@ -125,10 +125,10 @@ def scope(name: str, version: str) -> bytes:
     return lengthy(1, _text(1, name) + _text(2, version))
 
 
-def message(groups: Sequence[tuple[bytes, memoryview]], scope_field: bytes, *, logs: bool) -> bytes:
-    """Frame (resource field, encoded records) pairs as one TracesData or LogsData."""
+def message(groups: Sequence[tuple[bytes, bytes, memoryview]], *, logs: bool) -> bytes:
+    """Frame (resource field, scope field, encoded records) groups as one TracesData or LogsData."""
     parts: list[bytes | memoryview] = []
-    for resource_field, records in groups:
+    for resource_field, scope_field, records in groups:
         scope_head = b"\x12" + varint(len(scope_field) + len(records)) + scope_field
         head = resource_field + scope_head
         parts += [b"\x0a", varint(len(head) + len(records)), head, records]

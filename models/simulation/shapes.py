@@ -59,3 +59,5 @@ class Shape:
     error: str = ""
     """Status message; a status ERROR when set."""
     event: bool = False
+    scope: str = "flyball.simulate"
+    """Name of the instrumentation."""

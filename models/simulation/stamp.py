@@ -94,7 +94,7 @@ def _stamp_all(
 
 @njit(cache=True, inline="always")
 def _copy(source: Any, start: Any, stop: Any, out: Any, at: Any) -> Any:
-    copy_bytes(source, start, stop - start, out, at)
+    copy_bytes(source, start, stop - start, out, at)  # type: ignore[call-arg]
     return at + stop - start
 
 

@@ -83,7 +83,8 @@ class Templates:
     contexts: Pool
     tails: Pool
     resources: list[bytes]
-    scope: bytes
+    scopes: list[bytes]
+    scope_of_shape: NDArray[np.int64]
 
 
 def compile_templates(book: Book, encoding: Encoding) -> Templates:
@@ -91,6 +92,7 @@ def compile_templates(book: Book, encoding: Encoding) -> Templates:
     codec = json_text if encoding is Encoding.JSON else protobuf
     slots = _JSON if encoding is Encoding.JSON else _PROTOBUF
     marks = _TEXTS | {slot: (codec.PLACEHOLDERS[slot], patches) for slot, patches in slots.items()}
+    scopes = sorted({shape.scope for shape in book.shapes})
     shapes = [codec.record(shape) for shape in book.shapes]
     spots = [_spots(raw, marks) for raw in shapes]
     return Templates(
@@ -101,7 +103,8 @@ def compile_templates(book: Book, encoding: Encoding) -> Templates:
         contexts=Pool.of([codec.context(pairs) for pairs in book.contexts]),
         tails=Pool.of([codec.tail_prefix(key) for _, key in TAIL]),
         resources=[codec.resource(pairs) for pairs in book.resources],
-        scope=codec.scope("flyball.simulate", "1"),
+        scopes=[codec.scope(name, "1") for name in scopes],
+        scope_of_shape=np.array([scopes.index(shape.scope) for shape in book.shapes], np.int64),
     )
 
 

@@ -24,6 +24,7 @@ SECOND = 1_000_000_000
 _ROWS_AT_ONCE = 40_000
 """Rows aimed at in a slice of time: enough to spread fixed costs, few enough for the processor's cache."""
 _SLICE_MOST_S = 600.0
+_NEVER = 2**63 - 1
 _ROWS_A_RUN = 20
 """For sizing only."""
 
@@ -38,6 +39,26 @@ class Slice(NamedTuple):
     is_log: NDArray[np.bool_]
     runs: NDArray[np.void]
     """RUN records of the runs that began in the slice, with what came of them."""
+
+
+class Pending:
+    """Rows that wait to be exported: chunks sorted by event time, so that what is due is the head of each."""
+
+    def __init__(self) -> None:
+        """Nothing waits."""
+        self._chunks: list[NDArray[np.int64]] = []
+
+    def add(self, rows: NDArray[np.int64]) -> None:
+        """Let rows [Row, n] wait."""
+        self._chunks.append(rows[:, np.argsort(rows[Row.END], kind="stable")])
+
+    def until(self, time_ns: int) -> NDArray[np.int64]:
+        """Give the rows with an event time up to this one."""
+        cuts = [int(np.searchsorted(chunk[Row.END], time_ns, side="right")) for chunk in self._chunks]
+        due = [chunk[:, :cut] for chunk, cut in zip(self._chunks, cuts, strict=True)]
+        rest = [chunk[:, cut:] for chunk, cut in zip(self._chunks, cuts, strict=True)]
+        self._chunks = [chunk for chunk in rest if chunk.shape[1]]
+        return np.concatenate([np.zeros((len(Row), 0), np.int64), *due], axis=1)
 
 
 class Actor:
@@ -82,19 +103,17 @@ class Traffic:
         flush = round(self.scenario.flush_s * SECOND)
         step = min(_ROWS_AT_ONCE / (self.scenario.rate * _ROWS_A_RUN), _SLICE_MOST_S)
         step_ns = max(int(step * SECOND) // flush, 1) * flush
-        pending = np.zeros((len(Row), 0), np.int64)
+        pending = Pending()
         time = self.scenario.start_ns
         stop = None if self.scenario.duration_s is None else time + round(self.scenario.duration_s * SECOND)
         while stop is None or time < stop:
             time += step_ns
             given = [actor.until(time) for actor in self.actors]
-            rows = np.concatenate([pending, *(rows for rows, _ in given)], axis=1)
-            runs = np.concatenate([runs for _, runs in given])
+            for rows, _ in given:
+                pending.add(rows)
             # no run that starts later can send anything before `time`
-            last = stop is not None and time >= stop
-            due = np.full(rows.shape[1], last) | (self._flush_of(rows) <= time)
-            pending = rows[:, ~due]
-            yield self._sorted(rows[:, due], runs)
+            due = pending.until(_NEVER if stop is not None and time >= stop else time)
+            yield self._sorted(due, np.concatenate([runs for _, runs in given]))
 
     def _flush_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         flush = round(self.scenario.flush_s * SECOND)

@@ -58,7 +58,7 @@ def approval(*, granted: bool) -> Shape:
     """Shape the wait for a person's answer, in the words of Claude Code's telemetry (no convention has one)."""
     decision = "accept" if granted else "reject"
     what = (("span.type", "tool.blocked_on_user"), ("decision", decision), ("source", "user_temporary"))
-    return Shape("claude_code.tool.blocked_on_user", (*what, *_RUN))
+    return Shape("claude_code.tool.blocked_on_user", (*what, *_RUN), scope="com.anthropic.claude_code")
 
 
 def guard(*, blocks: bool) -> Shape:
