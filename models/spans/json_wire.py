@@ -61,6 +61,8 @@ def transcode(
     if starts.size and (starts.min() < 0 or (stops < starts).any() or stops.max() + SLACK > buffer.size):
         msg = f"messages must lie in a buffer with {SLACK} bytes behind the last; it has {buffer.size}"
         raise ValueError(msg)
+    buffer = buffer.view()
+    buffer.flags.writeable = False  # so that the kernel is compiled once, not once more for writable buffers
     out = np.empty(capacity(int((stops - starts).sum())) + SLACK, np.uint8)
     out_starts, out_stops = np.empty_like(starts), np.empty_like(stops)
     codes = np.empty(starts.size, np.int32)
