@@ -60,7 +60,14 @@ class Writer(Protocol):
     """Appends to topics. Not thread-safe."""
 
     def append(self, topic: str, messages: Sequence[tuple[bytes | None, bytes]]) -> None:
-        """Queue (key, value) pairs; a message with a key always goes to the partition of that key."""
+        """Queue (key, value) pairs; a message with a key always goes to the partition of that key.
+
+        Raises ValueError, and queues none, where one is larger than the log allows; LogError where it must.
+        """
+        ...
+
+    def push(self) -> None:
+        """Send what was appended on its way without waiting for an answer; what fails is raised by the next flush."""
         ...
 
     def flush(self) -> None:
@@ -88,7 +95,14 @@ class Log(Protocol):
         ...
 
     def reader(self, topic: str, partition: int, offset: int | None) -> Reader:
-        """Open a reader at `offset` (of the next message to give); None: at the oldest message there is."""
+        """Open a reader at `offset` (of the next message to give); None: at the oldest message there is.
+
+        Raises LostOffsetError, UnreachableError.
+        """
+        ...
+
+    def end(self, topic: str, partition: int) -> int:
+        """Tell the offset that the next message will have. Raises UnreachableError."""
         ...
 
     def writer(self) -> Writer:

@@ -80,6 +80,15 @@ class EmbeddedLog:
         self._check(topic, partition)
         return EmbeddedReader(self._folder(topic) / str(partition), offset)
 
+    def end(self, topic: str, partition: int) -> int:
+        """Tell the offset that the next message will have."""
+        self._check(topic, partition)
+        end = words.Words(self._folder(topic) / str(partition) / END_FILE)
+        try:
+            return end[0]
+        finally:
+            end.close()
+
     def writer(self) -> EmbeddedWriter:
         """Open a writer."""
         return EmbeddedWriter(self._appenders, self._settings_of, self._now_ns)
@@ -105,7 +114,7 @@ class EmbeddedLog:
             committed.close()
         if max(at) == _NEVER:
             return None
-        return sum(max(0, self._end(topic, partition) - max(0, offset)) for partition, offset in enumerate(at))
+        return sum(max(0, self.end(topic, partition) - max(0, offset)) for partition, offset in enumerate(at))
 
     def retain(self) -> None:
         """Delete what age or size has passed, in all topics; writers do it for the topics they write to."""
@@ -139,10 +148,3 @@ class EmbeddedLog:
             raise LogError(msg)
         folder, settings = self._folder(topic), self._settings_of(topic)
         return [Appender(folder / str(partition), settings, count) for partition in range(count)]
-
-    def _end(self, topic: str, partition: int) -> int:
-        end = words.Words(self._folder(topic) / str(partition) / END_FILE)
-        try:
-            return end[0]
-        finally:
-            end.close()

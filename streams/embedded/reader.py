@@ -28,17 +28,15 @@ class EmbeddedReader:
         self._next = self._oldest() if offset is None else offset
         self._descriptor = -1
         self._position = 0
+        self._open_at_offset()
 
     def poll(self, max_messages: int, max_bytes: int) -> Sequence[Message]:
         """Give what is there now; a poll ends at the end of a segment file. Raises LostOffsetError."""
         end = self._end[0]
         if self._next == end:
             return ()
-        if self._next > end or self._next < 0:
-            msg = f"{self._folder}: offset {self._next} is beyond the end, {end}"
-            raise LostOffsetError(msg)
-        if self._descriptor < 0:
-            self._seek()
+        if self._descriptor < 0 or self._next > end:
+            self._open_at_offset()
         found = self._take(max_messages, max_bytes, end)
         if not found:
             self._next_segment()
@@ -55,6 +53,14 @@ class EmbeddedReader:
         """Close the files."""
         self._close_segment()
         self._end.close()
+
+    def _open_at_offset(self) -> None:
+        """Find the next message. Raises LostOffsetError, and then nothing stays open."""
+        try:
+            self._seek()
+        except LostOffsetError:
+            self.close()
+            raise
 
     def _oldest(self) -> int:
         there = segments.bases(self._folder)
@@ -81,7 +87,13 @@ class EmbeddedReader:
         return True
 
     def _seek(self) -> None:
-        """Open the segment that holds the next offset, and walk to it."""
+        """Open the segment that holds the next offset, and walk to it; at the end there is nothing to open."""
+        end = self._end[0]
+        if self._next > end or self._next < 0:
+            msg = f"{self._folder}: offset {self._next} is beyond the end, {end}"
+            raise LostOffsetError(msg)
+        if self._next == end:
+            return
         base = max((base for base in segments.bases(self._folder) if base <= self._next), default=None)
         if base is None or not self._open(base):
             raise self._lost("retention has deleted it")

@@ -44,6 +44,7 @@ class EmbeddedWriter:
         self._settings = settings
         self._now_ns = now_ns
         self._topics: dict[str, _Topic] = {}
+        self._failures: list[OSError] = []
 
     def append(self, topic: str, messages: Sequence[tuple[bytes | None, bytes]]) -> None:
         """Queue messages for the next flush. Raises ValueError, and queues none, where one is too large."""
@@ -57,10 +58,9 @@ class EmbeddedWriter:
         for key, value in messages:
             known.queue_for(key).append((key, value))
 
-    def flush(self) -> None:
-        """Write what is queued. Raises UndeliveredError where the disk refuses; other partitions are still written."""
+    def push(self) -> None:
+        """Write what is queued; what the disk refuses is raised by the next flush."""
         now_ns = self._now_ns()
-        failures: list[OSError] = []
         for topic in self._topics.values():
             for number, (appender, queue) in enumerate(zip(topic.appenders, topic.queues, strict=True)):
                 if not queue:
@@ -69,7 +69,12 @@ class EmbeddedWriter:
                 try:
                     appender.append(queue, now_ns)
                 except OSError as error:
-                    failures.append(error)
+                    self._failures.append(error)
+
+    def flush(self) -> None:
+        """Write what is queued. Raises UndeliveredError where the disk refuses; other partitions are still written."""
+        self.push()
+        failures, self._failures = self._failures, []
         if failures:
             msg = f"{len(failures)} partitions could not be written: {failures[0]}"
             raise UndeliveredError(msg) from failures[0]

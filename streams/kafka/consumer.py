@@ -156,6 +156,11 @@ class SharedConsumer:
             except KafkaException as error:
                 _log.warning("positions of %s not committed: %s", topic, error)
 
+    def bounds(self, place: TopicPartition, timeout_s: float) -> tuple[int, int]:
+        """Ask for the oldest offset of a partition and the one after its newest. Raises KafkaException."""
+        low, high = self._consumer.get_watermark_offsets(place, timeout=timeout_s)
+        return int(low), int(high)
+
     def backlog(self, places: list[TopicPartition], timeout_s: float) -> int | None:
         """Count the messages after the committed positions; None when there is none. Raises KafkaException."""
         committed = self._consumer.committed(places, timeout=timeout_s)
@@ -163,7 +168,7 @@ class SharedConsumer:
             return None
         total = 0
         for place in committed:
-            low, high = self._consumer.get_watermark_offsets(place, timeout=timeout_s)
+            low, high = self.bounds(place, timeout_s)
             total += max(0, high - max(low, place.offset))
         return total
 

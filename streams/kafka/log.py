@@ -15,7 +15,7 @@ from streams.kafka.consumer import SharedConsumer
 from streams.kafka.reader import KafkaReader
 from streams.kafka.settings import Settings
 from streams.kafka.writer import KafkaWriter
-from streams.port import LogError, UnreachableError
+from streams.port import LogError, LostOffsetError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,17 +69,26 @@ class KafkaLog:
         return 0 if known is None else len(known.partitions)
 
     def reader(self, topic: str, partition: int, offset: int | None) -> KafkaReader:
-        """Open a reader at `offset`; None: at the oldest message there is. Raises LogError, UnreachableError."""
+        """Open a reader at `offset`; None: at the oldest message there is.
+
+        Raises LostOffsetError where the offset is not there now, LogError for a missing partition, UnreachableError.
+        """
         with self._lock:
-            if partition >= self._counts.get(topic, 0):
-                self._counts[topic] = self.partitions(topic)
-            if not 0 <= partition < self._counts[topic]:
-                count = self._counts[topic]
-                msg = f"{self._settings.brokers}: topic {topic!r} has {count} partitions, none of {partition}"
-                raise LogError(msg)
+            self._check(topic, partition)
+            if offset is not None:
+                low, high = self._bounds(topic, partition)
+                if not low <= offset <= high:
+                    msg = f"{topic}/{partition}: offset {offset} is not there; {low} to {high} are"
+                    raise LostOffsetError(msg)
             free = [consumer for consumer in self._consumers if not consumer.holds(topic, partition)]
             consumer = free[0] if free else self._new_consumer()
             return KafkaReader(consumer, consumer.add(topic, partition, offset))
+
+    def end(self, topic: str, partition: int) -> int:
+        """Tell the offset that the next message will have, asking the brokers. Raises LogError, UnreachableError."""
+        with self._lock:
+            self._check(topic, partition)
+            return self._bounds(topic, partition)[1]
 
     def writer(self) -> KafkaWriter:
         """Open a writer; nothing is said to the brokers before the first message."""
@@ -109,6 +118,23 @@ class KafkaLog:
                 consumer.close()
             self._consumers.clear()
             self._metadata = None
+
+    def _check(self, topic: str, partition: int) -> None:
+        if partition >= self._counts.get(topic, 0):
+            self._counts[topic] = self.partitions(topic)
+        count = self._counts[topic]
+        if not 0 <= partition < count:
+            msg = f"{self._settings.brokers}: topic {topic!r} has {count} partitions, none of number {partition}"
+            raise LogError(msg)
+
+    def _bounds(self, topic: str, partition: int) -> tuple[int, int]:
+        """Ask for the oldest offset and the one after the newest."""
+        consumer = self._consumers[0] if self._consumers else self._new_consumer()
+        try:
+            return consumer.bounds(TopicPartition(topic, partition), _ANSWER_S)
+        except KafkaException as error:
+            msg = f"{self._settings.brokers}: {error}"
+            raise UnreachableError(msg) from error
 
     def _new_consumer(self) -> SharedConsumer:
         consumer = SharedConsumer(self._settings.consumer(), self._settings.buffer_bytes)

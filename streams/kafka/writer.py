@@ -37,6 +37,11 @@ class KafkaWriter:
             self._produce(self._producer, topic, key, value)
         self._producer.poll(0)
 
+    def push(self) -> None:
+        """Let librdkafka send what is queued; it does so by itself after the linger time."""
+        if self._producer is not None:
+            self._producer.poll(0)
+
     def flush(self) -> None:
         """Wait for the brokers' word on every message. Raises UndeliveredError for what they did not take in time."""
         if self._producer is not None:

@@ -10,6 +10,7 @@ import pytest
 from kafka.admin import KafkaAdminClient
 
 from streams.kafka import KafkaLog, Settings
+from streams.kafka.reader import KafkaReader
 from streams.port import LogError, LostOffsetError, UndeliveredError, UnreachableError
 
 if TYPE_CHECKING:
@@ -188,35 +189,34 @@ def test_lag_is_not_zero_while_the_broker_is_away(log: KafkaLog, topic: str, kaf
 
 
 def test_deleted_offset_is_lost_not_skipped(log: KafkaLog, topic: str, kafka: Any) -> None:
-    """An offset that retention has passed raises, for its partition only; the oldest message can still be asked for."""
+    """An offset that retention has passed is refused, with the offsets there are; the oldest can still be asked for."""
     write(log, topic, 0, 400)
     delete_before(kafka.address, topic, 2, 50)
-    readers = [log.reader(topic, p, 10) for p in range(4)]
-
-    def lost() -> bool:
-        for partition in (0, 1, 3):
-            readers[partition].poll(100, 1 << 20)
-        try:
-            return len(readers[2].poll(100, 1 << 20)) < 0
-        except LostOffsetError as error:
-            return "offset 10" in str(error)
-
-    until(lost)
-    readers[2].close()
+    with pytest.raises(LostOffsetError, match=f"offset 10 is not there; 50 to {log.end(topic, 2)} are"):
+        log.reader(topic, 2, 10)
+    with pytest.raises(LostOffsetError, match="offset 999 is not there"):
+        log.reader(topic, 0, 999)
     (messages,) = read([log.reader(topic, 2, None)], 1)
     assert messages[0].offset == 50
 
 
-def test_offset_beyond_the_end_is_lost(log: KafkaLog, topic: str) -> None:
-    """An offset beyond the end (a truncated log) raises instead of waiting or starting elsewhere."""
-    reader = log.reader(topic, 0, 999)
+def test_offsets_lost_while_reading_are_raised(log: KafkaLog, topic: str, kafka: Any) -> None:
+    """An offset that goes while it is read for, or that a truncated log lacks, raises for its partition only."""
+    write(log, topic, 0, 400)
+    delete_before(kafka.address, topic, 2, 50)
+    reader = log.reader(topic, 0, 0)
+    (consumer,) = log._consumers
+    gone, beyond = (KafkaReader(consumer, consumer.add(topic, p, offset)) for p, offset in ((2, 10), (3, 999)))
 
-    def poll() -> bool:
-        reader.poll(1, 1)
-        return False
+    def raises(lost: KafkaReader, offset: int) -> bool:
+        reader.poll(10, 1 << 20)
+        try:
+            return len(lost.poll(10, 1 << 20)) < 0
+        except LostOffsetError as error:
+            return f"offset {offset} is not there" in str(error)
 
-    with pytest.raises(LostOffsetError, match="offset 999"):
-        until(poll)
+    until(lambda: raises(gone, 10))
+    until(lambda: raises(beyond, 999))
 
 
 def test_undelivered_messages_are_raised(topic: str, kafka: Any) -> None:
