@@ -6,13 +6,16 @@ It is xxHash64-like mixing over 8-byte little-endian words; it is stable, fast a
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _P1 = np.uint64(0x9E3779B185EBCA87)
 _P2 = np.uint64(0xC2B2AE3D27D4EB4F)
@@ -24,7 +27,12 @@ SLACK = 8
 """Bytes that must follow the last readable byte of any buffer given to the kernels (`load64` reads whole words)."""
 
 
-@intrinsic
+def _inlined(function: Callable[..., Any]) -> Any:
+    """Make an intrinsic; typed Any because numba publishes no type for what it returns."""
+    return intrinsic(function)
+
+
+@_inlined
 def load64(typingctx: Any, buffer: Any, position: Any) -> Any:
     """Read 8 bytes of a uint8 array at any alignment as one little-endian uint64; the caller checks the bounds."""
 
