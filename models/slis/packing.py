@@ -28,7 +28,7 @@ def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     parts = [_HEAD.pack(_MAGIC, _VERSION, len(arrays))]
     for name, array in arrays.items():
         dtype = array.dtype.str
-        if dtype[0] == ">" or len(dtype) != 3:  # noqa: PLR2004  # one byte order mark, kind, one digit
+        if dtype[0] == ">" or array.dtype.kind not in "biuf":
             msg = f"{name} has dtype {dtype}; only little-endian numbers of 1 to 8 bytes are packed"
             raise PackingError(msg)
         parts.append(_ARRAY.pack(len(name), dtype[1:].encode(), array.ndim, array.nbytes))

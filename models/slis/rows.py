@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -15,7 +15,7 @@ from models.slis.base import Histogram, Ratio
 from models.slis.bins import bins_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -39,42 +39,54 @@ class Query:
 
     def __init__(self, slis: Sequence[Sli], per: Per) -> None:
         own = [sli for sli in slis if sli.per == per]
-        self._ratios = [sli for sli in own if isinstance(sli, Ratio)]
-        self._histograms = [sli for sli in own if isinstance(sli, Histogram)]
-        self._caps = np.array([np.inf if h.cap is None else h.cap for h in self._histograms], np.float64)
-        self._select = [
-            *[e.alias(f"{i}{kind}") for i, r in enumerate(self._ratios) for kind, e in (("t", r.total), ("g", r.good))],
-            *[_value(h).alias(f"{i}v") for i, h in enumerate(self._histograms)],
-        ]
-        self.ratios = np.array([digest_of(sli.name) for sli in self._ratios], np.int64)
-        self.histograms = np.array([digest_of(sli.name) for sli in self._histograms], np.int64)
-        self.fields = sorted({root for expr in self._select for root in expr.meta.root_names()})
+        ratios = [sli for sli in own if isinstance(sli, Ratio)]
+        histograms = [sli for sli in own if isinstance(sli, Histogram)]
+        self.ratios = np.array([digest_of(sli.name) for sli in ratios], np.int64)
+        self.histograms = np.array([digest_of(sli.name) for sli in histograms], np.int64)
+        self._caps = np.array([np.inf if h.cap is None else h.cap for h in histograms], np.float64)
+        self._said = [*(e for r in ratios for e in (r.total, r.good)), *map(_value, histograms)]
+        self._plain = [_plain(expr) for expr in self._said]
+        computed = [expr for expr, plain in zip(self._said, self._plain, strict=True) if plain is None]
+        self._select = [expr.alias(str(i)) for i, expr in enumerate(computed)]
+        self._read = sorted({root for expr in computed for root in expr.meta.root_names()})
+        self.fields = sorted({root for expr in self._said for root in expr.meta.root_names()})
         unknown = set(self.fields) - (RUN_FIELDS if per == "run" else CALL_FIELDS)
         if unknown:
             msg = f"SLIs per {per} read {sorted(unknown)}; a {per} row has no such field"
             raise ValueError(msg)
 
-    def ask(self, columns: Mapping[str, NDArray[np.generic]], n: int) -> Counted:
+    def ask(self, columns: Mapping[str, NDArray[Any]], n: int) -> Counted:
         """Evaluate all expressions over n rows; `columns` has at least `fields`."""
-        good = np.zeros((len(self._ratios), n), np.int64)
-        bad = np.zeros((len(self._ratios), n), np.int64)
-        values = np.empty((len(self._histograms), n), np.float64)
+        ratios, histograms = len(self.ratios), len(self.histograms)
+        totals, values = np.empty((2 * ratios, n), np.int64), np.empty((histograms, n), np.float64)
+        for i, said in enumerate(self._answers(columns)):
+            if i < 2 * ratios:
+                totals[i] = said
+            else:
+                values[i - 2 * ratios] = said
+        good = totals[1::2]
+        return Counted(good, totals[::2] - good, bins_of(values, self._caps))
+
+    def _answers(self, columns: Mapping[str, NDArray[Any]]) -> Iterator[NDArray[Any]]:
+        """Give what each expression says. One query for all; those that only name a column cost nothing."""
+        computed: Iterator[pl.Series] = iter(())
         if self._select:
-            frame = pl.DataFrame({field: np.ascontiguousarray(columns[field]) for field in self.fields})
-            said = frame.select(self._select)
-            for i in range(len(self._ratios)):
-                total = _whole(said.get_column(f"{i}t"))
-                good[i] = _whole(said.get_column(f"{i}g"))
-                bad[i] = total - good[i]
-            for i in range(len(self._histograms)):
-                values[i] = said.get_column(f"{i}v").to_numpy()  # null becomes NaN
-        return Counted(good, bad, bins_of(values, self._caps))
+            frame = pl.DataFrame({field: np.ascontiguousarray(columns[field]) for field in self._read})
+            computed = iter(frame.select(self._select).get_columns())
+        for i, plain in enumerate(self._plain):
+            if plain is not None:
+                yield columns[plain]
+                continue
+            series = next(computed)
+            is_count = i < 2 * len(self.ratios)
+            # elsewhere null becomes NaN, which is not counted
+            yield (series.fill_null(0) if is_count and series.null_count() else series).to_numpy()
+
+
+def _plain(expr: pl.Expr) -> str | None:
+    """Give the column when the expression is nothing else."""
+    return expr.meta.output_name() if expr.meta.is_column() else None
 
 
 def _value(histogram: Histogram) -> pl.Expr:
-    value = histogram.value if histogram.where is None else pl.when(histogram.where).then(histogram.value)
-    return value.cast(pl.Float64)
-
-
-def _whole(column: pl.Series) -> NDArray[np.int64]:
-    return (column.fill_null(0) if column.null_count() else column).to_numpy().astype(np.int64, copy=False)
+    return histogram.value if histogram.where is None else pl.when(histogram.where).then(histogram.value)

@@ -1,0 +1,75 @@
+"""Rolling readings: compared with adding up every cell that lies in the window."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.slis.bins import OVER, quantile
+from models.slis.panes import PaneTable
+from models.slis.settings import SliSettings
+
+MINUTE_NS = 60 * 10**9
+NOW = 472_222 * 60 + 754  # 18:34 of a day
+Make = Any
+RATIO, HISTOGRAM = "task_success", "time_to_resolution"
+
+rows = st.lists(
+    st.tuples(
+        st.sampled_from([RATIO, HISTOGRAM]),
+        st.one_of(
+            st.integers(-50_000, 3), st.sampled_from([-4, -5, -59, -60, -1439, -1440, -43_200, -43_259, -44_000])
+        ),
+        st.sampled_from([0, 1]),
+        st.sampled_from([-4096, 0, 100, 101]),
+        st.integers(1, 3),
+    ),
+    max_size=30,
+)
+
+
+def starts(sli: str) -> dict[str, int]:
+    """Give the first minute of each window, by the stated rule."""
+    first_hour = (NOW // 60 - 719) * 60
+    first_day = (NOW // 1440 - 29) * 1440
+    return {"5m": NOW - 4, "1h": NOW - 59, "1d": NOW - 1439, "30d": first_hour if sli == RATIO else first_day}
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows)
+def test_windows_are_what_lies_in_them(cells: Make, drawn: list[Any]) -> None:
+    """Good, total and quantiles of each window equal the sum over its cells; the 30d window ends with its last pane."""
+    counted = [(sli, NOW + at, bit if sli == RATIO else bin_, n) for sli, at, bit, bin_, n in drawn]
+    table = PaneTable(SliSettings())
+    table.apply(cells([("airline", "", "", sli, minute, bin_, n) for sli, minute, bin_, n in counted]))
+    for gauge in table.gauges(NOW * MINUTE_NS + 59 * 10**9):
+        last = (
+            NOW if gauge.window != "30d" else (NOW // 60 * 60 + 59 if gauge.sli == RATIO else NOW // 1440 * 1440 + 1439)
+        )
+        inside = [(b, n) for sli, m, b, n in counted if sli == gauge.sli and starts(sli)[gauge.window] <= m <= last]
+        assert gauge.total == sum(n for _, n in inside)
+        if gauge.sli == RATIO:
+            assert (gauge.good, gauge.quantiles) == (sum(n for b, n in inside if b == 1), None)
+            continue
+        bins: dict[int, int] = {}
+        for b, n in inside:
+            bins[b] = bins.get(b, 0) + n
+        assert gauge.good == gauge.total
+        assert gauge.quantiles == tuple(quantile(bins, q) for q in (0.5, 0.95, 0.99))
+
+
+def test_rolling_gives_one_window(cells: Make) -> None:
+    """Each series once, with hits of the cap taken off good."""
+    table = PaneTable(SliSettings())
+    table.apply(cells([("a", "", "", HISTOGRAM, NOW, b, 1) for b in (3, 4 + OVER)]))
+    (gauge,) = table.rolling(3600, NOW * MINUTE_NS)
+    assert (gauge.group, gauge.window, gauge.good, gauge.total) == ({"workflow": "a"}, "1h", 1, 2)
+
+
+def test_a_window_that_is_not_kept_is_refused() -> None:
+    """The message says which ones are."""
+    with pytest.raises(ValueError, match="kept are"):
+        PaneTable(SliSettings()).rolling(7, 0)
