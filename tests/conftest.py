@@ -35,8 +35,8 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def kafka_tool() -> Any:
-    """Load tests/services/kafka.py; its name must not hide the kafka package, so it is no import."""
-    spec = importlib.util.spec_from_file_location("kafka_tool", ROOT / "tests" / "services" / "kafka.py")
+    """Load tests/services/broker.py, which no package holds."""
+    spec = importlib.util.spec_from_file_location("kafka_tool", ROOT / "tests" / "services" / "broker.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

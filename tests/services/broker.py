@@ -1,9 +1,9 @@
 """A real Apache Kafka broker on loopback, for tests and for a person who wants one: KRaft mode, one node, no Docker.
 
-    python tests/services/kafka.py fetch                            the jars, by Maven, into the cache (once)
-    python tests/services/kafka.py start --dir DIR [--port 9092]    prints the address when the broker answers
-    python tests/services/kafka.py status --dir DIR
-    python tests/services/kafka.py stop --dir DIR                   DIR keeps the data; `start` goes on with it
+    python tests/services/broker.py fetch                            the jars, by Maven, into the cache (once)
+    python tests/services/broker.py start --dir DIR [--port 9092]    prints the address when the broker answers
+    python tests/services/broker.py status --dir DIR
+    python tests/services/broker.py stop --dir DIR                   DIR keeps the data; `start` goes on with it
 
 Needs Java 17 and Maven. The jars lie in $FLYBALL_KAFKA_CACHE, else in ~/.cache/flyball/kafka-VERSION.
 """
@@ -55,7 +55,7 @@ def missing() -> str | None:
     if shutil.which("java") is None:
         return "no java in PATH: install a Java 17 runtime (Debian: openjdk-17-jre-headless)"
     if not (jars() / f"kafka_2.13-{VERSION}.jar").exists():
-        return f"no Kafka jars in {jars()}: run `python tests/services/kafka.py fetch` (needs Maven)"
+        return f"no Kafka jars in {jars()}: run `python tests/services/broker.py fetch` (needs Maven)"
     return None
 
 

@@ -1,0 +1,157 @@
+"""What a request carries: its type, its encoding undone within a bound, and whether it can be OTLP at all."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from enum import Enum
+from typing import Final
+
+import orjson
+import zstandard
+
+_GZIP: Final = 16 + zlib.MAX_WBITS  # zlib's word for: with a gzip header
+_MIN_WINDOW: Final = 8 << 20  # what RFC 8878 asks every decoder to take
+_VARINT_BYTES: Final = 10
+_FIXED: Final = {1: 8, 5: 4}  # wire types of fixed size
+_VARINT, _BYTES = 0, 2
+
+
+class BodyType(Enum):
+    """The two encodings of OTLP/HTTP, by their content type."""
+
+    PROTOBUF = "application/x-protobuf"
+    JSON = "application/json"
+
+
+class TooLargeError(Exception):
+    """The body is beyond the bound, before or after decompression."""
+
+
+class UnknownEncodingError(Exception):
+    """The body is in a content encoding that is not understood."""
+
+
+class UnreadableError(Exception):
+    """The body cannot be decompressed, or is no OTLP."""
+
+
+def body_type(header: str) -> BodyType | None:
+    """Read a Content-Type header; None: not one of OTLP's."""
+    name = header.partition(";")[0].strip().lower()
+    return next((kind for kind in BodyType if kind.value == name), None)
+
+
+def decompress(body: bytes, encoding: str, limit: int) -> bytes:
+    """Undo a content encoding, never making more than `limit` bytes.
+
+    Raises UnknownEncodingError, TooLargeError, UnreadableError.
+    """
+    name = encoding.strip().lower()
+    if name in ("", "identity"):
+        return body
+    if name == "gzip":
+        return _gunzip(body, limit)
+    if name == "zstd":
+        return _unzstd(body, limit)
+    msg = f"content encoding {encoding!r} is not understood: expected gzip, zstd or none"
+    raise UnknownEncodingError(msg)
+
+
+def _gunzip(body: bytes, limit: int) -> bytes:
+    parts: list[bytes] = []
+    room = limit
+    rest = body
+    while rest:  # a gzip body may be several members
+        member = zlib.decompressobj(_GZIP)
+        try:
+            part = member.decompress(rest, room + 1)
+        except zlib.error as error:
+            msg = f"the body is not gzip: {error}"
+            raise UnreadableError(msg) from error
+        room -= len(part)
+        if room < 0:
+            msg = f"the body is beyond {limit} bytes when decompressed"
+            raise TooLargeError(msg)
+        if not member.eof:
+            raise UnreadableError("the gzip body is cut short")
+        parts.append(part)
+        rest = member.unused_data
+    return b"".join(parts)
+
+
+def _unzstd(body: bytes, limit: int) -> bytes:
+    # the window is memory too: a frame may not ask for more than a body may be
+    decompressor = zstandard.ZstdDecompressor(max_window_size=max(limit, _MIN_WINDOW))
+    try:
+        # once to learn the size, within the bound: this way does not say whether the end was reached
+        with decompressor.stream_reader(io.BytesIO(body), read_across_frames=True) as reader:
+            if len(reader.read(limit + 1)) > limit:
+                msg = f"the body is beyond {limit} bytes when decompressed"
+                raise TooLargeError(msg)
+        parts: list[bytes] = []
+        rest = body
+        while rest:  # several frames may follow each other
+            frame = decompressor.decompressobj()
+            parts.append(frame.decompress(rest))
+            if not frame.eof:
+                raise UnreadableError("the zstd body is cut short")
+            rest = frame.unused_data
+    except zstandard.ZstdError as error:
+        msg = f"the body is not zstd: {error}"
+        raise UnreadableError(msg) from error
+    return b"".join(parts)
+
+
+def check(body: bytes, kind: BodyType) -> None:
+    """Refuse what can be no OTLP message: JSON that is no object, bytes that are no protobuf. Raises UnreadableError.
+
+    Of protobuf only the outermost fields are looked at; what lies deeper is the decoder's business, which sets aside
+    what it cannot read.
+    """
+    if kind is BodyType.PROTOBUF:
+        fields(body)
+        return
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        msg = f"the body is not JSON: {error}"
+        raise UnreadableError(msg) from error
+    if not isinstance(value, dict):
+        raise UnreadableError("the body is not a JSON object")
+
+
+def fields(message: bytes) -> list[tuple[int, int, int, int]]:
+    """List the fields of a protobuf message: number, start, start of the content, stop. Raises UnreadableError."""
+    found = []
+    position, size = 0, len(message)
+    while position < size:
+        start = position
+        tag, position = _varint(message, position)
+        number, wire = tag >> 3, tag & 7
+        content = position
+        if wire == _BYTES:
+            length, content = _varint(message, position)
+            position = content + length
+        elif wire == _VARINT:
+            _, position = _varint(message, position)
+        elif wire in _FIXED:
+            position += _FIXED[wire]
+        else:
+            msg = f"the body is not protobuf: wire type {wire} at byte {start}"
+            raise UnreadableError(msg)
+        if number == 0 or position > size:
+            msg = f"the body is not protobuf: the field at byte {start} leaves it"
+            raise UnreadableError(msg)
+        found.append((number, start, content, position))
+    return found
+
+
+def _varint(message: bytes, position: int) -> tuple[int, int]:
+    value = 0
+    for index, byte in enumerate(message[position : position + _VARINT_BYTES]):
+        value |= (byte & 0x7F) << (7 * index)
+        if byte < 0x80:  # noqa: PLR2004 - the wire format's "more follows" bit
+            return value, position + index + 1
+    msg = f"the body is not protobuf: no number at byte {position}"
+    raise UnreadableError(msg)
