@@ -85,7 +85,9 @@ class DecodeStep:
         first = 0
         for batch in batches:
             last = first + len(batch.messages)
-            of_batch = (spans[Column.MESSAGE] >= first) & (spans[Column.MESSAGE] < last) if len(batches) > 1 else slice(None)
+            of_batch = (
+                (spans[Column.MESSAGE] >= first) & (spans[Column.MESSAGE] < last) if len(batches) > 1 else slice(None)
+            )
             newest = int(ends[of_batch].max(initial=0))
             self._newest[batch.part] = max(newest, self._newest.get(batch.part, 0))
             first = last

@@ -47,7 +47,8 @@ def read_messages(path: Path) -> Iterator[bytes]:
             head = file.peek(1)[:1]
             yield from _frames(file, path) if head == b"\x00" else _lines(file)
     except (OSError, EOFError, zstandard.ZstdError) as error:
-        raise FileError(f"{path}: {error}") from error
+        msg = f"{path}: {error}"
+        raise FileError(msg) from error
 
 
 def merged(paths: Sequence[Path]) -> Iterator[Line]:
@@ -67,7 +68,7 @@ def _decompressed(raw: IO[bytes]) -> io.BufferedReader:
     head = raw.read(4)
     raw.seek(0)
     if head.startswith(_GZIP):
-        return io.BufferedReader(gzip.GzipFile(fileobj=raw))  # type: ignore[arg-type]
+        return io.BufferedReader(gzip.GzipFile(fileobj=raw))
     if head.startswith(_ZSTD):
         return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
     return io.BufferedReader(raw)  # type: ignore[arg-type]
@@ -84,7 +85,8 @@ def _frames(file: io.BufferedReader, path: Path) -> Iterator[bytes]:
     while head := file.read(_LENGTH.size):
         size = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else _MAX_MESSAGE + 1
         if size > _MAX_MESSAGE:
-            raise FileError(f"{path}: message length {size}, expected at most {_MAX_MESSAGE} (length-prefixed protobuf)")
+            msg = f"{path}: message length {size}, expected at most {_MAX_MESSAGE} (length-prefixed protobuf)"
+            raise FileError(msg)
         message = file.read(size)
         yield message  # a short last message is dead-lettered by the decoder as truncated
 
@@ -107,7 +109,9 @@ class FileSource(DynamicSource[RawBatch]):
     @override
     def build(self, step_id: str, worker_index: int, worker_count: int) -> FilePartition:
         lines = merged(self._paths) if worker_index == 0 else iter(())
-        return FilePartition(lines, [str(path) for path in self._paths], self._received, self._batch_bytes, self._progress)
+        return FilePartition(
+            lines, [str(path) for path in self._paths], self._received, self._batch_bytes, self._progress
+        )
 
 
 class FilePartition(StatelessSourcePartition[RawBatch]):

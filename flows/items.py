@@ -77,7 +77,9 @@ class Outbound(NamedTuple):
     value: bytes
 
 
-def _slice(spans: Spans, start: int, stop: int) -> tuple[NDArray[np.int64], dict[int, str], tuple[NDArray[np.int64], ...]]:
+def _slice(
+    spans: Spans, start: int, stop: int
+) -> tuple[NDArray[np.int64], dict[int, str], tuple[NDArray[np.int64], ...]]:
     cols = np.ascontiguousarray(spans.cols[:, start:stop])
     low, high = np.searchsorted(spans.cohorts.row, [start, stop])
     cohorts = (spans.cohorts.row[low:high] - start, spans.cohorts.name[low:high], spans.cohorts.value[low:high])

@@ -1,8 +1,9 @@
 """Journal: the state of one shard on disk, so that a snapshot of the engine is only a position in it.
 
 A shard's folder holds generations. A generation is one append-only file: a base (everything) and then deltas. The
-position (generation, length) names an exact state: the base and all deltas before `length`. Files are never rewritten:
-after a restore the shard goes on in a new generation, so an older position stays valid when the engine falls back to it.
+position (generation, length) names an exact state: the base and all deltas before `length`. Files are never
+rewritten: after a restore the shard goes on in a new generation, so an older position stays valid when the engine
+falls back to it.
 An append survives the death of the process; `fsync=True` makes it survive the loss of power.
 """
 
@@ -24,7 +25,7 @@ _POSITION = struct.Struct("<BQQ")  # version, generation, length
 _VERSION = 1
 
 ROTATE_BYTES = 1 << 20
-"""Deltas beyond this and beyond twice the base start a new generation: at most about 1.5 times the state is written again."""
+"""Deltas beyond this and beyond twice the base start a new generation: half of what is written again is news."""
 
 
 class JournalError(Exception):
@@ -71,13 +72,16 @@ class Journal:
         version, generation, length = _POSITION.unpack(position)
         path = self._path(generation)
         if version != _VERSION:
-            raise JournalError(f"{self._folder}: snapshot version {version}, expected {_VERSION}")
+            msg = f"{self._folder}: snapshot version {version}, expected {_VERSION}"
+            raise JournalError(msg)
         try:
             raw = path.read_bytes()[:length]
         except FileNotFoundError:
-            raise JournalError(f"{path}: missing, but the engine's snapshot names it: restore the data folder") from None
+            msg = f"{path}: missing, but the engine's snapshot names it: restore the data folder"
+            raise JournalError(msg) from None
         if len(raw) < length:
-            raise JournalError(f"{path}: {len(raw)} bytes, the engine's snapshot names {length}: restore the data folder")
+            msg = f"{path}: {len(raw)} bytes, the engine's snapshot names {length}: restore the data folder"
+            raise JournalError(msg)
         frames = list(_frames(raw, path))
         self._generation = generation
         return Restored(frames[0] or None, frames[1:])
@@ -107,7 +111,8 @@ class Journal:
         frame = _FRAME.pack(len(payload), zlib.crc32(payload)) + payload
         written = os.write(self._fd, frame)
         if written != len(frame):
-            raise JournalError(f"{self._path(self._generation)}: wrote {written} of {len(frame)} bytes: is the disk full?")
+            msg = f"{self._path(self._generation)}: wrote {written} of {len(frame)} bytes: is the disk full?"
+            raise JournalError(msg)
         if self._fsync:
             os.fdatasync(self._fd)
         return written
@@ -128,7 +133,8 @@ def _frames(raw: bytes, path: Path) -> list[bytes]:
         size, crc = _FRAME.unpack_from(raw, position)
         payload = raw[position + _FRAME.size : position + _FRAME.size + size]
         if len(payload) != size or zlib.crc32(payload) != crc:
-            raise JournalError(f"{path}: damaged at byte {position}: restore the data folder")
+            msg = f"{path}: damaged at byte {position}: restore the data folder"
+            raise JournalError(msg)
         frames.append(payload)
         position += _FRAME.size + size
     return frames

@@ -47,7 +47,9 @@ class Metrics:
         """Why the flow is not healthy; None when it is."""
         self.messages = self._counter("flyball_messages", "OTLP messages read.")
         self.spans = self._counter("flyball_spans", "Spans and events decoded.")
-        self.dead_letters = self._counter("flyball_dead_letters", "Messages and spans that could not be used.", "reason")
+        self.dead_letters = self._counter(
+            "flyball_dead_letters", "Messages and spans that could not be used.", "reason"
+        )
         self.mended = self._counter("flyball_mended", "Repairs made while decoding, by rule.", "rule")
         self.batch_seconds = Histogram(
             "flyball_batch_seconds",
@@ -100,7 +102,9 @@ class Metrics:
         """Give what is read when scraped."""
         yield from self._run_families()
         yield from self._sli_families()
-        lag = GaugeMetricFamily("flyball_consumer_lag_messages", "Messages not read yet.", labels=["topic", "partition"])
+        lag = GaugeMetricFamily(
+            "flyball_consumer_lag_messages", "Messages not read yet.", labels=["topic", "partition"]
+        )
         for (topic, partition), read in self._lags.items():
             lag.add_metric([topic, partition], read())
         yield lag
@@ -129,16 +133,19 @@ class Metrics:
         labels = ["sli", "workflow", "dimension", "value", "window"]
         good = GaugeMetricFamily("flyball_sli_good", "Good events in the rolling window.", labels=labels)
         total = GaugeMetricFamily("flyball_sli_total", "All events in the rolling window.", labels=labels)
-        quantiles = GaugeMetricFamily("flyball_sli_quantile", "Quantile in the rolling window.", labels=[*labels, "quantile"])
-        now = self._clock() if self._clock else None
+        quantiles = GaugeMetricFamily(
+            "flyball_sli_quantile", "Quantile in the rolling window.", labels=[*labels, "quantile"]
+        )
+        now = self._clock() if self._clock else 0
         for table in self._slis.values():
             for sli, group, window, n_good, n_total, points in table.gauges(now):
                 extra = [(name, value) for name, value in group.items() if name != "workflow"] or [("", "")]
                 values = [sli, group["workflow"], *extra[0], window]
                 good.add_metric(values, n_good)
                 total.add_metric(values, n_total)
-                for quantile, value in (points or {}).items():
-                    quantiles.add_metric([*values, quantile], value)
+                for quantile, value in zip(("0.5", "0.95", "0.99"), points or (), strict=False):
+                    if value is not None:
+                        quantiles.add_metric([*values, quantile], value)
         yield from (good, total, quantiles)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class MetricsServer:
-    """Serves `metrics` while it is entered. Port 0 takes any free one, see `port`. Raises OSError when the port is taken."""
+    """Serves `metrics` while it is entered. Port 0 takes any free one, see `port`; a taken one raises OSError."""
 
     def __init__(self, metrics: Metrics, host: str, port: int) -> None:
         self._server = ThreadingHTTPServer((host, port), _handler(metrics))
@@ -29,7 +29,9 @@ class MetricsServer:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Stop serving."""
         self._server.shutdown()
         self._server.server_close()
@@ -38,7 +40,7 @@ class MetricsServer:
 
 def _handler(metrics: Metrics) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802  # the name the base class calls
+        def do_GET(self) -> None:
             if self.path == "/metrics":
                 self._answer(200, "text/plain; version=0.0.4; charset=utf-8", generate_latest(metrics.registry))
             elif self.path == "/healthz":

@@ -11,7 +11,6 @@ from bytewax.testing import run_main
 from prometheus_client import CollectorRegistry
 
 from flows.files import FileSource
-from flows.items import Outbound
 from flows.metrics import Metrics
 from flows.sink import CallSink
 from flows.topology import build
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from flows.items import Outbound
     from flows.settings import FlowSettings
 
 

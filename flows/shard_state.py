@@ -31,6 +31,7 @@ class Journaled(Protocol):
 
 State = TypeVar("State", bound=Journaled)
 
+
 class ShardState(Generic[State]):
     """The state of one shard with its watermark; `snapshot()` is what the engine keeps."""
 

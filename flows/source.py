@@ -13,7 +13,7 @@ from flows.items import RawBatch
 from streams.port import LostOffsetError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from threading import Event
 
     from flows.metrics import Metrics
@@ -26,12 +26,23 @@ _MAX_MESSAGES = 10_000
 class LogPartition(StatefulSourcePartition[RawBatch, int]):
     """One partition. Ends (EOF, then a last snapshot) when `stop` is set."""
 
-    def __init__(self, topic: str, partition: int, reader: Reader, offset: int | None, max_bytes: int, stop: Event) -> None:
+    def __init__(
+        self,
+        topic: str,
+        partition: int,
+        reader: Reader,
+        offset: int | None,
+        max_bytes: int,
+        stop: Event,
+        commit: Callable[[str, Mapping[int, int]], None] | None = None,
+    ) -> None:
         self._part = part_name(topic, partition)
         self._topic = topic
         self._partition = partition
         self._reader = reader
         self._next = offset
+        self._kept = offset
+        self._commit = commit
         self._max_bytes = max_bytes
         self._stop = stop
         self._idle = False
@@ -63,6 +74,9 @@ class LogPartition(StatefulSourcePartition[RawBatch, int]):
 
     @override
     def snapshot(self) -> int:
+        if self._kept is not None and self._commit:
+            self._commit(self._topic, {self._partition: self._kept})  # of the epoch before: that one is safe
+        self._kept = self._next
         return -1 if self._next is None else self._next
 
     @override
@@ -109,7 +123,7 @@ class LogSource(FixedPartitionedSource[RawBatch, int]):
         reader = self._reader(topic, int(index), offset)
         if self._metrics:
             self._metrics.watch_lag(topic, str(int(index)), reader.lag)
-        return LogPartition(topic, int(index), reader, offset, self._max_bytes, self._stop)
+        return LogPartition(topic, int(index), reader, offset, self._max_bytes, self._stop, self._shared().commit)
 
     def _reader(self, topic: str, partition: int, offset: int | None) -> Reader:
         log = self._shared()

@@ -20,19 +20,19 @@ from models.spans.decoder import Decoder
 from models.spans.mapping import Mapping
 from models.spans.pricing import Prices
 
-Clock = "Callable[[], int] | None"
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from bytewax.inputs import Source
-    from bytewax.operators import KeyedStream
+    from bytewax.operators import BranchOut, KeyedStream
     from bytewax.outputs import Sink
 
     from flows.items import RawBatch
     from flows.metrics import Metrics
     from flows.settings import FlowSettings
+
+    Clock = Callable[[], int] | None
 
 
 def build(
@@ -60,13 +60,17 @@ def build(
     flow = Dataflow("flyball")
     raw = op.input("source", flow, source)  # RawBatch
     decoded = op.flat_map_batch("decode", raw, timed(metrics, "decode", decode))
-    rest = op.branch("decoded", decoded, _is_spans)  # (run shard, ShardSpans) | (series shard, ShardCells) | Outbound
-    marks = op.branch("rest", rest.falses, _is_marks)  # (series shard, ShardCells) | Outbound
-    tracked = op.stateful_batch("track", rest.trues, _track(settings, metrics, parts, clock, drain=drain))  # (shard, Tracked)
+    rest: BranchOut[Any, Any] = op.branch("decoded", decoded, _is_spans)  # (run shard, ShardSpans) | (series shard, ShardCells) | Outbound
+    marks: BranchOut[Any, Any] = op.branch("rest", rest.falses, _is_marks)  # (series shard, ShardCells) | Outbound
+    tracked = op.stateful_batch(
+        "track", rest.trues, _track(settings, metrics, parts, clock, drain=drain)
+    )  # (shard, Tracked)
     values = op.flat_map_batch("tracked", tracked, _values)  # Tracked
     cells = op.flat_map_batch("split", values, timed(metrics, "split", measure.split))  # (series shard, ShardCells)
     counted: KeyedStream[Any] = op.merge("cells", cells, marks.trues)
-    panes = op.stateful_batch("measure", counted, _measure(settings, metrics, parts, clock, drain=drain))  # (shard, (shard, out))
+    panes = op.stateful_batch(
+        "measure", counted, _measure(settings, metrics, parts, clock, drain=drain)
+    )  # (shard, (shard, out))
     runs = op.flat_map_batch("runs", values, timed(metrics, "runs", RunRecordStep(settings.topics.runs)))
     letters = op.flat_map_batch("letters", marks.falses, _letters)
     out = op.merge("records", runs, op.flat_map_batch("panes", panes, _values), letters)  # (shard, [Outbound])

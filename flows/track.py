@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _TICK = timedelta(seconds=1)
 
+
 class TrackLogic(StatefulBatchLogic[ShardSpans, Tracked, bytes]):
     """One run shard. With a clock it ticks once a second while it holds anything; without one only events move it."""
 

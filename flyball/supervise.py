@@ -71,7 +71,11 @@ class Supervisor:
         ended = {p.group for p in self._parts if self._running[p.name].poll() is not None}
         for group in ended:
             parts = [part for part in self._parts if part.group == group]
-            dead = [f"{p.name} (exit {self._running[p.name].poll()})" for p in parts if self._running[p.name].poll() is not None]
+            dead = [
+                f"{p.name} (exit {self._running[p.name].poll()})"
+                for p in parts
+                if self._running[p.name].poll() is not None
+            ]
             if time.monotonic() - self._started[group] > 2 * _LONGEST_WAIT:
                 self._wait[group] = _FIRST_WAIT
             self._say(f"{', '.join(dead)} ended: starting {group} again in {self._wait[group]:g} s")
@@ -94,7 +98,9 @@ class Supervisor:
             try:
                 codes.append(process.wait(max(0.1, deadline - time.monotonic())))
             except subprocess.TimeoutExpired:
-                self._say(f"{name} did not stop within {_GRACE:g} s: killed; it goes on from its last snapshot next time")
+                self._say(
+                    f"{name} did not stop within {_GRACE:g} s: killed; it goes on from its last snapshot next time"
+                )
                 process.kill()
                 codes.append(process.wait())
         return codes

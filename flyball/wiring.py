@@ -33,9 +33,7 @@ def flow_settings(settings: Settings, journal: Path | None = None) -> FlowSettin
             unknown=runs.unknown,
             escalation_tools=runs.escalation_tools,
         ),
-        slis=SliSettings(
-            max_values=slis.max_values, early_alone_ns=slis.early, early_groups_ns=slis.early_breakdowns
-        ),
+        slis=SliSettings(max_values=slis.max_values, early_alone_ns=slis.early, early_groups_ns=slis.early_breakdowns),
         caps=dict(vars(slis.caps)),
         attributes=dict(settings.attributes) or None,
         prices={model: _price(vars(price)) for model, price in settings.prices.items()} or None,
@@ -58,7 +56,7 @@ def open_configured_log(settings: Settings, data: Path) -> Log:
     from streams.embedded.log import EmbeddedLog  # noqa: PLC0415
     from streams.embedded.settings import Settings as Retention  # noqa: PLC0415
 
-    retention = Retention(retention_ns=log.retention_age, retention_bytes=max(1, log.retention_size // log.partitions))
+    retention = Retention(max_age_ns=log.retention_age, max_bytes=log.retention_size)
     return EmbeddedLog(log.embedded or data / "log", retention)
 
 

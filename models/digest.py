@@ -34,12 +34,17 @@ def _inlined(function: Callable[..., Any]) -> Any:
 
 @_inlined
 def load64(typingctx: Any, buffer: Any, position: Any) -> Any:
-    """Read 8 bytes of a uint8 array at any alignment as one little-endian uint64; the caller checks the bounds."""
+    """Read 8 bytes at any alignment as one little-endian uint64; the caller checks the bounds.
+
+    `buffer` is a uint8 array, or a pointer to uint8.
+    """
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        array = context.make_array(signature.args[0])(context, builder, args[0])
+        first = args[0]
+        if not isinstance(signature.args[0], types.CPointer):
+            first = context.make_array(signature.args[0])(context, builder, first).data
         offset = context.cast(builder, args[1], signature.args[1], types.intp)
-        pointer = cgutils.gep_inbounds(builder, array.data, offset)
+        pointer = cgutils.gep_inbounds(builder, first, offset)
         return builder.load(builder.bitcast(pointer, ir.IntType(64).as_pointer()), align=1)
 
     return types.uint64(buffer, position), codegen
@@ -63,7 +68,7 @@ def digest64(buffer: Any, start: Any, length: Any) -> Any:
     h = _P3 ^ (np.uint64(length) * _P1)
     position = np.int64(start)
     left = np.int64(length)
-    while left >= 8:
+    while left >= 8:  # noqa: PLR2004  # bytes of a word
         h = (h ^ (load64(buffer, position) * _P2)) * _P1
         h = (h << _SHIFT_31) | (h >> _SHIFT_33)
         position += 8

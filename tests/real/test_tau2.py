@@ -1,4 +1,4 @@
-"""Replays of the recorded tau2 runs give exactly the labels: from JSON and protobuf, in any order, with duplicates, without roots."""
+"""Replays of recorded runs give exactly the labels: JSON or protobuf, in any order, duplicated, without roots."""
 
 from __future__ import annotations
 
@@ -71,7 +71,14 @@ def check(records: list[dict[str, Any]], labels: dict[str, Any], name: str, *, r
     assert set(runs) == set(labels)
     for trace, label in labels.items():
         run = runs[trace]
-        said = (run["outcome"], run["outcome_from"], run["escalated"], run["llm_calls"], run["tool_calls"], run["tool_errors"])
+        said = (
+            run["outcome"],
+            run["outcome_from"],
+            run["escalated"],
+            run["llm_calls"],
+            run["tool_calls"],
+            run["tool_errors"],
+        )
         assert said == (
             "success" if label["success"] else "failure",
             "evaluation",
@@ -90,7 +97,10 @@ def check(records: list[dict[str, Any]], labels: dict[str, Any], name: str, *, r
     calls, errors = sum(v["tool_calls"] for v in values), sum(v["tool_errors"] for v in values)
     success, escalated = sum(v["success"] for v in values), sum(v["escalated"] for v in values)
     assert final_slis(records, "task_success", {"workflow"}) == {"total": len(labels), "good": success}
-    assert final_slis(records, "escalation_rate", {"workflow"}) == {"total": len(labels), "good": len(labels) - escalated}
+    assert final_slis(records, "escalation_rate", {"workflow"}) == {
+        "total": len(labels),
+        "good": len(labels) - escalated,
+    }
     assert final_slis(records, "tool_success", {"workflow"}) == {"total": calls, "good": calls - errors}
     assert final_slis(records, "tool_success", {"workflow", "tool"}) == {"total": calls, "good": calls - errors}
     assert final_slis(records, "trajectory_length", {"workflow"})["total"] == len(labels)
