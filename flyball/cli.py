@@ -25,9 +25,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code: int = args.run(args)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read our output has had enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except Exception as error:  # noqa: BLE001 -- raised again when it is not for people
@@ -49,10 +46,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _tell(error: Exception) -> int:
-    """Print an error that is meant for people; raise any other."""
+    """Print an error that is meant for people and give the exit code; raise any other."""
     from flyball.config.problems import ConfigError  # noqa: PLC0415 -- only needed when something is wrong
     from flyball.errors import find_cause, message_for_people  # noqa: PLC0415
 
+    if find_cause(error, BrokenPipeError):  # whoever read our output has had enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     message = message_for_people(error)
     if message is None:
         raise error

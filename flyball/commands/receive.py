@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     """Run until stopped."""
     from flyball.check import configuration
 
-    configuration(args.config)
-    from flyball.errors import CommandError
+    settings = configuration(args.config)
+    from flyball.receive import run_receiver
 
-    raise CommandError("the receiver is not there yet")
+    return run_receiver(settings, args.data)

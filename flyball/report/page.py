@@ -10,7 +10,7 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from flyball.report import tables
-from flyball.report.text import count, dollars, period
+from flyball.report.text import count, dollars, period, runs_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ def _title(collected: Collected, files: Sequence[str]) -> Text:
     summary = collected.summary
     when = period(summary.get("first_at"), summary.get("last_at"))
     what = files[0] if len(files) == 1 else f"{len(files)} files"
-    return Text.assemble((f"{count(len(collected.runs))} runs", "bold"), f" in {what}: {when}")
+    return Text.assemble((runs_of(len(collected.runs)), "bold"), f" in {what}: {when}")
 
 
 def _outcomes(collected: Collected) -> Text | None:
@@ -56,10 +56,10 @@ def _outcomes(collected: Collected) -> Text | None:
     unknown = sum(not run.known for run in collected.runs.values())
     if not collected.runs:
         return None
-    sources = {"attribute": "", "evaluation": "", "status": " (says only that nothing raised)"}
-    said = [f"{name} {count(stands[name])}{note}" for name, note in sources.items() if stands[name]]
-    parts = [f"stand on {', '.join(said)}"] if said else []
-    parts += [f"{count(unknown)} unknown, not in success"] if unknown else []
+    sources = {"attribute": "attribute", "evaluation": "evaluation", "status": "status alone"}
+    said = [f"{count(stands[name])} by {words}" for name, words in sources.items() if stands[name]]
+    parts = [", ".join(said)] if said else []
+    parts += [f"{count(unknown)} unknown, in no rate"] if unknown else []
     return _sentence("Outcomes", "; ".join(parts))
 
 
@@ -69,9 +69,9 @@ def _cost(collected: Collected) -> Text | None:
     unpriced, partly = len(runs) - len(priced), sum(run.priced == "partial" for run in runs)
     if not runs:
         return None
-    lacking = [f"{count(unpriced)} runs without a price"] if unpriced else []
+    lacking = [f"{runs_of(unpriced)} without a price"] if unpriced else []
     lacking += [f"{count(partly)} priced in part"] if partly else []
-    total = f"{dollars(sum(priced))} for {count(len(priced))} runs" if priced else "not known"
+    total = f"{dollars(sum(priced))} for {runs_of(len(priced))}" if priced else "not known"
     return _sentence("Cost", total + (f"; {' and '.join(lacking)}: the truth is higher" if lacking else ""))
 
 

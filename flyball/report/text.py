@@ -41,6 +41,11 @@ def count(number: float | None) -> str:
     return NOTHING if number is None else f"{number:,.0f}"
 
 
+def runs_of(number: int) -> str:
+    """Write a number of runs."""
+    return f"{count(number)} run{'s' if number != 1 else ''}"
+
+
 def period(first_at: str | None, last_at: str | None) -> str:
     """Write from when to when; both are RFC 3339 in UTC."""
     if not first_at or not last_at:

@@ -1,0 +1,52 @@
+"""`flyball receive`: takes OTLP over HTTP, refuses an address in use in a line, and ends well on SIGTERM."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from typing import TYPE_CHECKING
+
+import pytest
+
+from flyball.errors import CommandError
+from flyball.receive import listen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BODY = b'{"resourceSpans":[]}'
+
+
+@pytest.fixture
+def receiver(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Start a receiver on a free port."""
+    (tmp_path / "flyball.yaml").write_text("otlp: {port: 0}\n")
+    command = [sys.executable, "-m", "flyball", "receive", "--config", str(tmp_path), "--data", str(tmp_path / "data")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+def test_a_receiver_takes_spans_and_ends_well(receiver: subprocess.Popen[str]) -> None:
+    """It says where it listens, answers there, and being stopped is no failure."""
+    assert receiver.stderr is not None
+    address = receiver.stderr.readline().split()[-1]
+    request = urllib.request.Request(f"{address}/v1/traces", BODY, {"Content-Type": "application/json"})  # noqa: S310
+    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 -- our own receiver
+        assert answer.status == 200
+    receiver.send_signal(signal.SIGTERM)
+    assert receiver.wait(20) == 0, receiver.stderr.read()
+
+
+def test_an_address_in_use_is_told() -> None:
+    """Two cannot listen on one port, and the message says which, and where to choose another."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(
+            CommandError, match=f"cannot listen on 127.0.0.1:{port}: Address already in use; .*otlp.port"
+        ):
+            listen("127.0.0.1", port)
