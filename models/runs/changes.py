@@ -31,7 +31,7 @@ CALL = np.dtype(
 
 @dataclass(frozen=True)
 class Changes:
-    """`runs` are RUN rows, `weight` +1 or -1. Calls are told with their run; a correction tells them again if a span came."""
+    """`runs` are RUN rows, `weight` +1 or -1. Calls are told with their run, and again when a late span corrects it."""
 
     runs: NDArray[np.void]
     weight: NDArray[np.int64]

@@ -1,4 +1,4 @@
-"""What is published of a run: a pure function of its facts, the watermark and what is expected, not of arrival order."""
+"""What is published of a run: a pure function of its facts, the watermark and what is expected, never of order."""
 # ruff: noqa: PLR0913, PLR0917 - compiled kernels over flat arrays
 
 from __future__ import annotations
@@ -10,7 +10,15 @@ from numba import njit
 
 from models.runs.calls import derive_calls
 from models.runs.record import NEVER, ClosedBy, Life, OutcomeFrom
-from models.runs.state import RULE_GRACE, RULE_IDLE, RULE_MAX_AGE, RULE_REMEMBER, RULE_UNKNOWN, Head
+from models.runs.state import (
+    RULE_GRACE,
+    RULE_IDLE,
+    RULE_MAX_AGE,
+    RULE_REMEMBER,
+    RULE_REMEMBER_OTHER,
+    RULE_UNKNOWN,
+    Head,
+)
 from models.spans.columns import Outcome, SpanStatus
 
 _OPEN, _AWAITING, _SETTLED = int(Life.OPEN), int(Life.AWAITING), int(Life.SETTLED)
@@ -91,8 +99,9 @@ def _derive_closed(store: Any, s: Any, rules: Any, names: Any, times: Any, water
 def _next_due(s: Any, rules: Any) -> Any:
     if s.life == _OPEN:
         return idle_close(s, rules)
-    waits = s.life == _AWAITING or s.foreign
-    return s.closed_at + (rules[RULE_GRACE] if waits else rules[RULE_REMEMBER])
+    if s.life == _AWAITING:
+        return s.closed_at + rules[RULE_GRACE]
+    return s.closed_at + (rules[RULE_REMEMBER_OTHER] if s.foreign else rules[RULE_REMEMBER])
 
 
 @njit(cache=True)

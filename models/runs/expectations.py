@@ -54,14 +54,19 @@ class Expectations:
     def take_changed(self) -> NDArray[np.int64]:
         """Give the names whose time changed since the last call."""
         changed = np.array(sorted(self._changed), np.int64)
+        self.dirty = self.dirty or bool(self._changed)
         self._changed = set()
         return changed
 
-    def restore(self, told: dict[int, int], learnt: dict[int, int]) -> None:
+    def tables(self) -> tuple[dict[int, int], ...]:
+        """Give what is to be kept: told, learnt, and the names whose runs have not been looked at again."""
+        return self.told, self.learnt, dict.fromkeys(self._changed, 0)
+
+    def restore(self, told: dict[int, int], learnt: dict[int, int], changed: dict[int, int]) -> None:
         """Put back what was kept."""
         self.told, self.learnt = told, learnt
         self._refresh()
-        self._changed, self.dirty = set(), False
+        self._changed, self.dirty = set(changed), False
 
     def _refresh(self) -> None:
         merged = dict(self.told)

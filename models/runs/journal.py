@@ -1,7 +1,7 @@
 """A shard as bytes: a delta of what changed, or a dump of everything, in one format. Plain types, versioned.
 
 Layout: header, then head counters, states, due times, block words (in order of rows: seen, tools, tally, made; only the
-entries in use), forgotten trace ids, names (digests, lengths, UTF-8), expectations (two tables of name and time).
+entries in use), forgotten trace ids, names (digests, lengths, UTF-8), expectations (tables of name and time).
 All integers little-endian.
 """
 
@@ -25,12 +25,13 @@ from models.runs.state import MAX_TOOLS, SEEN_WORDS, STATE, TALLY_WORDS, TOOL_WO
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_HEADER = struct.Struct("<4sHHIIQIIQii")
+_HEADER = struct.Struct("<4sHHIIQIIQiii")
 _MAGIC, _VERSION = b"fbRT", 1
 _OWN = (Head.ROWS, Head.FREE, Head.ALIVE, Head.KEPT, Head.TOP, Head.NEED, Head.NAMES, Head.STAMP)
 """Numbers of the head that follow from how the arrays lie, not from what is known."""
 
-Expected = tuple[dict[int, int], dict[int, int]]
+Expected = tuple[dict[int, int], ...]
+"""The tables of `Expectations.tables`."""
 
 
 @dataclass(frozen=True)
@@ -90,13 +91,13 @@ def pack(
     lost = np.concatenate(gone) if gone else np.empty((0, 2), np.int64)
     texts = [text.encode("utf-8", "surrogatepass") for text in names.values()]
     text = b"".join(texts)
-    told, learnt = (-1, -1) if expectations is None else (len(expectations[0]), len(expectations[1]))
-    sizes = len(store.head), len(slots), len(blocks), len(lost), len(texts), len(text), told, learnt
+    tables = (-1, -1, -1) if expectations is None else tuple(len(table) for table in expectations)
+    sizes = len(store.head), len(slots), len(blocks), len(lost), len(texts), len(text), *tables
     header = _HEADER.pack(_MAGIC, _VERSION, STATE.itemsize, *sizes)
-    tables = [np.array(list(table.items()), np.int64).tobytes() for table in expectations or ()]
+    pairs = [np.array(list(table.items()), np.int64).tobytes() for table in expectations or ()]
     parts = [header, store.head.tobytes(), store.states[slots].tobytes(), store.due[slots].tobytes()]
     parts += [blocks.tobytes(), lost.tobytes(), np.array(list(names), np.int64).tobytes()]
-    parts += [np.array([len(t) for t in texts], np.int64).tobytes(), text, *tables]
+    parts += [np.array([len(t) for t in texts], np.int64).tobytes(), text, *pairs]
     return b"".join(parts)
 
 
@@ -129,7 +130,7 @@ def unpack(raw: bytes) -> Part:
     if len(raw) < _HEADER.size:
         msg = f"run state: {len(raw)} bytes, expected at least a header of {_HEADER.size}"
         raise ValueError(msg)
-    magic, version, width, head, rows, words, gone, names, text, told, learnt = _HEADER.unpack_from(raw)
+    magic, version, width, head, rows, words, gone, names, text, *tables = _HEADER.unpack_from(raw)
     if (magic, version, width) != (_MAGIC, _VERSION, STATE.itemsize):
         msg = f"run state: found {magic!r} version {version}, rows of {width} bytes, expected version {_VERSION}"
         raise ValueError(msg)
@@ -141,7 +142,7 @@ def unpack(raw: bytes) -> Part:
         cursor.ints(words),
         cursor.ints(2 * gone).reshape(gone, 2),
         cursor.names(names, text),
-        None if told < 0 else (cursor.table(told), cursor.table(learnt)),
+        None if tables[0] < 0 else tuple(cursor.table(size) for size in tables),
     )
     if cursor.at != len(raw):
         msg = f"run state: {len(raw)} bytes, expected {cursor.at}"

@@ -60,7 +60,7 @@ def touch_all(store: Any, scratch: Any, slots: Any) -> None:
 
 @njit(cache=True)
 def forget(store: Any, slots: Any, watermark: Any, gone: Any, early: Any) -> Any:
-    """Forget those of `slots` that are settled or only scored, and due or `early`; fill `gone` [k, 2], give the count."""
+    """Forget those of `slots` that are settled or only scored, and due or `early`; fill `gone` [k, 2], count them."""
     n = 0
     for k in range(slots.shape[0]):
         slot = slots[k]

@@ -43,6 +43,8 @@ class RunPolicy:
     """A closed run takes corrections for this long."""
     grace: int = 15 * _MINUTE
     """How long a closed run waits for an evaluation, where evaluations have been seen."""
+    remember_other: int = _HOUR
+    """A closed trace without any agent span is kept this long, in case one comes."""
     remember_max: int = 20_000
     """Closed runs kept per shard; beyond it the oldest are forgotten early, and counted."""
     unknown: Literal["exclude", "good", "bad"] = "exclude"
@@ -52,7 +54,7 @@ class RunPolicy:
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
-        for name in ("idle", "max_age", "remember", "grace", "remember_max"):
+        for name in ("idle", "max_age", "remember", "remember_other", "grace", "remember_max"):
             if getattr(self, name) <= 0:
                 msg = f"run policy: {name} is {getattr(self, name)}, expected a positive number"
                 raise ValueError(msg)
@@ -63,7 +65,8 @@ class RunPolicy:
     def rules(self, generation: int) -> NDArray[np.int64]:
         """Give what the kernels need, in the order of `models.runs.state.RULE_*`."""
         unknown, revision = _UNKNOWN[self.unknown], generation << 20
-        return np.array([self.idle, self.max_age, self.remember, self.grace, unknown, revision], np.int64)
+        durations = self.idle, self.max_age, self.remember, self.grace, self.remember_other
+        return np.array([*durations, unknown, revision], np.int64)
 
     def escalation_digests(self) -> NDArray[np.int64]:
         """Give the digests of the escalation tools."""

@@ -91,17 +91,20 @@ class RunTable:
 
     def take_delta(self) -> bytes:
         """Give what changed since the last call."""
+        known = self.expectations
         slots = np.flatnonzero(self.store.dirty[: self.store.head[Head.ROWS]])
-        raw = journal.pack(self.store, slots, self._gone, self.texts.take_new(), self._kept_expectations(all_=False))
+        raw = journal.pack(
+            self.store, slots, self._gone, self.texts.take_new(), known.tables() if known.dirty else None
+        )
         self.store.dirty[slots] = 0
         self._gone = []
-        self.expectations.dirty = False
+        known.dirty = False
         return raw
 
     def dump(self) -> bytes:
         """Give everything; the next delta still tells what changed since the last one."""
         slots = np.flatnonzero(self.store.due[: self.store.head[Head.ROWS]] != NEVER)
-        return journal.pack(self.store, slots, [], self.texts.known, self._kept_expectations(all_=True))
+        return journal.pack(self.store, slots, [], self.texts.known, self.expectations.tables())
 
     @staticmethod
     def load(policy: RunPolicy, base: bytes | None, deltas: Sequence[bytes], generation: int = 0) -> RunTable:
@@ -269,7 +272,3 @@ class RunTable:
         count = forget(self.store, slots, self.store.head[Head.WATERMARK], gone, early)
         if count:
             self._gone.append(gone[:count])
-
-    def _kept_expectations(self, *, all_: bool) -> tuple[dict[int, int], dict[int, int]] | None:
-        known = self.expectations
-        return (known.told, known.learnt) if all_ or known.dirty else None
