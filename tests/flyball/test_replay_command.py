@@ -1,0 +1,121 @@
+"""`flyball replay` prints records as they are, or the report; what a person must know of a file is one line."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from rich.console import Console
+
+from flows.files import FileError
+from flyball import progress
+from flyball.cli import main
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SUMMARY = {"kind": "summary", "spans": 7, "first_at": None, "last_at": None, "spans_per_s": 1.5}
+VALUES = [b'{"kind":"sli","sli":"task_success"}', b'{"kind":"dead_letter","reason":"truncated message"}']
+
+
+class _Replay:
+    """Stands for the dataflow: emits two records in two batches, or fails as it is told."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.given: tuple[Any, ...] = ()
+
+    def __call__(self, paths: Any, settings: Any, emit: Callable[[list[Any]], None], progress: Any) -> SimpleNamespace:
+        self.given = (paths, settings, progress)
+        for value in VALUES:
+            if progress:
+                progress(1, len(value))
+            emit([SimpleNamespace(topic="t", key=b"k", value=value)])
+        if self.error:
+            wrapped = RuntimeError("error calling next_batch")
+            raise wrapped from self.error
+        return SimpleNamespace(record=lambda: SUMMARY)
+
+
+@pytest.fixture
+def replay(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> _Replay:
+    """Put a stand-in in the place of the dataflow, and run without a configuration directory."""
+    stand_in, module = _Replay(), ModuleType("flows.replay")
+    monkeypatch.setattr(module, "replay", stand_in, raising=False)
+    monkeypatch.setitem(sys.modules, "flows.replay", module)
+    monkeypatch.chdir(tmp_path)
+    return stand_in
+
+
+def test_records_are_printed_as_they_are(replay: _Replay, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """--json prints each record's own bytes on a line, the summary last."""
+    assert main(["replay", "--json", "a.jsonl", "b.jsonl"]) == 0
+    *lines, last = capfdbinary.readouterr().out.splitlines()
+    assert lines == VALUES
+    assert json.loads(last) == SUMMARY
+    assert [path.name for path in replay.given[0]] == ["a.jsonl", "b.jsonl"]
+
+
+def test_the_report_is_the_default(replay: _Replay, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without --json the report is printed, and no record."""
+    assert main(["replay", "a.jsonl"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("0 runs in a.jsonl")
+    assert "1 x truncated message" in out
+    assert "{" not in out
+
+
+def test_the_configuration_is_used(replay: _Replay, tmp_path: Path) -> None:
+    """What the configuration says reaches the flow."""
+    (tmp_path / "flyball.yaml").write_text("flow: {lateness: 5s}\nruns: {idle: 1m}\n")
+    assert main(["replay", "--config", str(tmp_path), "--json", "a.jsonl"]) == 0
+    assert replay.given[1].lateness_ns == 5_000_000_000
+    assert replay.given[1].runs.idle == 60_000_000_000
+
+
+def test_a_file_that_cannot_be_read_is_told(replay: _Replay, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the engine wraps is told as what it is about: the file."""
+    replay.error = FileError("a.jsonl: not a gzip file")
+    assert main(["replay", "a.jsonl"]) == 1
+    assert capsys.readouterr().err == "flyball: a.jsonl: not a gzip file\n"
+
+
+def test_a_mistake_of_the_flow_is_raised(replay: _Replay) -> None:
+    """An error that nobody foresaw keeps its traceback."""
+    replay.error = ZeroDivisionError()
+    with pytest.raises(RuntimeError):
+        main(["replay", "a.jsonl"])
+
+
+def test_there_is_no_bar_without_a_terminal(replay: _Replay, capsys: pytest.CaptureFixture[str]) -> None:
+    """Into a file or a pipe no progress is written."""
+    assert main(["replay", "a.jsonl"]) == 0
+    assert replay.given[2] is None
+    assert capsys.readouterr().err == ""
+
+
+def test_the_bar_counts_what_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal the bar goes from nothing to the size of all files, line ends included."""
+    (tmp_path / "a.jsonl").write_bytes(b"1234567\n" * 1000)
+    out = io.StringIO()
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setattr(progress, "Console", lambda stderr: Console(file=out, force_terminal=True, width=100))
+    with progress.reading([tmp_path / "a.jsonl"], shown=True) as advance:
+        assert advance is not None
+        advance(1000, 7000)
+    assert "8.0/8.0 kB" in out.getvalue()
+    with progress.reading([tmp_path / "a.jsonl"], shown=False) as advance:
+        assert advance is None
+
+
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl.zst", "missing.jsonl"])
+def test_the_size_may_not_be_known(name: str, tmp_path: Path) -> None:
+    """Of compressed files only what was read is shown: their size is no measure of it."""
+    if name != "missing.jsonl":
+        (tmp_path / name).write_bytes(b"x")
+    assert progress._total([tmp_path / name]) is None
