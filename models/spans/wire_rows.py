@@ -1,0 +1,235 @@
+"""Rows: what was gathered of a span or an evaluation is written down in the canonical columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from models.digest import mix64
+from models.spans.columns import ABSENT, NO_SCORE, UNKNOWN, Column, SpanKind
+from models.spans.pointers import words_at
+from models.spans.tables import CONSTANT, FIELDS, HOW, PLUS, PLUS_TOO, SIGNED_SCALE, SOURCES
+from models.spans.wire_names import name_of
+from models.spans.wire_state import (
+    BASE_RANK,
+    BASE_VALUE,
+    BEST,
+    CODE,
+    COHORTS,
+    COHORTS_AT,
+    COLS,
+    ENDED,
+    EVALUATION_UNNAMED,
+    INHERITED,
+    INHERITED_AT,
+    MAX_COHORTS,
+    MAX_ROWS,
+    MESSAGE,
+    NO_COHORTS,
+    NO_ROWS,
+    NUMBER_UNREADABLE,
+    OWN_COHORTS,
+    RECEIVED,
+    ROWS,
+    SAID,
+    SHORT,
+    SKEW,
+    STARTED,
+    TIME_FUTURE,
+    TIME_MISSING,
+    TIME_REVERSED,
+    UNSAID,
+)
+from models.spans.wire_values import digest_value, to_integer
+
+_NAMED = (int(Column.WORKFLOW), int(Column.ERROR_TYPE))
+_CONTENTS = (int(Column.CALL_ID), int(Column.RESULT))
+_NUMBERS = (int(Column.INPUT_TOKENS), int(Column.COST))
+_CHOSEN = (int(Column.OUTCOME), int(Column.HANDOFF))
+_FIRST_NAME = int(Column.WORKFLOW)
+_PRICED, _SCORE, _EVALUATION, _LABEL = (int(c) for c in (Column.PRICED, Column.SCORE, Column.EVALUATION, Column.LABEL))
+_TRACE_HI, _TRACE_LO, _SPAN_ID, _PARENT_ID, _START, _END, _KIND, _STATUS, _MESSAGE = range(Column.MESSAGE + 1)
+_EVALUATED = int(SpanKind.EVALUATION)
+_COLUMNS = len(Column)
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+_INT64_MAX = 2**63 - 1
+
+
+@njit(cache=True)
+def new_row(s: Any) -> Any:
+    """Take the next row; without room the last one is written over and the batch will be read again."""
+    row = s[ROWS]
+    if row >= s[MAX_ROWS]:
+        s[SHORT] |= NO_ROWS
+        return s[MAX_ROWS] - 1
+    s[ROWS] += 1
+    return row
+
+
+@njit(cache=True)
+def number_of(buffer: Any, bank: Any, slot: Any, t: Any, s: Any, unsaid: Any) -> Any:
+    """Read the number in a slot; what is no number is `unsaid` and counted."""
+    best = bank + BEST + 4 * slot
+    scale = t[SOURCES + FIELDS * s[best + 3] + CONSTANT]
+    value, fine = to_integer(buffer, s[best], s[best + 1], s[best + 2], scale, scale == SIGNED_SCALE)
+    if fine:
+        return value
+    s[NUMBER_UNREADABLE] += 1
+    return np.int64(unsaid)
+
+
+@njit(cache=True)
+def name_in(buffer: Any, bank: Any, slot: Any, column: Any, t: Any, s: Any) -> Any:
+    """Read the name in a slot, for a column; 0 where it is none."""
+    best = bank + BEST + 4 * slot
+    how = t[SOURCES + FIELDS * s[best + 3] + HOW]
+    return name_of(buffer, how, s[best], s[best + 1], s[best + 2], column - _FIRST_NAME, s)
+
+
+@njit(cache=True)
+def write_span(buffer: Any, t: Any, s: Any, trace: Any, span_id: Any, parent: Any, kind: Any) -> Any:
+    """Write the row of the span that was read."""
+    row = new_row(s)
+    cols, n = words_at(s[COLS]), s[MAX_ROWS]
+    cols[_TRACE_HI * n + row], cols[_TRACE_LO * n + row] = trace
+    cols[_SPAN_ID * n + row], cols[_PARENT_ID * n + row] = span_id, parent
+    cols[_START * n + row], cols[_END * n + row] = s[STARTED], s[ENDED]
+    cols[_KIND * n + row], cols[_STATUS * n + row], cols[_MESSAGE * n + row] = kind, s[CODE], s[MESSAGE]
+    for column in range(_NAMED[0], _NAMED[1] + 1):
+        value = s[BASE_VALUE + column]
+        if s[SAID + column] != s[BASE_RANK + column]:
+            said = name_in(buffer, SAID, column, column, t, s)
+            value = said if said != ABSENT else value
+        cols[column * n + row] = value
+    cols[_EVALUATION * n + row], cols[_LABEL * n + row] = ABSENT, ABSENT
+    for column in range(_CONTENTS[0], _CONTENTS[1] + 1):
+        said = s[SAID + column] < UNSAID
+        best = SAID + BEST + 4 * column
+        content = digest_value(buffer, s[best], s[best + 1], s[best + 2]) if said else np.int64(ABSENT)
+        cols[column * n + row] = content
+    for column in range(_NUMBERS[0], _NUMBERS[1] + 1):
+        said = s[SAID + column] < UNSAID
+        cols[column * n + row] = number_of(buffer, SAID, column, t, s, UNKNOWN) if said else np.int64(UNKNOWN)
+    _add(buffer, t, s, row)
+    cols[_PRICED * n + row], cols[_SCORE * n + row] = 0, NO_SCORE
+    for column in range(_CHOSEN[0], _CHOSEN[1] + 1):
+        cols[column * n + row] = _choice(s, column)
+    _write_inherited(s, row)
+
+
+@njit(cache=True)
+def _choice(s: Any, column: Any) -> Any:
+    """Give the choice that was made for an enumerated column; 0 where none was."""
+    if s[SAID + column] == UNSAID:
+        return np.int64(0)
+    return s[SAID + BEST + 4 * column + 1] if s[SAID + column] != s[BASE_RANK + column] else s[BASE_VALUE + column]
+
+
+@njit(cache=True)
+def _add(buffer: Any, t: Any, s: Any, row: Any) -> Any:
+    """Add what sources say is to be added to them, where it was said."""
+    cols, n = words_at(s[COLS]), s[MAX_ROWS]
+    for column in range(_NUMBERS[0], _NUMBERS[1] + 1):
+        if s[SAID + column] == UNSAID or cols[column * n + row] < 0:
+            continue
+        source = s[SAID + BEST + 4 * column + 3]
+        for which in (PLUS, PLUS_TOO):
+            slot = t[SOURCES + FIELDS * source + which]
+            if slot < 0 or s[SAID + slot] == UNSAID:
+                continue
+            more = cols[slot * n + row] if slot < _COLUMNS else number_of(buffer, SAID, slot, t, s, UNKNOWN)
+            if more > 0 and cols[column * n + row] <= _INT64_MAX - more:
+                cols[column * n + row] += more
+
+
+@njit(cache=True)
+def _write_inherited(s: Any, row: Any) -> Any:
+    """Write the cohorts of the resource that the span did not say itself."""
+    cohorts, room = words_at(s[COHORTS_AT]), s[MAX_COHORTS]
+    own, said = s[OWN_COHORTS], s[COHORTS]
+    for i in range(s[INHERITED]):
+        again = False
+        for j in range(own, said):
+            again = again or cohorts[room + j] == s[INHERITED_AT + 2 * i + 0]
+        if not again:
+            write_cohort(s, s[INHERITED_AT + 2 * i + 0], s[INHERITED_AT + 2 * i + 1])
+    for j in range(own, s[COHORTS]):
+        cohorts[j] = row
+
+
+@njit(cache=True)
+def write_cohort(s: Any, name: Any, value: Any) -> Any:
+    """Write a cohort of the span that is read; its row is filled in when that is known."""
+    i = s[COHORTS]
+    cohorts, room = words_at(s[COHORTS_AT]), s[MAX_COHORTS]
+    if i >= room:
+        s[SHORT] |= NO_COHORTS
+        return
+    cohorts[room + i], cohorts[2 * room + i] = name, value
+    s[COHORTS] += 1
+
+
+@njit(cache=True)
+def mend_times(s: Any) -> Any:
+    """Bring the two times of a span in order: see `models.spans.decoder.Decoder` for the rules."""
+    received = s[RECEIVED]
+    start, end = _late_if_negative(s[STARTED]), _late_if_negative(s[ENDED])
+    if start == 0 or end == 0:
+        s[TIME_MISSING] += 1
+        if start == 0 and end == 0:
+            start, end = received, received
+        elif end == 0:
+            end = start
+        else:
+            start = end
+    if end < start:
+        s[TIME_REVERSED] += 1
+        start = end
+    if end > received + s[SKEW]:
+        s[TIME_FUTURE] += 1
+        end = received
+        start = min(start, end)
+    s[STARTED], s[ENDED] = start, end
+
+
+@njit(cache=True)
+def _late_if_negative(time: Any) -> Any:
+    """Read a fixed64 beyond the range of int64 as the latest time there is."""
+    return time if time >= 0 else np.int64(_INT64_MAX)
+
+
+@njit(cache=True)
+def write_evaluation(buffer: Any, t: Any, s: Any, trace: Any, scored: Any, time: Any, bank: Any, slots: Any) -> Any:
+    """Write the row of an evaluation whose name, label and score are in `slots`; without a name: none, counted."""
+    name_slot, label_slot, score_slot = slots
+    name = np.int64(ABSENT)
+    if s[bank + name_slot] < UNSAID:
+        name = name_in(buffer, bank, name_slot, _EVALUATION, t, s)
+    if name == ABSENT:
+        s[EVALUATION_UNNAMED] += 1
+        return
+    label, score = np.int64(ABSENT), np.int64(NO_SCORE)
+    if s[bank + label_slot] < UNSAID:
+        label = name_in(buffer, bank, label_slot, _LABEL, t, s)
+    if s[bank + score_slot] < UNSAID:
+        score = number_of(buffer, bank, score_slot, t, s, NO_SCORE)
+    row = new_row(s)
+    cols, n = words_at(s[COLS]), s[MAX_ROWS]
+    for column in range(_COLUMNS):
+        cols[column * n + row] = 0
+    cols[_TRACE_HI * n + row], cols[_TRACE_LO * n + row] = trace
+    cols[_PARENT_ID * n + row], cols[_KIND * n + row], cols[_MESSAGE * n + row] = scored, _EVALUATED, s[MESSAGE]
+    cols[_START * n + row], cols[_END * n + row] = time, time
+    cols[_EVALUATION * n + row], cols[_LABEL * n + row], cols[_SCORE * n + row] = name, label, score
+    for column in range(_NUMBERS[0], _NUMBERS[1] + 1):
+        cols[column * n + row] = UNKNOWN
+    digest = _fold(_fold(_fold(_fold(_fold(np.uint64(0), scored), name), time), score), label)
+    cols[_SPAN_ID * n + row] = np.int64(digest) if digest != np.uint64(0) else np.int64(1)
+
+
+@njit(cache=True)
+def _fold(digest: Any, word: Any) -> Any:
+    """Digest one more word."""
+    return mix64((digest * _SPREAD) ^ np.uint64(word))

@@ -1,0 +1,177 @@
+"""Attributes meet the mapping: which source a key is, whether its value says something, which value wins a slot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from models.digest import digest64, digest_of, load64
+from models.spans.mapping import ALL_KINDS
+from models.spans.pointers import bytes_of
+from models.spans.tables import (
+    ABSENT_TEXT,
+    CHOICES,
+    CONSTANT,
+    FIELDS,
+    HOW,
+    KEY_HASH,
+    KEY_MASK,
+    KEY_NUMBER,
+    KEYS,
+    KINDS,
+    PLACE,
+    PRESENCE,
+    RANK,
+    SCOPE,
+    SLOT,
+    SOURCES,
+    VALUE_KEY,
+    VALUE_MASK,
+    VALUE_MEANING,
+    VALUES,
+    hash_key,
+    value_key,
+)
+from models.spans.wire_state import BEST, EVENT_SAID, LATER, SAID, SPAN_NUMBER, WAITED, WAITING
+from models.spans.wire_values import BOOL, CHOICE, STRING, value_is_empty
+
+_TRUE, _FALSE = digest_of("true"), digest_of("false")
+
+
+@njit(cache=True)
+def find_key(buffer: Any, at: Any, length: Any, t: Any) -> Any:
+    """Look an attribute's name up: its number, -1 where no source has it."""
+    h = hash_key(buffer, at, length)
+    hashes, numbers, mask = t[KEY_HASH], t[KEY_NUMBER], t[KEY_MASK]
+    place = h & mask
+    while t[numbers + place] >= 0:
+        if t[hashes + place] == h:
+            key = t[numbers + place]
+            known = t[KEYS] + 3 * key
+            if t[known + 1] == length and same_bytes(buffer, at, bytes_of(t), t[known], length):
+                return key
+        place = (place + 1) & mask
+    return np.int64(-1)
+
+
+@njit(cache=True)
+def same_bytes(buffer: Any, at: Any, other: Any, there: Any, length: Any) -> Any:
+    """Compare two stretches of the same length, 8 bytes at a time."""
+    left = np.int64(length)
+    while left >= 8:
+        if load64(buffer, at) != load64(other, there):
+            return False
+        at += 8
+        there += 8
+        left -= 8
+    if left == 0:
+        return True
+    mask = (np.uint64(1) << np.uint64(8 * left)) - np.uint64(1)
+    return (load64(buffer, at) & mask) == (load64(other, there) & mask)
+
+
+@njit(cache=True)
+def offer(buffer: Any, key: Any, place: Any, scopes: Any, kind: Any, a: Any, b: Any, t: Any, s: Any) -> Any:
+    """Take the value of a mapped attribute of a span, of its exception event, or of a resource (rank + 1)."""
+    if value_is_empty(kind, b):
+        return
+    for source in range(t[t[KEYS] + 3 * key + 2], t[t[KEYS] + 3 * key + 5]):
+        if not _applies(t, source, place, scopes):
+            continue
+        said, value_kind, value = _meaning(buffer, t, source, kind, a, b)
+        if not said:
+            continue
+        if t[SOURCES + FIELDS * source + KINDS] != ALL_KINDS:
+            _wait(s, source, value_kind, value, b)
+        else:
+            rank = t[SOURCES + FIELDS * source + RANK] + (place >> 1 & 1)
+            take(s, SAID, t[SOURCES + FIELDS * source + SLOT], rank, value_kind, value, b, source)
+
+
+@njit(cache=True)
+def offer_event(buffer: Any, key: Any, place: Any, scopes: Any, kind: Any, a: Any, b: Any, t: Any, s: Any) -> Any:
+    """Take the value of a mapped attribute of an evaluation event."""
+    if value_is_empty(kind, b):
+        return
+    for source in range(t[t[KEYS] + 3 * key + 2], t[t[KEYS] + 3 * key + 5]):
+        if not _applies(t, source, place, scopes):
+            continue
+        said, value_kind, value = _meaning(buffer, t, source, kind, a, b)
+        if said:
+            slot, rank = t[SOURCES + FIELDS * source + SLOT], t[SOURCES + FIELDS * source + RANK]
+            take(s, EVENT_SAID, slot, rank, value_kind, value, b, source)
+
+
+@njit(cache=True)
+def take(s: Any, bank: Any, slot: Any, rank: Any, kind: Any, a: Any, b: Any, source: Any) -> Any:
+    """Keep the value if its source comes before the one that is kept; the first of the same source stays."""
+    if rank < s[bank + slot]:
+        s[bank + slot] = rank
+        best = bank + BEST + 4 * slot
+        s[best], s[best + 1], s[best + 2], s[best + 3] = kind, a, b, source
+
+
+@njit(cache=True)
+def settle(kind: Any, t: Any, s: Any) -> Any:
+    """Take the values that waited for the span's kind."""
+    for i in range(s[LATER]):
+        source = s[WAITING + i]
+        if (t[SOURCES + FIELDS * source + KINDS] >> kind) & 1:
+            slot, rank = t[SOURCES + FIELDS * source + SLOT], t[SOURCES + FIELDS * source + RANK]
+            waited = WAITED + 4 * source
+            take(s, SAID, slot, rank, s[waited + 1], s[waited + 2], s[waited + 3], source)
+
+
+@njit(cache=True)
+def _wait(s: Any, source: Any, kind: Any, a: Any, b: Any) -> Any:
+    """Keep the value until the span's kind is known; the first of the same source stays."""
+    if s[WAITED + 4 * source + 0] != s[SPAN_NUMBER]:
+        s[WAITED + 4 * source + 0] = s[SPAN_NUMBER]
+        s[WAITED + 4 * source + 1], s[WAITED + 4 * source + 2], s[WAITED + 4 * source + 3] = kind, a, b
+        s[WAITING + s[LATER]] = source
+        s[LATER] += 1
+
+
+@njit(cache=True)
+def _applies(t: Any, source: Any, place: Any, scopes: Any) -> Any:
+    """Tell whether a source is looked for here."""
+    scope = t[SOURCES + FIELDS * source + SCOPE]
+    return t[SOURCES + FIELDS * source + PLACE] & place != 0 and (scope < 0 or (scopes >> scope) & 1 != 0)
+
+
+@njit(cache=True)
+def _meaning(buffer: Any, t: Any, source: Any, kind: Any, a: Any, b: Any) -> Any:
+    """Tell whether the value says something to this source: (whether, kind, a), a choice where texts have meanings."""
+    how, values = t[SOURCES + FIELDS * source + HOW], t[SOURCES + FIELDS * source + VALUES]
+    if how == PRESENCE:
+        return True, np.int64(CHOICE), t[SOURCES + FIELDS * source + CONSTANT]
+    if values < 0:
+        return True, kind, a
+    if kind == STRING:
+        digest = digest64(buffer, a, b) if b <= 256 else np.int64(0)
+    elif kind == BOOL:
+        digest = np.int64(_TRUE) if a else np.int64(_FALSE)
+    else:
+        return how != CHOICES, kind, a
+    meaning = _find_value(t, digest, values)
+    if how == CHOICES:
+        return meaning >= 0, np.int64(CHOICE), meaning
+    return meaning != ABSENT_TEXT, kind, a
+
+
+_NOT_THERE = -2
+
+
+@njit(cache=True)
+def _find_value(t: Any, digest: Any, values: Any) -> Any:
+    """Look a text up in a set of values: its meaning, _NOT_THERE."""
+    key = value_key(digest, values)
+    keys, mask = t[VALUE_KEY], t[VALUE_MASK]
+    place = key & mask
+    while t[keys + place] != 0:
+        if t[keys + place] == key:
+            return t[t[VALUE_MEANING] + place]
+        place = (place + 1) & mask
+    return np.int64(_NOT_THERE)

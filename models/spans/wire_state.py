@@ -1,0 +1,140 @@
+"""What the kernels share while they walk a batch: the rows they fill, the names they meet, the span they are in.
+
+It is one array of int64 words, handed on as a plain pointer `s`; the constants below are positions in it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from models.spans.columns import Column
+from models.spans.wire import WORKSPACE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_COUNTS = WORKSPACE
+ROWS, COHORTS, DEAD, NAMES, SCRATCH, SCOPES, LATER, SPAN_NUMBER = range(_COUNTS, _COUNTS + 8)
+OWN_COHORTS, INHERITED, SHORT = range(_COUNTS + 8, _COUNTS + 11)
+"""Counters. SCRATCH: next free byte behind the messages. SCOPES: bits of the patterns that the scope matches. LATER:
+sources that wait for the kind. OWN_COHORTS: where those of the span begin. INHERITED: cohorts of the resource. SHORT:
+bits of what ran out of room."""
+
+NO_ROWS, NO_COHORTS, NO_DEAD, NO_NAMES, NO_SCRATCH = 1, 2, 4, 8, 16
+
+COLS, COHORTS_AT, DEAD_AT, NAME_DIGEST, NAME_TEXT = range(_COUNTS + 16, _COUNTS + 21)
+"""Addresses: columns [column, row]; cohorts [(row, name, value), i]; dead letters [i, (message, reason, size)]; names by
+digest, open addressing, 0 is empty; their (offset, length, bits of the columns they are in)."""
+
+MAX_ROWS, MAX_COHORTS, MAX_DEAD, MAX_NAMES, SCRATCH_END, SKEW = range(_COUNTS + 24, _COUNTS + 30)
+"""Limits: how much room there is (MAX_NAMES is a power of two), and how far in the future a time may lie, in ns."""
+
+RULES = (
+    "name.cut",
+    "name.type",
+    "number.unreadable",
+    "time.reversed",
+    "time.future",
+    "time.missing",
+    "trace_id.text",
+    "span_id.made",
+    "parent_id.made",
+    "log.ignored",
+    "evaluation.unnamed",
+    "cohorts.left_out",
+)
+MENDED = _COUNTS + 32
+NAME_CUT, NAME_TYPE, NUMBER_UNREADABLE, TIME_REVERSED, TIME_FUTURE, TIME_MISSING = range(MENDED, MENDED + 6)
+TRACE_ID_TEXT, SPAN_ID_MADE, PARENT_ID_MADE, LOG_IGNORED, EVALUATION_UNNAMED, COHORTS_LEFT_OUT = range(
+    MENDED + 6, MENDED + len(RULES)
+)
+"""Repairs, counted by rule."""
+
+MENDED_BEFORE = _COUNTS + 48
+"""The same before the message that is read."""
+
+_FACTS = _COUNTS + 64
+TRACE_AT, TRACE_LEN, SPAN_AT, SPAN_LEN, PARENT_AT, PARENT_LEN, STARTED, ENDED, CODE, LINKS = range(_FACTS, _FACTS + 10)
+LINK_TRACE_AT, LINK_TRACE_LEN, LINK_SPAN_AT, LINK_SPAN_LEN, EVALUATED, NAME_AT, NAME_LEN = range(
+    _FACTS + 10, _FACTS + 17
+)
+FIRST_FACT, END_OF_FACTS = TRACE_AT, NAME_LEN + 1
+"""What is known of the span or log record that is read: positions and lengths of its ids, times, status code, links,
+whether it has evaluation events; of a record, STARTED is its time, ENDED the time it was observed."""
+
+MESSAGE, RECEIVED = END_OF_FACTS, END_OF_FACTS + 1
+"""Number of the message that is read, and when it arrived."""
+
+NO_TRACE_ID = -100
+"""Reason of a span that is dead-lettered alone."""
+
+UNSAID = 1 << 40
+"""Rank of a slot that nothing was said for."""
+
+MAX_NAME = 256
+"""Bytes of a name that are kept."""
+
+MAX_INHERITED = 16
+"""Cohorts of a resource that are kept."""
+
+MAX_SLOTS = 128
+MAX_SOURCES = 1024
+
+INHERITED_AT = _COUNTS + 96  # [i, (name, value)]
+BASE_RANK = _COUNTS + 128  # [slot] rank of the best source on the resource
+BASE_VALUE = BASE_RANK + MAX_SLOTS  # [slot] the value of the resource, read
+SAID = (
+    BASE_VALUE + MAX_SLOTS
+)  # a bank: [slot] rank of the best source so far, then [slot, (kind, a, b, source)] its value
+EVENT_SAID = SAID + 5 * MAX_SLOTS  # a bank for the event that is read
+BEST = MAX_SLOTS  # where in a bank the values are
+WAITING = EVENT_SAID + 5 * MAX_SLOTS  # [i] sources that wait for the kind
+WAITED = WAITING + MAX_SOURCES  # [source, (span number, kind, a, b)] their values
+_END = WAITED + 4 * MAX_SOURCES
+
+
+class Room(NamedTuple):
+    """How much a batch may hold; what is too short is doubled and the batch read again."""
+
+    rows: int
+    cohorts: int
+    dead: int
+    names: int  # a power of two
+    scratch: int  # bytes, for names that are not in the messages as text
+
+
+class State:
+    """The arrays that a batch is read into; `words` is what the kernels know of them."""
+
+    def __init__(self, room: Room, scratch_from: int, skew_ns: int) -> None:
+        self.cols = np.empty((len(Column), room.rows), np.int64)
+        self.cohorts = np.empty((3, room.cohorts), np.int64)
+        self.dead = np.empty((room.dead, 3), np.int64)
+        self.name_digest = np.zeros(room.names, np.int64)
+        self.name_text = np.empty((room.names, 3), np.int64)
+        self.words = np.zeros(_END, np.int64)
+        self.words[COLS : COLS + 5] = [
+            array.ctypes.data for array in (self.cols, self.cohorts, self.dead, self.name_digest, self.name_text)
+        ]
+        self.words[MAX_ROWS : MAX_ROWS + 6] = [*room[:4], scratch_from + room.scratch, skew_ns]
+        self.words[SCRATCH] = scratch_from
+
+    def used_cohorts(self) -> NDArray[np.int64]:
+        """Give the cohorts that were written, [(row, name, value), i]."""
+        return np.ascontiguousarray(self.cohorts[:, : self.words[COHORTS]])
+
+    def used_dead(self) -> list[list[int]]:
+        """Give the dead letters that were written, (message, reason, size) each."""
+        letters: list[list[int]] = self.dead[: self.words[DEAD]].tolist()
+        return letters
+
+    def used_rows(self) -> NDArray[np.int64]:
+        """Give the rows that were written, [column, row], C-contiguous."""
+        return np.ascontiguousarray(self.cols[:, : self.words[ROWS]])
+
+    def mended(self) -> dict[str, int]:
+        """Give the repairs that were made."""
+        counts = self.words[MENDED : MENDED + len(RULES)].tolist()
+        return {rule: count for rule, count in zip(RULES, counts, strict=True) if count}
