@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 from models.slis.approval_rate import APPROVAL_RATE
 from models.slis.base import Histogram, Ratio, Sli
 from models.slis.blocked_rate import BLOCKED_RATE
@@ -20,6 +23,9 @@ from models.slis.trajectory_length import (
     TRAJECTORY_LENGTH_TOOL_CALLS,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 ALL: tuple[Sli, ...] = (
     TASK_SUCCESS,
     TOOL_SUCCESS,
@@ -37,4 +43,16 @@ ALL: tuple[Sli, ...] = (
     FEEDBACK_SCORE,
 )
 
-__all__ = ["ALL", "Histogram", "Ratio", "Sli"]
+
+def with_caps(caps: Mapping[str, float]) -> tuple[Sli, ...]:
+    """Give all SLIs, histograms named in `caps` with that cap. Raises ValueError for a name that is no histogram."""
+    unknown = set(caps) - {sli.name for sli in ALL if isinstance(sli, Histogram)}
+    if unknown:
+        msg = f"no histogram SLI named {', '.join(sorted(unknown))}"
+        raise ValueError(msg)
+    return tuple(
+        replace(sli, cap=caps[sli.name]) if isinstance(sli, Histogram) and sli.name in caps else sli for sli in ALL
+    )
+
+
+__all__ = ["ALL", "Histogram", "Ratio", "Sli", "with_caps"]

@@ -3,7 +3,7 @@
 Once admitted a workflow, cohort or value stays. Beyond the bound a value counts as `other`; a cohort or workflow is
 refused: its cells do not count. (A workflow `other` would be told by every shard, each with totals of its own.)
 """
-# ruff: noqa: PLR0913, PLR0917  # compiled kernels take arrays one by one
+# ruff: noqa: PLR0917  # compiled kernels take arrays one by one
 
 from __future__ import annotations
 

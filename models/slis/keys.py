@@ -1,5 +1,5 @@
 """Keys: a growing set of int64 4-tuples, each known by its number (the order of arrival). Open addressing, compiled."""
-# ruff: noqa: PLR0913, PLR0917  # compiled kernels take arrays one by one
+# compiled kernels take arrays one by one
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import RLock
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from models.slis.records import quantile_values
 from models.slis.series import SeriesBook
 from models.slis.store import Store
 from models.slis.telling import tell
-from models.slis.windows import SECONDS, WINDOWS, read_windows
+from models.slis.windows import SECONDS, WINDOWS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,12 +62,16 @@ class PaneTable:
         self._log = DeltaLog()
         self._logged = 0  # series that the last delta or dump holds
         self._early_at = [0, 0]  # processing time of the last early panes, by list
+        self._lock = RLock()  # gauges are read from other threads, and kernels do not check bounds
         self._late = np.zeros(2, np.int64)  # cells by level: too late for any pane, too late for their minute
 
     def apply(self, cells: Cells) -> None:
         """Add cells. Their panes are told by the next `early` or `final` that comes to them."""
-        if len(cells) == 0:
-            return
+        if len(cells):
+            with self._lock:
+                self._apply(cells)
+
+    def _apply(self, cells: Cells) -> None:
         series = self._book.resolve(cells.cols, cells.names)
         self._store.kinds, self._store.alone = self._book.kinds, self._book.alone
         level = self._store.levels(cells.minute)
@@ -89,9 +94,10 @@ class PaneTable:
     def final(self, watermark_ns: int) -> Readings:
         """Give panes that ended by the watermark and changed since they were told; lets go of what is too old."""
         minute = watermark_ns // _MINUTE_NS
-        readings = self._tell([ALONE_LIST, GROUP_LIST], minute)
-        if self._store.evict(minute):
-            self._log.evict()
+        with self._lock:
+            readings = self._tell([ALONE_LIST, GROUP_LIST], minute)
+            if self._store.evict(minute):
+                self._log.evict()
         return readings
 
     def drain(self) -> Readings:
@@ -104,20 +110,12 @@ class PaneTable:
         A window is made of whole panes, that of `now_ns` the last: it may be short of its length by less than a pane.
         A pane is a minute, in the 30d window an hour (ratios) or a day (histograms). Quiet windows have total 0.
         """
-        store = self._store
-        args = (
-            store.minutes,
-            store.nodes,
-            store.days,
-            store.chunks,
-            self._book.kinds,
-            len(self._book),
-            now_ns // _MINUTE_NS,
-        )
-        counts, places = read_windows(*args)
+        with self._lock:
+            counts, places = self._store.windows(now_ns // _MINUTE_NS)
+            labels = self._book.labels[: len(counts)]
         return [
             Gauge(label.sli, label.group, window, good, total, _points(label, place))
-            for label, of_series, placed in zip(self._book.labels, counts.tolist(), places.tolist(), strict=True)
+            for label, of_series, placed in zip(labels, counts.tolist(), places.tolist(), strict=True)
             for window, (total, good), place in zip(WINDOWS, of_series, placed, strict=True)
         ]
 

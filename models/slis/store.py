@@ -11,8 +11,10 @@ from models.slis.additions import DAYS_ONLY, EVERYWHERE, NOWHERE
 from models.slis.blocks import Index
 from models.slis.chains import Chains
 from models.slis.days import CHUNK, Days, add_days, evict_days
+from models.slis.last_day import LastDay
 from models.slis.minutes import WIDTH, Minutes, add_minutes, evict_minutes, find_dirty
 from models.slis.settings import DAY_MINUTES
+from models.slis.windows import read_windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,6 +30,7 @@ class Store:
     def __init__(self, keep_minutes: int, keep_days: int) -> None:
         self.minutes, self.nodes = Minutes.none(), Chains.none(1)
         self.days, self.chunks = Days.none(), Chains.none(CHUNK)
+        self.last_day = LastDay.none()
         self.kinds, self.alone = np.empty(0, np.int8), np.empty(0, np.bool_)
         self.horizon = np.zeros(2, np.int64)  # first Unix hour and Unix day that are kept
         self._keep_minutes, self._keep_days = keep_minutes, keep_days
@@ -45,6 +48,15 @@ class Store:
         self.days, self.chunks = self.days.reserved(n), self.chunks.reserved(n)
         add_minutes(self.minutes, self.nodes, self.kinds, self.alone, cells)
         add_days(self.days, self.chunks, self.kinds, cells)
+        self.last_day = self.last_day.added(self.kinds, cells)
+
+    def windows(self, minute: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Give what `read_windows` gives of all series at this Unix minute."""
+        oldest = int(self.horizon[0]) * WIDTH
+        self.last_day = self.last_day.slid(self.minutes, self.nodes, self.kinds, minute, oldest)
+        fine, coarse = (self.minutes, self.nodes), (self.days, self.chunks)
+        counts, places = read_windows(fine, coarse, (self.last_day.head, self.last_day.pool), self.kinds, minute)
+        return counts, places
 
     def evict(self, watermark_minute: int) -> bool:
         """Let go of what is too far behind; whole hours and days only, so that it is rare. Says whether it did."""
@@ -105,6 +117,7 @@ class Store:
             blocks.widened(arrays["day_head"], len(days.series)),
         )
         self.nodes, self.chunks = _chains("node", arrays), _chains("chunk", arrays)
+        self.last_day = LastDay.none()
 
     def relist(self) -> None:
         """List the dirty panes anew, after `fill` or after states were set."""
@@ -114,7 +127,15 @@ class Store:
         find_dirty(self.minutes, self.alone)
 
     def _arrays(self) -> Iterator[NDArray[Any]]:
-        for part in (self.minutes, self.minutes.blocks, self.nodes, self.days, self.days.blocks, self.chunks):
+        for part in (
+            self.minutes,
+            self.minutes.blocks,
+            self.nodes,
+            self.days,
+            self.days.blocks,
+            self.chunks,
+            self.last_day.pool,
+        ):
             yield from (array for array in part if isinstance(array, np.ndarray))
 
 

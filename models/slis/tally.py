@@ -2,7 +2,7 @@
 
 Ratios are added up in a dense matrix [group, SLI]; histograms in a hash of (group, SLI, bin): most bins are empty.
 """
-# ruff: noqa: PLR0913, PLR0917  # compiled kernels take arrays one by one, in one loop
+# compiled kernels take arrays one by one, in one loop
 
 from __future__ import annotations
 

@@ -40,8 +40,9 @@ def tell(minutes: Any, nodes: Any, kinds: Any, panes: Any) -> Any:
                     k += 1
         else:
             counts[i, 0], counts[i, 1] = minutes.total[block, at], minutes.side[block, at]
-        bounds[i + 1] = k
         counts[i, 2] = _told(minutes, block, at, counts[i, 0])
+        k = bounds[i] if counts[i, 2] < 0 else k
+        bounds[i + 1] = k
     return counts, places, bounds, bins[:k]
 
 

@@ -1,5 +1,5 @@
 """Windows: what the last 5 minutes, hour, day and 30 days said, read from the panes when it is asked for."""
-# ruff: noqa: PLR0913, PLR0917  # compiled kernels take arrays one by one
+# compiled kernels take arrays one by one
 
 from __future__ import annotations
 
@@ -21,15 +21,24 @@ DAYS = 30
 
 
 @njit(cache=True)
-def read_windows(minutes: Any, nodes: Any, days: Any, chunks: Any, kinds: Any, n: Any, now: Any) -> Any:
-    """Read n series at the minute `now`: counts int64 [n, 4, 2] of total, good; places int64 [n, 4, 3] of quantiles."""
+def read_windows(fine: Any, coarse: Any, last_day: Any, kinds: Any, now: Any) -> Any:
+    """Read n series at the minute `now`: counts int64 [n, 4, 2] of total, good; places int64 [n, 4, 3] of quantiles.
+
+    `fine` is (minutes, their pool), `coarse` (days, their pool), `last_day` (heads, their pool), ending at `now`.
+    """
+    n = kinds.size
     counts, places = np.zeros((n, 4, 2), np.int64), np.full((n, 4, 3), -1, np.int64)
     flat, seen = fresh()
     for s in range(n):
         if kinds[s] == HISTOGRAM:
-            _histogram(minutes, nodes, days, chunks, s, now, flat, seen, counts[s], places[s])
+            _recent(fine, s, now, flat, seen, counts[s], places[s])
+            clear(flat, seen)
+            pour(flat, seen, last_day[1], last_day[0][s])
+            _read(flat, seen, counts[s, 2], places[s, 2])
+            _month(coarse, s, now, flat, seen)
+            _read(flat, seen, counts[s, 3], places[s, 3])
         else:
-            _ratio(minutes, days, s, now, counts[s])
+            _ratio(fine[0], coarse[0], s, now, counts[s])
     return counts, places
 
 
@@ -58,12 +67,12 @@ def _ratio(minutes: Any, days: Any, s: Any, now: Any, counts: Any) -> None:
 
 
 @njit(cache=True)
-def _histogram(
-    minutes: Any, nodes: Any, days: Any, chunks: Any, s: Any, now: Any, flat: Any, seen: Any, counts: Any, places: Any
-) -> None:
+def _recent(fine: Any, s: Any, now: Any, flat: Any, seen: Any, counts: Any, places: Any) -> None:
+    """Read the windows of 5 minutes and an hour of a histogram."""
+    minutes, nodes = fine
     clear(flat, seen)
     until = now + 1
-    for w in range(len(MINUTES)):
+    for w in range(2):
         since = now + 1 - MINUTES[w]
         for hour in range(since // WIDTH, (until - 1) // WIDTH + 1):
             block, _ = find(minutes.blocks, s, hour)
@@ -72,13 +81,18 @@ def _histogram(
                     pour(flat, seen, nodes, minutes.side[block, at])
         _read(flat, seen, counts[w], places[w])
         until = since
+
+
+@njit(cache=True)
+def _month(coarse: Any, s: Any, now: Any, flat: Any, seen: Any) -> None:
+    """Lay the last 30 days of a histogram out."""
+    days, chunks = coarse
     clear(flat, seen)
     today = now // DAY_MINUTES
     for day in range(today + 1 - DAYS, today + 1):
         block, _ = find(days.blocks, s, day)
         if block >= 0:
             pour(flat, seen, chunks, days.head[block])
-    _read(flat, seen, counts[3], places[3])
 
 
 @njit(cache=True)

@@ -61,6 +61,28 @@ def test_windows_are_what_lies_in_them(cells: Make, drawn: list[Any]) -> None:
         assert gauge.quantiles == tuple(quantile(bins, q) for q in (0.5, 0.95, 0.99))
 
 
+moves = st.lists(
+    st.tuples(rows, st.sampled_from([0, 0, 1, 7, 29, 31, 700, 1500, -20]), st.sampled_from([None, 0, 60, 2000])),
+    max_size=8,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(moves)
+def test_readings_kept_up_equal_readings_made_anew(cells: Make, drawn: list[Any]) -> None:
+    """However time moves between readings and panes are evicted, what is kept up equals what a restored table reads."""
+    table, now = PaneTable(SliSettings()), NOW
+    for batch, minutes, ahead in drawn:
+        now += minutes
+        table.apply(cells([("a", "", "", HISTOGRAM, now + at, bin_, n) for _, at, _, bin_, n in batch]))
+        if ahead is not None:
+            table.final((now + ahead) * MINUTE_NS)
+        anew = PaneTable.load(SliSettings(), table.dump(), [])
+        kept = table.gauges(now * MINUTE_NS)
+        if ahead != 2000:  # a reading behind the horizon may still count what is gone
+            assert kept == anew.gauges(now * MINUTE_NS)
+
+
 def test_rolling_gives_one_window(cells: Make) -> None:
     """Each series once, with hits of the cap taken off good."""
     table = PaneTable(SliSettings())
