@@ -128,3 +128,21 @@ def _write_bool(buffer: Any, at: Any, value: Any) -> Any:
     for i in range(length):
         buffer[at + i] = (text >> (8 * i)) & 255
     return length
+
+
+@njit(cache=True)
+def pack_names(buffer: Any, texts: Any, used: Any) -> Any:
+    """Put the texts of the used places of the table of names behind each other: (bytes, end of each)."""
+    ends = np.empty(len(used), np.int64)
+    end = np.int64(0)
+    for i in range(len(used)):
+        end += texts[used[i], 1]
+        ends[i] = end
+    packed = np.empty(end, np.uint8)
+    end = np.int64(0)
+    for i in range(len(used)):
+        at = texts[used[i], 0]
+        for j in range(ends[i] - end):
+            packed[end + j] = buffer[at + j]
+        end = ends[i]
+    return packed, ends
