@@ -36,7 +36,11 @@ def split(body: bytes, kind: BodyType, limit: int) -> Split:
     if kind is BodyType.PROTOBUF:
         return _split(_Wire(body, _PATH), limit)
     request = orjson.loads(body)
-    path = next((path for path in _JSON_PATHS if path[0] in request), _JSON_PATHS[0])
+    path = next((path for path in _JSON_PATHS if path[0] in request), None)
+    if path is None:  # nothing of it would be kept, and nobody told
+        names = " nor ".join(repr(path[0]) for path in _JSON_PATHS)
+        msg = f"the body holds neither {names}"
+        raise UnreadableError(msg)
     return _split(_Json(request, path), limit)
 
 
@@ -115,7 +119,7 @@ class _Json:
     """A level as a JSON object; parts are texts, put together without parsing them again."""
 
     def __init__(self, value: Any, path: tuple[str, ...]) -> None:
-        listed = value.get(path[0]) if isinstance(value, dict) else None
+        listed = value.get(path[0]) or [] if isinstance(value, dict) else None  # absent and null are empty lists
         if not isinstance(listed, list):
             msg = f"the body holds no list {path[0]!r} where one belongs"
             raise UnreadableError(msg)

@@ -62,7 +62,7 @@ message_lists = st.lists(st.tuples(st.none() | st.binary(max_size=4), st.binary(
     max_messages=st.integers(1, 5),
     max_bytes=st.sampled_from([1, 100, 1 << 20]),
 )
-def test_gives_back_what_was_appended(  # noqa: PLR0913, PLR0917 - one argument a dimension of the property
+def test_gives_back_what_was_appended(
     batches: list[list[tuple[bytes | None, bytes]]],
     partitions: int,
     segment_bytes: int,
