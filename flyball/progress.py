@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -23,7 +24,11 @@ def reading(files: Sequence[Path], *, shown: bool) -> Iterator[Callable[[int, in
         yield None
         return
     columns = (TextColumn("replay"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    # a descriptor of its own, so that the bar is seen while the rest of stderr is held back
+    with (
+        os.fdopen(os.dup(2), "w") as file,
+        Progress(*columns, console=Console(file=file), transient=True) as bar,
+    ):
         task = bar.add_task("replay", total=_total(files))
         yield lambda messages, size: bar.advance(task, size + messages)  # a line end for each message
 

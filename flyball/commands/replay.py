@@ -6,6 +6,7 @@ Files are OTLP/JSON lines or length-prefixed protobuf, as the Collector's file e
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,9 +46,13 @@ def _print_records(args: argparse.Namespace) -> int:
     def emit(records: list[Outbound]) -> None:
         out.writelines(record.value + b"\n" for record in records)
 
-    summary = _replay(args, emit)
-    out.write(orjson.dumps(summary.record()) + b"\n")
-    out.flush()
+    # a reader that has had enough ends us at once, as it does any filter; raised inside the engine it would be a panic
+    before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        out.write(orjson.dumps(_replay(args, emit).record()) + b"\n")
+        out.flush()
+    finally:
+        signal.signal(signal.SIGPIPE, before)
     return 0
 
 
@@ -73,17 +78,33 @@ def _replay(args: argparse.Namespace, emit: Callable[[list[Outbound]], None]) ->
     from flyball.check import configuration
     from flyball.errors import CommandError, find_cause
     from flyball.progress import reading
+    from flyball.stderr import stderr_held_back
 
     settings = configuration(args.config)
+    for path in args.files:
+        _look_at(path)
     from flows.files import FileError
     from flows.replay import replay
     from flyball.wiring import flow_settings
 
+    def is_for_people(error: BaseException) -> bool:
+        return find_cause(error, (FileError, KeyboardInterrupt)) is not None
+
     try:
-        with reading(args.files, shown=not args.quiet) as advance:
+        with reading(args.files, shown=not args.quiet) as advance, stderr_held_back(is_for_people):
             return replay(args.files, flow_settings(settings), emit, advance)
     except Exception as error:
         told = find_cause(error, FileError)
         if told is None:
             raise
         raise CommandError(str(told)) from error
+
+
+def _look_at(path: Path) -> None:
+    """Refuse a file that is not there before anything heavy is loaded. It may be a pipe, so it is not opened."""
+    from flyball.errors import CommandError
+
+    if not path.exists() or path.is_dir():
+        found = "a directory" if path.is_dir() else "nothing"
+        msg = f"{path}: found {found}, expected a file of recorded traces"
+        raise CommandError(msg)

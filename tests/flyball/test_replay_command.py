@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from rich.console import Console
 from flows.files import FileError
 from flyball import progress
 from flyball.cli import main
+from flyball.stderr import stderr_held_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +51,8 @@ def replay(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> _Replay:
     monkeypatch.setattr(module, "replay", stand_in, raising=False)
     monkeypatch.setitem(sys.modules, "flows.replay", module)
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.jsonl").touch()
+    (tmp_path / "b.jsonl").touch()
     return stand_in
 
 
@@ -104,7 +108,7 @@ def test_the_bar_counts_what_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "a.jsonl").write_bytes(b"1234567\n" * 1000)
     out = io.StringIO()
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    monkeypatch.setattr(progress, "Console", lambda stderr: Console(file=out, force_terminal=True, width=100))
+    monkeypatch.setattr(progress, "Console", lambda file: Console(file=out, force_terminal=True, width=100))
     with progress.reading([tmp_path / "a.jsonl"], shown=True) as advance:
         assert advance is not None
         advance(1000, 7000)
@@ -119,3 +123,34 @@ def test_the_size_may_not_be_known(name: str, tmp_path: Path) -> None:
     if name != "missing.jsonl":
         (tmp_path / name).write_bytes(b"x")
     assert progress._total([tmp_path / name]) is None
+
+
+@pytest.mark.parametrize(("error", "passed_on"), [(FileError("a.jsonl: torn"), b""), (KeyError("x"), b"panic\n")])
+def test_the_backtrace_of_the_engine_is_only_for_mistakes(
+    error: Exception, passed_on: bytes, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """What the engine writes to stderr is dropped when a person is told in a line, and shown when it is a mistake."""
+
+    def fail() -> None:
+        with stderr_held_back(lambda found: isinstance(found, FileError)):
+            os.write(2, b"panic\n")
+            raise error
+
+    with pytest.raises(type(error)):
+        fail()
+    assert capfdbinary.readouterr().err == passed_on
+
+
+def test_warnings_are_passed_on(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """When all goes well nothing that was written to stderr is lost."""
+    with stderr_held_back(lambda found: True):
+        os.write(2, b"a warning\n")
+    assert capfdbinary.readouterr().err == b"a warning\n"
+
+
+@pytest.mark.parametrize("name", ["nothing", "."])
+def test_what_is_no_file_is_refused_first(name: str, replay: _Replay, capsys: pytest.CaptureFixture[str]) -> None:
+    """A path that is not there, or a folder, is told before anything is read."""
+    assert main(["replay", "a.jsonl", name]) == 1
+    assert capsys.readouterr().err.endswith("expected a file of recorded traces\n")
+    assert replay.given == ()
