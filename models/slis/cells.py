@@ -126,7 +126,10 @@ def cells_of(changes: Sequence[Changes], slis: Sequence[Sli] = ALL) -> Cells:
     for c in changes:
         names |= c.names
     cohorts = np.unique(runs["cohort_name"]).tolist()
-    return Cells(np.concatenate(cols, axis=1), names | cohort_names([c for c in cohorts if c], names))
+    return Cells(
+        np.concatenate(cols, axis=1) if len(cols) > 1 else cols[0],
+        names | cohort_names([c for c in cohorts if c], names),
+    )
 
 
 @lru_cache(maxsize=8)

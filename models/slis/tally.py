@@ -123,7 +123,7 @@ def histogram_sums(members: Any, bins: Any, weight: Any) -> Any:
 @njit(cache=True)
 def cells_from(groups: Any, sums: Any, ratios: Any, keys: Any, counts: Any, histograms: Any) -> Any:
     """Lay the sums out as int64 [7, n]: workflow, dimension, value, SLI, minute, bin, count; zero sums are left out."""
-    out = np.empty((7, sums.size + keys.size), np.int64)
+    out = np.empty((7, np.count_nonzero(sums) + np.count_nonzero(counts)), np.int64)
     n = 0
     for g in range(sums.shape[0]):
         for r in range(ratios.size):
@@ -136,7 +136,7 @@ def cells_from(groups: Any, sums: Any, ratios: Any, keys: Any, counts: Any, hist
             which, b = keys[k] // _BINS, keys[k] % _BINS - _HALF
             _lay(out, n, groups, which // histograms.size, histograms[which % histograms.size], b, counts[k])
             n += 1
-    return out[:, :n]
+    return out
 
 
 @njit(cache=True, inline="always")

@@ -15,6 +15,7 @@ from models.slis.bins import value_of
 from models.slis.cells import cells_of
 from models.slis.panes import PaneTable
 from models.slis.settings import SliSettings
+from models.spans.columns import UNKNOWN
 
 MINUTE_NS = 60 * 10**9
 ENDED = 28_334_160 * MINUTE_NS
@@ -32,6 +33,7 @@ def read(call: dict[str, int] | None = None, **fields: int) -> dict[str, Any]:
     """Count one run (and one row of calls of it) and give (total, good, p50) by SLI."""
     run = np.zeros(1, RUN)
     run["workflow"], run["started_at"], run["ended_at"] = digest_of("airline"), ENDED - 90 * 10**9, ENDED
+    run["agent_cost"] = UNKNOWN
     for field, value in fields.items():
         run[field] = value
     calls = np.zeros(1 if call else 0, CALL)
