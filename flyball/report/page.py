@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MAX_REASONS = 3
 PLAIN_WIDTH = 110
 """Columns when the output is no terminal and COLUMNS does not say."""
+LEAST_WIDTH = 100
+"""Columns below which digits would be cut off: a narrower terminal wraps the few lines that are longer than it."""
 
 _TABLES = (tables.outcomes, tables.spreads, tables.tools, tables.versions, tables.worst)
 
@@ -41,6 +43,7 @@ def print_page(collected: Collected, files: Sequence[str] = (), console: Console
     out = console or Console(highlight=False)
     if console is None and not out.is_terminal and "COLUMNS" not in os.environ:
         out.width = PLAIN_WIDTH
+    out.width = max(out.width, LEAST_WIDTH)
     out.print(page(collected, files))
 
 

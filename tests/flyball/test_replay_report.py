@@ -122,6 +122,12 @@ def test_the_page_is_short() -> None:
     assert "and 17 more reasons" in page[-2] or page[-2].endswith("…")
 
 
+def test_no_digit_is_cut_off() -> None:
+    """A narrow terminal wraps lines itself; the report never shortens a number."""
+    records = [run(1), run(2, outcome="failure", cost_usd=0.1234, workflow="a workflow of a long name"), SUMMARY]
+    assert printed(records, width=60) == printed(records, width=100)
+
+
 def test_nothing_is_said_of_nothing() -> None:
     """Without runs there are no tables and no rates, only what was read."""
     summary = SUMMARY | {"spans": 0, "duplicates": 0, "first_at": None, "last_at": None, "spans_per_s": 0.0}
