@@ -6,13 +6,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from models.digest import mix64
 from models.runs.arena import find
 from models.runs.calls import tell_calls
 from models.runs.facts import apply_cohort, apply_evaluation, apply_span
 from models.runs.index import find_slot, new_slot
+from models.runs.kernel import kernel, small
+from models.runs.names import is_read
 from models.runs.record import NEVER
 from models.runs.state import MAX_TOOLS, RULE_REMEMBER, RUN_WORDS, Head
 from models.runs.tools import add_seen, add_tool, words_needed
@@ -20,17 +21,19 @@ from models.spans.columns import Column, SpanKind
 
 _HI, _LO, _SPAN, _PARENT = (int(c) for c in (Column.TRACE_HI, Column.TRACE_LO, Column.SPAN_ID, Column.PARENT_ID))
 _START, _END, _KIND = int(Column.START), int(Column.END), int(Column.KIND)
+_ERROR_TYPE, _LABEL = int(Column.ERROR_TYPE), int(Column.LABEL)
 _RUN, _LLM, _TOOL, _EVALUATION = (int(k) for k in (SpanKind.RUN, SpanKind.LLM, SpanKind.TOOL, SpanKind.EVALUATION))
 _TOP, _NEED, _TOUCHED, _OLD, _FRESH, _NAMES = (
     int(h) for h in (Head.TOP, Head.NEED, Head.TOUCHED, Head.OLD_CALLS, Head.FRESH, Head.NAMES)
 )
+_UNREAD = int(Head.UNREAD)
 _SPANS, _DUPLICATES, _LATE, _HORIZON = (int(h) for h in (Head.SPANS, Head.DUPLICATES, Head.LATE, Head.HORIZON))
 
 NAMES_A_ROW = 16
 """Names that one row can bring, cohorts not counted."""
 
 
-@njit(cache=True)
+@kernel
 def touch(store: Any, scratch: Any, slot: Any) -> Any:
     """Note that a run may change in this batch, and how it was told before; give its place among the touched."""
     s = store.states[slot]
@@ -49,19 +52,19 @@ def touch(store: Any, scratch: Any, slot: Any) -> Any:
     return place
 
 
-@njit(cache=True)
+@kernel
 def _keep_old_calls(store: Any, scratch: Any, slot: Any, place: Any) -> None:
     """Before the first late span of a published run: write down its calls as they were told."""
     s = store.states[slot]
     if not s.published or scratch.old_first[place] >= 0:
         return
     first = store.head[_OLD]
-    last = tell_calls(store.arena, s, scratch.old_calls, first, 0, -1)
+    last = tell_calls(store.arena, s, scratch.work, scratch.old_calls, first, 0, -1)
     scratch.old_first[place], scratch.old_last[place] = first, last
     store.head[_OLD] = last
 
 
-@njit(cache=True)
+@kernel
 def _is_room(store: Any, scratch: Any, slot: Any, is_tool: Any, names: Any) -> Any:
     """Say whether one more row of this run fits everywhere; else nothing of it has been applied yet."""
     head, s = store.head, store.states[slot]
@@ -76,7 +79,7 @@ def _is_room(store: Any, scratch: Any, slot: Any, is_tool: Any, names: Any) -> A
     return True
 
 
-@njit(cache=True, inline="always")
+@small
 def _identity(cols: Any, j: Any) -> Any:
     """Give the span id; a span without one is known by its times and kind."""
     if cols[_SPAN, j] != 0:
@@ -84,7 +87,14 @@ def _identity(cols: Any, j: Any) -> Any:
     return np.int64(mix64(np.uint64(cols[_START, j]) ^ mix64(cols[_END, j] + cols[_KIND, j])) | np.uint64(1))
 
 
-@njit(cache=True)
+@kernel
+def _are_read(store: Any, cols: Any, j: Any) -> Any:
+    """Say whether the texts that matter to a tool span or an evaluation have been read."""
+    keys, flags = store.name_keys, store.name_flags
+    return is_read(keys, flags, cols[_ERROR_TYPE, j]) and is_read(keys, flags, cols[_LABEL, j])
+
+
+@kernel
 def apply_rows(
     store: Any, scratch: Any, cols: Any, rows: Any, start: Any, cohorts: Any, rules: Any, escalation: Any, task: Any
 ) -> Any:
@@ -105,6 +115,9 @@ def apply_rows(
                 head[_NEED] = 0
                 return i
             store.due[slot] = NEVER - 1
+        if kind in (_TOOL, _EVALUATION) and not _are_read(store, cols, j):
+            head[_UNREAD] = 1
+            return i
         first = last = 0
         if cohort_row.shape[0]:
             first, last = np.searchsorted(cohort_row, j), np.searchsorted(cohort_row, j, side="right")

@@ -3,23 +3,22 @@
 A map is a dense block of (key, value) pairs. Up to 16 pairs it is searched from the front (at most four cache lines); a
 larger one has a second block, an open-addressing index of positions.
 """
-# ruff: noqa: PLR0913, PLR0917 - kernels take arrays and offsets, not objects
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from models.digest import mix64
+from models.runs.kernel import kernel, small
 from models.runs.state import Head
 
 LINEAR = 16
 _TOP = int(Head.TOP)
 
 
-@njit(cache=True, inline="always")
+@small
 def next_room(room: Any, first: Any) -> Any:
     """Give the next size of a block: first, then 2, 3, 4, 6, 8, 12, 16 ... so that at most a third is unused."""
     if room == 0:
@@ -29,7 +28,7 @@ def next_room(room: Any, first: Any) -> Any:
     return room + room // 3
 
 
-@njit(cache=True, inline="always")
+@small
 def index_words(room: Any) -> Any:
     """Give the words of the index of a map of `room` pairs: a power of two, at most half full; 0: searched without."""
     if room <= LINEAR:
@@ -40,7 +39,7 @@ def index_words(room: Any) -> Any:
     return size
 
 
-@njit(cache=True, inline="always")
+@small
 def take(head: Any, words: Any) -> Any:
     """Take a block; the caller has made sure of the room."""
     at = head[_TOP]
@@ -48,7 +47,7 @@ def take(head: Any, words: Any) -> Any:
     return at
 
 
-@njit(cache=True)
+@kernel
 def moved(arena: Any, head: Any, at: Any, used: Any, words: Any) -> Any:
     """Take a block of `words` and copy the `used` words at `at` into it."""
     to = take(head, words)
@@ -57,7 +56,7 @@ def moved(arena: Any, head: Any, at: Any, used: Any, words: Any) -> Any:
     return to
 
 
-@njit(cache=True)
+@kernel
 def find(arena: Any, at: Any, n: Any, room: Any, index_at: Any, key: Any) -> Any:
     """Give the position of `key` in a map, or -1."""
     if room <= LINEAR:
@@ -76,7 +75,7 @@ def find(arena: Any, at: Any, n: Any, room: Any, index_at: Any, key: Any) -> Any
         place = (place + 1) & mask
 
 
-@njit(cache=True)
+@kernel
 def index_one(arena: Any, at: Any, room: Any, index_at: Any, position: Any) -> None:
     """Enter the pair at `position` into the index, if the map has one."""
     if room <= LINEAR:
@@ -88,7 +87,7 @@ def index_one(arena: Any, at: Any, room: Any, index_at: Any, position: Any) -> N
     arena[index_at + place] = position + 1
 
 
-@njit(cache=True)
+@kernel
 def index_all(arena: Any, at: Any, n: Any, room: Any, index_at: Any) -> None:
     """Build the index anew."""
     for k in range(index_words(room)):

@@ -1,14 +1,13 @@
 """What is published of a run: a pure function of its facts, the watermark and what is expected, never of order."""
-# ruff: noqa: PLR0913, PLR0917 - compiled kernels over flat arrays
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from models.runs.calls import derive_calls
+from models.runs.kernel import kernel, small
 from models.runs.record import NEVER, ClosedBy, Life, OutcomeFrom
 from models.runs.state import (
     RULE_GRACE,
@@ -29,19 +28,19 @@ _ERROR = int(SpanStatus.ERROR)
 _KEPT, _NOT_AGENT = int(Head.KEPT), int(Head.NOT_AGENT)
 
 
-@njit(cache=True, inline="always")
+@small
 def idle_close(s: Any, rules: Any) -> Any:
     """Give the event time at which a run without a root closes."""
     return min(s.last_end + rules[RULE_IDLE], s.first_start + rules[RULE_MAX_AGE])
 
 
-@njit(cache=True)
+@kernel
 def _is_agentic(s: Any) -> Any:
     """Say whether any span was an agent's; ordinary traces are no runs."""
     return s.agent_start != NEVER or s.llm_calls + s.tools_n + s.guarded + s.approvals > 0
 
 
-@njit(cache=True)
+@kernel
 def since(names: Any, times: Any, name: Any) -> Any:
     """Give the event time since which a workflow or service is evaluated; NEVER: it is not. `names` is sorted."""
     at = np.searchsorted(names, name)
@@ -50,13 +49,13 @@ def since(names: Any, times: Any, name: Any) -> Any:
     return NEVER
 
 
-@njit(cache=True)
+@kernel
 def _is_expected(s: Any, rules: Any, names: Any, times: Any) -> Any:
     first = min(since(names, times, s.workflow), since(names, times, s.service))
     return first != NEVER and first <= s.closed_at + rules[RULE_GRACE]
 
 
-@njit(cache=True)
+@kernel
 def _derive_outcome(s: Any, rules: Any, names: Any, times: Any, watermark: Any) -> None:
     s.life = _SETTLED
     if s.outcome_said != 0:
@@ -79,8 +78,8 @@ def _derive_outcome(s: Any, rules: Any, names: Any, times: Any, watermark: Any) 
         s.task = 0 if s.outcome == _PENDING else s.outcome
 
 
-@njit(cache=True)
-def _derive_closed(store: Any, s: Any, rules: Any, names: Any, times: Any, watermark: Any) -> None:
+@kernel
+def _derive_closed(store: Any, work: Any, s: Any, rules: Any, names: Any, times: Any, watermark: Any) -> None:
     rooted = s.root_start != NEVER
     s.closed_by = _ROOT if rooted else _IDLE
     s.closed_at = s.root_end if rooted else idle_close(s, rules)
@@ -91,11 +90,11 @@ def _derive_closed(store: Any, s: Any, rules: Any, names: Any, times: Any, water
     if s.workflow == 0:
         s.workflow = s.agent if s.agent != 0 else s.service
     _derive_outcome(s, rules, names, times, watermark)
-    derive_calls(store.arena, s)
+    derive_calls(store.arena, s, work)
     s.escalated = s.handoffs > 0
 
 
-@njit(cache=True)
+@kernel
 def _next_due(s: Any, rules: Any) -> Any:
     if s.life == _OPEN:
         return idle_close(s, rules)
@@ -104,13 +103,13 @@ def _next_due(s: Any, rules: Any) -> Any:
     return s.closed_at + (rules[RULE_REMEMBER_OTHER] if s.foreign else rules[RULE_REMEMBER])
 
 
-@njit(cache=True)
-def derive(store: Any, slot: Any, rules: Any, names: Any, times: Any, watermark: Any) -> None:
+@kernel
+def derive(store: Any, work: Any, slot: Any, rules: Any, names: Any, times: Any, watermark: Any) -> None:
     """Bring a touched run up to date: whether it is closed, what its outcome is, when to look at it again."""
     s = store.states[slot]
     if s.spans > 0:
         if s.life != _OPEN or s.root_start != NEVER or watermark >= idle_close(s, rules):
-            _derive_closed(store, s, rules, names, times, watermark)
+            _derive_closed(store, work, s, rules, names, times, watermark)
             foreign = not _is_agentic(s)
             store.head[_NOT_AGENT] += np.int64(foreign) - s.foreign
             s.foreign = foreign

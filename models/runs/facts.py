@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
+import numpy as np
 
+from models.runs.kernel import kernel, small
 from models.runs.names import has_flag, keep_text
 from models.runs.policy import GOOD_SCORE
 from models.runs.record import DIMENSIONS, MAX_COHORTS
@@ -25,13 +26,13 @@ _SUCCESS, _FAILURE, _ESCALATED = int(Outcome.SUCCESS), int(Outcome.FAILURE), int
 _ALLOW, _BLOCK = int(Decision.ALLOW), int(Decision.BLOCK)
 _DROPPED = int(Head.COHORTS_DROPPED)
 
-_PLAIN = tuple(int(Column[name.upper()]) for name in DIMENSIONS[2:])
+_PLAIN = np.array([int(Column[name.upper()]) for name in DIMENSIONS[2:]])
 """Columns of the dimensions after workflow and agent, which have rules of their own."""
-_KEPT = tuple(int(name not in {"prompt", "toolset", "variant"}) for name in DIMENSIONS[2:])
+_KEPT = np.array([name not in {"prompt", "toolset", "variant"} for name in DIMENSIONS[2:]])
 """1 where the text is printed or grouped by, so it must be kept."""
 
 
-@njit(cache=True)
+@kernel
 def apply_names(store: Any, fresh: Any, slot: Any, cols: Any, j: Any) -> None:
     """Take the names by rank (parentless 3, run span 2, other 1), then by the larger digest."""
     s = store.states[slot]
@@ -59,7 +60,7 @@ def apply_names(store: Any, fresh: Any, slot: Any, cols: Any, j: Any) -> None:
                     keep_text(store, fresh, said)
 
 
-@njit(cache=True)
+@kernel
 def apply_cohort(store: Any, fresh: Any, slot: Any, name: Any, value: Any) -> None:
     """Keep the cohorts with the smallest name digests; of two values of one cohort the larger digest."""
     s = store.states[slot]
@@ -86,12 +87,12 @@ def apply_cohort(store: Any, fresh: Any, slot: Any, name: Any, value: Any) -> No
     keep_text(store, fresh, value)
 
 
-@njit(cache=True, inline="always")
+@small
 def _known(number: Any) -> Any:
     return number if number != UNKNOWN else 0
 
 
-@njit(cache=True)
+@kernel
 def _is_first_agent(s: Any, cols: Any, j: Any) -> Any:
     """Compare by start, then the longer, then by every fact that is kept, so that ties cannot depend on order."""
     if cols[_START, j] != s.agent_start:
@@ -109,7 +110,7 @@ def _is_first_agent(s: Any, cols: Any, j: Any) -> Any:
     return cols[_COST, j] > s.agent_cost
 
 
-@njit(cache=True)
+@kernel
 def _apply_run_span(store: Any, fresh: Any, s: Any, cols: Any, j: Any) -> None:
     if not _is_first_agent(s, cols, j):
         return
@@ -121,7 +122,7 @@ def _apply_run_span(store: Any, fresh: Any, s: Any, cols: Any, j: Any) -> None:
     keep_text(store, fresh, s.first_agent)
 
 
-@njit(cache=True)
+@kernel
 def _apply_root(s: Any, cols: Any, j: Any) -> None:
     start, end, status = cols[_START, j], cols[_END, j], cols[_STATUS, j]
     if start > s.root_start or (start == s.root_start and end < s.root_end):
@@ -131,7 +132,7 @@ def _apply_root(s: Any, cols: Any, j: Any) -> None:
     s.root_start, s.root_end, s.root_status = start, end, status
 
 
-@njit(cache=True)
+@kernel
 def _apply_llm(s: Any, cols: Any, j: Any) -> None:
     s.llm_calls += 1
     s.input_tokens += _known(cols[_INPUT, j])
@@ -143,7 +144,7 @@ def _apply_llm(s: Any, cols: Any, j: Any) -> None:
     s.unpriced += priced == _UNPRICED
 
 
-@njit(cache=True)
+@kernel
 def _apply_outcome(s: Any, cols: Any, j: Any) -> None:
     """Take an outcome by rank; of equal rank the worse one (success < failure < escalated)."""
     outcome = cols[_OUTCOME, j]
@@ -156,7 +157,7 @@ def _apply_outcome(s: Any, cols: Any, j: Any) -> None:
         s.outcome_said = outcome
 
 
-@njit(cache=True)
+@kernel
 def apply_span(store: Any, fresh: Any, slot: Any, cols: Any, j: Any) -> None:
     """Apply all but the tool call of a span that is seen for the first time."""
     s = store.states[slot]
@@ -181,7 +182,7 @@ def apply_span(store: Any, fresh: Any, slot: Any, cols: Any, j: Any) -> None:
     _apply_outcome(s, cols, j)
 
 
-@njit(cache=True)
+@kernel
 def apply_evaluation(store: Any, s: Any, cols: Any, j: Any, task_success: Any) -> None:
     """Apply a score: `task_success` decides the outcome (the latest; at equal times failure), others are feedback."""
     score, label = cols[_SCORE, j], cols[_LABEL, j]

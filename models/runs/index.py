@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from models.runs.kernel import allocating, kernel, small
 from models.runs.record import NEVER
 from models.runs.shards import trace_hash
 from models.runs.state import Head
@@ -15,13 +15,13 @@ _FREE, _ROWS, _ALIVE = int(Head.FREE), int(Head.ROWS), int(Head.ALIVE)
 _FINGER = np.uint64(0x7FFFFFFF)
 
 
-@njit(cache=True, inline="always")
+@small
 def fingerprint(hi: Any, lo: Any) -> Any:
     """Give 31 bits of the trace's hash that the shard number does not use."""
     return np.int64((trace_hash(hi, lo) >> np.uint64(8)) & _FINGER)
 
 
-@njit(cache=True)
+@kernel
 def find_slot(store: Any, hi: Any, lo: Any) -> Any:
     """Give the slot of a trace, or -1."""
     finger = fingerprint(hi, lo)
@@ -38,7 +38,7 @@ def find_slot(store: Any, hi: Any, lo: Any) -> Any:
         place = (place + 1) & mask
 
 
-@njit(cache=True)
+@kernel
 def enter(index: Any, finger: Any, slot: Any) -> None:
     """Enter a slot; there is room and the trace is not in the index."""
     mask = index.shape[0] - 1
@@ -48,7 +48,7 @@ def enter(index: Any, finger: Any, slot: Any) -> None:
     index[place] = (finger << 32) | (slot + 1)
 
 
-@njit(cache=True)
+@kernel
 def new_slot(store: Any, hi: Any, lo: Any) -> Any:
     """Take a slot for a new trace, all zero; -1: no slot is free or the index is full, make room first."""
     head = store.head
@@ -74,7 +74,7 @@ def new_slot(store: Any, hi: Any, lo: Any) -> Any:
     return slot
 
 
-@njit(cache=True)
+@kernel
 def drop_slot(store: Any, slot: Any) -> None:
     """Forget the trace of a slot: shifts what follows in the index back, so that no tombstones gather."""
     index, mask = store.traces, store.traces.shape[0] - 1
@@ -99,7 +99,7 @@ def drop_slot(store: Any, slot: Any) -> None:
     store.dirty[slot] = 0
 
 
-@njit(cache=True)
+@allocating
 def rebuilt(old: Any, size: Any) -> Any:
     """Give the index with `size` places, a power of two."""
     index = np.zeros(size, np.int64)

@@ -5,8 +5,6 @@ entries in use), forgotten trace ids, names (digests, lengths, UTF-8), expectati
 All integers little-endian.
 """
 
-# ruff: noqa: PLR0913, PLR0917 - compiled kernels over flat arrays
-
 from __future__ import annotations
 
 import struct
@@ -14,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
 from models.runs.arena import index_all, index_words, take
 from models.runs.index import drop_slot, find_slot, new_slot
+from models.runs.kernel import allocating, kernel
 from models.runs.record import NEVER
 from models.runs.room import more_slots, more_words
 from models.runs.state import MAX_TOOLS, SEEN_WORDS, STATE, TALLY_WORDS, TOOL_WORDS, Head, Store
@@ -47,14 +45,14 @@ class Part:
     expectations: Expected | None
 
 
-@njit(cache=True)
+@kernel
 def _used(s: Any) -> Any:
     """Give the words of the entries in use of the blocks of a run."""
     tools = TOOL_WORDS * min(s.tools_n, MAX_TOOLS)
     return SEEN_WORDS * (s.seen_n + s.made_n) + tools + TALLY_WORDS * s.tally_n
 
 
-@njit(cache=True)
+@allocating
 def _gather(states: Any, arena: Any, slots: Any) -> Any:
     total = 0
     for slot in slots:
@@ -150,7 +148,7 @@ def unpack(raw: bytes) -> Part:
     return part
 
 
-@njit(cache=True)
+@kernel
 def _rooms(states: Any) -> Any:
     """Give the words of the blocks of these rows."""
     total = 0
@@ -161,7 +159,7 @@ def _rooms(states: Any) -> Any:
     return total
 
 
-@njit(cache=True)
+@kernel
 def _put(store: Any, blocks: Any, n: Any, used: Any, words: Any) -> Any:
     at = take(store.head, words)
     for k in range(used):
@@ -169,7 +167,7 @@ def _put(store: Any, blocks: Any, n: Any, used: Any, words: Any) -> Any:
     return at
 
 
-@njit(cache=True)
+@kernel
 def _absorb(store: Any, states: Any, words: Any, due: Any, blocks: Any, gone: Any) -> None:
     for k in range(gone.shape[0]):
         slot = find_slot(store, gone[k, 0], gone[k, 1])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from models.runs.apply import touch
 from models.runs.index import drop_slot
+from models.runs.kernel import allocating, kernel
 from models.runs.record import NEVER, Life
 from models.runs.state import Head
 
@@ -16,7 +16,7 @@ _HORIZON, _FORGOTTEN, _KEPT, _NOT_AGENT = (int(h) for h in (Head.HORIZON, Head.F
 _OPEN, _SETTLED = int(Life.OPEN), int(Life.SETTLED)
 
 
-@njit(cache=True)
+@allocating
 def due_slots(due: Any, rows: Any, watermark: Any) -> Any:
     """Give the slots whose time has come, one pass over contiguous memory."""
     count = 0
@@ -33,7 +33,7 @@ def due_slots(due: Any, rows: Any, watermark: Any) -> Any:
     return slots
 
 
-@njit(cache=True)
+@kernel
 def touch_due(store: Any, scratch: Any, slots: Any) -> None:
     """Touch the due runs that must be derived anew: open ones, and those that wait for an evaluation."""
     for k in range(slots.shape[0]):
@@ -42,7 +42,7 @@ def touch_due(store: Any, scratch: Any, slots: Any) -> None:
             touch(store, scratch, slots[k])
 
 
-@njit(cache=True)
+@kernel
 def touch_open(store: Any, scratch: Any) -> None:
     """Touch every run that is not settled."""
     for slot in range(store.head[0]):
@@ -51,14 +51,14 @@ def touch_open(store: Any, scratch: Any) -> None:
             touch(store, scratch, slot)
 
 
-@njit(cache=True)
+@kernel
 def touch_all(store: Any, scratch: Any, slots: Any) -> None:
     """Touch these runs."""
     for k in range(slots.shape[0]):
         touch(store, scratch, slots[k])
 
 
-@njit(cache=True)
+@kernel
 def forget(store: Any, slots: Any, watermark: Any, gone: Any, early: Any) -> Any:
     """Forget those of `slots` that are settled or only scored, and due or `early`; fill `gone` [k, 2], count them."""
     n = 0

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from models.digest import mix64
-from models.runs.state import NAME_TEXT, Head
+from models.runs.kernel import allocating, kernel, small
+from models.runs.state import NAME_READ, NAME_TEXT, Head
 
 _FRESH, _NAMES = int(Head.FRESH), int(Head.NAMES)
-_TEXT = np.uint8(NAME_TEXT)
+_TEXT, _READ = np.uint8(NAME_TEXT), np.uint8(NAME_READ)
 
 
-@njit(cache=True)
+@kernel
 def name_place(keys: Any, digest: Any) -> Any:
     """Give the place of a digest in the table, or the free place where it belongs."""
     mask = keys.shape[0] - 1
@@ -24,7 +24,7 @@ def name_place(keys: Any, digest: Any) -> Any:
     return place
 
 
-@njit(cache=True)
+@kernel
 def flag_name(keys: Any, flags: Any, head: Any, digest: Any, flag: Any) -> None:
     """Add a flag to a name; the caller has made sure of the room."""
     place = name_place(keys, digest)
@@ -34,7 +34,7 @@ def flag_name(keys: Any, flags: Any, head: Any, digest: Any, flag: Any) -> None:
     flags[place] |= np.uint8(flag)
 
 
-@njit(cache=True, inline="always")
+@small
 def has_flag(keys: Any, flags: Any, digest: Any, flag: Any) -> Any:
     """Say whether a name has a flag; absent names have none."""
     if digest == 0:
@@ -42,7 +42,13 @@ def has_flag(keys: Any, flags: Any, digest: Any, flag: Any) -> Any:
     return flags[name_place(keys, digest)] & flag != 0
 
 
-@njit(cache=True)
+@kernel
+def is_read(keys: Any, flags: Any, digest: Any) -> Any:
+    """Say whether the meaning of a name is known; of an absent one it is."""
+    return digest == 0 or flags[name_place(keys, digest)] & _READ != 0
+
+
+@kernel
 def keep_text(store: Any, fresh: Any, digest: Any) -> None:
     """Note that a run took this name: its text must be kept. New ones are listed in `fresh`."""
     if digest == 0:
@@ -58,7 +64,7 @@ def keep_text(store: Any, fresh: Any, digest: Any) -> None:
     store.head[_FRESH] += 1
 
 
-@njit(cache=True)
+@allocating
 def entered(keys: Any, flags: Any, size: Any) -> Any:
     """Give the table with `size` places, a power of two."""
     new_keys = np.zeros(size, np.int64)

@@ -1,16 +1,15 @@
 """From touched runs to Changes: how each was told before, how it is now, and what follows from the difference."""
-# ruff: noqa: PLR0913, PLR0917 - compiled kernels over flat arrays
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
-from models.runs.calls import tell_calls
+from models.runs.calls import WORK, tell_calls
 from models.runs.changes import CALL
 from models.runs.derive import derive, since
+from models.runs.kernel import kernel
 from models.runs.names import name_place
 from models.runs.record import DIMENSIONS, MAX_COHORTS, RUN, ClosedBy
 from models.runs.state import COHORTS_AT, MAX_TOOLS, NAMES_AT, RULE_REVISION, RUN_WORDS, Head
@@ -42,14 +41,15 @@ class Scratch(NamedTuple):
     old_calls: NDArray[np.void]  # CALL, negative
     fresh: NDArray[np.int64]
     learnt: NDArray[np.int64]  # [place, (workflow, event time)]
+    work: NDArray[np.int64]  # of `models.runs.calls`
 
 
-@njit(cache=True)
-def derive_touched(store: Any, scratch: Any, first: Any, rules: Any, names: Any, times: Any, watermark: Any) -> None:
-    """Derive the touched runs from place `first` on, and note what they tell of evaluated workflows."""
-    for place in range(first, store.head[_TOUCHED]):
+@kernel
+def derive_touched(store: Any, scratch: Any, rules: Any, names: Any, times: Any, watermark: Any) -> None:
+    """Derive the touched runs and note what they tell of evaluated workflows."""
+    for place in range(store.head[_TOUCHED]):
         slot = scratch.touched[place]
-        derive(store, slot, rules, names, times, watermark)
+        derive(store, scratch.work, slot, rules, names, times, watermark)
         s, b = store.states[slot], scratch.before[place]
         if not s.published or s.evaluated == 0:
             continue
@@ -62,7 +62,7 @@ def derive_touched(store: Any, scratch: Any, first: Any, rules: Any, names: Any,
             store.head[_LEARNT] = at + 1
 
 
-@njit(cache=True)
+@kernel
 def _is_same_record(a: Any, b: Any) -> Any:
     """Compare what a run record prints."""
     return (
@@ -93,7 +93,7 @@ def _is_same_record(a: Any, b: Any) -> Any:
     )
 
 
-@njit(cache=True)
+@kernel
 def _is_same(store: Any, scratch: Any, slot: Any, place: Any) -> Any:
     differ = 0
     for k in range(RUN_WORDS):
@@ -101,7 +101,7 @@ def _is_same(store: Any, scratch: Any, slot: Any, place: Any) -> Any:
     return differ == 0
 
 
-@njit(cache=True)
+@kernel
 def _count(store: Any, s: Any, b: Any, was: Any) -> None:
     """Keep the counters: they are sums of weights too."""
     head = store.head
@@ -114,7 +114,7 @@ def _count(store: Any, s: Any, b: Any, was: Any) -> None:
         head[_UNPRICED] -= b.unpriced > 0
 
 
-@njit(cache=True)
+@kernel
 def decide(store: Any, scratch: Any) -> Any:
     """Choose what to do for each touched run, end its touch; count the run, call (at most) and record rows."""
     runs = calls = records = 0
@@ -141,7 +141,16 @@ def decide(store: Any, scratch: Any) -> Any:
     return runs, calls, records
 
 
-@njit(cache=True)
+@kernel
+def settle(store: Any, scratch: Any, rules: Any, names: Any, times: Any, watermark: Any, pending: Any) -> Any:
+    """Derive and decide in one call, unless expectations are `pending` or have changed: then no runs, -1."""
+    derive_touched(store, scratch, rules, names, times, watermark)
+    if pending or store.head[_LEARNT] or store.head[_RELEARN]:
+        return -1, 0, 0
+    return decide(store, scratch)
+
+
+@kernel
 def _tell_name(store: Any, names: Any, n: Any, digest: Any) -> Any:
     if digest == 0:
         return n
@@ -153,7 +162,7 @@ def _tell_name(store: Any, names: Any, n: Any, digest: Any) -> Any:
     return n + 1
 
 
-@njit(cache=True)
+@kernel
 def _tell_names(store: Any, words: Any, k: Any, names: Any, n: Any) -> Any:
     for d in range(PRINTED):
         n = _tell_name(store, names, n, words[k, NAMES_AT + d])
@@ -162,13 +171,13 @@ def _tell_names(store: Any, words: Any, k: Any, names: Any, n: Any) -> Any:
     return n
 
 
-@njit(cache=True)
+@kernel
 def _copy(to: Any, k: Any, words: Any, row: Any) -> None:
     for w in range(RUN_WORDS):
         to[k, w] = words[row, w]
 
 
-@njit(cache=True)
+@kernel
 def emit(store: Any, scratch: Any, rules: Any, out: Any) -> Any:
     """Write what `decide` chose; give the numbers of call rows and names. Run and record rows are filled exactly."""
     runs, weight, calls, records, names = out
@@ -197,7 +206,7 @@ def emit(store: Any, scratch: Any, rules: Any, out: Any) -> Any:
             n_names = _tell_names(store, runs, n_runs, names, n_names)
             weight[n_runs] = 1
             if not action & _RETRACT or scratch.old_first[place] >= 0:
-                n_calls = tell_calls(store.arena, s, calls, n_calls, n_runs, 1)
+                n_calls = tell_calls(store.arena, s, scratch.work, calls, n_calls, n_runs, 1)
             n_runs += 1
     for k in range(n_calls):
         n_names = _tell_name(store, names, n_names, calls[k].tool)
@@ -220,6 +229,7 @@ def new_scratch(runs: int, old_calls: int = 512, fresh: int = 256) -> Scratch:
         np.empty(old_calls, CALL),
         np.empty(fresh, np.int64),
         places[3:].reshape(runs, 2),
+        np.empty(WORK, np.int64),
     )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from models.runs.arena import index_words
 from models.runs.index import rebuilt
+from models.runs.kernel import kernel
 from models.runs.names import entered
 from models.runs.record import NEVER
 from models.runs.state import SEEN_WORDS, TALLY_WORDS, TOOL_WORDS, Head, Store, rows_like, words_of
@@ -22,7 +22,7 @@ ARENA_GROWTH = 1.25
 """Of the words in use, whenever the arena is compacted: copying costs four words for each word taken."""
 
 
-@njit(cache=True)
+@kernel
 def live_words(states: Any, due: Any, rows: Any) -> Any:
     """Count the words of all blocks in use."""
     total = 0
@@ -35,14 +35,14 @@ def live_words(states: Any, due: Any, rows: Any) -> Any:
     return total
 
 
-@njit(cache=True)
+@kernel
 def _move(old: Any, new: Any, at: Any, words: Any, top: Any) -> Any:
     for k in range(words):
         new[top + k] = old[at + k]
     return top + words
 
 
-@njit(cache=True)
+@kernel
 def compact(states: Any, due: Any, rows: Any, old: Any, new: Any) -> Any:
     """Copy all blocks in use to the front of `new`, in order of slots; give the first free word."""
     top = 0
@@ -77,7 +77,7 @@ def more_slots(store: Store, slots: int = 1) -> Store:
         store = store._replace(traces=rebuilt(store.traces, size))
     if alive <= capacity and (store.head[Head.FREE] or store.head[_ROWS] < capacity):
         return store
-    capacity = max(alive + 16, int(capacity * SLOT_GROWTH) + 16)
+    capacity = max(alive + 16, int(capacity * SLOT_GROWTH) + 48)
     states = rows_like(capacity, store.states)
     due, dirty = np.full(capacity, NEVER, np.int64), np.zeros(capacity, np.uint8)
     due[: len(store.due)], dirty[: len(store.dirty)] = store.due, store.dirty

@@ -70,8 +70,8 @@ RULE_IDLE, RULE_MAX_AGE, RULE_REMEMBER, RULE_GRACE, RULE_REMEMBER_OTHER, RULE_UN
 
 FLAG_ERROR, FLAG_TIMEOUT, FLAG_ESCALATION = 1, 2, 4
 
-NAME_TEXT, NAME_TIMEOUT, NAME_GOOD = 1, 2, 4
-"""What is known of a name digest: its text is kept; as an error type it is a time-out; as a label it is good."""
+NAME_TEXT, NAME_READ, NAME_TIMEOUT, NAME_GOOD = 1, 2, 4, 8
+"""What is known of a name: its text is kept; it was read as error type and label: a time-out, a good label."""
 
 
 class Head(IntEnum):
@@ -83,12 +83,11 @@ class Head(IntEnum):
     KEPT = 3  # closed, or only scored so far
     TOP = 4  # first free word of the arena
     NEED = 5  # words that the next row needs
-    TOUCHED = 6
-    OLD_CALLS = 7
-    FRESH = 8  # names whose text must be fetched
-    NAMES = 9  # entries of the name table
-    STAMP = 10
-    HORIZON = 11  # newest `closed_at` of what was forgotten
+    NAMES = 6  # entries of the name table
+    STAMP = 7
+    HORIZON = 8  # newest `closed_at` of what was forgotten
+    WATERMARK = 9
+    SCANNED = 10  # watermark of the last scan of `due`
     SPANS = 12
     DUPLICATES = 13
     LATE = 14
@@ -98,10 +97,17 @@ class Head(IntEnum):
     CLOSED_IDLE = 18
     UNPRICED = 19
     NOT_AGENT = 20
-    LEARNT = 21
-    WATERMARK = 22
-    SCANNED = 23  # watermark of the last scan of `due`
-    RELEARN = 24  # 1: an evaluated run changed its workflow or time
+    # of the batch; 0 at its start
+    TOUCHED = 24
+    OLD_CALLS = 25
+    FRESH = 26  # names whose text must be fetched, see `Scratch.fresh`
+    LEARNT = 27
+    UNREAD = 29  # 1: stopped at a row whose error type or label must be read
+    RELEARN = 28  # 1: an evaluated run changed its workflow or time
+
+
+HEAD = 32
+"""Length of the head; the last 8 are of the batch."""
 
 
 class Store(NamedTuple):
@@ -135,7 +141,7 @@ def words_of(states: NDArray[np.void]) -> NDArray[np.int64]:
 def new_store() -> Store:
     """Give an empty shard."""
     states = rows_like(64)
-    head = np.zeros(len(Head), np.int64)
+    head = np.zeros(HEAD, np.int64)
     head[Head.HORIZON] = head[Head.WATERMARK] = head[Head.SCANNED] = -NEVER
     return Store(
         states,

@@ -12,11 +12,12 @@ from models.runs.apply import NAMES_A_ROW, apply_rows
 from models.runs.changes import CALL, Changes
 from models.runs.expectations import Expectations
 from models.runs.life import due_slots, forget, touch_all, touch_due, touch_open
-from models.runs.publish import Scratch, decide, derive_touched, emit, more_runs, new_scratch
+from models.runs.publish import Scratch, decide, derive_touched, emit, more_runs, new_scratch, settle
 from models.runs.record import DIMENSIONS, NEVER, RUN, Life
 from models.runs.room import more_names, more_slots, more_words
 from models.runs.state import NAMES_AT, RUN_WORDS, Head, new_store
 from models.runs.texts import Texts
+from models.spans.columns import Column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,8 +31,11 @@ if TYPE_CHECKING:
 _SECOND = 1_000_000_000
 _TASK_SUCCESS = digest_of("task_success")
 _DRAINED = NEVER - 1
+_BATCH, _KEPT, _WATERMARK, _SCANNED = (int(h) for h in (Head.TOUCHED, Head.KEPT, Head.WATERMARK, Head.SCANNED))
 _AT_WORKFLOW, _AT_SERVICE = NAMES_AT, NAMES_AT + DIMENSIONS.index("service")
 _KEEP_AFTER_EVICTION = 0.95
+_USUAL = 512
+"""Touched runs of a batch up to which the scratch is kept."""
 
 
 class RunTable:
@@ -49,6 +53,7 @@ class RunTable:
         self._rules = policy.rules(generation)
         self._escalation = policy.escalation_digests()
         self._gone: list[NDArray[np.int64]] = []
+        self._scratch = new_scratch(0)
 
     # what comes in
 
@@ -60,8 +65,7 @@ class RunTable:
         """
         chosen = np.arange(*rows.indices(len(spans)), dtype=np.int64) if isinstance(rows, slice) else rows
         due = self._due(watermark_ns)
-        scratch = new_scratch(len(chosen) + len(due))
-        self._begin()
+        scratch = self._begin(len(chosen) + len(due))
         scratch = self._apply(spans, chosen, scratch)
         return self._finish(scratch, due)
 
@@ -70,13 +74,11 @@ class RunTable:
         due = self._due(watermark_ns)
         if not len(due) and not self.expectations.changed:
             return Changes.none()
-        self._begin()
-        return self._finish(new_scratch(len(due)), due)
+        return self._finish(self._begin(len(due)), due)
 
     def drain(self) -> Changes:
         """End of input: every open run closes by idle, what waits settles by the policy. Nothing is forgotten."""
-        self._begin()
-        scratch = new_scratch(int(self.store.head[Head.ALIVE]))
+        scratch = self._begin(int(self.store.head[Head.ALIVE]))
         touch_open(self.store, scratch)
         return self._publish(scratch, _DRAINED)
 
@@ -158,21 +160,26 @@ class RunTable:
 
     # inside
 
-    def _begin(self) -> None:
-        head = self.store.head
-        head[Head.TOUCHED] = head[Head.OLD_CALLS] = head[Head.FRESH] = head[Head.LEARNT] = head[Head.RELEARN] = 0
+    def _begin(self, runs: int) -> Scratch:
+        """Start a batch of up to so many touched runs; a scratch of usual size is used again."""
+        self.store.head[_BATCH:] = 0
+        if runs > len(self._scratch.touched):
+            scratch = new_scratch(max(256, runs))
+            if runs > _USUAL:
+                return scratch
+            self._scratch = scratch
+        return self._scratch
 
     def _due(self, watermark: int) -> NDArray[np.int64]:
         head = self.store.head
-        head[Head.WATERMARK] = max(watermark, int(head[Head.WATERMARK]))
-        if watermark < int(head[Head.SCANNED]) + _SECOND:
+        head[_WATERMARK] = max(watermark, int(head[_WATERMARK]))
+        if watermark < int(head[_SCANNED]) + _SECOND:
             return np.empty(0, np.int64)
-        head[Head.SCANNED] = watermark
+        head[_SCANNED] = watermark
         slots: NDArray[np.int64] = due_slots(self.store.due, head[Head.ROWS], watermark)
         return slots
 
     def _apply(self, spans: Spans, rows: NDArray[np.int64], scratch: Scratch) -> Scratch:
-        self.store = self.texts.decide(self.store, spans, rows)
         cohorts = (spans.cohorts.row, spans.cohorts.name, spans.cohorts.value)
         done, task = 0, _TASK_SUCCESS
         while True:
@@ -180,7 +187,13 @@ class RunTable:
             self.texts.fetch(self.store, scratch.fresh, spans.names)
             if done == len(rows):
                 return scratch
-            scratch = self._make_room(scratch, len(cohorts[0]))
+            if self.store.head[Head.UNREAD]:
+                self.store.head[Head.UNREAD] = 0
+                row = spans.cols[:, rows[done]]
+                digests = [int(row[Column.ERROR_TYPE]), int(row[Column.LABEL])]
+                self.store = self.texts.read(self.store, digests, spans.names)
+            else:
+                scratch = self._make_room(scratch, len(cohorts[0]))
 
     def _make_room(self, scratch: Scratch, cohorts: int) -> Scratch:
         """Whatever was short, after this the next row fits."""
@@ -199,19 +212,22 @@ class RunTable:
 
     def _finish(self, scratch: Scratch, due: NDArray[np.int64]) -> Changes:
         touch_due(self.store, scratch, due)
-        changes = self._publish(scratch, int(self.store.head[Head.WATERMARK]))
+        changes = self._publish(scratch, int(self.store.head[_WATERMARK]))
         if len(due):
             self._forget(due, early=False)
-        excess = int(self.store.head[Head.KEPT]) - self.policy.remember_max
-        if excess > 0:
+        if self.store.head[_KEPT] > self.policy.remember_max:
             self._forget(self._oldest(), early=True)
         self.store = self.texts.sweep(self.store)
         return changes
 
     def _publish(self, scratch: Scratch, watermark: int) -> Changes:
-        self._derive(scratch, 0, watermark)
-        scratch = self._revisit(scratch, watermark)
-        n_runs, n_calls, n_records = decide(self.store, scratch)
+        known, store = self.expectations, self.store
+        sizes = settle(store, scratch, self._rules, known.names, known.times, watermark, known.changed)
+        if sizes[0] < 0:
+            self._learn(scratch)
+            scratch = self._revisit(scratch, watermark)
+            sizes = decide(store, scratch)
+        n_runs, n_calls, n_records = sizes
         if n_runs + n_records == 0:
             return Changes.none()
         runs, weight, records = np.empty(n_runs, RUN), np.empty(n_runs, np.int64), np.empty(n_records, RUN)
@@ -222,10 +238,9 @@ class RunTable:
         n_calls, n_names = emit(self.store, scratch, self._rules, out)
         return Changes(runs, weight, calls[:n_calls], records, self.texts.of(names[:n_names]))
 
-    def _derive(self, scratch: Scratch, first: int, watermark: int) -> None:
-        known = self.expectations
-        derive_touched(self.store, scratch, first, self._rules, known.names, known.times, watermark)
-        head = self.store.head
+    def _learn(self, scratch: Scratch) -> None:
+        """Take in what the touched runs told of evaluated workflows."""
+        known, head = self.expectations, self.store.head
         if head[Head.RELEARN]:
             rows = self._rows()
             seen = rows[(rows["evaluated"] != 0) & (rows["published"] != 0)]
@@ -246,7 +261,9 @@ class RunTable:
         slots = np.flatnonzero(concerned & alive & (states["life"] != Life.OPEN) & (states["evaluated"] == 0))
         scratch = more_runs(scratch, len(slots))
         touch_all(self.store, scratch, slots)
-        self._derive(scratch, 0, watermark)
+        known = self.expectations
+        derive_touched(self.store, scratch, self._rules, known.names, known.times, watermark)
+        head[Head.LEARNT] = head[Head.RELEARN] = 0
         return scratch
 
     def _rows(self) -> NDArray[np.void]:
@@ -269,6 +286,6 @@ class RunTable:
         seen = rows[(rows["evaluated"] != 0) & (rows["published"] != 0) & (rows["life"] == Life.SETTLED)]
         self.expectations.tell_forgotten(seen["workflow"], seen["evaluated_at"])
         gone = np.empty((len(slots), 2), np.int64)
-        count = forget(self.store, slots, self.store.head[Head.WATERMARK], gone, early)
+        count = forget(self.store, slots, self.store.head[_WATERMARK], gone, early)
         if count:
             self._gone.append(gone[:count])

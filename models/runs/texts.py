@@ -1,4 +1,4 @@
-"""Texts: the text of every name that a run took, and what error types and labels mean. Swept when too much is dead."""
+"""Texts: the text of every name that a run took, and what error types and labels mean. Swept when much is dead."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from models.runs.room import more_names
 from models.runs.state import (
     MAX_TOOLS,
     NAME_GOOD,
+    NAME_READ,
     NAME_TEXT,
     NAME_TIMEOUT,
     NAMES_AT,
@@ -22,14 +23,9 @@ from models.runs.state import (
     Head,
     Store,
 )
-from models.spans.columns import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
-
-    from models.spans.batch import Spans
 
 _A_TEXT = 150
 """Bytes of a short text in a dict, roughly."""
@@ -43,13 +39,12 @@ class Texts:
     def __init__(self) -> None:
         self.known: dict[int, str] = {}
         self._new: dict[int, str] = {}
-        self._decided: set[int] = set()
         self._live = 0
 
     @property
     def memory_bytes(self) -> int:
         """Estimate the memory."""
-        return _A_TEXT * len(self.known) + 60 * len(self._decided)
+        return _A_TEXT * len(self.known)
 
     def of(self, digests: NDArray[np.int64]) -> dict[int, str]:
         """Give the texts of these names, as far as they are known."""
@@ -83,33 +78,22 @@ class Texts:
         self._live = len(self.known)
         return store
 
-    def decide(self, store: Store, spans: Spans, rows: NDArray[np.int64]) -> Store:
-        """Find out by text, once per name, which error types are time-outs and which labels are good."""
-        store = self._decide(store, spans, spans.cols[Column.ERROR_TYPE][rows], is_timeout, NAME_TIMEOUT)
-        return self._decide(store, spans, spans.cols[Column.LABEL][rows], is_good_label, NAME_GOOD)
-
-    def _decide(
-        self, store: Store, spans: Spans, column: NDArray[np.int64], rule: Callable[[str], bool], flag: int
-    ) -> Store:
-        if not column.any():
-            return store
-        for digest in set(column.tolist()) - {0}:
-            key = digest ^ flag
-            if key in self._decided or digest not in spans.names:
-                continue
-            self._decided.add(key)
-            if rule(spans.names[digest]):
-                store = more_names(store, 1)
+    def read(self, store: Store, digests: list[int], names: dict[int, str]) -> Store:
+        """Find out by text, once per name, whether these mean a time-out (error types) or something good (labels)."""
+        store = more_names(store, len(digests))
+        for digest in digests:
+            if digest:
+                text = names.get(digest, "")
+                flag = NAME_READ | NAME_TIMEOUT * is_timeout(text) | NAME_GOOD * is_good_label(text)
                 flag_name(store.name_keys, store.name_flags, store.head, digest, flag)
         return store
 
     def sweep(self, store: Store) -> Store:
         """Drop the names that no run holds any more, when they may be more than half."""
-        if int(store.head[Head.NAMES]) + len(self._decided) <= 2 * self._live + _SPARE:
+        if int(store.head[Head.NAMES]) <= 2 * self._live + _SPARE:
             return store
         held = set(_held(store))
         self.known = {digest: text for digest, text in self.known.items() if digest in held}
-        self._decided = set()
         store.head[Head.NAMES] = 0
         store.name_keys[:] = store.name_stamps[:] = 0
         store.name_flags[:] = 0

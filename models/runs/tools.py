@@ -1,14 +1,12 @@
 """Keeping the tool spans of a run: the first MAX_TOOLS for collapsing, the others as counted calls."""
-# ruff: noqa: PLR0913, PLR0917 - compiled kernels over flat arrays
 
 from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
-
 from models.runs.arena import find, index_all, index_one, index_words, moved, next_room, take
 from models.runs.calls import call_key
+from models.runs.kernel import kernel
 from models.runs.names import has_flag, keep_text
 from models.runs.state import (
     FLAG_ERROR,
@@ -33,7 +31,7 @@ _RECENT = 16
 FIRST_SEEN, FIRST_TOOLS = 4, 2
 
 
-@njit(cache=True)
+@kernel
 def words_needed(s: Any, is_tool: Any) -> Any:
     """Give the words that the blocks of a run may need for one more span."""
     need = 0
@@ -54,7 +52,7 @@ def words_needed(s: Any, is_tool: Any) -> Any:
     return need
 
 
-@njit(cache=True)
+@kernel
 def add_seen(store: Any, s: Any, span: Any, parent: Any) -> None:
     """Remember a span id that is not in the map."""
     arena, head = store.arena, store.head
@@ -70,7 +68,7 @@ def add_seen(store: Any, s: Any, span: Any, parent: Any) -> None:
     s.seen_n += 1
 
 
-@njit(cache=True)
+@kernel
 def _add_made(store: Any, s: Any, key: Any) -> None:
     arena, head = store.arena, store.head
     at = find(arena, s.made_at, s.made_n, s.made_room, s.made_index, key)
@@ -89,7 +87,7 @@ def _add_made(store: Any, s: Any, key: Any) -> None:
     s.made_n += 1
 
 
-@njit(cache=True)
+@kernel
 def _add_tally(store: Any, s: Any, tool: Any, minute: Any, flags: Any) -> None:
     arena = store.arena
     error, timeout = flags & FLAG_ERROR != 0, flags & FLAG_TIMEOUT != 0
@@ -110,7 +108,7 @@ def _add_tally(store: Any, s: Any, tool: Any, minute: Any, flags: Any) -> None:
     s.tally_n += 1
 
 
-@njit(cache=True)
+@kernel
 def _flags(store: Any, cols: Any, j: Any, escalation: Any) -> Any:
     error_type = cols[_ERROR_TYPE, j]
     flags = 0
@@ -124,7 +122,7 @@ def _flags(store: Any, cols: Any, j: Any, escalation: Any) -> Any:
     return flags
 
 
-@njit(cache=True)
+@kernel
 def add_tool(store: Any, fresh: Any, s: Any, cols: Any, j: Any, span: Any, escalation: Any) -> None:
     """Keep a tool span."""
     arena = store.arena
