@@ -37,7 +37,13 @@ _MINUTE = 60_000_000_000
 def schedule(seconds: float, start_ns: int) -> list[tuple[float, bytes, list[tuple[str, int]]]]:
     """Give (second to send at, message, [(workflow, minute) of each run it closes]) for traffic of about RATE."""
     scenario = Scenario(
-        seed=3, start_ns=start_ns, duration_s=None, rate=RATE / SPANS_A_RUN, batch=SPANS_A_MESSAGE, users=20_000, flush_s=0.05
+        seed=3,
+        start_ns=start_ns,
+        duration_s=None,
+        rate=RATE / SPANS_A_RUN,
+        batch=SPANS_A_MESSAGE,
+        users=20_000,
+        flush_s=0.05,
     )
     warm, sent, out = 0, 0, []
     for exported in generate(scenario, Encoding.PROTOBUF):
@@ -63,7 +69,9 @@ def _closing(payload: bytes) -> list[tuple[str, int]]:
     return out
 
 
-def produce(broker: str, plan: list[tuple[float, bytes, list[tuple[str, int]]]]) -> list[tuple[int, list[tuple[str, int]]]]:
+def produce(
+    broker: str, plan: list[tuple[float, bytes, list[tuple[str, int]]]]
+) -> list[tuple[int, list[tuple[str, int]]]]:
     """Send the plan at its pace; gives (broker's time of the append in ns, runs closed) in order per partition."""
     from confluent_kafka import Producer
 
@@ -72,7 +80,9 @@ def produce(broker: str, plan: list[tuple[float, bytes, list[tuple[str, int]]]])
     def acknowledged(closed: list[tuple[str, int]]) -> Any:
         return lambda error, message: appended.append((message.timestamp()[1] * 1_000_000, closed))
 
-    producer = Producer({"bootstrap.servers": broker, "linger.ms": 5, "acks": "all", "queue.buffering.max.messages": 10**6})
+    producer = Producer(
+        {"bootstrap.servers": broker, "linger.ms": 5, "acks": "all", "queue.buffering.max.messages": 10**6}
+    )
     began = time.perf_counter()
     for number, (at, payload, closed) in enumerate(plan):
         while time.perf_counter() - began < at:

@@ -159,7 +159,7 @@ def main() -> None:
     values = messages(300_000 if args.quick else 2_000_000)
     from_memory(values[:100])  # compile
     rate, spans = from_memory(values)
-    peer_rate = peer(values[: 40_000 // 64 if args.quick else 3000])
+    peer_rate = peer(messages(40_000 if args.quick else 200_000, logs=False))
     figures = [
         Figure("spans_per_s_core", rate, "spans/s", f"{spans:,} spans from memory, one worker", ">= 350,000"),
         Figure("peer_spans_per_s_core", peer_rate, "spans/s", "plain Bytewax fold_window, one SLI"),
@@ -185,7 +185,9 @@ def kafka_figures(values: list[bytes]) -> list[Figure]:
             rate = from_kafka(values, broker.address)
         finally:
             broker.stop()
-    return [Figure("kafka_spans_per_s_core", rate, "spans/s", "from Apache Kafka, 4 partitions, one worker", ">= 200,000")]
+    return [
+        Figure("kafka_spans_per_s_core", rate, "spans/s", "from Apache Kafka, 4 partitions, one worker", ">= 200,000")
+    ]
 
 
 if __name__ == "__main__":

@@ -15,10 +15,11 @@ from models.slis.cells import cells_of
 from models.slis.records import sli_records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from flows.metrics import Metrics
     from flows.shard_state import ShardState, ShardStates
+    from models.slis.base import Sli
     from models.slis.panes import PaneTable
     from models.slis.readings import Readings
 
@@ -28,10 +29,16 @@ _IDLE_TICK = timedelta(seconds=1)
 Records = tuple[str, list[Outbound]]
 
 
-def split(items: list[Tracked]) -> list[tuple[str, ShardCells]]:
-    """Count all changes of an activation at once, then part them by series shard."""
-    cells = cells_of([item.changes for item in items])
-    return [(SERIES_SHARDS[shard], ShardCells(SERIES_SHARDS[shard], part, ())) for shard, part in cells.split().items()]
+class SplitStep:
+    """Callable for `flat_map_batch`: counts all changes of an activation at once, then parts them by series shard."""
+
+    def __init__(self, slis: Sequence[Sli]) -> None:
+        self._slis = slis
+
+    def __call__(self, items: list[Tracked]) -> list[tuple[str, ShardCells]]:
+        """Count and part."""
+        parts = cells_of([item.changes for item in items], self._slis).split()
+        return [(SERIES_SHARDS[shard], ShardCells(SERIES_SHARDS[shard], part, ())) for shard, part in parts.items()]
 
 
 class MeasureLogic(StatefulBatchLogic[ShardCells, Records, bytes]):

@@ -31,8 +31,8 @@ class FlowSettings:
     topics: Topics = field(default_factory=Topics)
     runs: RunPolicy = field(default_factory=RunPolicy)
     slis: SliSettings = field(default_factory=SliSettings)
-    caps: dict[str, int] = field(default_factory=dict)
-    """Steps, llm_calls and tool_calls up to which a run's length is good."""
+    caps: dict[str, float] = field(default_factory=dict)
+    """Name of a histogram SLI -> the value up to which it is good, where it is not the built-in one."""
     attributes: dict[str, Any] | None = None
     """The user's extension of the attribute mapping, as parsed."""
     prices: dict[str, dict[str, float]] | None = None

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
-from flows import measure
 from flows.decode import DecodeStep
 from flows.items import Outbound, ShardCells, ShardSpans
-from flows.measure import MeasureLogic
+from flows.measure import MeasureLogic, SplitStep
 from flows.shard_state import ShardStates
 from flows.timing import timed
 from flows.track import RunRecordStep, TrackLogic
 from models.runs.table import RunTable
+from models.slis import with_caps
 from models.slis.panes import PaneTable
 from models.spans.decoder import Decoder
 from models.spans.mapping import Mapping
@@ -60,13 +60,17 @@ def build(
     flow = Dataflow("flyball")
     raw = op.input("source", flow, source)  # RawBatch
     decoded = op.flat_map_batch("decode", raw, timed(metrics, "decode", decode))
-    rest: BranchOut[Any, Any] = op.branch("decoded", decoded, _is_spans)  # (run shard, ShardSpans) | (series shard, ShardCells) | Outbound
+    rest: BranchOut[Any, Any] = op.branch(
+        "decoded", decoded, _is_spans
+    )  # (run shard, ShardSpans) | (series shard, ShardCells) | Outbound
     marks: BranchOut[Any, Any] = op.branch("rest", rest.falses, _is_marks)  # (series shard, ShardCells) | Outbound
     tracked = op.stateful_batch(
         "track", rest.trues, _track(settings, metrics, parts, clock, drain=drain)
     )  # (shard, Tracked)
     values = op.flat_map_batch("tracked", tracked, _values)  # Tracked
-    cells = op.flat_map_batch("split", values, timed(metrics, "split", measure.split))  # (series shard, ShardCells)
+    cells = op.flat_map_batch(
+        "split", values, timed(metrics, "split", SplitStep(with_caps(settings.caps)))
+    )  # (series shard, ShardCells)
     counted: KeyedStream[Any] = op.merge("cells", cells, marks.trues)
     panes = op.stateful_batch(
         "measure", counted, _measure(settings, metrics, parts, clock, drain=drain)

@@ -34,7 +34,11 @@ def flow_settings(settings: Settings, journal: Path | None = None) -> FlowSettin
             escalation_tools=runs.escalation_tools,
         ),
         slis=SliSettings(max_values=slis.max_values, early_alone_ns=slis.early, early_groups_ns=slis.early_breakdowns),
-        caps=dict(vars(slis.caps)),
+        caps={
+            "trajectory_length": slis.caps.steps,
+            "trajectory_length_llm_calls": slis.caps.llm_calls,
+            "trajectory_length_tool_calls": slis.caps.tool_calls,
+        },
         attributes=dict(settings.attributes) or None,
         prices={model: _price(vars(price)) for model, price in settings.prices.items()} or None,
         lateness_ns=settings.flow.lateness,
