@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.digest import SLACK, digest_of
+from models.spans import json_wire
 from models.spans.batch import Cohorts, DeadLetter, Decoded, Spans
 from models.spans.columns import FIRST_NAME, Column
 from models.spans.mapping import Mapping
@@ -179,8 +180,6 @@ def _json(
     received: NDArray[np.int64],
 ) -> Decoded:
     """Transcode JSON messages to protobuf and decode those."""
-    from models.spans import json_wire  # noqa: PLC0415 - its kernels are loaded only where JSON comes
-
     wire, wire_starts, wire_stops, codes = json_wire.transcode(buffer, starts, stops)
     fine = codes == 0
     scratch = np.zeros(decoder._room.scratch, np.uint8)

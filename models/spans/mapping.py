@@ -38,7 +38,7 @@ MEANINGS: dict[Column, dict[str, int]] = {
 NAMES = range(Column.WORKFLOW, Column.LABEL + 1)
 CONTENTS = range(Column.CALL_ID, Column.RESULT + 1)
 NUMBERS = (*range(Column.INPUT_TOKENS, Column.COST + 1), Column.SCORE)
-NAMED_BY_RESOURCE = range(Column.WORKFLOW, Column.ERROR_TYPE + 1)
+NAMED_BY_RESOURCE = range(Column.WORKFLOW, Column.ERROR_TYPE)
 EVALUATIONS = (Column.EVALUATION, Column.LABEL, Column.SCORE)
 MAPPED = (*(Column(c) for c in (*NAMES, *CONTENTS, *NUMBERS)), *MEANINGS)
 """The columns that attributes can fill."""

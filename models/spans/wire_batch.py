@@ -42,7 +42,7 @@ from models.spans.wire_values import read_pair, value_is_empty
 
 _RULES = len(RULES)
 _PREFIX_LENGTH = len("flyball.cohort.")
-_FIRST_NAME, _LAST_NAME = int(Column.WORKFLOW), int(Column.ERROR_TYPE)
+_FIRST_NAME, _LAST_NAME = int(Column.WORKFLOW), int(Column.TOOL)
 _FIRST_CHOICE, _LAST_CHOICE = int(Column.OUTCOME), int(Column.HANDOFF)
 
 _SPAN_WIRES = np.array([-1, 2, 2, 2, 2, 2, 0, 1, 1, 2, 0, 2, 0, 2, 0, 2, 5], np.int64)

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from models.digest import digest64, digest_of, load64
-from models.spans.mapping import ALL_KINDS
+from models.spans.mapping import ALL_KINDS, EXCEPTION, RESOURCE
 from models.spans.pointers import bytes_of
 from models.spans.tables import (
     ABSENT_TEXT,
@@ -74,7 +74,7 @@ def same_bytes(buffer: Any, at: Any, other: Any, there: Any, length: Any) -> Any
 
 @njit(cache=True)
 def offer(buffer: Any, key: Any, place: Any, scopes: Any, kind: Any, a: Any, b: Any, t: Any, s: Any) -> Any:
-    """Take the value of a mapped attribute of a span, of its exception event, or of a resource (rank + 1)."""
+    """Take the value of a mapped attribute of a span, or of an exception event or a resource (rank + 1)."""
     if value_is_empty(kind, b):
         return
     for source in range(t[t[KEYS] + 3 * key + 2], t[t[KEYS] + 3 * key + 5]):
@@ -86,7 +86,7 @@ def offer(buffer: Any, key: Any, place: Any, scopes: Any, kind: Any, a: Any, b: 
         if t[SOURCES + FIELDS * source + KINDS] != ALL_KINDS:
             _wait(s, source, value_kind, value, b)
         else:
-            rank = t[SOURCES + FIELDS * source + RANK] + (place >> 1 & 1)
+            rank = t[SOURCES + FIELDS * source + RANK] + (place == RESOURCE or place == EXCEPTION)
             take(s, SAID, t[SOURCES + FIELDS * source + SLOT], rank, value_kind, value, b, source)
 
 

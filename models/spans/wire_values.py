@@ -18,7 +18,8 @@ CHOICE = 9
 """Ours: a value that was found in an enumeration."""
 
 _TOO_LARGE = 9_000_000_000_000_000_000
-_MAX_DIGITS = 18
+_FULL = _TOO_LARGE // 10
+_MAX_SHIFT = 19
 
 
 @intrinsic
@@ -154,7 +155,7 @@ def _shift(digits: Any, exponent: Any, negative: Any) -> Any:
             return np.int64(0), False
         value *= 10
         exponent -= 1
-    if exponent < -_MAX_DIGITS - 1:
+    if exponent < -_MAX_SHIFT:
         value = np.int64(0)
     elif exponent < 0:
         power = np.int64(1)
@@ -167,7 +168,7 @@ def _shift(digits: Any, exponent: Any, negative: Any) -> Any:
 
 @njit(cache=True)
 def _from_text(buffer: Any, at: Any, length: Any, scale: Any) -> Any:
-    """Read a decimal text, spaces around it allowed; digits after the 18th only count for the size."""
+    """Read a decimal text, spaces around it allowed: exact for all that fits; `left_out` is the first digit that did not."""
     end = at + length
     while at < end and buffer[at] == 32:
         at += 1
@@ -176,22 +177,25 @@ def _from_text(buffer: Any, at: Any, length: Any, scale: Any) -> Any:
     negative = at < end and buffer[at] == 45
     if at < end and (buffer[at] == 45 or buffer[at] == 43):
         at += 1
-    digits, seen, used, exponent, point = np.int64(0), 0, 0, np.int64(scale), False
+    digits, seen, left_out, exponent, point = np.int64(0), 0, np.int64(-1), np.int64(scale), False
     while at < end and (48 <= buffer[at] <= 57 or (buffer[at] == 46 and not point)):
         if buffer[at] == 46:
             point = True
         else:
             seen += 1
-            if used < _MAX_DIGITS:
-                digits = digits * 10 + (np.int64(buffer[at]) - 48)
-                used += digits != 0
+            digit = np.int64(buffer[at]) - 48
+            if digits < _FULL and left_out < 0:
+                digits = digits * 10 + digit
                 exponent -= point
             else:
+                left_out = digit if left_out < 0 else left_out
                 exponent += not point
         at += 1
     shift, fine = _exponent(buffer, at, end)
     if seen == 0 or not fine:
         return np.int64(0), False
+    if exponent + shift == 0 and left_out >= 5:
+        digits += 1  # with any other exponent, the digits that are there decide the rounding
     return _shift(digits, exponent + shift, negative)
 
 

@@ -1,0 +1,159 @@
+"""Random OTLP messages: valid ones that meet every rule of the decoder, and damaged ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
+from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+
+if TYPE_CHECKING:
+    from random import Random
+
+RECEIVED = 1_764_684_300_000_000_000
+_TEXTS = [
+    *("", "chat", "execute_tool", "invoke_agent", "AGENT", "tool", "EVALUATOR", "unknown", "<not specified>", "null"),
+    *("airline", "gpt-4o", "(merged tools)", "task_success", "pass", "success", "transfer_to_human_agents", "true"),
+    *("12", " 12.5 ", "-3", "1e3", "0.000123", "1e-30", "9" * 30, "1.5e400", "nan", "inf", "x", ".", "-", "1e", "+7."),
+    *("é" * 130, "a" * 255 + "é", "a" * 300, "{}"),
+]
+_SCOPES = ["", "pydantic-ai", "openinference.instrumentation.beeai", "com.anthropic.claude_code.tracing", "other"]
+
+
+class Writer:
+    """Writes messages from one source of chance; `keys` are the attributes of the mapping, with texts that mean something."""
+
+    def __init__(self, random: Random, keys: list[tuple[str, list[str]]]) -> None:
+        self.random, self.keys = random, keys
+
+    def traces(self) -> bytes:
+        """Write a TracesData."""
+        data, chance = TracesData(), self.random
+        for _ in range(chance.choice([0, 1, 1, 2])):
+            part = data.resource_spans.add(schema_url="x")
+            self.attributes(part.resource.attributes, 4)
+            for _ in range(chance.choice([1, 1, 2])):
+                scoped = part.scope_spans.add()
+                scoped.scope.name = chance.choice(_SCOPES)
+                self.attributes(scoped.scope.attributes, 1)
+                for _ in range(chance.randrange(4)):
+                    self.span(scoped.spans.add())
+        return data.SerializeToString()
+
+    def logs(self) -> bytes:
+        """Write a LogsData."""
+        data, chance = LogsData(), self.random
+        part = data.resource_logs.add()
+        self.attributes(part.resource.attributes, 2)
+        scoped = part.scope_logs.add()
+        for _ in range(chance.randrange(1, 4)):
+            record = scoped.log_records.add(severity_number=9, severity_text="info", flags=1)
+            record.trace_id, record.span_id = self.trace_id(), self.span_id()
+            record.time_unix_nano, record.observed_time_unix_nano = self.time(), self.time()
+            if chance.random() < 0.6:
+                record.event_name = "gen_ai.evaluation.result"
+            else:
+                pair = record.attributes.add(key="event.name")
+                pair.value.string_value = chance.choice(["gen_ai.evaluation.result", "gen_ai.choice"])
+            self.value(record.body, 2)
+            self.evaluation(record.attributes)
+        return data.SerializeToString()
+
+    def span(self, span: Any) -> None:
+        """Write a Span."""
+        chance = self.random
+        span.trace_id, span.span_id, span.parent_span_id = self.trace_id(), self.span_id(), self.span_id()
+        span.name, span.kind, span.flags, span.trace_state = "name", 3, 1, "a=b"
+        span.start_time_unix_nano, span.end_time_unix_nano = self.time(), self.time()
+        span.status.code = chance.choice([0, 1, 2])
+        self.attributes(span.attributes, 12)
+        for _ in range(chance.choice([0, 0, 0, 1, 2])):
+            event = span.events.add(time_unix_nano=self.time())
+            event.name = chance.choice(["gen_ai.evaluation.result", "exception", "gen_ai.choice"])
+            self.attributes(event.attributes, 2)
+            self.evaluation(event.attributes)
+            event.attributes.add(key="exception.type").value.string_value = "ValueError"
+        for _ in range(chance.choice([0, 0, 1, 1, 2])):
+            link = span.links.add(trace_id=self.trace_id(), span_id=self.span_id())
+            self.attributes(link.attributes, 1)
+
+    def evaluation(self, attributes: Any) -> None:
+        """Write the attributes of an evaluation."""
+        for key in ("name", "score.label", "score.value"):
+            if self.random.random() < 0.8:
+                self.value(attributes.add(key=f"gen_ai.evaluation.{key}").value, 0)
+
+    def attributes(self, attributes: Any, most: int) -> None:
+        """Write up to `most` attributes."""
+        chance = self.random
+        for _ in range(chance.randrange(most + 1)):
+            key, texts = chance.choice(self.keys)
+            if chance.random() < 0.2:
+                key, texts = chance.choice(["", "other", "flyball.cohort.", "flyball.cohort.a", "flyball.cohort.b"]), []
+            pair = attributes.add(key=key)
+            if texts and chance.random() < 0.8:
+                pair.value.string_value = chance.choice(texts)
+            elif chance.random() < 0.97:
+                self.value(pair.value, 2)
+
+    def value(self, value: Any, depth: int) -> None:
+        """Write an AnyValue."""
+        chance = self.random
+        kind = chance.choice("sssssssiifdbyna" if depth else "sssssifdb")
+        if kind == "s":
+            value.string_value = chance.choice(_TEXTS)
+        elif kind == "i":
+            value.int_value = chance.choice([0, 1, -5, 77, 2**63 - 1, -(2**63), 10**16])
+        elif kind in "fd":
+            value.double_value = chance.choice(
+                [0.0, 1.5, -2.25, 1e-10, 1e300, float("nan"), float("inf"), 0.1, 12345.678]
+            )
+        elif kind == "b":
+            value.bool_value = chance.random() < 0.5
+        elif kind == "y":
+            value.bytes_value = chance.choice([b"", b"raw"])
+        elif kind == "n":
+            value.array_value.SetInParent()
+            for _ in range(chance.randrange(3)):
+                self.value(value.array_value.values.add(), depth - 1)
+        else:
+            value.kvlist_value.SetInParent()
+            self.attributes(value.kvlist_value.values, 2 if depth > 1 else 0)
+
+    def trace_id(self) -> bytes:
+        """Write a trace id, good ones mostly."""
+        good = bytes(15) + bytes([self.random.randrange(1, 4)])
+        odd = [b"", bytes(16), b"short", b"0" * 31 + b"7", b"AAAAAAAAAAAAAAAAAAAABw==", b"x" * 32, b" " * 32, b"z" * 24]
+        return self.random.choice(odd) if self.random.random() < 0.2 else good
+
+    def span_id(self) -> bytes:
+        """Write a span id, good ones mostly."""
+        good = self.random.randbytes(8)
+        odd = [b"", bytes(8), b"1", b"00000000000000fF", b"not hexadecimal."]
+        return self.random.choice(odd) if self.random.random() < 0.2 else good
+
+    def time(self) -> int:
+        """Write a time, good ones mostly."""
+        good = RECEIVED - self.random.randrange(10**12)
+        odd = [0, 1, 2**63, 2**64 - 1, RECEIVED + 299 * 10**9, RECEIVED + 301 * 10**9]
+        return self.random.choice(odd) if self.random.random() < 0.2 else good
+
+    def damage(self, message: bytes) -> bytes:
+        """Damage a message at one to three places: flipped bits, bytes put in or taken out, the end cut off."""
+        raw, chance = bytearray(message), self.random
+        for _ in range(chance.randrange(1, 4)):
+            at = chance.randrange(len(raw) + 1)
+            how = chance.randrange(5)
+            if how == 0 and raw:
+                raw[at % len(raw)] ^= 1 << chance.randrange(8)
+            elif how == 1:
+                raw[at:at] = chance.randbytes(chance.randrange(1, 4))
+            elif how == 2:
+                del raw[at : at + chance.randrange(1, 4)]
+            elif how == 3:
+                del raw[at:]
+            else:  # an unknown field, a group, an overlong varint
+                raw[at:at] = chance.choice(
+                    [b"\xfa\x07\x01a", b"\xfb\x07\xfc\x07", b"\x80" * 9 + b"\x01", b"\xf8\x07\xff\x01"]
+                )
+        return bytes(raw)
