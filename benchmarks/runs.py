@@ -13,9 +13,9 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.digest import digest_of
 from models.runs.policy import RunPolicy
@@ -23,6 +23,9 @@ from models.runs.shards import SHARDS, shard_of
 from models.runs.table import RunTable
 from models.spans.batch import Spans
 from models.spans.columns import NO_SCORE, UNKNOWN, Column, Priced, SpanKind
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 BATCH = 8192
 SECOND = 1_000_000_000
@@ -106,15 +109,11 @@ def churn(runs: int, spans: int) -> dict[str, float]:
     for _ in range(len(STEPS) // 2):
         for some in np.array_split(traffic.rng.permutation(runs), max(1, runs // BATCH)):
             track(tables, traffic.batch(some), 0)
-    done, seconds = 0, []
-    while done < spans:
-        seconds.append([0.0, 0.0])
-        while seconds[-1][1] < BATCH:
-            batch = traffic.batch(traffic.chosen())
-            seconds[-1][0] += track(tables, batch, traffic.now - 60 * SECOND)
-            seconds[-1][1] += len(batch)
-        done += int(seconds[-1][1])
-    costs = [took / count for took, count in seconds]
+    costs = []
+    for _ in range(spans // BATCH):
+        parts = [traffic.batch(traffic.chosen()).cols for _ in range(-(-BATCH // runs))]
+        batch = Spans(np.concatenate(parts, axis=1)[:, :BATCH], traffic.texts)
+        costs.append(track(tables, batch, traffic.now - 60 * SECOND) / len(batch))
     median = float(np.median(costs))
     return {
         "open_runs": sum(table.open_runs for table in tables),

@@ -15,8 +15,8 @@ from models.runs.state import SEEN_WORDS, TALLY_WORDS, TOOL_WORDS, Head, Store, 
 
 _ROWS, _TOP = int(Head.ROWS), int(Head.TOP)
 
-SLOT_GROWTH = 1.125
-"""Of the slots: rows are wide, so little may lie idle."""
+SLOT_GROWTH, MANY_SLOTS = 1.125, 4096
+"""Of the slots, once there are many: rows are wide, so little may lie idle. Fewer grow by half."""
 
 ARENA_GROWTH = 1.25
 """Of the words in use, whenever the arena is compacted: copying costs four words for each word taken."""
@@ -77,7 +77,8 @@ def more_slots(store: Store, slots: int = 1) -> Store:
         store = store._replace(traces=rebuilt(store.traces, size))
     if alive <= capacity and (store.head[Head.FREE] or store.head[_ROWS] < capacity):
         return store
-    capacity = max(alive + 16, int(capacity * SLOT_GROWTH) + 48)
+    growth = SLOT_GROWTH if capacity > MANY_SLOTS else 1.5
+    capacity = max(alive, int(capacity * growth)) + 16
     states = rows_like(capacity, store.states)
     due, dirty = np.full(capacity, NEVER, np.int64), np.zeros(capacity, np.uint8)
     due[: len(store.due)], dirty[: len(store.dirty)] = store.due, store.dirty

@@ -45,6 +45,7 @@ STATE = np.dtype(
         ("mark", _I32),  # 1 + place among the runs touched by this batch; 0 between batches
         ("kept", _I8),  # 1: counted as remembered
         ("foreign", _I8),  # 1: closed and without any agent span: never published
+        ("spare", _I8, (6,)),  # fills the last word: no byte may be undefined
     ],
     align=True,
 )

@@ -1,4 +1,4 @@
-"""What runs are in the end, computed from all their rows at once in plain Python: the specification of the run table."""
+"""What runs are in the end, from all their rows at once, in plain Python: the specification of the run table."""
 
 from __future__ import annotations
 

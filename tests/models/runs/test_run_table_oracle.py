@@ -1,4 +1,5 @@
 """Any order, batching, duplication and cutting of the same rows gives the same truth: that of a plain Python oracle."""
+# ruff: noqa: S311 - seeded draws of test data, no secrets
 
 from __future__ import annotations
 

@@ -1,0 +1,123 @@
+"""What a shard hands to the journal: deltas on a base are the state, and nothing else is read as one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.digest import digest_of
+from models.runs import journal
+from models.runs.policy import RunPolicy
+from models.runs.record import RUN
+from models.runs.shards import SHARDS, shard_of
+from models.runs.state import STATE
+from models.runs.table import RunTable
+from models.spans.columns import SpanKind
+from tests.helpers.span_rows import row, spans_of
+
+_PLACES = [name for name in STATE.names or () if name.endswith(("_at", "_index")) and STATE[name] == np.int32]
+
+
+def _rows(first: int, count: int) -> list[dict[str, Any]]:
+    kinds = [SpanKind.LLM, SpanKind.TOOL, SpanKind.OTHER]
+    rows = []
+    for k in range(first, first + count):
+        more = {"tool": f"t{k % 3}", "arguments": str(k % 7), "user": f"u{k}", "service": "shop", "trace_lo": k % 20}
+        rows.append(row(kinds[k % 3], k, 1, k, k + 5, **more))
+    return rows
+
+
+def _known(raw: bytes) -> tuple[dict[Any, Any], dict[int, str], Any]:
+    """Give what a dump says, without how it lies in memory."""
+    part = journal.unpack(raw)
+    runs, at = {}, 0
+    for state, due in zip(part.states.copy(), part.due.tolist(), strict=True):
+        words = 2 * (state["seen_n"] + state["made_n"]) + 6 * min(state["tools_n"], 256) + 5 * state["tally_n"]
+        for name in _PLACES:
+            state[name] = 0
+        runs[int(state["trace_lo"])] = (state.tobytes(), due, part.blocks[at : at + words].tobytes())
+        at += words
+    return runs, part.names, part.expectations
+
+
+def test_deltas_on_a_base_are_the_state() -> None:
+    """A table restored from base and deltas dumps what the uncut one dumps, and goes on alike."""
+    table = RunTable(RunPolicy())
+    table.update(spans_of(_rows(1, 300)), slice(0, 300), 0)
+    base, deltas = table.dump(), []
+    table.take_delta()
+    for step in range(1, 5):
+        table.update(spans_of(_rows(300 * step, 300)), slice(0, 300), 0)
+        table.expect_evaluations({digest_of("shop"): 10 - step})
+        deltas.append(table.take_delta())
+    restored = RunTable.load(RunPolicy(), base, deltas)
+    assert _known(restored.dump()) == _known(table.dump())
+    assert restored.counters == table.counters
+    assert (restored.open_runs, restored.remembered) == (table.open_runs, table.remembered)
+    one, two = table.drain(), restored.drain()
+    assert sorted(run.tobytes() for run in one.runs) == sorted(run.tobytes() for run in two.runs)
+    assert one.names == two.names
+
+
+@pytest.mark.parametrize("layout", [RUN, STATE], ids=["run", "state"])
+def test_no_byte_of_a_row_is_undefined(layout: np.dtype[Any]) -> None:
+    """Rows are compared and kept as whole words: padding would make equal ones differ."""
+    assert layout.itemsize % 8 == 0
+    assert sum(layout[name].itemsize for name in layout.names or ()) == layout.itemsize
+
+
+def test_a_delta_tells_only_what_changed() -> None:
+    """One span more in a table of many runs is a small delta; nothing more, an empty one."""
+    table = RunTable(RunPolicy())
+    many = [row(SpanKind.LLM, 1, 9, 0, 1, trace_lo=k) for k in range(5000)]
+    table.update(spans_of(many), slice(0, 5000), 0)
+    whole = table.take_delta()
+    table.update(spans_of([row(SpanKind.LLM, 2, 9, 0, 1, trace_lo=77)]), slice(0, 1), 0)
+    one, none = table.take_delta(), table.take_delta()
+    assert len(none) < 400
+    assert len(one) < len(none) + 700
+    assert len(whole) > 5000 * 400
+
+
+def test_forgotten_runs_leave_the_journal() -> None:
+    """A run that a delta says is gone is gone after the restart."""
+    table = RunTable(RunPolicy())
+    table.update(spans_of([row(SpanKind.RUN, 1, 0, 0, 1)]), slice(0, 1), 0)
+    deltas = [table.take_delta()]
+    table.advance(10**18)
+    deltas.append(table.take_delta())
+    assert RunTable.load(RunPolicy(), None, deltas).remembered == 0
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda raw: raw[:20], lambda raw: b"x" + raw[1:], lambda raw: raw[:-3]], ids=["head", "foreign", "cut"]
+)
+def test_other_bytes_are_refused(spoil: Any) -> None:
+    """A cut or foreign state is an error that says so, never a wrong table."""
+    table = RunTable(RunPolicy())
+    table.update(spans_of(_rows(1, 50)), slice(0, 50), 0)
+    with pytest.raises(ValueError, match="run state"):
+        RunTable.load(RunPolicy(), spoil(table.dump()), [])
+
+
+def test_texts_that_no_run_holds_are_dropped() -> None:
+    """With a new user a run and few runs remembered, the texts stay in proportion to the runs."""
+    table = RunTable(RunPolicy(remember_max=100))
+    for first in range(0, 20_000, 1000):
+        rows = [row(SpanKind.RUN, 1, 0, k, k + 1, trace_lo=k, user=f"u{k}") for k in range(first, first + 1000)]
+        changes = table.update(spans_of(rows), slice(0, 1000), 0)
+        assert {f"u{k}" for k in range(first, first + 1000)} <= set(changes.names.values())
+    assert len(table.texts.known) < 4000
+    restored = RunTable.load(RunPolicy(), table.dump(), [])
+    assert all(name in restored.texts.known for name in restored.drain().runs["user"].tolist())
+
+
+def test_traces_spread_evenly_over_the_shards() -> None:
+    """Consecutive trace ids meet every shard about equally; shard numbers are part of stored state and stay."""
+    spans = spans_of([row(SpanKind.LLM, 1, 0, 0, 1, trace_hi=5, trace_lo=k) for k in range(6400)])
+    shards = shard_of(spans.cols)
+    counts = np.bincount(shards, minlength=SHARDS)
+    assert (len(counts), counts.min() > 50, counts.max() < 160) == (64, True, True)
+    assert shards[:4].tolist() == [48, 46, 47, 34]
