@@ -68,9 +68,9 @@ class RunPolicy:
         durations = self.idle, self.max_age, self.remember, self.grace, self.remember_other
         return np.array([*durations, unknown, revision], np.int64)
 
-    def escalation_digests(self) -> NDArray[np.int64]:
-        """Give the digests of the escalation tools."""
-        return np.array([digest_of(name) for name in self.escalation_tools], np.int64)
+    def digests(self) -> NDArray[np.int64]:
+        """Give the digests of `task_success` and of the escalation tools."""
+        return np.array([digest_of(name) for name in ("task_success", *self.escalation_tools)], np.int64)
 
 
 def is_timeout(error_type: str) -> bool:

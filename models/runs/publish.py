@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from models.runs.apply import AHEAD, apply_rows
 from models.runs.calls import WORK, tell_calls
 from models.runs.changes import CALL
 from models.runs.derive import derive, since
@@ -42,6 +43,7 @@ class Scratch(NamedTuple):
     fresh: NDArray[np.int64]
     learnt: NDArray[np.int64]  # [place, (workflow, event time)]
     work: NDArray[np.int64]  # of `models.runs.calls`
+    slots: NDArray[np.int64]  # runs of the next rows
 
 
 @kernel
@@ -151,6 +153,17 @@ def settle(store: Any, scratch: Any, rules: Any, names: Any, times: Any, waterma
 
 
 @kernel
+def track_rows(store: Any, scratch: Any, batch: Any, start: Any, policy: Any, expected: Any, now: Any) -> Any:
+    """`apply_rows`, then `settle` if all fitted: one call into compiled code costs as much as ten spans."""
+    cols, rows, cohorts = batch
+    rules, fixed = policy
+    done = apply_rows(store, scratch, cols, rows, start, cohorts, rules, fixed)
+    if done < rows.shape[0]:
+        return done, (0, 0, 0)
+    return done, settle(store, scratch, rules, expected[0], expected[1], now[0], now[1])
+
+
+@kernel
 def _tell_name(store: Any, names: Any, n: Any, digest: Any) -> Any:
     if digest == 0:
         return n
@@ -230,6 +243,7 @@ def new_scratch(runs: int, old_calls: int = 512, fresh: int = 256) -> Scratch:
         np.empty(fresh, np.int64),
         places[3:].reshape(runs, 2),
         np.empty(WORK, np.int64),
+        np.empty(AHEAD, np.int64),
     )
 
 

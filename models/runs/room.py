@@ -91,7 +91,7 @@ def more_words(store: Store, need: int) -> Store:
         return store
     rows = store.head[_ROWS]
     live = int(live_words(store.states, store.due, rows))
-    arena = np.empty(int(live * ARENA_GROWTH) + need + 2048, np.int64)
+    arena = np.empty(int(live * ARENA_GROWTH) + need + 8192, np.int64)
     store.head[_TOP] = compact(store.states, store.due, rows, store.arena, arena)
     return store._replace(arena=arena)
 

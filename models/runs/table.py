@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.digest import digest_of
 from models.runs import journal
-from models.runs.apply import NAMES_A_ROW, apply_rows
+from models.runs.apply import NAMES_A_ROW
 from models.runs.changes import CALL, Changes
 from models.runs.expectations import Expectations
 from models.runs.life import due_slots, forget, touch_all, touch_due, touch_open
-from models.runs.publish import Scratch, decide, derive_touched, emit, more_runs, new_scratch, settle
+from models.runs.publish import Scratch, decide, derive_touched, emit, more_runs, new_scratch, settle, track_rows
 from models.runs.record import DIMENSIONS, NEVER, RUN, Life
 from models.runs.room import more_names, more_slots, more_words
 from models.runs.state import NAMES_AT, RUN_WORDS, Head, new_store
@@ -29,9 +28,12 @@ if TYPE_CHECKING:
     from models.spans.batch import Spans
 
 _SECOND = 1_000_000_000
-_TASK_SUCCESS = digest_of("task_success")
 _DRAINED = NEVER - 1
-_BATCH, _KEPT, _WATERMARK, _SCANNED = (int(h) for h in (Head.TOUCHED, Head.KEPT, Head.WATERMARK, Head.SCANNED))
+_NO_SLOTS = np.empty(0, np.int64)
+_KEPT, _WATERMARK, _SCANNED = int(Head.KEPT), int(Head.WATERMARK), int(Head.SCANNED)
+_BATCH, _FRESH, _UNREAD = int(Head.TOUCHED), int(Head.FRESH), int(Head.UNREAD)
+Sizes = tuple[int, int, int]
+"""Numbers of run rows, call rows at most, and records; -1 runs: expectations have changed."""
 _AT_WORKFLOW, _AT_SERVICE = NAMES_AT, NAMES_AT + DIMENSIONS.index("service")
 _KEEP_AFTER_EVICTION = 0.95
 _USUAL = 512
@@ -51,7 +53,7 @@ class RunTable:
         self.store: Store = new_store()
         self.texts = Texts()
         self._rules = policy.rules(generation)
-        self._escalation = policy.escalation_digests()
+        self._fixed = policy.digests()
         self._gone: list[NDArray[np.int64]] = []
         self._scratch = new_scratch(0)
 
@@ -65,22 +67,23 @@ class RunTable:
         """
         chosen = np.arange(*rows.indices(len(spans)), dtype=np.int64) if isinstance(rows, slice) else rows
         due = self._due(watermark_ns)
-        scratch = self._begin(len(chosen) + len(due))
-        scratch = self._apply(spans, chosen, scratch)
-        return self._finish(scratch, due)
+        scratch = self._begin(len(chosen) + len(due), due)
+        scratch, sizes = self._track(spans, chosen, scratch)
+        return self._finish(scratch, sizes, due)
 
     def advance(self, watermark_ns: int) -> Changes:
         """Apply what the watermark makes due; scans at most once per second of watermark."""
         due = self._due(watermark_ns)
         if not len(due) and not self.expectations.changed:
             return Changes.none()
-        return self._finish(self._begin(len(due)), due)
+        scratch = self._begin(len(due), due)
+        return self._finish(scratch, self._settle(scratch, self._now()), due)
 
     def drain(self) -> Changes:
         """End of input: every open run closes by idle, what waits settles by the policy. Nothing is forgotten."""
         scratch = self._begin(int(self.store.head[Head.ALIVE]))
         touch_open(self.store, scratch)
-        return self._publish(scratch, _DRAINED)
+        return self._publish(scratch, self._settle(scratch, _DRAINED), _DRAINED)
 
     def expect_evaluations(self, names: Mapping[int, int]) -> None:
         """Take in workflows and services (digests) evaluated elsewhere, with the event time of the first one.
@@ -160,40 +163,51 @@ class RunTable:
 
     # inside
 
-    def _begin(self, runs: int) -> Scratch:
-        """Start a batch of up to so many touched runs; a scratch of usual size is used again."""
-        self.store.head[_BATCH:] = 0
-        if runs > len(self._scratch.touched):
-            scratch = new_scratch(max(256, runs))
-            if runs > _USUAL:
-                return scratch
-            self._scratch = scratch
-        return self._scratch
+    def _now(self) -> int:
+        return int(self.store.head[_WATERMARK])
 
     def _due(self, watermark: int) -> NDArray[np.int64]:
+        """Give the slots whose time has come, if a second of watermark has passed since the last look."""
         head = self.store.head
         head[_WATERMARK] = max(watermark, int(head[_WATERMARK]))
         if watermark < int(head[_SCANNED]) + _SECOND:
-            return np.empty(0, np.int64)
+            return _NO_SLOTS
         head[_SCANNED] = watermark
         slots: NDArray[np.int64] = due_slots(self.store.due, head[Head.ROWS], watermark)
         return slots
 
-    def _apply(self, spans: Spans, rows: NDArray[np.int64], scratch: Scratch) -> Scratch:
-        cohorts = (spans.cohorts.row, spans.cohorts.name, spans.cohorts.value)
-        done, task = 0, _TASK_SUCCESS
+    def _begin(self, runs: int, due: NDArray[np.int64] | None = None) -> Scratch:
+        """Start a batch of up to so many touched runs, the due ones first; a scratch of usual size is used again."""
+        self.store.head[_BATCH:] = 0
+        scratch = self._scratch
+        if runs > len(scratch.touched):
+            scratch = new_scratch(max(256, runs))
+            if runs <= _USUAL:
+                self._scratch = scratch
+        if due is not None and len(due):
+            touch_due(self.store, scratch, due)
+        return scratch
+
+    def _track(self, spans: Spans, rows: NDArray[np.int64], scratch: Scratch) -> tuple[Scratch, Sizes]:
+        batch = spans.cols, rows, (spans.cohorts.row, spans.cohorts.name, spans.cohorts.value)
+        policy, known, done = (self._rules, self._fixed), self.expectations, 0
+        expected, now = (known.names, known.times), (self._now(), known.changed)
         while True:
-            done = apply_rows(self.store, scratch, spans.cols, rows, done, cohorts, self._rules, self._escalation, task)
-            self.texts.fetch(self.store, scratch.fresh, spans.names)
+            done, sizes = track_rows(self.store, scratch, batch, done, policy, expected, now)
+            if self.store.head[_FRESH]:
+                self.texts.fetch(self.store, scratch.fresh, spans.names)
             if done == len(rows):
-                return scratch
-            if self.store.head[Head.UNREAD]:
-                self.store.head[Head.UNREAD] = 0
-                row = spans.cols[:, rows[done]]
-                digests = [int(row[Column.ERROR_TYPE]), int(row[Column.LABEL])]
-                self.store = self.texts.read(self.store, digests, spans.names)
+                return scratch, sizes
+            if self.store.head[_UNREAD]:
+                self._read(spans, rows[done])
             else:
-                scratch = self._make_room(scratch, len(cohorts[0]))
+                scratch = self._make_room(scratch, len(spans.cohorts.row))
+
+    def _read(self, spans: Spans, row: np.int64) -> None:
+        """Read the error type and label at which the kernel stopped."""
+        self.store.head[_UNREAD] = 0
+        digests = [int(spans.cols[column, row]) for column in (Column.ERROR_TYPE, Column.LABEL)]
+        self.store = self.texts.read(self.store, digests, spans.names)
 
     def _make_room(self, scratch: Scratch, cohorts: int) -> Scratch:
         """Whatever was short, after this the next row fits."""
@@ -210,9 +224,13 @@ class RunTable:
             scratch = scratch._replace(old_calls=old_calls)
         return scratch
 
-    def _finish(self, scratch: Scratch, due: NDArray[np.int64]) -> Changes:
-        touch_due(self.store, scratch, due)
-        changes = self._publish(scratch, int(self.store.head[_WATERMARK]))
+    def _settle(self, scratch: Scratch, watermark: int) -> Sizes:
+        known = self.expectations
+        sizes: Sizes = settle(self.store, scratch, self._rules, known.names, known.times, watermark, known.changed)
+        return sizes
+
+    def _finish(self, scratch: Scratch, sizes: Sizes, due: NDArray[np.int64]) -> Changes:
+        changes = self._publish(scratch, sizes, self._now())
         if len(due):
             self._forget(due, early=False)
         if self.store.head[_KEPT] > self.policy.remember_max:
@@ -220,13 +238,11 @@ class RunTable:
         self.store = self.texts.sweep(self.store)
         return changes
 
-    def _publish(self, scratch: Scratch, watermark: int) -> Changes:
-        known, store = self.expectations, self.store
-        sizes = settle(store, scratch, self._rules, known.names, known.times, watermark, known.changed)
+    def _publish(self, scratch: Scratch, sizes: Sizes, watermark: int) -> Changes:
         if sizes[0] < 0:
             self._learn(scratch)
             scratch = self._revisit(scratch, watermark)
-            sizes = decide(store, scratch)
+            sizes = decide(self.store, scratch)
         n_runs, n_calls, n_records = sizes
         if n_runs + n_records == 0:
             return Changes.none()

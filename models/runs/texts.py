@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from models.runs.kernel import allocating
 from models.runs.names import flag_name
 from models.runs.policy import is_good_label, is_timeout
 from models.runs.publish import PRINTED
@@ -48,17 +49,16 @@ class Texts:
 
     def of(self, digests: NDArray[np.int64]) -> dict[int, str]:
         """Give the texts of these names, as far as they are known."""
-        return {digest: self.known[digest] for digest in digests.tolist() if digest in self.known}
+        told = digests.tolist()
+        return dict(zip(told, map(self.known.__getitem__, told), strict=True))
 
     def fetch(self, store: Store, fresh: NDArray[np.int64], names: dict[int, str]) -> None:
-        """Keep the text of the names that runs have taken since the last call."""
+        """Keep the text of the names that runs have taken since the last call; without one, its digest."""
         count = int(store.head[Head.FRESH])
         if not count:
             return
         for digest in fresh[:count].tolist():
-            text = names.get(digest)
-            if text is not None:
-                self.known[digest] = self._new[digest] = text
+            self.known[digest] = self._new[digest] = names.get(digest) or f"{digest % 2**64:016x}"
         store.head[Head.FRESH] = 0
 
     def take_new(self) -> dict[int, str]:
@@ -108,8 +108,24 @@ def _held(store: Store) -> list[int]:
     found = [np.unique(store.words[alive, NAMES_AT + d]) for d in range(PRINTED)]
     found += [np.unique(states[name]) for name in ("said_workflow", "first_agent", "other_agent")]
     found += [np.unique(states["cohort_name"]), np.unique(states["cohort_value"])]
-    for s in states[states["tools_n"] > 0]:
-        kept = min(int(s["tools_n"]), MAX_TOOLS)
-        found.append(np.unique(store.arena[s["tools_at"] + 1 :: TOOL_WORDS][:kept]))
-        found.append(np.unique(store.arena[s["tally_at"] :: TALLY_WORDS][: s["tally_n"]]))
+    found.append(np.unique(_tools(store.states, store.arena, alive)))
     return [digest for names in found for digest in names.tolist()]
+
+
+@allocating
+def _tools(states: Any, arena: Any, slots: Any) -> Any:
+    """Give the tool of every tool span and tally entry of these runs."""
+    total = 0
+    for slot in slots:
+        total += min(states[slot].tools_n, MAX_TOOLS) + states[slot].tally_n
+    tools = np.empty(total, np.int64)
+    n = 0
+    for slot in slots:
+        s = states[slot]
+        for k in range(min(s.tools_n, MAX_TOOLS)):
+            tools[n] = arena[s.tools_at + TOOL_WORDS * k + 1]
+            n += 1
+        for k in range(s.tally_n):
+            tools[n] = arena[s.tally_at + TALLY_WORDS * k]
+            n += 1
+    return tools
