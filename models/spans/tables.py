@@ -1,3 +1,4 @@
+# ruff: noqa: EM102, PLR2004 - messages name what was found and what is expected
 """The mapping as flat arrays: what the kernels look attributes up in."""
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ KEY_MASK, KEY_HASH, KEY_NUMBER, KEYS, VALUE_MASK, VALUE_KEY, VALUE_MEANING = ran
 SCOPE_COUNT, SCOPE_TEXT, SLOTS, FIRST_ANNOTATION = range(7, 11)
 SOURCES = 16
 """Positions in the compiled mapping, which is one array of int64 words. MASK: size - 1 of an open-addressed table. Others
-are positions again: hashes and numbers (-1: empty) of keys; of each key (byte offset of its text in the array, length,
-first source); keys (0: empty) and meanings of values; byte offsets of scope patterns. SLOTS: how many slots there are,
-which are places for values: the canonical columns, hidden addends, then annotations. SOURCES: [source, FIELDS]."""
+are positions again: hashes and numbers (-1: empty) of keys; of each key the byte offset of its text in the array, its
+length and first source; keys (0: empty) and meanings of values; byte offsets of scope patterns. SLOTS: how many slots
+there are, which are places for values: the canonical columns, hidden addends, then annotations. SOURCES: [source, FIELDS].
+"""
 
 PLACE, SCOPE, KINDS, SLOT, RANK, HOW, VALUES, CONSTANT, PLUS, PLUS_TOO = range(10)
 FIELDS = 10

@@ -1,3 +1,4 @@
+# ruff: noqa: PLR0911, PLR1714, PLR2004 - compiled kernels: bytes are compared with numbers of the wire format, one after the other
 """The protobuf wire format: the few readers that every kernel of the decoder is made of.
 
 All of them take a pointer to bytes, a position and the end of the message they are in, and never look at a byte at or

@@ -1,3 +1,4 @@
+# ruff: noqa: C901, PLR1714, PLR2004, SIM102 - compiled kernels: bytes are compared with numbers of the wire format, one after the other
 """A batch on the wire: messages, their resources and scopes, down to each span and log record."""
 
 from __future__ import annotations
@@ -202,10 +203,7 @@ def _read_scope_part(buffer: Any, start: Any, end: Any, logs: Any, t: Any, s: An
             stop, at = read_length(buffer, at, end)
             if at < 0:
                 return at
-            if logs:
-                at = read_record(buffer, at, stop, t, s)
-            else:
-                at = read_span(buffer, at, stop, t, s)
+            at = read_record(buffer, at, stop, t, s) if logs else read_span(buffer, at, stop, t, s)
         else:
             at = skip(buffer, at, end, tag, 2, s)
         if at < 0:

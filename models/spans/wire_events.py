@@ -1,3 +1,4 @@
+# ruff: noqa: PLR1714, PLR2004, SIM102 - compiled kernels: bytes are compared with numbers of the wire format, one after the other
 """Events: evaluations, as log records or on spans, and the exceptions of a span."""
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from numba import njit
 from models.digest import digest64, digest_of, load64
 from models.spans.columns import Column
 from models.spans.mapping import EVENT, EXCEPTION
+from models.spans.tables import SLOTS
 from models.spans.wire import KEY_VALUE, TRUNCATED, check, read_length, read_tag, skip
 from models.spans.wire_ids import read_span_id, read_trace_id
 from models.spans.wire_rows import write_evaluation
 from models.spans.wire_sources import find_key, offer, offer_event
-from models.spans.tables import SLOTS
 from models.spans.wire_state import (
     END_OF_FACTS,
     ENDED,

@@ -1,3 +1,4 @@
+# ruff: noqa: PLR2004 - compiled kernels: bytes are compared with numbers of the wire format, one after the other
 """Trace and span ids: bytes as they should be, or text of them, which some emitters send."""
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def read_word(buffer: Any, at: Any) -> Any:
 
 @njit(cache=True)
 def read_trace_id(buffer: Any, at: Any, length: Any, s: Any) -> Any:
-    """Read a trace id: (high word, low word), both 0 where there is none. Text of 32 hex or 24 base64 digits is read."""
+    """Read a trace id: (high word, low word), both 0 where there is none; 32 hex or 24 base64 digits are read."""
     if length == 16:
         return read_word(buffer, at), read_word(buffer, at + 8)
     if length == 32:

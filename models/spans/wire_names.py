@@ -1,3 +1,4 @@
+# ruff: noqa: PLR1714, PLR2004, SIM109 - compiled kernels: bytes are compared with numbers of the wire format, one after the other
 """Names in the kernels: each distinct text of a batch is remembered once, by its digest."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: PLR0917 - compiled kernels: bytes are compared with numbers of the wire format, one after the other
 """Rows: what was gathered of a span or an evaluation is written down in the canonical columns."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: PLR0913, PLR0917, PLR1714, PLR2004, SIM109 - compiled kernels: bytes are compared with numbers of the wire format, one after the other
 """Attributes meet the mapping: which source a key is, whether its value says something, which value wins a slot."""
 
 from __future__ import annotations

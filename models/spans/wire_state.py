@@ -25,8 +25,8 @@ bits of what ran out of room."""
 NO_ROWS, NO_COHORTS, NO_DEAD, NO_NAMES, NO_SCRATCH = 1, 2, 4, 8, 16
 
 COLS, COHORTS_AT, DEAD_AT, NAME_DIGEST, NAME_TEXT = range(_COUNTS + 16, _COUNTS + 21)
-"""Addresses: columns [column, row]; cohorts [(row, name, value), i]; dead letters [i, (message, reason, size)]; names by
-digest, open addressing, 0 is empty; their (offset, length, bits of the columns they are in)."""
+"""Addresses: columns [column, row]; cohorts [(row, name, value), i]; dead letters [i, (message, reason, size)]; names
+by digest, open addressing, 0 is empty; their (offset, length, bits of the columns they are in)."""
 
 MAX_ROWS, MAX_COHORTS, MAX_DEAD, MAX_NAMES, SCRATCH_END, SKEW = range(_COUNTS + 24, _COUNTS + 30)
 """Limits: how much room there is (MAX_NAMES is a power of two), and how far in the future a time may lie, in ns."""

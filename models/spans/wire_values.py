@@ -1,3 +1,4 @@
+# ruff: noqa: C901, FBT003, PLR0911, PLR0912, PLR0917, PLR1714, PLR2004 - compiled kernels: bytes are compared with numbers of the wire format, one after the other
 """Attributes on the wire: KeyValue and AnyValue, and what their values mean as numbers."""
 
 from __future__ import annotations
@@ -7,9 +8,9 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
-from numba.extending import intrinsic
 
 from models.digest import digest64, load64, mix64
+from models.spans.pointers import inlined
 from models.spans.wire import ARRAY, DEPTH, MAP, MAX_DEPTH, check, read_length, read_tag, read_varint, skip
 
 NOTHING, STRING, BOOL, INT, DOUBLE, LIST, DICT, BYTES, INDEX = 0, 1, 2, 3, 4, 5, 6, 7, 8
@@ -22,7 +23,7 @@ _FULL = _TOO_LARGE // 10
 _MAX_SHIFT = 19
 
 
-@intrinsic
+@inlined
 def _as_double(typingctx: Any, bits: Any) -> Any:
     """Read the bits of an int64 as a double."""
 
@@ -168,7 +169,7 @@ def _shift(digits: Any, exponent: Any, negative: Any) -> Any:
 
 @njit(cache=True)
 def _from_text(buffer: Any, at: Any, length: Any, scale: Any) -> Any:
-    """Read a decimal text, spaces around it allowed: exact for all that fits; `left_out` is the first digit that did not."""
+    """Read a decimal text, spaces around it allowed; exact: `left_out` is the first digit without room."""
     end = at + length
     while at < end and buffer[at] == 32:
         at += 1
@@ -184,7 +185,7 @@ def _from_text(buffer: Any, at: Any, length: Any, scale: Any) -> Any:
         else:
             seen += 1
             digit = np.int64(buffer[at]) - 48
-            if digits < _FULL and left_out < 0:
+            if digits <= _FULL and left_out < 0:
                 digits = digits * 10 + digit
                 exponent -= point
             else:
