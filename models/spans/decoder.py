@@ -25,6 +25,7 @@ from models.spans.wire_state import (
     SHORT,
     Room,
     State,
+    make_columns,
 )
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Decoder:
     - `cohorts.left_out`: more than 16 cohort attributes on a resource.
 
     A message that is not valid is one dead letter and gives nothing else; a span without trace id is one by itself.
+    A decoder keeps memory from batch to batch: it is for one thread.
     """
 
     def __init__(self, mapping: Mapping | None = None, future_ns: int = FUTURE_NS) -> None:
@@ -64,6 +66,7 @@ class Decoder:
         self.future_ns = future_ns
         self._tables = compile_tables(self.mapping)
         self._prefixes = self.mapping.model_prefixes
+        self._cols = make_columns(0)
         self._room = Room(rows=0, cohorts=64, dead=16, names=1024, scratch=1024)
 
     def decode(self, messages: Sequence[bytes], received_ns: NDArray[np.int64] | int) -> Decoded:
@@ -77,7 +80,7 @@ class Decoder:
         if not json.any():
             return self._protobuf(buffer, starts, stops, numbers, received)
         other = ~json
-        parts = [_json(self, buffer, starts[json], stops[json], numbers[json], received[json])]
+        parts = [self._json(buffer, starts[json], stops[json], numbers[json], received[json])]
         if other.any():
             parts.append(self._protobuf(buffer, starts[other], stops[other], numbers[other], received[other]))
         return _join(parts)
@@ -100,7 +103,9 @@ class Decoder:
         room = self._room._replace(rows=max(1, int(count)))
         scratch_from = len(buffer) - SLACK - self._room.scratch
         while True:
-            state = State(room, scratch_from, self.future_ns)
+            if self._cols.shape[1] < room.rows:
+                self._cols = make_columns(room.rows)
+            state = State(room, scratch_from, self.future_ns, self._cols)
             read_messages(buffer, starts, stops, numbers, received, self._tables, state.words)
             short = int(state.words[SHORT])
             if not short:
@@ -109,6 +114,24 @@ class Decoder:
             buffer = np.concatenate((buffer[:scratch_from], np.zeros(room.scratch + SLACK, np.uint8)))
         self._room = room
         return self._decoded(buffer, state)
+
+    def _json(
+        self,
+        buffer: NDArray[np.uint8],
+        starts: NDArray[np.int64],
+        stops: NDArray[np.int64],
+        numbers: NDArray[np.int64],
+        received: NDArray[np.int64],
+    ) -> Decoded:
+        """Transcode JSON messages to protobuf and decode those."""
+        wire, wire_starts, wire_stops, codes = json_wire.transcode(buffer, starts, stops)
+        wire = np.concatenate((wire, np.zeros(self._room.scratch, np.uint8)))
+        fine = codes == 0
+        done = self._protobuf(wire, wire_starts[fine], wire_stops[fine], numbers[fine], received[fine])
+        size = dict(zip(numbers.tolist(), (stops - starts).tolist(), strict=True))
+        bad = zip(numbers[~fine].tolist(), codes[~fine].tolist(), strict=True)
+        dead = [DeadLetter(number, json_wire.ERRORS[code], size[number]) for number, code in bad]
+        return Decoded(done.spans, done.dead + dead, done.mended)
 
     def _decoded(self, buffer: NDArray[np.uint8], state: State) -> Decoded:
         """Make the result from what the kernel left."""
@@ -169,26 +192,6 @@ def _texts(buffer: NDArray[np.uint8], state: State) -> tuple[dict[int, str], int
             names[digest] = text.decode(errors="replace")
             replaced += 1
     return names, replaced
-
-
-def _json(
-    decoder: Decoder,
-    buffer: NDArray[np.uint8],
-    starts: NDArray[np.int64],
-    stops: NDArray[np.int64],
-    numbers: NDArray[np.int64],
-    received: NDArray[np.int64],
-) -> Decoded:
-    """Transcode JSON messages to protobuf and decode those."""
-    wire, wire_starts, wire_stops, codes = json_wire.transcode(buffer, starts, stops)
-    fine = codes == 0
-    scratch = np.zeros(decoder._room.scratch, np.uint8)
-    wire = np.concatenate((wire, scratch))
-    done = decoder._protobuf(wire, wire_starts[fine], wire_stops[fine], numbers[fine], received[fine])
-    sizes = dict(zip(numbers.tolist(), (stops - starts).tolist(), strict=True))
-    bad = zip(numbers[~fine].tolist(), codes[~fine].tolist(), strict=True)
-    dead = [DeadLetter(number, json_wire.ERRORS[code], sizes[number]) for number, code in bad]
-    return Decoded(done.spans, done.dead + dead, done.mended)
 
 
 def _join(parts: list[Decoded]) -> Decoded:

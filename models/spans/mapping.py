@@ -1,3 +1,4 @@
+# ruff: noqa: EM102 - messages name what was found, where, and what is expected
 """The mapping: which attributes give which canonical column. The table is data (`attributes.yaml`); users extend it."""
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import yaml
 from models.spans.columns import Column, Decision, Outcome, SpanKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping as Map
+    from collections.abc import Iterable
+    from collections.abc import Mapping as Map
 
 SPAN, RESOURCE, EVENT, EXCEPTION = 1, 2, 4, 8
 PLACES = {"span": SPAN, "resource": RESOURCE, "event": EVENT, "exception": EXCEPTION}
@@ -152,8 +154,8 @@ def _default_places(column: Column, given: Map[str, Any]) -> int:
 
 def _values(column: Column, raw: Any, where: str) -> dict[str, int]:
     found: dict[str, int] = {}
-    for text, word in _mapping(raw, where).items():
-        text = str(text).lower() if isinstance(text, bool) else str(text)
+    for key, word in _mapping(raw, where).items():
+        text = str(key).lower() if isinstance(key, bool) else str(key)
         meaning = _meaning(column, word, where)
         for form in (text, text.lower(), text.upper(), text.title()):
             found.setdefault(form, meaning)

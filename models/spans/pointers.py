@@ -7,14 +7,22 @@ the bounds: nothing else does.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-@intrinsic
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile in place; calls leave out the first parameter, which the type checker cannot know."""
+    return intrinsic(function)
+
+
+@inlined
 def pointer_to(typingctx: Any, array: Any) -> Any:
     """Give the pointer to the first item of a C-contiguous array."""
 
@@ -24,7 +32,7 @@ def pointer_to(typingctx: Any, array: Any) -> Any:
     return types.CPointer(array.dtype)(array), codegen
 
 
-@intrinsic
+@inlined
 def words_at(typingctx: Any, address: Any) -> Any:
     """Give the pointer to the int64 words at an address, an int64."""
 
@@ -34,7 +42,7 @@ def words_at(typingctx: Any, address: Any) -> Any:
     return types.CPointer(types.int64)(types.int64), codegen
 
 
-@intrinsic
+@inlined
 def bytes_of(typingctx: Any, words: Any) -> Any:
     """See int64 words as bytes."""
 

@@ -33,10 +33,10 @@ NAME, CONTENT, NUMBER, CHOICES, PRESENCE, CONTENT_NAME = 0, 1, 2, 3, 4, 5
 KEY_MASK, KEY_HASH, KEY_NUMBER, KEYS, VALUE_MASK, VALUE_KEY, VALUE_MEANING = range(7)
 SCOPE_COUNT, SCOPE_TEXT, SLOTS, FIRST_ANNOTATION = range(7, 11)
 SOURCES = 16
-"""Positions in the compiled mapping, which is one array of int64 words. MASK: size - 1 of an open-addressed table. Others
-are positions again: hashes and numbers (-1: empty) of keys; of each key the byte offset of its text in the array, its
+"""Positions in the compiled mapping, one array of int64 words. MASK: size - 1 of an open-addressed table. Others are
+positions again: hashes and numbers (-1: empty) of keys; of each key the byte offset of its text in the array, its
 length and first source; keys (0: empty) and meanings of values; byte offsets of scope patterns. SLOTS: how many slots
-there are, which are places for values: the canonical columns, hidden addends, then annotations. SOURCES: [source, FIELDS].
+there are, which are places for values: the canonical columns, hidden addends, then annotations. SOURCES: by FIELDS.
 """
 
 PLACE, SCOPE, KINDS, SLOT, RANK, HOW, VALUES, CONSTANT, PLUS, PLUS_TOO = range(10)

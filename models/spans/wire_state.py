@@ -105,11 +105,21 @@ class Room(NamedTuple):
     scratch: int  # bytes, for names that are not in the messages as text
 
 
+def make_columns(rows: int) -> NDArray[np.int64]:
+    """Make columns, [column, row], for at least so many rows.
+
+    A column is some cache lines longer than a multiple of 4 kB: were it a multiple, the 40 lines of a row would all
+    compete for the same few places in the first cache (measured: 90 ns a span).
+    """
+    return np.empty((len(Column), -(-rows // 512) * 512 + 24), np.int64)
+
+
 class State:
     """The arrays that a batch is read into; `words` is what the kernels know of them."""
 
-    def __init__(self, room: Room, scratch_from: int, skew_ns: int) -> None:
-        self.cols = np.empty((len(Column), room.rows), np.int64)
+    def __init__(self, room: Room, scratch_from: int, skew_ns: int, cols: NDArray[np.int64]) -> None:
+        """Make room; `cols`, from `make_columns`, is used again from batch to batch."""
+        self.cols = cols
         self.cohorts = np.empty((3, room.cohorts), np.int64)
         self.dead = np.empty((room.dead, 3), np.int64)
         self.name_digest = np.zeros(room.names, np.int64)
@@ -118,7 +128,7 @@ class State:
         self.words[COLS : COLS + 5] = [
             array.ctypes.data for array in (self.cols, self.cohorts, self.dead, self.name_digest, self.name_text)
         ]
-        self.words[MAX_ROWS : MAX_ROWS + 6] = [*room[:4], scratch_from + room.scratch, skew_ns]
+        self.words[MAX_ROWS : MAX_ROWS + 6] = [cols.shape[1], *room[1:4], scratch_from + room.scratch, skew_ns]
         self.words[SCRATCH] = scratch_from
 
     def used_cohorts(self) -> NDArray[np.int64]:
@@ -131,8 +141,8 @@ class State:
         return letters
 
     def used_rows(self) -> NDArray[np.int64]:
-        """Give the rows that were written, [column, row], C-contiguous."""
-        return np.ascontiguousarray(self.cols[:, : self.words[ROWS]])
+        """Give a copy of the rows that were written, [column, row], C-contiguous."""
+        return self.cols[:, : self.words[ROWS]].copy()
 
     def mended(self) -> dict[str, int]:
         """Give the repairs that were made."""

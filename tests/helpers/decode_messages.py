@@ -21,7 +21,7 @@ _SCOPES = ["", "pydantic-ai", "openinference.instrumentation.beeai", "com.anthro
 
 
 class Writer:
-    """Writes messages from one source of chance; `keys` are the attributes of the mapping, with texts that mean something."""
+    """Writes messages from one source of chance; `keys` are attributes of the mapping and texts they may have."""
 
     def __init__(self, random: Random, keys: list[tuple[str, list[str]]]) -> None:
         self.random, self.keys = random, keys

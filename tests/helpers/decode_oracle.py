@@ -1,3 +1,4 @@
+# ruff: noqa: C901, FBT001, PLR0917 - an oracle keeps the rules together, however many they are
 """The decoder's oracle: the same rules in plain Python, over what the protobuf library parsed.
 
 The library refuses strings that are not UTF-8 where the decoder mends them; so the oracle parses with copies of OTLP's

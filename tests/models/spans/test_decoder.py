@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -10,10 +10,12 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from models.digest import digest_of
-from models.spans.batch import Decoded, Spans
 from models.spans.columns import NO_SCORE, UNKNOWN, Column, Decision, Outcome, SpanKind, SpanStatus
 from models.spans.decoder import Decoder
 from models.spans.mapping import Mapping
+
+if TYPE_CHECKING:
+    from models.spans.batch import Decoded, Spans
 
 NOW = 1_764_684_300_000_000_000
 TRACE, OTHER_TRACE = bytes(15) + b"\x01", bytes(15) + b"\x02"
@@ -298,7 +300,7 @@ def test_huge_attributes_cost_no_row() -> None:
 
 
 def test_what_is_short_is_made_longer() -> None:
-    """A batch with more names, cohorts and dead letters than there was room for is read again, with the same result."""
+    """A batch with more names, cohorts and dead letters than there was room for is read again."""
     traces = Traces()
     for i in range(3000):
         traces.span({"user.id": i, "flyball.cohort.c": f"c{i}"}, trace_id=TRACE if i % 2 else b"")
@@ -337,7 +339,7 @@ EVALUATION = {
 
 @pytest.mark.parametrize("as_attribute", [False, True])
 def test_an_evaluation_event_is_a_row_of_what_is_scored(as_attribute: bool) -> None:  # noqa: FBT001
-    """A log event gen_ai.evaluation.result gives a row of its trace, with its span as the parent; repeated: the same."""
+    """A log event gen_ai.evaluation.result gives a row of its trace, its span as the parent; repeated: the same."""
     decoded = logs("gen_ai.evaluation.result", EVALUATION, as_attribute=as_attribute)
     score = row(decoded.spans, 0)
     assert (score["KIND"], score["TRACE_LO"], score["PARENT_ID"]) == (SpanKind.EVALUATION, 1, 5)

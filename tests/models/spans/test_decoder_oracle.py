@@ -1,3 +1,4 @@
+# ruff: noqa: S311 - chance with a seed, for tests
 """The decoder against its oracle: the protobuf library and the same rules in plain Python."""
 
 from __future__ import annotations

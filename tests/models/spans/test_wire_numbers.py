@@ -17,11 +17,11 @@ from models.spans.wire_values import DOUBLE, INT, STRING, to_integer
 
 
 @njit
-def _read(array: Any, kind: int, a: int, b: int, scale: int, signed: bool) -> Any:  # noqa: FBT001, PLR0917
+def _read(array: Any, kind: int, a: int, b: int, scale: int, signed: bool) -> Any:  # noqa: FBT001
     return to_integer(pointer_to(array), kind, a, b, scale, signed)
 
 
-def read(value: str | int | float, scale: int = 0, *, signed: bool = True) -> int | None:
+def read(value: str | float, scale: int = 0, *, signed: bool = True) -> int | None:
     """Read a value as a number times 10**scale; None where it is not one."""
     raw = value.encode() if isinstance(value, str) else b""
     buffer = np.frombuffer(bytearray(raw + b"9" * SLACK), np.uint8)
