@@ -26,6 +26,8 @@ from models.runs.state import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
 _A_TEXT = 150
@@ -52,7 +54,7 @@ class Texts:
         told = digests.tolist()
         return dict(zip(told, map(self.known.__getitem__, told), strict=True))
 
-    def fetch(self, store: Store, fresh: NDArray[np.int64], names: dict[int, str]) -> None:
+    def fetch(self, store: Store, fresh: NDArray[np.int64], names: Mapping[int, str]) -> None:
         """Keep the text of the names that runs have taken since the last call; without one, its digest."""
         count = int(store.head[Head.FRESH])
         if not count:
@@ -66,7 +68,7 @@ class Texts:
         new, self._new = self._new, {}
         return new
 
-    def restore(self, names: dict[int, str]) -> None:
+    def restore(self, names: Mapping[int, str]) -> None:
         """Put back kept texts; `mark_kept` must follow."""
         self.known |= names
 
@@ -78,7 +80,7 @@ class Texts:
         self._live = len(self.known)
         return store
 
-    def read(self, store: Store, digests: list[int], names: dict[int, str]) -> Store:
+    def read(self, store: Store, digests: list[int], names: Mapping[int, str]) -> Store:
         """Find out by text, once per name, whether these mean a time-out (error types) or something good (labels)."""
         store = more_names(store, len(digests))
         for digest in digests:

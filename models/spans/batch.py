@@ -11,6 +11,8 @@ import polars as pl
 from models.spans.columns import Column
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
 
@@ -34,7 +36,7 @@ class Spans:
     """`cols` is int64 [len(Column), n], C-contiguous; `names` maps each name digest in it to its text."""
 
     cols: NDArray[np.int64]
-    names: dict[int, str]
+    names: Mapping[int, str]
     cohorts: Cohorts = field(default_factory=Cohorts.none)
 
     def __len__(self) -> int:
@@ -43,7 +45,8 @@ class Spans:
 
     def __getitem__(self, column: Column) -> NDArray[np.int64]:
         """Give one column, a view."""
-        return self.cols[column]
+        values: NDArray[np.int64] = self.cols[column]
+        return values
 
     @staticmethod
     def empty() -> Spans:

@@ -11,6 +11,7 @@ from models.spans import json_wire
 from models.spans.batch import Cohorts, DeadLetter, Decoded, Spans
 from models.spans.columns import FIRST_NAME, Column
 from models.spans.mapping import Mapping
+from models.spans.names import Names
 from models.spans.tables import compile_tables
 from models.spans.wire import ERRORS, WORKSPACE
 from models.spans.wire_batch import count_records, find_json, read_messages
@@ -136,14 +137,14 @@ class Decoder:
     def _decoded(self, buffer: NDArray[np.uint8], state: State) -> Decoded:
         """Make the result from what the kernel left."""
         cols, mended = state.used_rows(), state.mended()
-        names, replaced = _texts(buffer, state)
-        if replaced:
+        names = _texts(buffer, state)
+        if replaced := names.replaced:
             mended["utf8.replaced"] = replaced
         self._strip_models(cols, names, state)
         dead = [DeadLetter(message, _REASONS[reason], size) for message, reason, size in state.used_dead()]
         return Decoded(Spans(cols, names, Cohorts(*state.used_cohorts())), dead, mended)
 
-    def _strip_models(self, cols: NDArray[np.int64], names: dict[int, str], state: State) -> None:
+    def _strip_models(self, cols: NDArray[np.int64], names: Names, state: State) -> None:
         """Cut the prefixes of gateways from the names of models, in place: once a name, not once a span."""
         in_use = (state.name_digest != 0) & ((state.name_text[:, 2] & _MODEL_BIT) != 0)
         for digest in state.name_digest[in_use].tolist():
@@ -151,7 +152,7 @@ class Decoder:
             if short != names[digest]:
                 column = cols[Column.MODEL]
                 column[column == digest] = digest_of(short)
-                names[digest_of(short)] = short
+                names.add(digest_of(short), short)
 
     def _strip(self, model: str) -> str:
         """Cut all prefixes, as gateways stand behind each other; a name that is only a prefix stays."""
@@ -172,26 +173,11 @@ def _more(room: Room, short: int) -> Room:
     )
 
 
-def _texts(buffer: NDArray[np.uint8], state: State) -> tuple[dict[int, str], int]:
-    """Give the text of every name of the batch, and how many were not UTF-8.
-
-    All texts are decoded at once where they are ASCII, then cut: a tenth of the cost of decoding each.
-    """
+def _texts(buffer: NDArray[np.uint8], state: State) -> Names:
+    """Give the text of every name of the batch."""
     used = np.flatnonzero(state.name_digest)
-    digests = state.name_digest[used].tolist()
     packed, ends = pack_names(buffer, state.name_text, used)
-    raw = packed.tobytes()
-    bounds = list(map(slice, [0, *ends.tolist()], ends.tolist()))
-    if raw.isascii():
-        return dict(zip(digests, map(raw.decode("ascii").__getitem__, bounds), strict=True)), 0
-    names, replaced = {}, 0
-    for digest, text in zip(digests, map(raw.__getitem__, bounds), strict=True):
-        try:
-            names[digest] = text.decode()
-        except UnicodeDecodeError:
-            names[digest] = text.decode(errors="replace")
-            replaced += 1
-    return names, replaced
+    return Names(state.name_digest[used], packed.tobytes(), ends)
 
 
 def _join(parts: list[Decoded]) -> Decoded:

@@ -85,7 +85,7 @@ class Prices:
         keys = zip(provider[first].tolist(), model[first].tolist(), interval[first].tolist(), strict=True)
         return [self._look_up(key, spans.names) for key in keys], which
 
-    def _look_up(self, key: tuple[int, int, int], names: dict[int, str]) -> tuple[Tier, ...] | None:
+    def _look_up(self, key: tuple[int, int, int], names: Mapping[int, str]) -> tuple[Tier, ...] | None:
         if key not in self._known:
             if len(self._known) >= _MAX_REMEMBERED:
                 self._known.clear()
