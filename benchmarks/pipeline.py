@@ -37,7 +37,7 @@ from flows.sink import CallSink
 from flows.source import LogSource
 from flows.topology import build
 
-BATCH_BYTES = 4 << 20
+BATCH_BYTES = 16 << 20  # what four partitions of a lagging log give at once
 
 
 class Chunks(DynamicSource[RawBatch]):
