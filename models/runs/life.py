@@ -59,13 +59,13 @@ def touch_all(store: Any, scratch: Any, slots: Any) -> None:
 
 
 @kernel
-def forget(store: Any, slots: Any, watermark: Any, gone: Any, early: Any) -> Any:
-    """Forget those of `slots` that are settled or only scored, and due or `early`; fill `gone` [k, 2], count them."""
+def forget(store: Any, slots: Any, gone: Any, early: Any) -> Any:
+    """Forget those of `slots` that are settled or only scored; fill `gone` [k, 2], count them."""
     n = 0
     for k in range(slots.shape[0]):
         slot = slots[k]
         s = store.states[slot]
-        if not (early or store.due[slot] <= watermark) or not (s.life == _SETTLED or s.spans == 0):
+        if s.life != _SETTLED and s.spans > 0:
             continue
         if s.published:
             store.head[_HORIZON] = max(store.head[_HORIZON], s.closed_at)

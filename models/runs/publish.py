@@ -10,7 +10,7 @@ from models.runs.apply import AHEAD, apply_rows
 from models.runs.calls import WORK, tell_calls
 from models.runs.changes import CALL
 from models.runs.derive import derive, since
-from models.runs.kernel import kernel
+from models.runs.kernel import kernel, small
 from models.runs.names import name_place
 from models.runs.record import DIMENSIONS, MAX_COHORTS, RUN, ClosedBy
 from models.runs.state import COHORTS_AT, MAX_TOOLS, NAMES_AT, RULE_REVISION, RUN_WORDS, Head
@@ -103,17 +103,25 @@ def _is_same(store: Any, scratch: Any, slot: Any, place: Any) -> Any:
     return differ == 0
 
 
+@small
+def _is_unpriced(run: Any) -> Any:
+    """Say whether the cost of a run is not known, or only in part."""
+    if run.llm_calls == 0:
+        return run.agent_cost < 0
+    return run.unpriced > 0 or run.reported + run.computed == 0
+
+
 @kernel
 def _count(store: Any, s: Any, b: Any, was: Any) -> None:
     """Keep the counters: they are sums of weights too."""
     head = store.head
     head[_CLOSED_ROOT] += s.closed_by == _ROOT
     head[_CLOSED_IDLE] += s.closed_by == _IDLE
-    head[_UNPRICED] += s.unpriced > 0
+    head[_UNPRICED] += _is_unpriced(s)
     if was:
         head[_CLOSED_ROOT] -= b.closed_by == _ROOT
         head[_CLOSED_IDLE] -= b.closed_by == _IDLE
-        head[_UNPRICED] -= b.unpriced > 0
+        head[_UNPRICED] -= _is_unpriced(b)
 
 
 @kernel

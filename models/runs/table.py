@@ -298,10 +298,12 @@ class RunTable:
         return slots[order[:excess]]
 
     def _forget(self, slots: NDArray[np.int64], *, early: bool) -> None:
+        if not early:
+            slots = slots[self.store.due[slots] <= self._now()]  # without those that only closed or settled
         rows = self.store.states[slots]
         seen = rows[(rows["evaluated"] != 0) & (rows["published"] != 0) & (rows["life"] == Life.SETTLED)]
         self.expectations.tell_forgotten(seen["workflow"], seen["evaluated_at"])
         gone = np.empty((len(slots), 2), np.int64)
-        count = forget(self.store, slots, self.store.head[_WATERMARK], gone, early)
+        count = forget(self.store, slots, gone, early)
         if count:
             self._gone.append(gone[:count])

@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from models.digest import digest_of
@@ -121,12 +121,15 @@ def test_the_sum_of_all_changes_is_the_truth(part: int, seed: int) -> None:
     runs = runs_of(rows, POLICY, expected)
     assert ledger.truth() == expected_truth(runs)
     assert table.counters["runs_closed"] == len(runs)
-    assert table.counters["unpriced"] == sum(run["unpriced"] > 0 for run in runs.values())
+    assert table.counters["unpriced"] == len(
+        [run for run in ledger.records.values() if run["priced"] in {"unpriced", "partial"}]
+    )
     assert table.open_runs == 0
 
 
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**40))
+@example(seed=17594)  # an evaluated run closed by idle, then renamed: its first name must be unlearnt
 def test_the_newest_records_are_the_same_in_any_order(seed: int) -> None:
     """Records differ between two orders only in their revision."""
     draw = random.Random(seed)
