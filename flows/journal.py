@@ -55,8 +55,17 @@ class Journal:
 
     @property
     def generation(self) -> int:
-        """The generation that the next rotation opens; read at the start it numbers the lives of the shard, from 0."""
+        """The generation that the next rotation opens."""
         return max([-1, *(int(path.stem) for path in self._folder.glob("*.journal"))]) + 1
+
+    def new_life(self) -> int:
+        """Number the life of the shard that begins now, from 0; a number is never given twice, whenever a life ends."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        lives, draft = self._folder / "lives", self._folder / "lives.draft"
+        life = int(lives.read_text()) if lives.exists() else 0
+        draft.write_text(str(life + 1))
+        draft.replace(lives)
+        return life
 
     def append(self, delta: bytes, dump: Callable[[], bytes]) -> bytes:
         """Append what changed and give the position; starts a new generation with `dump()` when it pays."""

@@ -68,7 +68,8 @@ class ShardStates(Generic[State]):
     """Opens the states of one step.
 
     `load(base, deltas, life)` makes the table; `life` rises with every restart of the shard, so that what a new life
-    tells is never mistaken for what an earlier one told and a crash took back.
+    tells is never mistaken for what an earlier one told and a crash took back. (Without a journal it counts from the
+    snapshot: two lives from the same one are alike.)
     """
 
     load: Callable[[bytes | None, list[bytes], int], State]
@@ -80,14 +81,14 @@ class ShardStates(Generic[State]):
     def open(self, key: str) -> ShardState[State]:
         """Open a shard that the engine has no snapshot of."""
         journal = self._journal(key)
-        life = journal.generation if journal else 0
+        life = journal.new_life() if journal else 0
         return ShardState(key, self.load(None, [], life), self._watermark({}), journal, life)
 
     def resume(self, snapshot: bytes) -> ShardState[State]:
         """Open a shard as it was at `snapshot`; raises JournalError when its journal is not there."""
         kept = orjson.loads(snapshot)
         journal = self._journal(kept["key"])
-        life = journal.generation if journal else kept["life"] + 1
+        life = journal.new_life() if journal else kept["life"] + 1
         restored = self._restored(kept, journal)
         table = self.load(restored.base, restored.deltas, life)
         return ShardState(kept["key"], table, self._watermark(kept), journal, life)

@@ -33,16 +33,27 @@ def shared_data() -> Path:
     return folder
 
 
+def load(name: str, path: str) -> Any:
+    """Load a module of the tests, which no package holds, once."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / path)
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return sys.modules[name]
+
+
 @pytest.fixture(scope="session")
 def kafka_tool() -> Any:
-    """Load tests/services/broker.py, which no package holds."""
-    spec = importlib.util.spec_from_file_location("kafka_tool", ROOT / "tests" / "services" / "broker.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    """Give tests/services/broker.py."""
+    return load("kafka_tool", "services/broker.py")
+
+
+@pytest.fixture(scope="session")
+def live() -> Any:
+    """Give tests/helpers/live.py: traffic, deployments, and what they tell."""
+    return load("live", "helpers/live.py")
 
 
 @pytest.fixture(scope="session")
