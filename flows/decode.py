@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from flows.items import Marks
     from flows.metrics import Metrics
     from models.spans.batch import DeadLetter
     from models.spans.decoder import Decoder
@@ -50,12 +51,14 @@ class DecodeStep:
         self._clock = clock
         self._expected: dict[int, int] = {}
         self._newest: dict[str, int] = {}
+        self._untold: set[str] = set()
+        """Partitions that went on since all shards were last told."""
         self._told_ns = 0
 
     def __call__(self, batches: list[RawBatch]) -> list[RunItem | SeriesItem | Outbound]:
         """Decode all batches of this activation as one."""
         messages = [message for batch in batches for message in batch.messages]
-        if not messages:
+        if not messages and not self._untold:
             return []  # quiet partitions need no word: a watermark goes on by the clock when nothing comes
         received = np.concatenate([batch.received_ns for batch in batches])
         decoded = self._decoder.decode(messages, received)
@@ -63,13 +66,16 @@ class DecodeStep:
         spans = self._prices.price(decoded.spans)
         marks = self._observe(batches, spans, received)
         out: list[RunItem | SeriesItem | Outbound] = list(self._letters(batches, decoded.dead))
-        out.extend(self._per_shard(spans, marks))
+        out.extend(self._per_shard(spans, marks, tell_all=not messages))
         return out
 
-    def _per_shard(self, spans: Spans, marks: tuple[tuple[str, int], ...]) -> Iterator[RunItem | SeriesItem]:
+    def _per_shard(self, spans: Spans, marks: Marks, *, tell_all: bool) -> Iterator[RunItem | SeriesItem]:
         expected = self._news_of_evaluations(spans)
         spans, bounds = sort_by_shard(spans)
-        tell_all = bool(expected) or self._due()
+        tell_all = self._due() or bool(expected) or tell_all
+        if tell_all:  # a shard that got no rows of a partition has not heard of it since the last time
+            marks = tuple((part, self._newest[part]) for part in sorted(self._untold))
+            self._untold.clear()
         for shard in range(SHARDS):
             start, stop = bounds[shard], bounds[shard + 1]
             if start < stop or tell_all:
@@ -77,10 +83,12 @@ class DecodeStep:
         if tell_all:
             yield from ((key, ShardCells(key, None, marks)) for key in SERIES_SHARDS)
 
-    def _observe(
-        self, batches: list[RawBatch], spans: Spans, received: NDArray[np.int64]
-    ) -> tuple[tuple[str, int], ...]:
-        """Find the newest event time per source partition; an event is never newer than its receipt."""
+    def _observe(self, batches: list[RawBatch], spans: Spans, received: NDArray[np.int64]) -> Marks:
+        """Find the newest event time per source partition; an event is never newer than its receipt.
+
+        A partition that brought no events is as good as silent: ordinary logs must not hold the watermark back.
+        """
+        marks = []
         ends = np.minimum(spans[Column.END], received[spans[Column.MESSAGE]])
         first = 0
         for batch in batches:
@@ -89,9 +97,12 @@ class DecodeStep:
                 (spans[Column.MESSAGE] >= first) & (spans[Column.MESSAGE] < last) if len(batches) > 1 else slice(None)
             )
             newest = int(ends[of_batch].max(initial=0))
-            self._newest[batch.part] = max(newest, self._newest.get(batch.part, 0))
+            if newest:
+                self._newest[batch.part] = max(newest, self._newest.get(batch.part, 0))
+                self._untold.add(batch.part)
+                marks.append((batch.part, self._newest[batch.part]))
             first = last
-        return tuple((batch.part, self._newest[batch.part]) for batch in batches)
+        return tuple(marks)
 
     def _news_of_evaluations(self, spans: Spans) -> dict[int, int]:
         """Find workflows and services that have evaluations since earlier than known."""

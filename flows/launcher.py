@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import threading
 import time
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -70,7 +73,7 @@ def run_flow(settings: FlowSettings, process: FlowProcess) -> None:
     )
     sink = LogSink(lambda: log)
     flow = build(source, sink, settings, metrics, clock=time.time_ns, parts=tuple(source.list_parts()))
-    with MetricsServer(metrics, process.metrics_host, process.metrics_port):
+    with closing(log), MetricsServer(metrics, process.metrics_host, process.metrics_port):
         cli_main(
             flow,
             workers_per_process=1,
@@ -82,9 +85,18 @@ def run_flow(settings: FlowSettings, process: FlowProcess) -> None:
 
 
 def _recovery(folder: Path) -> RecoveryConfig:
+    """Open the recovery store; made as a whole or not at all, whoever of a cluster comes first."""
     if not folder.exists():
-        folder.mkdir(parents=True)
-        init_db_dir(folder, RECOVERY_PARTS)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = folder.with_name(f".{folder.name}.{os.getpid()}")
+        draft.mkdir()
+        init_db_dir(draft, RECOVERY_PARTS)
+        try:
+            draft.rename(folder)
+        except OSError:
+            shutil.rmtree(draft)
+            if not folder.exists():  # else another was quicker
+                raise
     return RecoveryConfig(str(folder))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from math import inf
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 _EMPTY_WAIT = timedelta(milliseconds=5)  # a source that sleeps longer holds up every other source of the engine
 _MAX_MESSAGES = 10_000
+_QUIET_S = 1.0
+_NONE = np.empty(0, np.int64)
 
 
 class LogPartition(StatefulSourcePartition[RawBatch, int]):
@@ -46,6 +50,7 @@ class LogPartition(StatefulSourcePartition[RawBatch, int]):
         self._max_bytes = max_bytes
         self._stop = stop
         self._idle = False
+        self._came = inf
 
     @override
     def next_batch(self) -> Iterable[RawBatch]:
@@ -54,7 +59,8 @@ class LogPartition(StatefulSourcePartition[RawBatch, int]):
         messages = self._reader.poll(_MAX_MESSAGES, self._max_bytes)
         self._idle = not messages
         if not messages:
-            return ()
+            return self._silence()
+        self._came = monotonic()
         self._next = messages[-1].offset + 1
         count = len(messages)
         return (
@@ -67,6 +73,13 @@ class LogPartition(StatefulSourcePartition[RawBatch, int]):
                 [message.value for message in messages],
             ),
         )
+
+    def _silence(self) -> Iterable[RawBatch]:
+        """Say once that nothing has come for a while: then all shards are told how far this partition is."""
+        if monotonic() - self._came < _QUIET_S:
+            return ()
+        self._came = inf
+        return (RawBatch(self._part, self._topic, self._partition, _NONE, _NONE, []),)
 
     @override
     def next_awake(self) -> datetime | None:
