@@ -6,12 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
-import orjson
 from bytewax.operators import StatefulBatchLogic
 from typing_extensions import override
 
 from flows.items import Outbound, ShardSpans, Tracked
-from models.runs.report import run_records
+from models.runs.report import run_ids, run_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -111,7 +110,8 @@ class RunRecordStep:
         names: dict[int, str] = {}
         for item in told:
             names |= item.changes.names
-        records = run_records(np.concatenate([item.changes.records for item in told]), names)
-        out = [Outbound(self._topic, str(record["run_id"]).encode(), orjson.dumps(record)) for record in records]
+        rows = np.concatenate([item.changes.records for item in told])
+        topic, ids = self._topic, [run_id.encode() for run_id in run_ids(rows)]
+        out = [Outbound(topic, key, line) for key, line in zip(ids, run_lines(rows, names), strict=True)]
         ends = np.cumsum([len(item.changes.records) for item in told]).tolist()
         return [(item.key, out[start:end]) for item, start, end in zip(told, [0, *ends], ends, strict=False)]

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from models.digest import mix64
+from models.kernels import kernel, small
 from models.runs.arena import LINEAR, find
 from models.runs.calls import tell_calls
 from models.runs.facts import apply_cohort, apply_evaluation, apply_span
 from models.runs.index import find_slot, fingerprint, new_slot
-from models.runs.kernel import kernel, small
 from models.runs.names import is_read
 from models.runs.prefetch import prefetch
 from models.runs.record import NEVER

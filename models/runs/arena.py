@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from models.digest import mix64
-from models.runs.kernel import kernel, small
+from models.kernels import kernel, small
 from models.runs.state import Head
 
 LINEAR = 16

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from models.digest import mix64
+from models.kernels import kernel, small
 from models.runs.arena import find
 from models.runs.changes import CALL
-from models.runs.kernel import kernel, small
 from models.runs.state import (
     FLAG_ERROR,
     FLAG_ESCALATION,

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from models.kernels import kernel, small
 from models.runs.calls import derive_calls
-from models.runs.kernel import kernel, small
 from models.runs.record import NEVER, ClosedBy, Life, OutcomeFrom
 from models.runs.state import (
     RULE_GRACE,

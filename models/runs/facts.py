@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from models.runs.kernel import kernel, small
+from models.kernels import kernel, small
 from models.runs.names import has_flag, keep_text
 from models.runs.policy import GOOD_SCORE
 from models.runs.record import DIMENSIONS, MAX_COHORTS

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from models.runs.kernel import allocating, kernel, small
+from models.kernels import allocating, kernel, small
 from models.runs.record import NEVER
 from models.runs.shards import trace_hash
 from models.runs.state import Head

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from models.kernels import allocating, kernel
 from models.runs.arena import index_all, index_words, take
 from models.runs.index import drop_slot, find_slot, new_slot
-from models.runs.kernel import allocating, kernel
 from models.runs.record import NEVER
 from models.runs.room import more_slots, more_words
 from models.runs.state import MAX_TOOLS, SEEN_WORDS, STATE, TALLY_WORDS, TOOL_WORDS, Head, Store

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from models.kernels import allocating, kernel
 from models.runs.apply import touch
 from models.runs.index import drop_slot
-from models.runs.kernel import allocating, kernel
 from models.runs.record import NEVER, Life
 from models.runs.state import Head
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from models.digest import mix64
-from models.runs.kernel import allocating, kernel, small
+from models.kernels import allocating, kernel, small
 from models.runs.state import NAME_READ, NAME_TEXT, Head
 
 _FRESH, _NAMES = int(Head.FRESH), int(Head.NAMES)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from models.kernels import kernel, small
 from models.runs.apply import AHEAD, apply_rows
 from models.runs.calls import WORK, tell_calls
 from models.runs.changes import CALL
 from models.runs.derive import derive, since
-from models.runs.kernel import kernel, small
 from models.runs.names import name_place
 from models.runs.record import DIMENSIONS, MAX_COHORTS, RUN, ClosedBy
 from models.runs.state import COHORTS_AT, MAX_TOOLS, NAMES_AT, RULE_REVISION, RUN_WORDS, Head

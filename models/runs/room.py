@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from models.kernels import kernel
 from models.runs.arena import index_words
 from models.runs.index import rebuilt
-from models.runs.kernel import kernel
 from models.runs.names import entered
 from models.runs.record import NEVER
 from models.runs.state import SEEN_WORDS, TALLY_WORDS, TOOL_WORDS, Head, Store, rows_like, words_of

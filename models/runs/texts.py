@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.runs.kernel import allocating
+from models.kernels import allocating
 from models.runs.names import flag_name
 from models.runs.policy import is_good_label, is_timeout
 from models.runs.publish import PRINTED

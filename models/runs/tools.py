@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from models.kernels import kernel
 from models.runs.arena import find, index_all, index_one, index_words, moved, next_room, take
 from models.runs.calls import call_key
-from models.runs.kernel import kernel
 from models.runs.names import has_flag, keep_text
 from models.runs.state import (
     FLAG_ERROR,

@@ -1,5 +1,5 @@
 """Copying bytes inside compiled kernels: one memcpy; a loop checks every index for wrap-around (3 times slower)."""
-# ruff: noqa: PLR0913, PLR0917 - a copy has five sides
+
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A step reads and moves the cursor of the run; whatever is random comes from `state`, the run's own draws.
 """
-# ruff: noqa: PLR0913, PLR0917, PLR2004 - kernels take what they need one by one; the constants say how agents behave
+# ruff: noqa: PLR0917, PLR2004 - kernels take what they need one by one; the constants say how agents behave
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""OTLP to columns: decoder, attribute table (data file), canonical span frame, prices."""

@@ -8,17 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-def kernel(function: Callable[..., Any]) -> Any:
-    """Compile without reference counts: kernels own no memory, and counting at each call took 2/3 of all time."""
-    return njit(cache=True, _nrt=False)(function)  # type: ignore[call-overload]  # an option numba does not list
 
 
 def _inlined(function: Callable[..., Any]) -> Any:

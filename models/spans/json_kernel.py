@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from models.digest import load64
-from models.spans.json_bits import kernel, trailing_zeros
+from models.kernels import kernel
+from models.spans.json_bits import trailing_zeros
 from models.spans.json_errors import (
     BAD_STRING,
     BAD_UTF8,

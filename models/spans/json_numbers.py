@@ -1,4 +1,4 @@
-# ruff: noqa: PLR0913, PLR0917, PLR2004 - compiled kernels: state in arguments, constants of IEEE 754
+# ruff: noqa: PLR2004 - compiled kernels: state in arguments, constants of IEEE 754
 """JSON numbers to integers and doubles, compiled.
 
 A number is read as `digits * 10**exponent` with up to 19 significant digits (20 while they fit 64 bits). Integers are
@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from models.digest import load64
-from models.spans.json_bits import bits_of_double, high64, kernel, leading_zeros
+from models.kernels import kernel
+from models.spans.json_bits import bits_of_double, high64, leading_zeros
 from models.spans.json_errors import BAD_NUMBER, NOT_WHOLE, OUT_OF_RANGE
 
 _TOP = np.uint64(0xFFFFFFFFFFFFFFFF)

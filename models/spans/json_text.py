@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from models.digest import load64
-from models.spans.json_bits import kernel, store64, trailing_zeros
+from models.kernels import kernel
+from models.spans.json_bits import store64, trailing_zeros
 from models.spans.json_errors import BAD_BASE64, BAD_ESCAPE, BAD_STRING
 
 _LOWS, _HIGHS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)

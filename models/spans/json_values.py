@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from models.digest import digest64, load64
-from models.spans.json_bits import kernel, move, store64
+from models.kernels import kernel
+from models.spans.json_bits import move, store64
 from models.spans.json_errors import DEEP, OUT_OF_RANGE, TRUNCATED, UNEXPECTED, WRONG_TYPE
 from models.spans.json_numbers import double_bits, read_number, whole
 from models.spans.json_schema import Kind

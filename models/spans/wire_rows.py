@@ -53,6 +53,7 @@ _FIRST_NAME = int(Column.WORKFLOW)
 _PRICED, _SCORE, _EVALUATION, _LABEL = (int(c) for c in (Column.PRICED, Column.SCORE, Column.EVALUATION, Column.LABEL))
 _TRACE_HI, _TRACE_LO, _SPAN_ID, _PARENT_ID, _START, _END, _KIND, _STATUS, _MESSAGE = range(Column.MESSAGE + 1)
 _EVALUATED = int(SpanKind.EVALUATION)
+_WORKFLOW, _SERVICE = int(Column.WORKFLOW), int(Column.SERVICE)
 _COLUMNS = len(Column)
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 _INT64_MAX = 2**63 - 1
@@ -224,6 +225,8 @@ def write_evaluation(buffer: Any, t: Any, s: Any, trace: Any, scored: Any, time:
     cols[_PARENT_ID * n + row], cols[_KIND * n + row], cols[_MESSAGE * n + row] = scored, _EVALUATED, s[MESSAGE]
     cols[_START * n + row], cols[_END * n + row] = time, time
     cols[_EVALUATION * n + row], cols[_LABEL * n + row], cols[_SCORE * n + row] = name, label, score
+    # who sent it, so that others learn that this workflow is evaluated; it never names the run
+    cols[_WORKFLOW * n + row], cols[_SERVICE * n + row] = s[BASE_VALUE + _WORKFLOW], s[BASE_VALUE + _SERVICE]
     for column in range(_NUMBERS[0], _NUMBERS[1] + 1):
         cols[column * n + row] = UNKNOWN
     digest = _fold(_fold(_fold(_fold(_fold(np.uint64(0), scored), name), time), score), label)

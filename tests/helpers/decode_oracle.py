@@ -284,6 +284,7 @@ class Oracle:
         row |= {Column.TRACE_HI: trace[0], Column.TRACE_LO: trace[1], Column.PARENT_ID: scored}
         row |= {Column.START: time, Column.END: time, Column.KIND: int(SpanKind.EVALUATION)}
         row |= {Column.EVALUATION: named, Column.LABEL: labelled, Column.SCORE: scored_as}
+        row |= {c: self.base[c][2] for c in (Column.WORKFLOW, Column.SERVICE) if c in self.base}
         digest = 0
         for word in (scored, named, time, scored_as, labelled):
             digest = int(mix64(np.uint64((digest * 0x9E3779B97F4A7C15 & MASK) ^ (word & MASK))))
