@@ -20,6 +20,7 @@ from flows.metrics_server import MetricsServer
 from flows.sink import LogSink
 from flows.source import LogSource
 from flows.topology import build
+from flows.warm_up import warm_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,6 +48,8 @@ class FlowProcess:
     epoch: timedelta = timedelta(seconds=1)
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 9464
+    say: Callable[[str], None] = print
+    """Told what takes long."""
     process_id: int | None = None
     addresses: Sequence[str] | None = None
     """`host:port` of every process of the cluster; None: this one is alone."""
@@ -72,6 +75,7 @@ def run_flow(settings: FlowSettings, process: FlowProcess) -> None:
         metrics=metrics,
     )
     sink = LogSink(lambda: log)
+    warm_up(process.say)
     flow = build(source, sink, settings, metrics, clock=time.time_ns, parts=tuple(source.list_parts()))
     with closing(log), MetricsServer(metrics, process.metrics_host, process.metrics_port):
         cli_main(

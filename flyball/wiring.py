@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -78,6 +79,7 @@ def flow_process(settings: Settings, data: Path, process_id: int = 0, addresses:
         epoch=timedelta(microseconds=settings.flow.epoch // 1000),
         metrics_host=settings.metrics.host,
         metrics_port=settings.metrics.port + process_id if settings.metrics.port else 0,
+        say=lambda text: print(f"flyball: {text}", file=sys.stderr, flush=True),  # noqa: T201 -- for people
         process_id=process_id if addresses else None,
         addresses=addresses or None,
     )

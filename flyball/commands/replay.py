@@ -85,11 +85,13 @@ def _replay(args: argparse.Namespace, emit: Callable[[list[Outbound]], None]) ->
         _look_at(path)
     from flows.files import FileError
     from flows.replay import replay
+    from flows.warm_up import warm_up
     from flyball.wiring import flow_settings
 
     def is_for_people(error: BaseException) -> bool:
         return find_cause(error, (FileError, KeyboardInterrupt)) is not None
 
+    warm_up(lambda text: print(f"flyball: {text}", file=sys.stderr, flush=True))  # noqa: T201 -- a command prints
     try:
         with reading(args.files, shown=not args.quiet) as advance, stderr_held_back(is_for_people):
             return replay(args.files, flow_settings(settings), emit, advance)

@@ -1,0 +1,154 @@
+"""Warm-up: every kernel is compiled, or loaded from disk, before the first batch comes.
+
+Compiling takes about a minute, once per version and machine; a service that compiled when its first span arrived would
+fall behind by that much, and a person would wonder what it does.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import orjson
+
+from flows.decode import sort_by_shard
+from models.runs.policy import RunPolicy
+from models.runs.table import RunTable
+from models.slis.cells import cells_of
+from models.slis.panes import PaneTable
+from models.slis.settings import SliSettings
+from models.spans.batch import Spans
+from models.spans.columns import Column
+from models.spans.decoder import Decoder
+from models.spans.json_wire import transcode
+from models.watermark import SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from models.runs.changes import Changes
+
+_AT = 1_700_000_000 * SECOND
+_MANY = 3000
+_LATER = _AT + 90_000 * SECOND
+
+
+def warm_up(say: Callable[[str], None]) -> None:
+    """Make all kernels ready, once a process; `say` is told when that will take long."""
+    if is_cold():
+        say("compiling, once: about a minute")
+    _compile_all()
+
+
+@cache
+def _compile_all() -> None:
+    """Take a small run through all there is."""
+    wire = _protobuf([_TRACES, _LOGS])
+    for messages in (wire, [_TRACES, _LOGS], [*wire, _TRACES]):
+        changes = _track(messages)
+        _measure(changes)
+
+
+def is_cold() -> bool:
+    """Say whether no compiled kernel lies on disk."""
+    folder = os.environ.get("NUMBA_CACHE_DIR")
+    return folder is not None and next(Path(folder).rglob("*.nbi"), None) is None
+
+
+def _track(messages: list[bytes]) -> list[Changes]:
+    spans, _ = sort_by_shard(Decoder().decode(messages, _AT).spans)
+    table = RunTable(RunPolicy())
+    changes = [table.update(spans, slice(0, len(spans)), _AT)]
+    deltas = [table.take_delta()]
+    changes.append(table.update(spans, np.arange(len(spans)), _AT + SECOND))
+    changes.append(table.advance(_AT + 1000 * SECOND))
+    changes.append(table.update(_many(spans), slice(0, _MANY * len(spans)), _AT + SECOND))
+    deltas.append(table.take_delta())
+    again = RunTable.load(RunPolicy(), table.dump(), [])
+    again = RunTable.load(RunPolicy(), None, deltas)
+    changes += [again.drain(), again.advance(_LATER)]
+    again.dump()
+    return changes
+
+
+def _many(spans: Spans) -> Spans:
+    """Give the same run many times over, each with a user of its own: tables grow, and move."""
+    run = np.repeat(np.arange(1, _MANY + 1), len(spans))
+    cols = np.ascontiguousarray(np.tile(spans.cols, _MANY))
+    cols[Column.TRACE_LO] += run
+    cols[Column.USER] = run
+    return Spans(cols, {**spans.names, **{int(number): f"user {number}" for number in np.unique(run)}})
+
+
+def _measure(changes: list[Changes]) -> None:
+    settings = SliSettings()
+    table = PaneTable(settings)
+    for cells in cells_of(changes).split().values():
+        table.apply(cells)
+    table.early(_AT)
+    table.gauges(_AT)
+    table.final(_AT + 3600 * SECOND)
+    again = PaneTable.load(settings, None, [table.take_delta()])
+    again = PaneTable.load(settings, table.dump(), [])
+    again.drain()
+    again.gauges(_LATER)
+
+
+def _protobuf(messages: list[bytes]) -> list[bytes]:
+    stops = np.cumsum([len(message) for message in messages])
+    buffer = np.frombuffer(b"".join(messages) + bytes(8), np.uint8)
+    out, starts, ends, _ = transcode(buffer, np.concatenate((np.zeros(1, np.int64), stops[:-1])), stops)
+    return [out[start:end].tobytes() for start, end in zip(starts, ends, strict=True)]
+
+
+def _span(number: int, parent: int, *attributes: dict[str, object]) -> dict[str, object]:
+    return {
+        "traceId": f"{1:032x}",
+        "spanId": f"{number:016x}",
+        **({"parentSpanId": f"{parent:016x}"} if parent else {}),
+        "name": "warm-up",
+        "startTimeUnixNano": str(_AT - 5 * SECOND),
+        "endTimeUnixNano": str(_AT),
+        "attributes": list(attributes),
+        "status": {"code": 0},
+    }
+
+
+def _said(key: str, value: str | float) -> dict[str, object]:
+    kinds = {str: "stringValue", int: "intValue", float: "doubleValue"}
+    return {"key": key, "value": {kinds[type(value)]: value}}
+
+
+_OPERATION = "gen_ai.operation.name"
+_TOOL = (_said(_OPERATION, "execute_tool"), _said("gen_ai.tool.name", "t"), _said("gen_ai.tool.call.arguments", "{}"))
+_RESOURCE = {"attributes": [_said("service.name", "warm-up"), _said("flyball.cohort.arm", "a")]}
+_TRACES = orjson.dumps(
+    {
+        "resourceSpans": [
+            {
+                "resource": _RESOURCE,
+                "scopeSpans": [
+                    {
+                        "spans": [
+                            _span(2, 1, _said(_OPERATION, "chat"), _said("gen_ai.usage.input_tokens", 7)),
+                            _span(3, 1, *_TOOL, _said("error.type", "timeout")),
+                            _span(4, 3, *_TOOL),
+                            _span(1, 0, _said(_OPERATION, "invoke_agent"), _said("gen_ai.usage.cost", 0.5)),
+                        ]
+                    }
+                ],
+            }
+        ]
+    }
+)
+_EVENT = {
+    "traceId": f"{1:032x}",
+    "spanId": f"{1:016x}",
+    "timeUnixNano": str(_AT),
+    "eventName": "gen_ai.evaluation.result",
+    "attributes": [_said("gen_ai.evaluation.name", "task_success"), _said("gen_ai.evaluation.score.value", 1.0)],
+}
+_LOGS = orjson.dumps({"resourceLogs": [{"resource": _RESOURCE, "scopeLogs": [{"logRecords": [_EVENT]}]}]})
