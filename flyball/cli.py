@@ -21,6 +21,7 @@ FAILED, REFUSED = 1, 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and give its exit code; errors meant for people are one line on stderr."""
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")  # our batches are small; a pool of threads only adds delay
     args = parser().parse_args(argv)
     try:
         code: int = args.run(args)
