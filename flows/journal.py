@@ -44,7 +44,7 @@ class Journal:
     """The journal of one shard in `folder`; one writer at a time."""
 
     def __init__(self, folder: Path, *, fsync: bool = False) -> None:
-        self._folder = folder
+        self.folder = folder
         self._fsync = fsync
         self._file: weakref.finalize[..., Journal] | None = None  # closes the file also when the engine just drops us
         self._fd = -1
@@ -56,12 +56,12 @@ class Journal:
     @property
     def generation(self) -> int:
         """The generation that the next rotation opens."""
-        return max([-1, *(int(path.stem) for path in self._folder.glob("*.journal"))]) + 1
+        return max([-1, *(int(path.stem) for path in self.folder.glob("*.journal"))]) + 1
 
     def new_life(self) -> int:
         """Number the life of the shard that begins now, from 0; a number is never given twice, whenever a life ends."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        lives, draft = self._folder / "lives", self._folder / "lives.draft"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lives, draft = self.folder / "lives", self.folder / "lives.draft"
         life = int(lives.read_text()) if lives.exists() else 0
         draft.write_text(str(life + 1))
         draft.replace(lives)
@@ -81,7 +81,7 @@ class Journal:
         version, generation, length = _POSITION.unpack(position)
         path = self._path(generation)
         if version != _VERSION:
-            msg = f"{self._folder}: snapshot version {version}, expected {_VERSION}"
+            msg = f"{self.folder}: snapshot version {version}, expected {_VERSION}"
             raise JournalError(msg)
         try:
             raw = path.read_bytes()[:length]
@@ -102,12 +102,12 @@ class Journal:
             self._file = None
 
     def _path(self, generation: int) -> Path:
-        return self._folder / f"{generation:08d}.journal"
+        return self.folder / f"{generation:08d}.journal"
 
     def _rotate(self, base: bytes) -> None:
         self.close()
-        self._folder.mkdir(parents=True, exist_ok=True)
-        older = sorted(int(path.stem) for path in self._folder.glob("*.journal"))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        older = sorted(int(path.stem) for path in self.folder.glob("*.journal"))
         self._generation, restored = max([self._generation, *older]) + 1, self._generation
         # the generation restored from is what the engine's last snapshot still names: it goes last
         self._obsolete = [*[g for g in older if g != restored], *[g for g in older if g == restored]]

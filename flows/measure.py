@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from flows.metrics import Metrics
     from flows.shard_state import ShardState, ShardStates
     from models.slis.base import Sli
+    from models.slis.cells import Cells
     from models.slis.panes import PaneTable
     from models.slis.readings import Readings
 
@@ -61,8 +62,9 @@ class MeasureLogic(StatefulBatchLogic[ShardCells, Records, bytes]):
         self._topic = topic
         self._drain = drain
         self._due: datetime | None = datetime.now(UTC) + _IDLE_TICK if clock else None
+        self._fresh: list[Cells] = []
         if self._state:
-            metrics.watch_slis(self._state.key, self._state.table)
+            self._begin(self._state)
 
     @override
     def on_batch(self, values: list[ShardCells]) -> tuple[Iterable[Records], bool]:
@@ -72,10 +74,12 @@ class MeasureLogic(StatefulBatchLogic[ShardCells, Records, bytes]):
             state.hear(value.marks, now)
             if value.cells is not None:
                 state.table.apply(value.cells)
+                self._fresh.append(value.cells)
         if self._clock:
             soon = datetime.now(UTC) + _TICK
             self._due = min(self._due, soon) if self._due else soon
             return (), False
+        self._promise(state)
         return self._tell(state.key, state.table.final(state.watermark.current)), False
 
     @override
@@ -84,6 +88,7 @@ class MeasureLogic(StatefulBatchLogic[ShardCells, Records, bytes]):
         if self._clock is None or state is None or self._due is None or datetime.now(UTC) < self._due:
             return (), False
         now = self._clock()
+        self._promise(state)
         early = self._tell(state.key, state.table.early(now))
         final = self._tell(state.key, state.table.final(state.hear((), now)))
         pending = state.table.pending
@@ -105,8 +110,19 @@ class MeasureLogic(StatefulBatchLogic[ShardCells, Records, bytes]):
 
     def _opened(self, key: str) -> ShardState[PaneTable]:
         state = self._states.open(key)
-        self._metrics.watch_slis(key, state.table)
+        self._begin(state)
         return state
+
+    def _begin(self, state: ShardState[PaneTable]) -> None:
+        """Begin a life: what an earlier one may have told after the snapshot is to be told again."""
+        for cells in state.promises.owed() if state.promises else ():
+            state.table.apply(cells)
+        self._metrics.watch_slis(state.key, state.table)
+
+    def _promise(self, state: ShardState[PaneTable]) -> None:
+        if self._fresh and state.promises:
+            state.promises.note(self._fresh)
+        self._fresh = []
 
     def _tell(self, key: str, readings: Readings) -> list[Records]:
         records = sli_records(readings)

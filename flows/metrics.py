@@ -114,6 +114,8 @@ class Metrics:
 
     def _run_families(self) -> Iterator[Metric]:
         for name, count in self.run_counters().items():
+            if name == "spans":  # counted where they are decoded
+                continue
             yield CounterMetricFamily(f"flyball_{name}", f"Run tracking: {name.replace('_', ' ')}.", value=count)
         tables = [table for table, _ in self._runs.values()]
         yield GaugeMetricFamily("flyball_open_runs", "Runs in progress.", value=sum(t.open_runs for t in tables))

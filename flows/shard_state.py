@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import orjson
 
 from flows.journal import Journal, Restored
+from flows.promises import Promises
 from models.watermark import Watermark
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class ShardState(Generic[State]):
         self.key = key
         self.table = table
         self.watermark = watermark
+        self.promises = Promises(journal.folder) if journal else None
         self._journal = journal
         self._life = life
 
@@ -56,7 +58,8 @@ class ShardState(Generic[State]):
             "watermark": self.watermark.current,
             "marks": self.watermark.marks(),
         }
-        if self._journal:
+        if self._journal and self.promises:
+            self.promises.turn()
             kept["position"] = self._journal.append(self.table.take_delta(), self.table.dump).hex()
         else:
             kept["state"] = self.table.dump().hex()

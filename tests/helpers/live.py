@@ -25,14 +25,14 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 from flows.replay import parsed, replay
 from flows.settings import FlowSettings
 from models.simulation import Encoding, Generation, Scenario
-from streams.embedded import EmbeddedLog
+from streams.embedded import EmbeddedLog, Settings
 from streams.kafka import KafkaLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from flows.items import Outbound
-    from streams.port import Log
+    from streams.port import Log, Writer
 
 ROOT = Path(__file__).resolve().parents[2]
 READ, WRITTEN = ("spans", "logs"), ("runs", "slis", "dead_letters")
@@ -121,8 +121,8 @@ class Told:
 
     def facts(self) -> tuple[dict[str, Any], dict[Any, Any]]:
         """Give what two deployments must agree on: all but revisions; a pane that was emptied is none."""
-        runs = {key: _without_revision(record) for key, record in self.runs.items()}
-        panes = {key: _without_revision(record) for key, record in self.panes.items() if record["total"]}
+        runs = {key: facts_of(record) for key, record in self.runs.items()}
+        panes = {key: facts_of(record) for key, record in self.panes.items() if record["total"]}
         return runs, panes
 
     def differences(self, other: Told) -> str:
@@ -143,7 +143,8 @@ def _keep(kept: dict[Any, dict[str, Any]], key: Any, record: dict[str, Any]) -> 
         assert record == known, f"one revision, two contents: {record} and {known}"
 
 
-def _without_revision(record: dict[str, Any]) -> dict[str, Any]:
+def facts_of(record: dict[str, Any]) -> dict[str, Any]:
+    """Give a record without its revision."""
     return {name: value for name, value in record.items() if name != "revision"}
 
 
@@ -213,6 +214,27 @@ def check_truth(told: Told, truth: dict[str, dict[str, Any]]) -> None:
         assert totals["tool_success", group] == (calls, calls - sum(run["tool_errors"] for run in runs))
 
 
+def drop_old_messages(folder: Path) -> None:
+    """Let an embedded log's retention drop all there is."""
+    EmbeddedLog(folder, Settings(segment_bytes=1, max_bytes=PARTITIONS)).retain()
+
+
+def keyed_by_trace(messages: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes, bytes]]:
+    """Cut messages as a Collector does with partition_traces_by_id: (name, trace id, payload of that trace alone)."""
+    out = []
+    for name, payload in messages:
+        if name != "spans":
+            continue
+        parts: dict[bytes, TracesData] = {}
+        for resource in TracesData.FromString(payload).resource_spans:
+            for scope in resource.scope_spans:
+                for span in scope.spans:
+                    own = parts.setdefault(span.trace_id, TracesData()).resource_spans.add(resource=resource.resource)
+                    own.scope_spans.add(scope=scope.scope, spans=[span])
+        out += [(name, trace, data.SerializeToString()) for trace, data in parts.items()]
+    return out
+
+
 # what runs
 
 
@@ -236,6 +258,19 @@ def get(url: str) -> tuple[int, str]:
         return error.code, error.read().decode()
     except OSError:
         return 0, ""
+
+
+def descendants(pid: int) -> list[int]:
+    """List the processes below one."""
+    children = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _parent(entry) == pid]
+    return children + [below for child in children for below in descendants(child)]
+
+
+def _parent(entry: Path) -> int:
+    try:
+        return int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, ValueError):
+        return -1
 
 
 class Command:
@@ -285,6 +320,7 @@ class Deployment:
         self.log: Log = KafkaLog(broker) if broker else EmbeddedLog(self.data / "log")
         for topic in self.topics.values():
             self.log.ensure(topic, PARTITIONS)
+        self._writer: Writer | None = None
         self.watcher = Watcher(self.log, [self.topics[name] for name in WRITTEN])
         self.configure(**settings)
 
@@ -304,14 +340,16 @@ class Deployment:
         """Kill what is still there."""
         self.kill()
         self.watcher.close()
+        if self._writer:
+            self._writer.close()
         self.log.close()
 
     def append(self, messages: Iterable[tuple[str, bytes]]) -> None:
         """Append (spans or logs, payload) to the log as a Collector does, without keys, and wait till it has them."""
-        writer = self.log.writer()
+        self._writer = self._writer or self.log.writer()
         for name, payload in messages:
-            writer.append(self.topics[name], [(None, payload)])
-        writer.close()
+            self._writer.append(self.topics[name], [(None, payload)])
+        self._writer.flush()
 
     def append_each(self, marks: Iterable[bytes]) -> None:
         """Append one message to each partition of each topic read."""
@@ -359,6 +397,14 @@ class Deployment:
         for each in self.running:
             assert each.process.wait(60) == 0, each.said
         self.running = []
+
+    def kill_trees(self) -> None:
+        """Kill every process with all that descend from it, wherever they put themselves."""
+        for each in self.running:
+            for pid in (*descendants(each.process.pid), each.process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        self.kill()
 
     def metrics(self, process: int = 0) -> str:
         """Give what a flow process serves at /metrics; empty while it does not."""

@@ -1,0 +1,79 @@
+"""Step `measure`: what is told in the end is the truth, also after lives that told something else and died."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+import pytest
+
+from flows.items import ShardCells
+from flows.measure import MeasureLogic
+from flows.metrics import Metrics
+from flows.shard_state import ShardStates
+from models.digest import digest_of
+from models.slis.cells import Cells
+from models.slis.panes import PaneTable
+from models.slis.settings import SliSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MINUTE = 29_000_000
+NAMES = {digest_of("w"): "w"}
+
+
+def cells(*counts: tuple[int, int]) -> ShardCells:
+    """Give (bin, count) cells of escalation_rate of one workflow in one minute."""
+    cols = np.array([[digest_of("w"), 0, 0, digest_of("escalation_rate"), MINUTE, b, n] for b, n in counts], np.int64)
+    return ShardCells("s00", Cells(np.ascontiguousarray(cols.T), NAMES), ())
+
+
+class Life:
+    """One life of a series shard, with a clock to turn."""
+
+    def __init__(self, folder: Path, snapshot: bytes | None) -> None:
+        self.now = (MINUTE + 1) * 60 * 10**9
+        load: Any = lambda base, deltas, life: PaneTable.load(SliSettings(), base, deltas, life)  # noqa: E731
+        states = ShardStates(load, folder, 0, (), lambda: self.now)
+        self.logic = MeasureLogic(states, snapshot, lambda: self.now, Metrics(), "slis", drain=False)
+
+    def tell(self, *batches: ShardCells) -> list[dict[str, Any]]:
+        """Count, then tell all that there is to tell."""
+        if batches:
+            self.logic.on_batch(list(batches))
+        self.now += 10**10
+        self.logic._due = datetime.now(UTC)  # as if its time had come
+        return [orjson.loads(out.value) for _, told in self.logic.on_notify()[0] for out in told]
+
+
+@pytest.mark.parametrize("deaths", [1, 2, 5])
+def test_what_a_dead_life_told_is_corrected(tmp_path: Path, deaths: int) -> None:
+    """Lives tell an intermediate count and die; in the next one the changes cancel out: the pane is told again."""
+    first = Life(tmp_path, None)
+    told = first.tell(cells((1, 2)))
+    snapshot = first.logic.snapshot()
+    for _ in range(deaths):
+        told += Life(tmp_path, snapshot).tell(cells((1, -1)))
+    last = Life(tmp_path, snapshot)
+    told += last.tell()
+    newest = max(told, key=lambda record: record["revision"])
+    assert (newest["total"], newest["good"]) == (2, 2)
+    assert len({record["revision"] for record in told}) == len(told)
+    last.logic.snapshot()
+    assert last.tell() == []
+
+
+def test_promises_are_forgotten(tmp_path: Path) -> None:
+    """Two snapshots after it was told a pane is owed no more, and the folder doesn't grow."""
+    life = Life(tmp_path, None)
+    for _ in range(10):
+        life.tell(cells((1, 1)))
+        snapshot = life.logic.snapshot()
+        assert len(list((tmp_path / "s00").glob("*.promises"))) <= 2
+    for _ in range(3):
+        snapshot = life.logic.snapshot()
+    assert list((tmp_path / "s00").glob("*.promises")) == []
+    assert Life(tmp_path, snapshot).tell() == []
