@@ -8,11 +8,11 @@ import numpy as np
 
 from models.runs import journal
 from models.runs.apply import NAMES_A_ROW
-from models.runs.changes import CALL, Changes
+from models.runs.changes import CALL, Changes, rows_of
 from models.runs.expectations import Expectations
 from models.runs.life import due_slots, forget, touch_all, touch_due, touch_open
 from models.runs.publish import Scratch, decide, derive_touched, emit, more_runs, new_scratch, settle, track_rows
-from models.runs.record import DIMENSIONS, NEVER, RUN, Life
+from models.runs.record import DIMENSIONS, NEVER, Life
 from models.runs.room import more_names, more_slots, more_words
 from models.runs.state import NAMES_AT, RUN_WORDS, Head, new_store
 from models.runs.texts import Texts
@@ -36,7 +36,7 @@ Sizes = tuple[int, int, int]
 """Numbers of run rows, call rows at most, and records; -1 runs: expectations have changed."""
 _AT_WORKFLOW, _AT_SERVICE = NAMES_AT, NAMES_AT + DIMENSIONS.index("service")
 _KEEP_AFTER_EVICTION = 0.95
-_USUAL = 512
+_USUAL = 2048
 """Touched runs of a batch up to which the scratch is kept."""
 
 
@@ -217,9 +217,9 @@ class RunTable:
         self.store = more_names(store, names)
         if len(scratch.fresh) < names:
             scratch = scratch._replace(fresh=np.empty(names, np.int64))
-        old_calls = np.empty(2 * len(scratch.old_calls), CALL)
         used = self.store.head[Head.OLD_CALLS]
         if used * 2 > len(scratch.old_calls):
+            old_calls = np.empty(2 * len(scratch.old_calls), CALL)
             old_calls[:used] = scratch.old_calls[:used]
             scratch = scratch._replace(old_calls=old_calls)
         return scratch
@@ -246,13 +246,12 @@ class RunTable:
         n_runs, n_calls, n_records = sizes
         if n_runs + n_records == 0:
             return Changes.none()
-        runs, weight, records = np.empty(n_runs, RUN), np.empty(n_runs, np.int64), np.empty(n_records, RUN)
-        calls, names = np.empty(n_calls, CALL), np.empty((n_runs + n_records) * NAMES_A_ROW + n_calls, np.int64)
-        words = runs.view(np.int64).reshape(n_runs, RUN_WORDS)
-        record_words = records.view(np.int64).reshape(n_records, RUN_WORDS)
-        out = (words, weight, calls, record_words, names)
-        n_calls, n_names = emit(self.store, scratch, self._rules, out)
-        return Changes(runs, weight, calls[:n_calls], records, self.texts.of(names[:n_names]))
+        runs, records = np.empty((n_runs, RUN_WORDS), np.int64), np.empty((n_records, RUN_WORDS), np.int64)
+        weight, calls = np.empty(n_runs, np.int64), np.empty(n_calls, CALL)
+        names = np.empty((n_runs + n_records) * NAMES_A_ROW + n_calls, np.int64)
+        n_calls, n_names = emit(self.store, scratch, self._rules, (runs, weight, calls, records, names))
+        texts = self.texts.of(names[:n_names])
+        return Changes(rows_of(runs), weight, calls[:n_calls], rows_of(records), texts)
 
     def _learn(self, scratch: Scratch) -> None:
         """Take in what the touched runs told of evaluated workflows."""

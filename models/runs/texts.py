@@ -59,8 +59,12 @@ class Texts:
         count = int(store.head[Head.FRESH])
         if not count:
             return
-        for digest in fresh[:count].tolist():
-            self.known[digest] = self._new[digest] = names.get(digest) or f"{digest % 2**64:016x}"
+        taken = fresh[:count].tolist()
+        texts = dict(zip(taken, map(names.get, taken), strict=True))
+        if not all(texts.values()):
+            texts = {digest: text or f"{digest % 2**64:016x}" for digest, text in texts.items()}
+        self.known |= texts
+        self._new |= texts
         store.head[Head.FRESH] = 0
 
     def take_new(self) -> dict[int, str]:
