@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import zlib
 from pathlib import Path
 
@@ -21,17 +22,29 @@ def choose_kernel_cache() -> None:
     """Set NUMBA_CACHE_DIR, unless it is set already; must happen before numba is imported."""
     if "NUMBA_CACHE_DIR" in os.environ:
         return
-    for parent in (_HERE / "__pycache__", Path.home() / ".cache" / "flyball"):
-        folder = parent / f"kernels-{_version():08x}"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            os.utime(folder)
-            _forget_old(parent)
-        except OSError:
-            continue
-        if os.access(folder, os.W_OK):
-            os.environ["NUMBA_CACHE_DIR"] = str(folder)
+    name = f"kernels-{_version():08x}"
+    for parent in (_HERE / "__pycache__", _home_cache(), Path(tempfile.gettempdir()) / f"flyball-{os.getuid()}"):
+        if parent is not None and _is_usable(parent / name):
+            os.environ["NUMBA_CACHE_DIR"] = str(parent / name)
             return
+
+
+def _home_cache() -> Path | None:
+    try:
+        return Path.home() / ".cache" / "flyball"
+    except RuntimeError:  # a user without a home
+        return None
+
+
+def _is_usable(folder: Path) -> bool:
+    """Make the folder if it is missing; numba needs to write to it, also when it only reads."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.utime(folder)
+        _forget_old(folder.parent)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
 
 
 def _version() -> int:
