@@ -1,4 +1,4 @@
-# ruff: noqa: C901, PLR1714, PLR2004, SIM102 - compiled kernels: bytes are compared with numbers of the wire format, one after the other
+# ruff: noqa: C901, PLR0917, PLR1714, PLR2004, SIM102 - compiled kernels: bytes are compared with numbers of the wire format, one after the other
 """A batch on the wire: messages, their resources and scopes, down to each span and log record."""
 
 from __future__ import annotations
@@ -52,24 +52,30 @@ _LOG_WIRES = np.array([-1, 1, 0, 2, -1, 2, 2, 0, 5, 2, 2, 1, 2, -1, -1, -1, -1],
 
 
 @njit(cache=True)
-def read_messages(array: Any, starts: Any, stops: Any, numbers: Any, received: Any, tables: Any, workspace: Any) -> Any:
+def read_messages(
+    array: Any, starts: Any, stops: Any, numbers: Any, received: Any, first: Any, tables: Any, workspace: Any
+) -> Any:
     """Read the protobuf messages that lie at [starts[i], stops[i]) of the buffer, into the arrays of a `State`.
 
     `numbers` are theirs in the batch, `received` their times in ns, one a message. A message that is not valid leaves
-    a dead letter and nothing else. Where room is short, the reading stops and SHORT says of what.
+    a dead letter and nothing else. Begins with message `first`; gives the first that was not read: their number, or,
+    where room is short, one before which all is as if it had not been looked at; SHORT says of what.
     """
     buffer, t, s = pointer_to(array), pointer_to(tables), pointer_to(workspace)
-    for i in range(len(starts)):
+    s[SHORT] = 0
+    for i in range(first, len(starts)):
         rows, cohorts, dead = s[ROWS], s[COHORTS], s[DEAD]
         _copy_mended(s, MENDED, MENDED_BEFORE)
         s[MESSAGE], s[RECEIVED] = numbers[i], received[i]
         error = _read_message(buffer, starts[i], stops[i], t, s)
-        if error < 0:
+        if error < 0 or s[SHORT] != 0:
             s[ROWS], s[COHORTS], s[DEAD] = rows, cohorts, dead
             _copy_mended(s, MENDED_BEFORE, MENDED)
-            write_dead(s, error, stops[i] - starts[i])
-        if s[SHORT] != 0:
-            return
+            if s[SHORT] == 0:
+                write_dead(s, error, stops[i] - starts[i])
+            if s[SHORT] != 0:
+                return i
+    return len(starts)
 
 
 @njit(cache=True)
@@ -286,32 +292,6 @@ def holds_logs(buffer: Any, at: Any, end: Any, s: Any) -> Any:
             at = skip(buffer, at, s[ends + level], tag, level, s)
         if at < 0:
             return False
-
-
-@njit(cache=True)
-def count_records(array: Any, starts: Any, stops: Any, workspace: Any) -> Any:
-    """Count the spans and log records of a batch, as far as its messages can be read."""
-    buffer, s = pointer_to(array), pointer_to(workspace)
-    total, ends = np.int64(0), STACK
-    for i in range(len(starts)):
-        level, at = 0, starts[i]
-        s[ends] = stops[i]
-        while at >= 0:
-            while level > 0 and at >= s[ends + level]:
-                level -= 1
-            if at >= s[ends + level]:
-                break
-            tag, at = read_tag(buffer, at, s[ends + level])
-            if at < 0:
-                break
-            if tag == (0x0A if level == 0 else 0x12) and level < 2:
-                stop, at = read_length(buffer, at, s[ends + level])
-                level += 1
-                s[ends + level] = stop
-            else:
-                total += tag == 0x12 and level == 2
-                at = skip(buffer, at, s[ends + level], tag, level, s)
-    return total
 
 
 @njit(cache=True)

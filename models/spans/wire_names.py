@@ -1,4 +1,4 @@
-# ruff: noqa: PLR1714, PLR2004, SIM109 - compiled kernels: bytes are compared with numbers of the wire format, one after the other
+# ruff: noqa: PLR1714, PLR2004 - compiled kernels: bytes are compared with numbers of the wire format, one after the other
 """Names in the kernels: each distinct text of a batch is remembered once, by its digest."""
 
 from __future__ import annotations
@@ -9,25 +9,26 @@ import numpy as np
 from numba import njit
 
 from models.digest import digest64
-from models.spans.pointers import words_at
+from models.spans.pointers import bytes_of, words_at
 from models.spans.tables import CONTENT_NAME
 from models.spans.wire_state import (
     MAX_NAME,
     MAX_NAMES,
+    MAX_TEXT,
     NAME_CUT,
-    NAME_DIGEST,
-    NAME_TEXT,
+    NAME_LIST,
+    NAME_PLACES,
     NAME_TYPE,
     NAMES,
     NO_NAMES,
-    NO_SCRATCH,
-    SCRATCH,
-    SCRATCH_END,
+    NO_TEXT,
     SHORT,
+    TEXT,
+    TEXT_AT,
 )
 from models.spans.wire_values import BOOL, INT, STRING, digest_value
 
-_INT_TEXT = 20
+_LONGEST = 20  # digits of a whole number, with its sign
 _HEX_TEXT = 16
 _TRUE, _FALSE = (int.from_bytes(text, "little") for text in (b"true", b"false"))
 
@@ -44,62 +45,76 @@ def intern_name(buffer: Any, at: Any, length: Any, column: Any, s: Any) -> Any:
         while length > MAX_NAME - 3 and buffer[at + length] & 0xC0 == 0x80:
             length -= 1
     digest = digest64(buffer, at, length)
-    digests, texts, mask = words_at(s[NAME_DIGEST]), words_at(s[NAME_TEXT]), s[MAX_NAMES] - 1
+    places, mask = words_at(s[NAME_PLACES]), s[MAX_NAMES] - 1
     place = digest & mask
-    while digests[place] != digest:
-        if digests[place] == 0:
-            if s[NAMES] * 2 > mask:
-                s[SHORT] |= NO_NAMES
+    while places[2 * place] != digest:
+        if places[2 * place] == 0:
+            if not _keep(buffer, at, length, digest, s):
                 return digest
-            s[NAMES] += 1
-            digests[place] = digest
-            texts[3 * place], texts[3 * place + 1], texts[3 * place + 2] = at, length, 0
+            places[2 * place], places[2 * place + 1] = digest, 0
             break
         place = (place + 1) & mask
-    texts[3 * place + 2] |= np.int64(1) << column
+    places[2 * place + 1] |= np.int64(1) << column
     return digest
+
+
+@njit(cache=True)
+def _keep(buffer: Any, at: Any, length: Any, digest: Any, s: Any) -> Any:
+    """Put a new name on the list, its text behind those of the others; False where there is no room."""
+    i, end = s[NAMES], s[TEXT]
+    if 2 * i + 2 > s[MAX_NAMES]:
+        s[SHORT] |= NO_NAMES
+        return False
+    if end + length > s[MAX_TEXT]:
+        s[SHORT] |= NO_TEXT
+        return False
+    text, names = bytes_of(words_at(s[TEXT_AT])), words_at(s[NAME_LIST])
+    for j in range(length):
+        text[end + j] = buffer[at + j]
+    names[2 * i], names[2 * i + 1] = digest, end + length
+    s[NAMES], s[TEXT] = i + 1, end + length
+    return True
+
+
+@njit(cache=True)
+def place_names(old: Any, new: Any) -> Any:
+    """Put the names of a table of places, [place, (digest, bits)], into one of more places, all empty."""
+    mask = len(new) - 1
+    for i in range(len(old)):
+        if old[i, 0] != 0:
+            place = old[i, 0] & mask
+            while new[place, 0] != 0:
+                place = (place + 1) & mask
+            new[place, 0], new[place, 1] = old[i, 0], old[i, 1]
 
 
 @njit(cache=True)
 def name_of(buffer: Any, how: Any, kind: Any, a: Any, b: Any, column: Any, s: Any) -> Any:
     """Give the digest of a value as a name: text as it is, whole numbers and booleans written out; else 0, counted."""
-    if how == CONTENT_NAME:
-        digest = digest_value(buffer, kind, a, b)
-        return _intern_written(buffer, _write_hex(buffer, digest, s), np.int64(_HEX_TEXT), column, s)
-    if kind == STRING:
+    if kind == STRING and how != CONTENT_NAME:
         return intern_name(buffer, a, b, column, s)
-    if kind == INT or kind == BOOL:
-        at = s[SCRATCH]
-        if at + _INT_TEXT > s[SCRATCH_END]:
-            s[SHORT] |= NO_SCRATCH
-            return np.int64(1)
-        length = _write_int(buffer, at, a) if kind == INT else _write_bool(buffer, at, a)
-        return _intern_written(buffer, at, length, column, s)
-    s[NAME_TYPE] += 1
-    return np.int64(0)
+    if how != CONTENT_NAME and kind != INT and kind != BOOL:
+        s[NAME_TYPE] += 1
+        return np.int64(0)
+    at = s[TEXT]  # written where it will stay, if it is new
+    if at + _LONGEST > s[MAX_TEXT]:
+        s[SHORT] |= NO_TEXT
+        return np.int64(1)
+    text = bytes_of(words_at(s[TEXT_AT]))
+    if how == CONTENT_NAME:
+        length = _write_hex(text, at, digest_value(buffer, kind, a, b))
+    else:
+        length = _write_int(text, at, a) if kind == INT else _write_bool(text, at, a)
+    return intern_name(text, at, length, column, s)
 
 
 @njit(cache=True)
-def _intern_written(buffer: Any, at: Any, length: Any, column: Any, s: Any) -> Any:
-    """Remember a text that was written behind the messages; the room is kept only if the text is new."""
-    known = s[NAMES]
-    digest = intern_name(buffer, at, length, column, s)
-    if s[NAMES] > known:
-        s[SCRATCH] = at + length
-    return digest
-
-
-@njit(cache=True)
-def _write_hex(buffer: Any, digest: Any, s: Any) -> Any:
-    """Write 16 hexadecimal digits: their position."""
-    at = s[SCRATCH]
-    if at + _HEX_TEXT > s[SCRATCH_END]:
-        s[SHORT] |= NO_SCRATCH
-        return at - _HEX_TEXT
+def _write_hex(buffer: Any, at: Any, digest: Any) -> Any:
+    """Write 16 hexadecimal digits: how many they are."""
     for i in range(_HEX_TEXT):
         nibble = (digest >> (60 - 4 * i)) & 15
         buffer[at + i] = nibble + (48 if nibble < 10 else 87)
-    return at
+    return np.int64(_HEX_TEXT)
 
 
 @njit(cache=True)
@@ -129,21 +144,3 @@ def _write_bool(buffer: Any, at: Any, value: Any) -> Any:
     for i in range(length):
         buffer[at + i] = (text >> (8 * i)) & 255
     return length
-
-
-@njit(cache=True)
-def pack_names(buffer: Any, texts: Any, used: Any) -> Any:
-    """Put the texts of the used places of the table of names behind each other: (bytes, end of each)."""
-    ends = np.empty(len(used), np.int64)
-    end = np.int64(0)
-    for i in range(len(used)):
-        end += texts[used[i], 1]
-        ends[i] = end
-    packed = np.empty(end, np.uint8)
-    end = np.int64(0)
-    for i in range(len(used)):
-        at = texts[used[i], 0]
-        for j in range(ends[i] - end):
-            packed[end + j] = buffer[at + j]
-        end = ends[i]
-    return packed, ends

@@ -34,6 +34,7 @@ from models.spans.wire_state import (
     OWN_COHORTS,
     RECEIVED,
     ROWS,
+    ROWS_BEFORE,
     SAID,
     SHORT,
     SKEW,
@@ -158,7 +159,7 @@ def _write_inherited(s: Any, row: Any) -> Any:
         if not again:
             write_cohort(s, s[INHERITED_AT + 2 * i + 0], s[INHERITED_AT + 2 * i + 1])
     for j in range(own, s[COHORTS]):
-        cohorts[j] = row
+        cohorts[j] = s[ROWS_BEFORE] + row
 
 
 @njit(cache=True)

@@ -5,10 +5,11 @@ It is one array of int64 words, handed on as a plain pointer `s`; the constants 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.digest import SLACK
 from models.spans.columns import Column
 from models.spans.wire import WORKSPACE
 
@@ -16,20 +17,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _COUNTS = WORKSPACE
-ROWS, COHORTS, DEAD, NAMES, SCRATCH, SCOPES, LATER, SPAN_NUMBER = range(_COUNTS, _COUNTS + 8)
-OWN_COHORTS, INHERITED, SHORT = range(_COUNTS + 8, _COUNTS + 11)
-"""Counters. SCRATCH: next free byte behind the messages. SCOPES: bits of the patterns that the scope matches. LATER:
-sources that wait for the kind. OWN_COHORTS: where those of the span begin. INHERITED: cohorts of the resource. SHORT:
-bits of what ran out of room."""
+ROWS, COHORTS, DEAD, NAMES, TEXT, SCOPES, LATER, SPAN_NUMBER = range(_COUNTS, _COUNTS + 8)
+OWN_COHORTS, INHERITED, SHORT, ROWS_BEFORE = range(_COUNTS + 8, _COUNTS + 12)
+"""Counters. TEXT: bytes of the texts of all names. SCOPES: bits of the patterns that the scope matches. LATER: sources
+that wait for the kind. OWN_COHORTS: where those of the span begin. INHERITED: cohorts of the resource. SHORT: bits of
+what ran out of room. ROWS_BEFORE: rows of the batch that were taken away before row 0."""
 
-NO_ROWS, NO_COHORTS, NO_DEAD, NO_NAMES, NO_SCRATCH = 1, 2, 4, 8, 16
+NO_ROWS, NO_COHORTS, NO_DEAD, NO_NAMES, NO_TEXT = 1, 2, 4, 8, 16
 
-COLS, COHORTS_AT, DEAD_AT, NAME_DIGEST, NAME_TEXT = range(_COUNTS + 16, _COUNTS + 21)
+COLS, COHORTS_AT, DEAD_AT, NAME_PLACES, NAME_LIST, TEXT_AT = range(_COUNTS + 16, _COUNTS + 22)
 """Addresses: columns [column, row]; cohorts [(row, name, value), i]; dead letters [i, (message, reason, size)]; names
-by digest, open addressing, 0 is empty; their (offset, length, bits of the columns they are in)."""
+[place, (digest, bits of the columns they are in)], open addressing, 0 is empty; names [i, (digest, end of the text)]
+as they came; their texts, one behind the other."""
 
-MAX_ROWS, MAX_COHORTS, MAX_DEAD, MAX_NAMES, SCRATCH_END, SKEW = range(_COUNTS + 24, _COUNTS + 30)
-"""Limits: how much room there is (MAX_NAMES is a power of two), and how far in the future a time may lie, in ns."""
+MAX_ROWS, MAX_COHORTS, MAX_DEAD, MAX_NAMES, MAX_TEXT, SKEW = range(_COUNTS + 24, _COUNTS + 30)
+"""Limits: how much room there is (MAX_NAMES: places, a power of two); how far in the future a time may lie, in ns."""
 
 RULES = (
     "name.cut",
@@ -94,15 +96,8 @@ WAITING = EVENT_SAID + 5 * MAX_SLOTS  # [i] sources that wait for the kind
 WAITED = WAITING + MAX_SOURCES  # [source, (span number, kind, a, b)] their values
 _END = WAITED + 4 * MAX_SOURCES
 
-
-class Room(NamedTuple):
-    """How much a batch may hold; what is too short is doubled and the batch read again."""
-
-    rows: int
-    cohorts: int
-    dead: int
-    names: int  # a power of two
-    scratch: int  # bytes, for names that are not in the messages as text
+_ROWS = 2048
+"""Rows that are gathered before they are taken away: the columns of so many, 0.7 MB, stay in the second cache."""
 
 
 def make_columns(rows: int) -> NDArray[np.int64]:
@@ -115,34 +110,60 @@ def make_columns(rows: int) -> NDArray[np.int64]:
 
 
 class State:
-    """The arrays that a batch is read into; `words` is what the kernels know of them."""
+    """The arrays that a batch is read into, again and again; `words` is what the kernels know of them."""
 
-    def __init__(self, room: Room, scratch_from: int, skew_ns: int, cols: NDArray[np.int64]) -> None:
-        """Make room; `cols`, from `make_columns`, is used again from batch to batch."""
-        self.cols = cols
-        self.cohorts = np.empty((3, room.cohorts), np.int64)
-        self.dead = np.empty((room.dead, 3), np.int64)
-        self.name_digest = np.zeros(room.names, np.int64)
-        self.name_text = np.empty((room.names, 3), np.int64)
+    def __init__(self) -> None:
+        """Make room for a start."""
+        self.cols = make_columns(_ROWS)
+        self.cohorts = np.empty((3, 64), np.int64)
+        self.dead = np.empty((16, 3), np.int64)
+        self.name_places = np.zeros((1024, 2), np.int64)
+        self.name_list = np.empty((512, 2), np.int64)
+        self.text = np.empty(1 << 14, np.uint8)
         self.words = np.zeros(_END, np.int64)
-        self.words[COLS : COLS + 5] = [
-            array.ctypes.data for array in (self.cols, self.cohorts, self.dead, self.name_digest, self.name_text)
+
+    def begin(self, skew_ns: int) -> None:
+        """Begin a batch."""
+        self.words[:] = 0
+        self.words[SKEW] = skew_ns
+        self.name_places.fill(0)
+        self.tell()
+
+    def tell(self) -> None:
+        """Tell the kernels where everything is, and how much fits."""
+        arrays = (self.cols, self.cohorts, self.dead, self.name_places, self.name_list, self.text)
+        self.words[COLS : COLS + 6] = [array.ctypes.data for array in arrays]
+        self.words[MAX_ROWS : MAX_ROWS + 5] = [
+            self.cols.shape[1],
+            self.cohorts.shape[1],
+            len(self.dead),
+            len(self.name_places),
+            len(self.text) - SLACK,
         ]
-        self.words[MAX_ROWS : MAX_ROWS + 6] = [cols.shape[1], *room[1:4], scratch_from + room.scratch, skew_ns]
-        self.words[SCRATCH] = scratch_from
 
     def used_cohorts(self) -> NDArray[np.int64]:
         """Give the cohorts that were written, [(row, name, value), i]."""
-        return np.ascontiguousarray(self.cohorts[:, : self.words[COHORTS]])
+        return self.cohorts[:, : self.words[COHORTS]].copy()
 
     def used_dead(self) -> list[list[int]]:
         """Give the dead letters that were written, (message, reason, size) each."""
         letters: list[list[int]] = self.dead[: self.words[DEAD]].tolist()
         return letters
 
-    def used_rows(self) -> NDArray[np.int64]:
-        """Give a copy of the rows that were written, [column, row], C-contiguous."""
-        return self.cols[:, : self.words[ROWS]].copy()
+    def take_rows(self) -> NDArray[np.int64]:
+        """Give a copy of the rows that were written, [column, row], C-contiguous, and make place for more."""
+        rows = self.cols[:, : self.words[ROWS]].copy()
+        self.words[ROWS_BEFORE] += rows.shape[1]
+        self.words[ROWS] = 0
+        return rows
+
+    def used_names(self) -> NDArray[np.int64]:
+        """Give the names that were met, [i, (digest, end of its text)]."""
+        return self.name_list[: self.words[NAMES]]
+
+    def used_text(self) -> bytes:
+        """Give the texts of the names."""
+        return self.text[: self.words[TEXT]].tobytes()
 
     def mended(self) -> dict[str, int]:
         """Give the repairs that were made."""
