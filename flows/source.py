@@ -94,6 +94,8 @@ class LogPartition(StatefulSourcePartition[RawBatch, int]):
 
     @override
     def close(self) -> None:
+        if self._kept is not None and self._commit:
+            self._commit(self._topic, {self._partition: self._kept})  # the end of the input: the last snapshot is there
         self._reader.close()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import socket
 import sys
+import threading
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -14,36 +16,66 @@ from flyball.errors import CommandError
 from flyball.wiring import open_configured_log
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import FrameType
 
     from flyball.config.settings import Settings
+    from streams.port import Log
 
 _GRACE_S = 5
 """Seconds that requests under way have to end once the process is told to stop."""
+_RETAIN_EVERY_S = 60.0
 
 
 def run_receiver(settings: Settings, data: Path) -> int:
     """Run until SIGTERM or Ctrl-C; gives the exit code."""
     listening = listen(settings.otlp.host, settings.otlp.port)
     log = open_configured_log(settings, data)
-    app = create_app(
-        log,
-        ReceiverSettings(
-            spans_topic=settings.log.topics.spans,
-            logs_topic=settings.log.topics.logs,
-            partitions=settings.log.partitions,
-            max_body=settings.otlp.max_body,
-        ),
-    )
+    app = create_app(log, receiver_settings(settings, log))
     config = uvicorn.Config(
         app, lifespan="on", log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE_S
     )
     _end_well_on_signals()
     host, port = listening.getsockname()[:2]
     print(f"flyball: receives OTLP/HTTP on http://{host}:{port}", file=sys.stderr, flush=True)  # noqa: T201 -- for people
-    uvicorn.Server(config).run(sockets=[listening])
+    with closing(log), retained(log):
+        uvicorn.Server(config).run(sockets=[listening])
     return 0
+
+
+def receiver_settings(settings: Settings, log: Log) -> ReceiverSettings:
+    """Give the bounds of the receiver; senders wait while the flow is far behind on spans."""
+    topics = settings.log.topics
+    return ReceiverSettings(
+        spans_topic=topics.spans,
+        logs_topic=topics.logs,
+        partitions=settings.log.partitions,
+        max_body=settings.otlp.max_body,
+        backlog=lambda: log.backlog(topics.spans),
+    )
+
+
+@contextmanager
+def retained(log: Log, every_s: float = _RETAIN_EVERY_S) -> Iterator[None]:
+    """Let an embedded log drop what age or size has passed, now and then; a quiet topic has no writer that does it."""
+    retain: Callable[[], None] | None = getattr(log, "retain", None)
+    ended = threading.Event()
+
+    def keep_up() -> None:
+        while retain is not None and not ended.wait(every_s):
+            try:
+                retain()
+            except OSError as error:  # a full or failing disk: writing says so by itself
+                print(f"flyball: retention: {error}", file=sys.stderr, flush=True)  # noqa: T201 -- for people
+
+    thread = threading.Thread(target=keep_up, name="retention", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def listen(host: str, port: int) -> socket.socket:

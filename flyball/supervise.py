@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import subprocess
 import sys
@@ -17,6 +18,16 @@ if TYPE_CHECKING:
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
 _GRACE = 20.0
 """Seconds that a process has to take its last snapshot before it is killed."""
+
+
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1  # prctl(2), Linux
+
+
+def _end_with_parent() -> None:
+    """Have this process stopped, as by the supervisor, when the supervisor dies of SIGKILL or of lack of memory."""
+    if sys.platform == "linux":
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -62,7 +73,9 @@ class Supervisor:
     def _start(self, part: Part) -> None:
         # a session of its own: Ctrl-C reaches only the supervisor, which then stops the parts in order
         self._running[part.name] = subprocess.Popen(  # noqa: S603  # our own command line
-            [sys.executable, "-m", "flyball", *part.command], start_new_session=True
+            [sys.executable, "-m", "flyball", *part.command],
+            start_new_session=True,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509  # the supervisor has no other threads
         )
         self._started[part.group] = time.monotonic()
 

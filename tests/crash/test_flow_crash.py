@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 KILLS = int(os.environ.get("FLYBALL_CRASHES", "6"))
 WORKERS = (1, 2, 1)
-STREAM_S = 40.0
+STREAM_S = 25.0
 """Time over which the messages are spread; what is left after the last kill follows at once."""
 SEED = int(os.environ.get("FLYBALL_CRASH_SEED", "0"))
 
