@@ -89,7 +89,9 @@ class DecodeStep:
         A partition that brought no events is as good as silent: ordinary logs must not hold the watermark back.
         """
         marks = []
-        ends = np.minimum(spans[Column.END], received[spans[Column.MESSAGE]])
+        # a time that was missing or impossible was mended to the time of receipt: it says nothing of what has been seen
+        receipts = received[spans[Column.MESSAGE]]
+        ends = np.where(spans[Column.END] == receipts, 0, np.minimum(spans[Column.END], receipts))
         first = 0
         for batch in batches:
             last = first + len(batch.messages)
@@ -105,14 +107,15 @@ class DecodeStep:
         return tuple(marks)
 
     def _news_of_evaluations(self, spans: Spans) -> dict[int, int]:
-        """Find workflows and services that have evaluations since earlier than known."""
+        """Find workflows, or services where no workflow is said, that have evaluations since earlier than known."""
         rows = np.flatnonzero(spans[Column.KIND] == SpanKind.EVALUATION)
         rows = rows[spans[Column.EVALUATION][rows] == _TASK_SUCCESS]
         news: dict[int, int] = {}
-        for column in (Column.SERVICE, Column.WORKFLOW):
-            for name, end in zip(spans[column][rows].tolist(), spans[Column.END][rows].tolist(), strict=True):
-                if name and end < min(self._expected.get(name, end + 1), news.get(name, end + 1)):
-                    news[name] = end
+        workflows, services = spans[Column.WORKFLOW][rows], spans[Column.SERVICE][rows]
+        senders = np.where(workflows != 0, workflows, services).tolist()
+        for name, end in zip(senders, spans[Column.END][rows].tolist(), strict=True):
+            if name and end < min(self._expected.get(name, end + 1), news.get(name, end + 1)):
+                news[name] = end
         self._expected.update(news)
         return news
 

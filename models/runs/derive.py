@@ -51,7 +51,9 @@ def since(names: Any, times: Any, name: Any) -> Any:
 
 @kernel
 def _is_expected(s: Any, rules: Any, names: Any, times: Any) -> Any:
-    first = min(since(names, times, s.workflow), since(names, times, s.service))
+    first = since(names, times, s.workflow)
+    if s.said_workflow == 0:  # else one evaluated workflow would speak for all others of its service
+        first = min(first, since(names, times, s.service))
     return first != NEVER and first <= s.closed_at + rules[RULE_GRACE]
 
 

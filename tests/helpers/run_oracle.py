@@ -49,7 +49,8 @@ def _gather(rows: list[Row], policy: RunPolicy) -> dict[str, Any]:
     for name in NAMES:
         run[name] = _named(spans, name)
     run["agent"] = (agent.get("agent") if agent else None) or _named(spans, "agent")
-    run["workflow"] = _named(spans, "workflow") or run["agent"] or run["service"]
+    run["said_workflow"] = _named(spans, "workflow")
+    run["workflow"] = run["said_workflow"] or run["agent"] or run["service"]
     run["cohorts"] = _cohorts(spans)
     _add_tokens(run, spans, agent)
     _add_decisions(run, spans)
@@ -172,7 +173,8 @@ def _is_same_call(a: Row, b: Row) -> bool:
 
 
 def _settle(run: dict[str, Any], policy: RunPolicy, expected: dict[str, float]) -> dict[str, Any]:
-    since = [expected[name] for name in (run["workflow"], run["service"]) if name in expected]
+    senders = (run["workflow"],) if run["said_workflow"] else (run["workflow"], run["service"])
+    since = [expected[name] for name in senders if name in expected]
     run["escalated"] = run["handoffs"] > 0
     if run["said"]:
         run["outcome"], run["outcome_from"] = min(run["said"], Outcome.FAILURE), "attribute"
