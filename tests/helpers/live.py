@@ -60,8 +60,8 @@ def until(condition: Callable[[], Any], what: Callable[[], str] | str, seconds: 
 class Traffic:
     """Messages as (spans or logs, payload) in order of export, and what is true of them."""
 
-    messages: list[tuple[str, bytes]]
-    truth: dict[str, dict[str, Any]]
+    messages: list[tuple[str, bytes]] = field(repr=False)
+    truth: dict[str, dict[str, Any]] = field(repr=False)
     """What was simulated, by run id."""
     end_ns: int
 
@@ -95,8 +95,8 @@ def quiet_span(number: int, end_ns: int) -> bytes:
 class Told:
     """The truth that records tell: the last revision of each run, and of each pane of each group of each SLI."""
 
-    runs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    panes: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
+    runs: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
+    panes: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict, repr=False)
     dead_letters: list[dict[str, Any]] = field(default_factory=list)
     records: int = 0
 
