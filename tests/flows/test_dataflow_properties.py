@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 PARTS = 3
 bounded = settings(
-    max_examples=8,
+    max_examples=6,
     deadline=None,
     derandomize=True,
     phases=[Phase.generate],  # an example takes a second: shrinking would take minutes
