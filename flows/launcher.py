@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from bytewax.recovery import RecoveryConfig, init_db_dir
+from bytewax.recovery import (
+    InconsistentPartitionsError,
+    MissingPartitionsError,
+    NoPartitionsError,
+    RecoveryConfig,
+    init_db_dir,
+)
 from bytewax.run import cli_main
 
+from flows.journal import JournalError
 from flows.metrics import Metrics
 from flows.metrics_server import MetricsServer
 from flows.sink import LogSink
@@ -23,7 +31,7 @@ from flows.topology import build
 from flows.warm_up import warm_up
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from types import FrameType
 
@@ -32,6 +40,14 @@ if TYPE_CHECKING:
 
 RECOVERY_PARTS = 16
 """Parts of the recovery store: the largest number of workers there can ever be; fixed when the store is made."""
+
+
+UNFIT = (InconsistentPartitionsError, MissingPartitionsError, NoPartitionsError, JournalError)
+"""Errors of the kinds that say that what is kept of an earlier life cannot be gone on with."""
+
+
+class RecoveryInUseError(OSError):
+    """Another flow keeps its snapshots in the same folder; two at once would ruin them."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +72,15 @@ class FlowProcess:
 
 
 def run_flow(settings: FlowSettings, process: FlowProcess) -> None:
-    """Run until SIGTERM or SIGINT, which end it with a last snapshot: the next start goes on exactly there."""
+    """Run until SIGTERM or SIGINT, which end it with a last snapshot: the next start goes on exactly there.
+
+    Raises RecoveryInUseError while the same process of another flow runs on the same recovery folder.
+    """
+    with held(process.recovery, process.process_id or 0):
+        _run(settings, process)
+
+
+def _run(settings: FlowSettings, process: FlowProcess) -> None:
     stop = threading.Event()
     _stop_on_signals(stop)
     log = process.open_log()
@@ -86,6 +110,24 @@ def run_flow(settings: FlowSettings, process: FlowProcess) -> None:
             epoch_interval=process.epoch,
             recovery_config=_recovery(process.recovery / "engine"),
         )
+
+
+@contextmanager
+def held(recovery: Path, process_id: int) -> Iterator[None]:
+    """Hold the place of one process in a recovery folder; the lock goes with the process, however that ends."""
+    recovery.mkdir(parents=True, exist_ok=True)
+    with (recovery / f"lock-{process_id}").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            msg = f"recovery folder {recovery} is in use by another flow (pid {holder})"
+            raise RecoveryInUseError(msg) from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
 
 
 def _recovery(folder: Path) -> RecoveryConfig:

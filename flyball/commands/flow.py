@@ -12,6 +12,7 @@ from flyball.arguments import add_config, add_data
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
 HELP = "the dataflow alone, one process of it"
 
@@ -38,5 +39,25 @@ def run(args: argparse.Namespace) -> int:
     from flows.launcher import run_flow
     from flyball.wiring import flow_process, flow_settings
 
-    run_flow(flow_settings(settings, args.data / "journal"), flow_process(settings, args.data, args.process, addresses))
+    process = flow_process(settings, args.data, args.process, addresses)
+    try:
+        run_flow(flow_settings(settings, args.data / "journal"), process)
+    except Exception as error:
+        _tell_of_snapshots(error, process.recovery, process.start)
+        raise
     return 0
+
+
+def _tell_of_snapshots(error: Exception, recovery: Path, start: str) -> None:
+    """Raise CommandError when an error means that what is kept of an earlier life cannot be gone on with."""
+    from flows.launcher import UNFIT
+    from flyball.errors import CommandError, find_cause
+
+    found: BaseException | None = find_cause(error, UNFIT)
+    if found is None or "disk full" in str(found):  # that one is of writing
+        return
+    msg = (
+        f"snapshots in {recovery} do not fit together ({found}): move {recovery} away; "
+        f"the log is then read again from its {start} message (log.start)"
+    )
+    raise CommandError(msg) from error
