@@ -19,7 +19,13 @@ class MetricsServer:
     """Serves `metrics` while it is entered. Port 0 takes any free one, see `port`; a taken one raises OSError."""
 
     def __init__(self, metrics: Metrics, host: str, port: int) -> None:
-        self._server = ThreadingHTTPServer((host, port), _handler(metrics))
+        try:
+            self._server = ThreadingHTTPServer((host, port), _handler(metrics))
+        except OSError as error:
+            msg = (
+                f"cannot listen on {host}:{port}: {error.strerror}; another port is set by metrics.port in flyball.yaml"
+            )
+            raise OSError(msg) from error
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
         self.port = int(self._server.server_address[1])

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
 _GRACE = 20.0
 """Seconds that a process has to take its last snapshot before it is killed."""
+_SHORT_LIFE, _PATIENCE = 20.0, 5
+"""So many lives in a row that ended within so many seconds: starting once more would not help."""
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded before any fork
 
 
 _LIBC = ctypes.CDLL(None)
@@ -48,10 +52,12 @@ class Supervisor:
         self._stop = threading.Event()
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._wait = {part.group: _FIRST_WAIT for part in parts}
+        self._short_lives = {part.group: 0 for part in parts}
+        self._gave_up = False
         self._started: dict[str, float] = {}
 
     def run(self) -> int:
-        """Run until a signal; gives 0 when every process ended well."""
+        """Run until a signal, or until a group ends again and again; gives 0 when every process ended well."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         try:
@@ -59,9 +65,10 @@ class Supervisor:
                 self._start(part)
             while not self._stop.wait(0.2):
                 self._revive()
+            self._say("stopping")
         finally:
             codes = self._end(list(self._running))
-        return 0 if all(code == 0 for code in codes) else 1
+        return 1 if self._gave_up or any(codes) else 0
 
     def stop(self) -> None:
         """End `run` soon."""
@@ -84,14 +91,18 @@ class Supervisor:
         ended = {p.group for p in self._parts if self._running[p.name].poll() is not None}
         for group in ended:
             parts = [part for part in self._parts if part.group == group]
-            dead = [
-                f"{p.name} (exit {self._running[p.name].poll()})"
-                for p in parts
-                if self._running[p.name].poll() is not None
-            ]
-            if time.monotonic() - self._started[group] > 2 * _LONGEST_WAIT:
+            codes = {part.name: self._running[part.name].poll() for part in parts}
+            dead = ", ".join(f"{name} ({_how(code)})" for name, code in codes.items() if code is not None)
+            life = time.monotonic() - self._started[group]
+            self._short_lives[group] = self._short_lives[group] + 1 if life < _SHORT_LIFE else 0
+            if self._short_lives[group] >= _PATIENCE:
+                self._say(f"{dead} ended within {_SHORT_LIFE:g} s for the {_PATIENCE}th time in a row: giving up")
+                self._gave_up = True
+                self.stop()
+                return
+            if life > 2 * _LONGEST_WAIT:
                 self._wait[group] = _FIRST_WAIT
-            self._say(f"{', '.join(dead)} ended: starting {group} again in {self._wait[group]:g} s")
+            self._say(f"{dead} ended: starting {group} again in {self._wait[group]:g} s")
             self._end([part.name for part in parts])
             if self._stop.wait(self._wait[group]):
                 return
@@ -117,3 +128,19 @@ class Supervisor:
                 process.kill()
                 codes.append(process.wait())
         return codes
+
+
+def _how(code: int) -> str:
+    """Tell how a process ended, from what `poll` gives."""
+    if code >= 0:
+        return f"exit {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:  # a real-time signal
+        return f"killed by signal {-code}"
+
+
+def _end_with_parent() -> None:
+    """Be told to stop when the supervisor dies, however it does; runs in the new process before its program."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
