@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 import numpy as np
 import zstandard
 from bytewax.inputs import DynamicSource, StatelessSourcePartition
-from typing_extensions import override
+from typing_extensions import Buffer, override
 
 from flows.items import RawBatch
 
@@ -25,6 +25,7 @@ _LENGTH = struct.Struct(">I")  # the Collector's file exporter writes each proto
 _TIME = re.compile(rb'"(?:endTimeUnixNano|end_time_unix_nano|timeUnixNano|time_unix_nano)"\s*:\s*"?(\d+)')
 _MAX_MESSAGE = 64 << 20
 BATCH_BYTES = 4 << 20
+_ZSTD_CHUNK, _ZSTD_BUFFER = 64 << 10, 1 << 20
 
 
 class Line(NamedTuple):
@@ -46,7 +47,10 @@ def read_messages(path: Path) -> Iterator[bytes]:
         with path.open("rb") as raw, _decompressed(raw) as file:
             head = file.peek(1)[:1]
             yield from _frames(file, path) if head == b"\x00" else _lines(file)
-    except (OSError, EOFError, zstandard.ZstdError) as error:
+    except EOFError as error:
+        msg = f"{path}: ends in the middle of its compressed data"
+        raise FileError(msg) from error
+    except (OSError, zstandard.ZstdError) as error:
         msg = f"{path}: {error}"
         raise FileError(msg) from error
 
@@ -70,8 +74,49 @@ def _decompressed(raw: IO[bytes]) -> io.BufferedReader:
     if head.startswith(_GZIP):
         return io.BufferedReader(gzip.GzipFile(fileobj=raw))
     if head.startswith(_ZSTD):
-        return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
+        return io.BufferedReader(_ZstdReader(raw), _ZSTD_BUFFER)
     return io.BufferedReader(raw)  # type: ignore[arg-type]
+
+
+class _ZstdReader(io.RawIOBase):
+    """Reads zstd frames in turn; raises EOFError in an unfinished one, which zstandard's own reader does not."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._decompressor = zstandard.ZstdDecompressor()
+        self._frame = self._decompressor.decompressobj()
+        self._between = True  # no byte of the current frame was read
+        self._chunk = b""
+        self._out = memoryview(b"")
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def readinto(self, buffer: Buffer, /) -> int:
+        """Fill some of `buffer`; 0 at the end of the file."""
+        while not self._out:
+            if not self._fill():
+                return 0
+        target = memoryview(buffer).cast("B")
+        size = min(len(target), len(self._out))
+        target[:size] = self._out[:size]
+        self._out = self._out[size:]
+        return size
+
+    def _fill(self) -> bool:
+        self._chunk = self._chunk or self._file.read(_ZSTD_CHUNK)
+        if not self._chunk:
+            if self._between:
+                return False
+            raise EOFError
+        self._out = memoryview(self._frame.decompress(self._chunk))
+        self._chunk, self._between = b"", self._frame.eof
+        if self._frame.eof:
+            self._chunk = self._frame.unused_data
+            self._frame = self._decompressor.decompressobj()
+        return True
 
 
 def _lines(file: io.BufferedReader) -> Iterator[bytes]:

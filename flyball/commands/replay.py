@@ -15,7 +15,7 @@ from flyball.arguments import add_config
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from flows.items import Outbound
     from flows.replay import Summary
@@ -49,10 +49,12 @@ def _print_records(args: argparse.Namespace) -> int:
     # a reader that has had enough ends us at once, as it does any filter; raised inside the engine it would be a panic
     before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        out.write(orjson.dumps(_replay(args, emit).record()) + b"\n")
+        summary = _replay(args, emit).record()
+        out.write(orjson.dumps(summary) + b"\n")
         out.flush()
     finally:
         signal.signal(signal.SIGPIPE, before)
+    _refuse_what_is_no_otlp(summary, args.files)
     return 0
 
 
@@ -69,9 +71,26 @@ def _print_report(args: argparse.Namespace) -> int:
             if is_needed(record.value):
                 collected.add(orjson.loads(record.value))
 
-    collected.add(_replay(args, emit).record())
+    summary = _replay(args, emit).record()
+    collected.add(summary)
     print_page(collected, [path.name for path in args.files])
+    _refuse_what_is_no_otlp(summary, args.files)
     return 0
+
+
+def _refuse_what_is_no_otlp(summary: Mapping[str, object], files: Sequence[Path]) -> None:
+    """Raise CommandError where files hold nothing at all, or only what could not be read."""
+    from flows.files import read_messages
+    from flyball.errors import CommandError
+
+    if summary.get("spans") or summary.get("runs"):
+        return
+    # what was a pipe cannot be looked into again; log records alone are no mistake
+    empty = all(path.is_file() and next(read_messages(path), None) is None for path in files)
+    if empty or summary.get("dead_letters"):
+        names, it = ", ".join(path.name for path in files), "it" if len(files) == 1 else "them"
+        msg = f"{names}: nothing in {it} is OTLP"
+        raise CommandError(msg)
 
 
 def _replay(args: argparse.Namespace, emit: Callable[[list[Outbound]], None]) -> Summary:

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,6 @@ from flyball.stderr import stderr_held_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 SUMMARY = {"kind": "summary", "spans": 7, "first_at": None, "last_at": None, "spans_per_s": 1.5}
 VALUES = [b'{"kind":"sli","sli":"task_success"}', b'{"kind":"dead_letter","reason":"truncated message"}']
@@ -31,6 +31,7 @@ class _Replay:
     def __init__(self) -> None:
         self.error: Exception | None = None
         self.given: tuple[Any, ...] = ()
+        self.summary: dict[str, object] = SUMMARY
 
     def __call__(self, paths: Any, settings: Any, emit: Callable[[list[Any]], None], progress: Any) -> SimpleNamespace:
         self.given = (paths, settings, progress)
@@ -41,7 +42,7 @@ class _Replay:
         if self.error:
             wrapped = RuntimeError("error calling next_batch")
             raise wrapped from self.error
-        return SimpleNamespace(record=lambda: SUMMARY)
+        return SimpleNamespace(record=lambda: self.summary)
 
 
 @pytest.fixture
@@ -108,6 +109,8 @@ def test_the_bar_counts_what_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "a.jsonl").write_bytes(b"1234567\n" * 1000)
     out = io.StringIO()
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")  # whatever the terminal of whoever runs the tests
+    monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr(progress, "Console", lambda file: Console(file=out, force_terminal=True, width=100))
     with progress.reading([tmp_path / "a.jsonl"], shown=True) as advance:
         assert advance is not None
@@ -154,3 +157,24 @@ def test_what_is_no_file_is_refused_first(name: str, replay: _Replay, capsys: py
     assert main(["replay", "a.jsonl", name]) == 1
     assert capsys.readouterr().err.endswith("expected a file of recorded traces\n")
     assert replay.given == ()
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+@pytest.mark.parametrize(("content", "dead"), [(b"", 0), (b"\n\n", 0), (b"hello\n", 1)])
+def test_files_without_otlp_are_refused(
+    form: list[str], content: bytes, dead: int, replay: _Replay, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Files that hold nothing, or nothing readable, end with exit code 1 and a line; what there is to print is."""
+    replay.summary = {**SUMMARY, "spans": 0, "runs": 0, "dead_letters": dead}
+    Path("a.jsonl").write_bytes(content)
+    assert main(["replay", *form, "a.jsonl"]) == 1
+    said = capsys.readouterr()
+    assert said.err == "flyball: a.jsonl: nothing in it is OTLP\n"
+    assert said.out
+
+
+def test_log_records_alone_are_no_mistake(replay: _Replay) -> None:
+    """A file of which every message could be read is fine, spans or not."""
+    replay.summary = {**SUMMARY, "spans": 0, "runs": 0, "dead_letters": 0}
+    Path("a.jsonl").write_bytes(b"{}\n")
+    assert main(["replay", "a.jsonl", "b.jsonl"]) == 0
