@@ -1,4 +1,3 @@
-# ruff: noqa: E402, PLC0415 - modules are found by path, and some only where there is a broker
 """The log: how fast it takes and gives messages, and how long one is under way, embedded and on Kafka.
 
 A message is 64 spans of about 470 bytes. Segment files (what Flyball uses) and SQLite are measured alike: flat out, and

@@ -1,8 +1,8 @@
-"""Spans per second and core through the whole pipeline (decode + runs + SLIs), from memory and from Kafka, beside a peer.
+"""Spans per second and core through the whole pipeline (decode + runs + SLIs), from memory and Kafka, beside peers.
 
-The peers are what one would write first with Bytewax: the protobuf library, one item per span, `fold_window`. One counts
-task_success: a session window per trace, then a window of a minute per workflow. The other counts tool_success, which
-needs no runs. Each counts one SLI; Flyball counts them all, and takes duplicates, late spans and corrections.
+The peers are what one would write first with Bytewax: the protobuf library, one item per span, `fold_window`. One
+counts task_success: a session window per trace, then a window of a minute per workflow. The other counts tool_success,
+which needs no runs. Each counts one SLI; Flyball counts them all, and takes duplicates, late spans and corrections.
 
 Rates are per second of CPU time of the process, all its threads, so that other load on the machine matters little.
 """
@@ -13,11 +13,10 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from bytewax import operators as op
@@ -35,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from report import Figure, arguments, tell
 from traffic import messages
 
-from flows.items import Outbound, RawBatch
+from flows.items import RawBatch
 from flows.metrics import Metrics
 from flows.settings import FlowSettings
 from flows.sink import CallSink
@@ -43,6 +42,9 @@ from flows.source import LogSource
 from flows.topology import build
 
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
 BATCH_BYTES = 16 << 20  # what four partitions of a lagging log give at once
 
 

@@ -10,7 +10,7 @@ SPANS_A_MESSAGE = 64
 def messages(
     spans: int, encoding: Encoding = Encoding.PROTOBUF, *, seed: int = 1, rate: float = 200.0, logs: bool = True
 ) -> list[bytes]:
-    """Give messages of about 64 spans with `spans` spans in all, in the order of export, with their log events or without."""
+    """Give messages of about 64 spans with `spans` spans in all, in order of export, with log events or without."""
     scenario = Scenario(seed=seed, duration_s=None, rate=rate, batch=SPANS_A_MESSAGE, users=20_000)
     out, made = [], 0
     for exported in generate(scenario, encoding):

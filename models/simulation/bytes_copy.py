@@ -1,6 +1,5 @@
 """Copying bytes inside compiled kernels: one memcpy; a loop checks every index for wrap-around (3 times slower)."""
 
-
 from __future__ import annotations
 
 from typing import Any
