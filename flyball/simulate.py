@@ -89,6 +89,8 @@ def run(args: argparse.Namespace) -> int:
             raise ValueError(msg)  # noqa: TRY301
         generation = Generation(scenario_of(args, live=live), Encoding(args.format))
         with open_target(args.to, args.format) as target:
+            if live:
+                print("sending at the pace of event time; --fast sends at once", file=sys.stderr)  # noqa: T201
             simulate(generation, target, sent, spans=args.spans, wait=pace if live else None)
         if args.truth:
             write_truth(generation, Path(args.truth))
@@ -134,7 +136,6 @@ def pace(event_ns: int) -> None:
 
 def scenario_of(args: argparse.Namespace, *, live: bool) -> Scenario:
     """Read the options; raises ValueError or TypeError with what is wrong."""
-    from models.simulation.incidents import seconds_of  # noqa: PLC0415
     from models.simulation.scenario import Scenario  # noqa: PLC0415
 
     endless = live or args.spans is not None
@@ -147,7 +148,7 @@ def scenario_of(args: argparse.Namespace, *, live: bool) -> Scenario:
     return Scenario(
         seed=args.seed,
         start_ns=_start(args.start or ("now" if live else None), Scenario.start_ns),
-        duration_s=None if duration is None else seconds_of(duration),
+        duration_s=None if duration is None else _seconds("--duration", duration),
         rate=args.rate,
         workflows=tuple(known[name] for name in args.workflow) or tuple(known.values()),
         incidents=tuple(incident for text in args.incident for incident in _incidents(text)),
@@ -157,12 +158,26 @@ def scenario_of(args: argparse.Namespace, *, live: bool) -> Scenario:
     )
 
 
+def _seconds(option: str, text: str) -> float:
+    from models.simulation.incidents import seconds_of  # noqa: PLC0415
+
+    try:
+        return seconds_of(text)
+    except ValueError:
+        msg = f"{option} {text!r}: a number with ms, s, m, h or d expected, as in 90s or 1h30m"
+        raise ValueError(msg) from None
+
+
 def _start(text: str | None, default: int) -> int:
     if text is None:
         return default
     if text == "now":
         return time.time_ns()
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        msg = f"--start {text!r}: now or an RFC 3339 time expected, as in 2026-03-02T09:00:00Z"
+        raise ValueError(msg) from None
     if moment.tzinfo is None:
         msg = f"--start {text!r}: a time zone is missing, as in 2026-03-02T09:00:00Z"
         raise ValueError(msg)

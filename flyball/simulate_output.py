@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import re
 import sys
 import time
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 TOPICS = {"traces": "otlp_spans", "logs": "otlp_logs"}
 """As the Collector's Kafka exporter names them."""
 PATHS = {"traces": "/v1/traces", "logs": "/v1/logs"}
+_ADDRESS = re.compile(r"[\w.-]+:\d+")  # no file is meant by this
 _BUFFER = 1 << 20
 _PARTITIONS = 4
 """Of a topic that is not there yet."""
@@ -46,6 +48,9 @@ def open_target(where: str, form: str) -> Iterator[Target]:
         target = LogTarget(where)
     elif "://" in where:
         msg = f"--to {where!r}: a file, http://, https://, kafka:// or embedded: expected"
+        raise ValueError(msg)
+    elif _ADDRESS.fullmatch(where):
+        msg = f"--to {where!r}: did you mean http://{where}? a file, http://, https://, kafka:// or embedded: expected"
         raise ValueError(msg)
     else:
         with _opened(where) as file:

@@ -215,3 +215,32 @@ def test_live_traffic_waits_for_event_time(tmp_path: Path) -> None:
     simulate.simulate(messages, target, simulate.Sent(), wait=waits.append)
     assert waits == [message.event_ns for message in messages] == sorted(waits)
     assert target.sent == target.flushed == len(messages)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--to", "nohost:123"), "--to 'nohost:123': did you mean http://nohost:123? "),
+        (("--start", "yesterday"), "--start 'yesterday': now or an RFC 3339 time expected, as in "),
+        (("--duration", "long"), "--duration 'long': a number with ms, s, m, h or d expected, as in "),
+    ],
+)
+def test_mistakes_name_the_option(
+    words: tuple[str, ...],
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The option is named and what is expected; no file is written."""
+    monkeypatch.chdir(tmp_path)
+    assert call(*words) == 2
+    assert capsys.readouterr().err.startswith(f"flyball simulate: {told}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_pace_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who sends live traffic learns that it takes its time; who asked for speed does not."""
+    for pace in ("--live", "--fast"):
+        assert call("--to", tmp_path / "a.jsonl", pace, "--spans", 1, "--rate", 1000) == 0
+        assert ("at the pace of event time" in capsys.readouterr().err) == (pace == "--live")
