@@ -10,6 +10,7 @@ COMMANDS = (
     "up",
     "replay",
     "simulate",
+    "records",
     "check",
     "flow",
     "receive",

@@ -1,0 +1,87 @@
+# ruff: noqa: PLC0415 -- a command imports when it runs
+"""Prints the records of a topic of the log, one JSON object a line, oldest first, up to the newest there is."""
+
+from __future__ import annotations
+
+import heapq
+import signal
+import sys
+import time
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flyball.arguments import add_config, add_data
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from streams.port import Log, Message, Reader
+
+HELP = "print run records, SLI records or dead letters from the log"
+_AT_ONCE, _BYTES = 1000, 1 << 20
+_PAUSE_S = 0.2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what can be given."""
+    parser.add_argument("topic", metavar="TOPIC", help="as flyball.runs, flyball.slis or flyball.dead_letters")
+    add_config(parser)
+    add_data(parser)
+    parser.add_argument("--follow", action="store_true", help="go on with what comes, until Ctrl-C")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what is there, and with --follow what comes."""
+    from flyball.check import configuration
+    from flyball.wiring import open_configured_log
+
+    settings = configuration(args.config)
+    topics = settings.log.topics
+    known = (topics.runs, topics.slis, topics.dead_letters)
+    _refuse_unknown(args.topic, known)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader that has had enough ends us, as it does any filter
+    with ExitStack() as stack:
+        log = stack.enter_context(closing(open_configured_log(settings, Path(args.data))))
+        readers = [stack.enter_context(closing(reader)) for reader in _readers(log, args.topic)]
+        _print(heapq.merge(*map(_present, readers), key=lambda message: message.appended_ns))
+        while args.follow:
+            time.sleep(_PAUSE_S)
+            _print(heapq.merge(*map(_present, readers), key=lambda message: message.appended_ns))
+    return 0
+
+
+def _refuse_unknown(topic: str, known: tuple[str, ...]) -> None:
+    from flyball.errors import CommandError
+
+    if topic not in known:
+        msg = f"found topic {topic}, expected one of {', '.join(known)}"
+        raise CommandError(msg)
+
+
+def _readers(log: Log, topic: str) -> list[Reader]:
+    from flyball.errors import CommandError
+
+    count = log.partitions(topic)
+    if not count:
+        msg = f"topic {topic} is not there yet: the log has it once `flyball up` has run; --data says where it lies"
+        raise CommandError(msg)
+    return [log.reader(topic, partition, None) for partition in range(count)]
+
+
+def _present(reader: Reader) -> Iterator[Message]:
+    """Yield what one partition has now; Kafka gives nothing at first while it still has some."""
+    while True:
+        messages = reader.poll(_AT_ONCE, _BYTES)
+        yield from messages
+        if not messages:
+            if not reader.lag():
+                return
+            time.sleep(_PAUSE_S / 10)
+
+
+def _print(messages: Iterator[Message]) -> None:
+    out = sys.stdout.buffer
+    out.writelines(message.value + b"\n" for message in messages)
+    out.flush()
