@@ -20,9 +20,6 @@ _GRACE = 20.0
 """Seconds that a process has to take its last snapshot before it is killed."""
 _SHORT_LIFE, _PATIENCE = 20.0, 5
 """So many lives in a row that ended within so many seconds: starting once more would not help."""
-_PR_SET_PDEATHSIG = 1  # prctl(2)
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded before any fork
-
 
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1  # prctl(2), Linux
@@ -138,9 +135,3 @@ def _how(code: int) -> str:
         return f"killed by {signal.Signals(-code).name}"
     except ValueError:  # a real-time signal
         return f"killed by signal {-code}"
-
-
-def _end_with_parent() -> None:
-    """Be told to stop when the supervisor dies, however it does; runs in the new process before its program."""
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
