@@ -10,6 +10,8 @@ from bytewax.operators import StatefulBatchLogic
 from typing_extensions import override
 
 from flows.items import Outbound, ShardSpans, Tracked
+from models.runs.changes import joined
+from models.runs.record import RUN
 from models.runs.report import run_ids, run_lines
 
 if TYPE_CHECKING:
@@ -110,7 +112,7 @@ class RunRecordStep:
         names: dict[int, str] = {}
         for item in told:
             names |= item.changes.names
-        rows = np.concatenate([item.changes.records for item in told])
+        rows = joined([item.changes.records for item in told], RUN)
         topic, ids = self._topic, [run_id.encode() for run_id in run_ids(rows)]
         out = [Outbound(topic, key, line) for key, line in zip(ids, run_lines(rows, names), strict=True)]
         ends = np.cumsum([len(item.changes.records) for item in told]).tolist()

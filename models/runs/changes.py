@@ -8,13 +8,15 @@ batching or number of workers.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from models.runs.record import RUN
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 CALL = np.dtype(
@@ -34,6 +36,13 @@ _NO_RUNS, _NO_WEIGHT, _NO_CALLS = np.empty(0, RUN), np.empty(0, np.int64), np.em
 def rows_of(words: NDArray[np.int64]) -> NDArray[np.void]:
     """View int64 [row, word] as RUN rows. Making those directly takes 3 us: it has many fields."""
     return np.ndarray(len(words), RUN, words)
+
+
+def joined(parts: Sequence[NDArray[Any]], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Concatenate as bytes: numpy copies structured arrays field by field, which is 20 times slower. Not writable."""
+    if len(parts) == 1:
+        return parts[0]
+    return np.frombuffer(b"".join(part.tobytes() for part in parts), dtype)
 
 
 @dataclass(frozen=True)
