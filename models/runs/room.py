@@ -18,9 +18,8 @@ _ROWS, _TOP = int(Head.ROWS), int(Head.TOP)
 SLOT_GROWTH, MANY_SLOTS = 1.125, 4096
 """Of the slots, once there are many: rows are wide, so little may lie idle. Fewer grow by half."""
 
-SPARE, FEW_SPARE = 1 / 4, 24_576
-"""Of the words in use, whenever the arena is compacted: copying costs four words for each word taken. A small arena
-has more to spare, so that it is compacted half as often; 64 of them still cost but 13 MB."""
+ARENA_GROWTH = 1.25
+"""Of the words in use, whenever the arena is compacted: copying costs four words for each word taken."""
 
 
 @kernel
@@ -92,7 +91,7 @@ def more_words(store: Store, need: int) -> Store:
         return store
     rows = store.head[_ROWS]
     live = int(live_words(store.states, store.due, rows))
-    arena = np.empty(live + max(int(live * SPARE) + 4096, FEW_SPARE) + need, np.int64)
+    arena = np.empty(int(live * ARENA_GROWTH) + need + 8192, np.int64)
     store.head[_TOP] = compact(store.states, store.due, rows, store.arena, arena)
     return store._replace(arena=arena)
 

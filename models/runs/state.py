@@ -139,20 +139,20 @@ def words_of(states: NDArray[np.void]) -> NDArray[np.int64]:
     return states.view(np.int64).reshape(len(states), STATE.itemsize // 8)
 
 
-def new_store(slots: int = 512) -> Store:
-    """Give an empty shard with room for so many runs, a power of two, before it must first grow."""
-    states = rows_like(slots)
+def new_store() -> Store:
+    """Give an empty shard."""
+    states = rows_like(64)
     head = np.zeros(HEAD, np.int64)
     head[Head.HORIZON] = head[Head.WATERMARK] = head[Head.SCANNED] = -NEVER
     return Store(
         states,
         words_of(states),
-        np.full(slots, NEVER, np.int64),
-        np.zeros(slots, np.uint8),
-        np.zeros(2 * slots, np.int64),
-        np.empty(32 * slots, np.int64),
-        np.zeros(2 * slots, np.int64),
-        np.zeros(2 * slots, np.uint8),
-        np.zeros(2 * slots, np.int64),
+        np.full(64, NEVER, np.int64),
+        np.zeros(64, np.uint8),
+        np.zeros(128, np.int64),
+        np.empty(2048, np.int64),
+        np.zeros(128, np.int64),
+        np.zeros(128, np.uint8),
+        np.zeros(128, np.int64),
         head,
     )
