@@ -62,9 +62,9 @@ _INT64_MAX = 2**63 - 1
 
 @njit(cache=True)
 def new_row(s: Any) -> Any:
-    """Take the next row; without room the last one is written over and the batch will be read again."""
+    """Take the next row; without room it is the last one, kept free for that: the message will be read again."""
     row = s[ROWS]
-    if row >= s[MAX_ROWS]:
+    if row >= s[MAX_ROWS] - 1:
         s[SHORT] |= NO_ROWS
         return s[MAX_ROWS] - 1
     s[ROWS] += 1
