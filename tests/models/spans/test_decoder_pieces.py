@@ -29,7 +29,7 @@ def message(first: int, spans: int, arms: int) -> bytes:
 
 @pytest.mark.parametrize(("spans", "arms"), [(1, 0), (1, 3), (3, 1), (64, 2), (2000, 1), (40_000, 0)])
 def test_every_span_is_there_once(spans: int, arms: int) -> None:
-    """All rows, names and cohorts of a large batch are those of its messages, in their order, however often it is read."""
+    """All rows, names and cohorts of a large batch are those of its messages, in their order, on every reading."""
     total = max(12_000, spans)
     messages = [message(first, spans, arms) for first in range(1, total + 1, spans)]
     count = spans * len(messages)
