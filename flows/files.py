@@ -7,9 +7,11 @@ import heapq
 import io
 import re
 import struct
+from itertools import chain
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import orjson
 import zstandard
 from bytewax.inputs import DynamicSource, StatelessSourcePartition
 from typing_extensions import Buffer, override
@@ -120,10 +122,25 @@ class _ZstdReader(io.RawIOBase):
 
 
 def _lines(file: io.BufferedReader) -> Iterator[bytes]:
-    for line in file:
-        stripped = line.strip()
-        if stripped:
-            yield stripped
+    """Give a message a line; a file that is one object over several lines is one message."""
+    first = file.readline()
+    if first.lstrip().startswith(b"{") and not _is_json(first):
+        whole = first + file.read(_MAX_MESSAGE) + file.readline()
+        yield from (whole,) if _is_json(whole) else _stripped(chain(whole.splitlines(), file))
+    else:
+        yield from _stripped(chain((first,), file))
+
+
+def _stripped(lines: Iterable[bytes]) -> Iterator[bytes]:
+    return (stripped for line in lines if (stripped := line.strip()))
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def _frames(file: io.BufferedReader, path: Path) -> Iterator[bytes]:

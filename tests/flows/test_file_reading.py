@@ -6,6 +6,7 @@ import gzip
 import random
 from typing import TYPE_CHECKING
 
+import orjson
 import pytest
 import zstandard
 
@@ -38,6 +39,15 @@ def test_every_packing_holds_the_same(name: str, packed: bytes, tmp_path: Path) 
     """Plain, gzip, zstd, and zstd in many frames give the same lines."""
     (tmp_path / name).write_bytes(packed)
     assert list(read_messages(tmp_path / name)) == LINES
+
+
+def test_one_object_over_several_lines(tmp_path: Path) -> None:
+    """One object over many lines is one message; after a broken line the others are there."""
+    (tmp_path / "pretty.json").write_bytes(b'{\n  "resourceSpans": []\n}\n')
+    assert [orjson.loads(message) for message in read_messages(tmp_path / "pretty.json")] == [{"resourceSpans": []}]
+    (tmp_path / "broken.jsonl").write_bytes(b'{"resourceSpans": \n{"resourceSpans": []}\n\n{}\n')
+    broken = list(read_messages(tmp_path / "broken.jsonl"))
+    assert broken == [b'{"resourceSpans":', b'{"resourceSpans": []}', b"{}"]
 
 
 @pytest.mark.parametrize("missing", [1, 3, 4, 1000, 1_000_000])
