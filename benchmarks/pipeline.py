@@ -94,7 +94,7 @@ def from_memory(values: list[bytes]) -> tuple[float, int]:
     return metrics.seen.spans / (time.process_time() - began), metrics.seen.spans
 
 
-def from_kafka(values: list[bytes], broker: str) -> float:
+def from_kafka(values: list[bytes], broker: str, journal: Path) -> float:
     """Run the flow over the messages as they lie in Kafka, until it has caught up: spans per second."""
     from streams.kafka.log import KafkaLog
 
@@ -106,7 +106,8 @@ def from_kafka(values: list[bytes], broker: str) -> float:
     writer.close()
     stop, metrics, out = Event(), Metrics(time.time_ns, CollectorRegistry()), []
     source = LogSource(lambda: log, ("otlp_spans", "otlp_logs"), stop, metrics=metrics)
-    flow = build(source, CallSink(out.extend), FlowSettings(), metrics, clock=time.time_ns)
+    settings = FlowSettings(journal=journal)  # as the service does: an epoch writes what changed, not all there is
+    flow = build(source, CallSink(lambda records: out.append(len(records))), settings, metrics, clock=time.time_ns)
     wanted = len(values)
     took: list[float] = []
 
@@ -222,10 +223,10 @@ def kafka_figures(values: list[bytes]) -> list[Figure]:
         print(f"left out: from Kafka ({reason})", file=sys.stderr)
         return []
     with tempfile.TemporaryDirectory() as folder:
-        broker = Broker(Path(folder))
+        broker = Broker(Path(folder) / "kafka")
         broker.start()
         try:
-            rate = from_kafka(values, broker.address)
+            rate = from_kafka(values, broker.address, Path(folder) / "journal")
         finally:
             broker.stop()
     return [
