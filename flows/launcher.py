@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import signal
 import threading
 import time
@@ -17,14 +16,13 @@ from bytewax.recovery import (
     InconsistentPartitionsError,
     MissingPartitionsError,
     NoPartitionsError,
-    RecoveryConfig,
-    init_db_dir,
 )
 from bytewax.run import cli_main
 
 from flows.journal import JournalError
 from flows.metrics import Metrics
 from flows.metrics_server import MetricsServer
+from flows.recovery import open_recovery
 from flows.sink import LogSink
 from flows.source import LogSource
 from flows.topology import build
@@ -37,10 +35,6 @@ if TYPE_CHECKING:
 
     from flows.settings import FlowSettings
     from streams.port import Log
-
-RECOVERY_PARTS = 16
-"""Parts of the recovery store: the largest number of workers there can ever be; fixed when the store is made."""
-
 
 UNFIT = (InconsistentPartitionsError, MissingPartitionsError, NoPartitionsError, JournalError)
 """Errors of the kinds that say that what is kept of an earlier life cannot be gone on with."""
@@ -108,7 +102,7 @@ def _run(settings: FlowSettings, process: FlowProcess) -> None:
             process_id=process.process_id,
             addresses=list(process.addresses) if process.addresses else None,
             epoch_interval=process.epoch,
-            recovery_config=_recovery(process.recovery / "engine"),
+            recovery_config=open_recovery(process.recovery / "engine"),
         )
 
 
@@ -128,22 +122,6 @@ def held(recovery: Path, process_id: int) -> Iterator[None]:
         file.write(f"{os.getpid()}\n")
         file.flush()
         yield
-
-
-def _recovery(folder: Path) -> RecoveryConfig:
-    """Open the recovery store; made as a whole or not at all, whoever of a cluster comes first."""
-    if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = folder.with_name(f".{folder.name}.{os.getpid()}")
-        draft.mkdir()
-        init_db_dir(draft, RECOVERY_PARTS)
-        try:
-            draft.rename(folder)
-        except OSError:
-            shutil.rmtree(draft)
-            if not folder.exists():  # else another was quicker
-                raise
-    return RecoveryConfig(str(folder))
 
 
 def _stop_on_signals(stop: threading.Event) -> None:

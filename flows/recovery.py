@@ -1,0 +1,78 @@
+"""The engine's recovery store: made as a whole, and cleared of what a dead execution wrote and never committed.
+
+The engine snapshots a key under (step, key, epoch) and resumes at the first epoch that was not committed by all. What a
+killed execution had already written under that epoch stays there. The next execution writes over it only for keys that
+it touches in the very same epoch; for the others the dead execution's state would count as committed with that epoch,
+and the one after would begin with states of two different pasts. So such rows are deleted before a start.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from bytewax.recovery import RecoveryConfig, init_db_dir
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RECOVERY_PARTS = 16
+"""Parts of the recovery store: the largest number of workers there can ever be; fixed when the store is made."""
+
+_BUSY_S = 60.0
+
+
+def open_recovery(folder: Path) -> RecoveryConfig:
+    """Open the store in `folder`, or make it; to be called by every process of a cluster before it starts."""
+    if folder.exists():
+        forget_dead_epochs(folder)
+    else:
+        _make(folder)
+    return RecoveryConfig(str(folder))
+
+
+def forget_dead_epochs(folder: Path) -> int:
+    """Delete the snapshots of epochs that will be run again; gives their number."""
+    resume = _resume_epoch(folder)
+    deleted = 0
+    for path in sorted(folder.glob("*.sqlite3")) if resume is not None else ():
+        with closing(sqlite3.connect(path, timeout=_BUSY_S)) as database, database:
+            deleted += database.execute("DELETE FROM snaps WHERE snap_epoch >= ?", (resume,)).rowcount
+    return deleted
+
+
+def _resume_epoch(folder: Path) -> int | None:
+    """Find where the engine will resume: the least progress of all workers of the last execution; None: there was none.
+
+    A worker that committed nothing is where its execution began.
+    """
+    executions: list[tuple[int, int, int]] = []
+    fronts: dict[tuple[int, int], int] = {}
+    for path in sorted(folder.glob("*.sqlite3")):
+        with closing(sqlite3.connect(path, timeout=_BUSY_S)) as database:
+            executions += database.execute("SELECT ex_num, worker_count, resume_epoch FROM exs")
+            for execution, worker, epoch in database.execute(
+                "SELECT ex_num, worker_index, worker_frontier FROM fronts"
+            ):
+                fronts[execution, worker] = max(epoch, fronts.get((execution, worker), 0))
+    if not executions:
+        return None
+    last, workers, began = max(executions)
+    return min(fronts.get((last, worker), began) for worker in range(workers))
+
+
+def _make(folder: Path) -> None:
+    """Make the store as a whole or not at all, whoever of a cluster comes first."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = folder.with_name(f".{folder.name}.{os.getpid()}")
+    draft.mkdir()
+    init_db_dir(draft, RECOVERY_PARTS)
+    try:
+        draft.rename(folder)
+    except OSError:
+        shutil.rmtree(draft)
+        if not folder.exists():  # else another was quicker
+            raise

@@ -1,0 +1,74 @@
+"""The recovery store: made once by whoever comes first, and free of what dead executions left behind."""
+
+from __future__ import annotations
+
+import pickle
+import sqlite3
+from datetime import timedelta
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow
+from bytewax.testing import TestingSink, TestingSource, run_main
+
+from flows.recovery import RECOVERY_PARTS, forget_dead_epochs, open_recovery
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def count(folder: Path, items: list[str | TestingSource.EOF]) -> list[tuple[str, int]]:
+    """Run a flow that counts keys, with recovery as deployed; give what it tells until the next EOF in `items`."""
+    told: list[tuple[str, int]] = []
+    flow = Dataflow("flow")
+    keys = op.map("keys", op.input("in", flow, TestingSource(items)), lambda key: (key, 1))
+    counted = op.stateful_map("count", keys, lambda state, one: ((state or 0) + one, (state or 0) + one))
+    op.output("out", counted, TestingSink(told))
+    run_main(flow, epoch_interval=timedelta(0), recovery_config=open_recovery(folder))
+    return told
+
+
+def leave_behind(folder: Path, key: str, like: str, state: int) -> None:
+    """Write a snapshot of a key, in the step that has one of the key `like`, as an execution that is then killed."""
+    databases = [sqlite3.connect(path) for path in sorted(folder.glob("*.sqlite3"))]
+    steps = [row for each in databases for row in each.execute("SELECT step_id FROM snaps WHERE state_key = ?", like)]
+    fronts = [row for each in databases for row in each.execute("SELECT worker_frontier FROM fronts")]
+    row = (*steps[0], key, *max(fronts), pickle.dumps(state))
+    with databases[0] as first:
+        first.execute("INSERT INTO snaps (step_id, state_key, snap_epoch, ser_change) VALUES (?, ?, ?, ?)", row)
+    for each in databases:
+        each.close()
+
+
+def test_the_store_is_made_once(tmp_path: Path) -> None:
+    """Whoever of a cluster comes first makes it, whole; the other finds it, and no draft is left."""
+    context = get_context("spawn")
+    processes = [context.Process(target=open_recovery, args=(tmp_path / "data" / "engine",)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0] * 2
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["engine"]
+    assert len(list((tmp_path / "data" / "engine").glob("*.sqlite3"))) == RECOVERY_PARTS
+
+
+def test_what_a_dead_execution_wrote_is_no_state(tmp_path: Path) -> None:
+    """A key that only a killed execution touched begins anew, also when others were committed after the kill."""
+    folder = tmp_path / "engine"
+    items = ["a", "a", TestingSource.EOF(), "a", TestingSource.EOF(), "b", "a"]
+    assert count(folder, items) == [("a", 1), ("a", 2)]
+    leave_behind(folder, "b", like="a", state=100)
+    assert count(folder, items) == [("a", 3)]
+    assert count(folder, items) == [("b", 1), ("a", 4)]
+
+
+def test_what_was_committed_stays(tmp_path: Path) -> None:
+    """After an end in good order there is nothing to forget."""
+    folder = tmp_path / "engine"
+    assert forget_dead_epochs(folder) == 0
+    items = ["a", "b", TestingSource.EOF(), "a", "b"]
+    count(folder, items)
+    assert forget_dead_epochs(folder) == 0
+    assert count(folder, items) == [("a", 2), ("b", 2)]
