@@ -1,0 +1,1 @@
+"""SLOs: objectives over SLIs, exact error budgets and burn rates."""

@@ -1,0 +1,143 @@
+"""What an SLO is, whatever file it came from: an indicator, a target over a window, and what is done as budget is spent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+DIMENSIONS = ("workflow", "version", "environment", "tenant", "tier", "tool")
+"""What an indicator can be filtered by, beside cohorts (`cohort.NAME`). `tool` filters SLIs of tool calls only."""
+
+MAX_WINDOW_S = 90 * 86_400
+"""The longest budget period, seconds."""
+
+
+class Op(StrEnum):
+    """How a value is compared with a threshold: it is good when the comparison holds."""
+
+    LTE = "lte"
+    LT = "lt"
+    GTE = "gte"
+    GT = "gt"
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A value of a histogram SLI is good when it is `op` (than) `value`, in the SLI's unit."""
+
+    op: Op
+    value: float
+
+
+@dataclass(frozen=True)
+class Indicator:
+    """Which events count, and which of them are good.
+
+    `sli` names a measured SLI (`models.slis.ALL`). `where` holds (dimension, accepted values) pairs; all must hold.
+    `threshold` makes a histogram SLI a ratio; None there means: good is within the SLI's own cap.
+    """
+
+    sli: str
+    where: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    threshold: Threshold | None = None
+
+
+@dataclass(frozen=True)
+class Rolling:
+    """The last `seconds`, at every moment."""
+
+    seconds: int
+
+
+class Unit(StrEnum):
+    """Calendar units that a period can be counted in."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    QUARTER = "quarter"
+    YEAR = "year"
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """Periods of `count` units one after another; one begins at `start` (wall clock "YYYY-MM-DD HH:MM:SS" in `zone`)."""
+
+    start: str
+    zone: str
+    count: int
+    unit: Unit
+
+
+@dataclass(frozen=True)
+class Slices:
+    """Timeslices budgeting: a slice of `seconds` is good when at least `target` of its events are. Empty slices don't count."""
+
+    seconds: int
+    target: Fraction
+
+
+@dataclass(frozen=True)
+class BurnRule:
+    """Active while the burn rate is over `factor` in the long window, and in the short one where there is one (strictly).
+
+    Windows are seconds. `page` says that a person is woken. The rule stands only on evidence: an exact one-sided binomial
+    bound of this `confidence` must put the true burn rate of the long window over `factor` (`models.slos.evidence`).
+    """
+
+    name: str
+    factor: Fraction
+    long_s: int
+    short_s: int | None
+    page: bool
+    after_s: int = 0
+    """How long it must hold before it counts."""
+    confidence: float = 0.95
+    rescaled: str = ""
+    """How windows and factor differ from what the file or table said, and why; empty where they do not."""
+
+
+class Action(StrEnum):
+    """What is done when a share of the budget is spent."""
+
+    NOTIFY = "notify"
+    FREEZE = "freeze"
+    BOUND = "bound"
+    ROLLBACK = "rollback"
+
+
+@dataclass(frozen=True)
+class PolicyStep:
+    """At `percent` of the budget used these actions are taken, once a period."""
+
+    percent: int
+    actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True)
+class Slo:
+    """One objective. `target` is the share of good events, 0 <= target < 1.
+
+    `split` names a dimension: the SLO then holds for each value of it by itself, and an instance is called
+    `NAME:VALUE`. Without it there is one instance, called NAME.
+    """
+
+    name: str
+    service: str
+    indicator: Indicator
+    target: Fraction
+    window: Rolling | Calendar
+    slices: Slices | None = None
+    rules: tuple[BurnRule, ...] = ()
+    policy: tuple[PolicyStep, ...] = ()
+    split: str | None = None
+    title: str = ""
+    runbook: str = ""
+    owner: str = "on-call"
+    labels: dict[str, str] = field(default_factory=dict)
+    source: str = ""
+    """File and line it came from, for messages."""
