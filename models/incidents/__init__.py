@@ -1,0 +1,1 @@
+"""Incidents: what a person must hear. One open/resolve life, one stable key, whatever is replayed or restarted."""
