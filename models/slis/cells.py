@@ -116,7 +116,7 @@ def cells_of(changes: Sequence[Changes], slis: Sequence[Sli] = ALL) -> Cells:
     """
     runs = joined([c.runs for c in changes], RUN)
     calls = joined([c.calls for c in changes], CALL)
-    workflow = _workflows(runs)
+    workflow = workflows_of(runs)
     cols = [_run_cells(runs, workflow, joined([c.weight for c in changes], np.dtype(np.int64)), slis)]
     if len(calls):
         offsets = np.cumsum([0, *[len(c.runs) for c in changes]])[:-1]
@@ -189,7 +189,7 @@ def _tallied(
     return cells
 
 
-def _workflows(runs: NDArray[np.void]) -> NDArray[np.int64]:
+def workflows_of(runs: NDArray[np.void]) -> NDArray[np.int64]:
     """Give the workflow that each run counts for: said, else its agent, else its service."""
     workflow = np.where(runs["workflow"] != 0, runs["workflow"], runs["agent"])
     workflow = np.where(workflow != 0, workflow, runs["service"])

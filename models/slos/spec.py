@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 DIMENSIONS = ("workflow", "version", "environment", "tenant", "tier", "tool")
 """What an indicator can be filtered by, beside cohorts (`cohort.NAME`). `tool` filters SLIs of tool calls only."""
 
+CONFIDENCE = 0.999
+"""Of rules that say none. A rule is looked at again and again; at 0.95 a workflow of one run an hour that just keeps its
+objective would be paged by chance more than once a year (benchmarks/false_pages.py)."""
+
 MAX_WINDOW_S = 90 * 86_400
 """The longest budget period, seconds."""
 
@@ -96,7 +100,9 @@ class BurnRule:
     page: bool
     after_s: int = 0
     """How long it must hold before it counts."""
-    confidence: float = 0.95
+    confidence: float = CONFIDENCE
+    urgent: bool = False
+    """Of rules that page: the fast ones, which are about harm that goes on right now (SEV-1)."""
     rescaled: str = ""
     """How windows and factor differ from what the file or table said, and why; empty where they do not."""
 

@@ -1,0 +1,126 @@
+"""Budgets: bad and total of each instance over its period, and which steps of its policy are reached.
+
+A rolling period is a window of the ledger. A calendar period counts the events whose own time lies in it, exactly, and
+begins anew at its boundary. A step is reached when the share is used and the period is evidence enough: the first bad
+run of a month uses many times its budget, and proves nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from models.slos.burn import Budget
+from models.slos.evidence import lower_bound
+from models.slos.ledger import BAD, TOTAL
+from models.slos.period import bounds
+from models.slos.spec import CONFIDENCE, Calendar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from numpy.typing import NDArray
+
+    from models.slos.ledger import Ledger
+    from models.slos.spec import PolicyStep, Slo
+
+_HYSTERESIS = 0.1
+"""A step is let go of when the share used is so far below it."""
+
+
+@dataclass
+class _Period:
+    """Of a calendar: the period that counts now, Unix seconds, and its events."""
+
+    begin: int
+    end: int
+    total: int = 0
+    bad: int = 0
+
+
+class Budgets:
+    """The budgets of the instances of a table, by slot."""
+
+    def __init__(self) -> None:
+        self._slos: list[Slo] = []
+        self._periods: dict[int, _Period] = {}
+        self._reached: dict[tuple[int, int], int] = {}  # (slot, percent) -> Unix second; while it is reached
+        self._blocks: dict[tuple[int, int], int] = {}  # (slot, percent) -> the period in which it was last taken
+
+    def add(self, slo: Slo) -> None:
+        """Keep the budget of one more instance."""
+        self._slos.append(slo)
+
+    def count(self, slots: NDArray[np.int64], seconds: NDArray[np.int64], counts: NDArray[np.int64], now: int) -> None:
+        """Count events, [(total, bad), n], for those of a calendar."""
+        if not any(isinstance(self._slos[slot].window, Calendar) for slot in np.unique(slots).tolist()):
+            return
+        for slot, second, total, bad in zip(slots.tolist(), seconds.tolist(), *counts.tolist(), strict=True):
+            period = self._period(slot, now)
+            if period and period.begin <= second < period.end:
+                period.total += total
+                period.bad += bad
+
+    def of(self, slot: int, ledger: Ledger) -> Budget:
+        """Give the budget of an instance as it stands."""
+        slo = self._slos[slot]
+        period = self._period(slot, ledger.now)
+        if period:
+            return Budget(period.total, period.bad, slo.target)
+        assert not isinstance(slo.window, Calendar)  # noqa: S101 - for the type checker
+        counts = ledger.read()[ledger.windows.index(slo.window.seconds), :, slot]
+        return Budget(int(counts[TOTAL]), int(counts[BAD]), slo.target)
+
+    def turn(self, slot: int, budget: Budget, now: int) -> Iterable[tuple[PolicyStep, bool]]:
+        """Give the steps that are reached now (True) and those that are no longer (False)."""
+        used = budget.used
+        for step in self._slos[slot].policy:
+            key, share = (slot, step.percent), step.percent / 100
+            if key in self._reached:
+                if used is not None and used < share - _HYSTERESIS:
+                    del self._reached[key]
+                    yield step, False
+            elif used is not None and used >= share and self._block(slot, now) != self._blocks.get(key):
+                if lower_bound(budget.bad, budget.total, CONFIDENCE) > share * float(1 - budget.target):
+                    self._reached[key], self._blocks[key] = now, self._block(slot, now)
+                    yield step, True
+
+    def reached(self, slot: int) -> list[int]:
+        """Give the steps, in percent, that are reached."""
+        return sorted(percent for at, percent in self._reached if at == slot)
+
+    def _period(self, slot: int, now: int) -> _Period | None:
+        window = self._slos[slot].window
+        if not isinstance(window, Calendar):
+            return None
+        period = self._periods.get(slot)
+        if period is None or not period.begin <= now < period.end:
+            period = self._periods[slot] = _Period(*bounds(window, now))
+        return period
+
+    def _block(self, slot: int, now: int) -> int:
+        """Number the stretches of time in which a step is taken once."""
+        window = self._slos[slot].window
+        period = self._period(slot, now)
+        if period:
+            return period.begin
+        assert not isinstance(window, Calendar)  # noqa: S101 - for the type checker
+        return now // window.seconds
+
+    def state(self) -> dict[str, Any]:
+        """Give what is kept as plain types."""
+        return {
+            "periods": [[slot, *vars(period).values()] for slot, period in self._periods.items()],
+            "reached": [[*key, at] for key, at in self._reached.items()],
+            "blocks": [[*key, block] for key, block in self._blocks.items()],
+        }
+
+    def restore(self, state: Mapping[str, Any], slots: Mapping[int, int]) -> None:
+        """Put it back; `slots` gives the slot now of each slot then."""
+        for slot, *period in state["periods"]:
+            if slot in slots:
+                self._periods[slots[slot]] = _Period(*period)
+        for kept, into in ((state["reached"], self._reached), (state["blocks"], self._blocks)):
+            into.update({(slots[slot], percent): value for slot, percent, value in kept if slot in slots})

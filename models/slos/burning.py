@@ -1,0 +1,121 @@
+"""Burning: which burn rules of which instances hold now, all of them at once.
+
+A rule opens when its long window burns over its factor, its short one too, and the long one is evidence enough
+(`models.slos.evidence`). It stays while both burn, and rests as it is where nothing is known: silence is no recovery.
+
+The short window does not end now but at the newest event of the instance: where outcomes are known only minutes later
+(an evaluation, a run that hung), a short window up to now would always be empty.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from models.slos.burn import limit
+from models.slos.evidence import exceeds
+from models.slos.ledger import BAD, TOTAL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from models.slos.ledger import Ledger
+    from models.slos.spec import Slo
+
+_FIELDS = np.dtype(
+    [
+        ("slot", np.int64),
+        ("rule", np.int64),  # its number within the SLO
+        ("long", np.int64),  # number of the window in the ledger
+        ("short", np.int64),  # -1: none
+        ("numerator", np.int64),  # of the error ratio that is the limit
+        ("denominator", np.int64),
+        ("confidence", np.float64),
+        ("after", np.int64),
+        ("since", np.int64),  # Unix second since which it holds; NEVER: it does not
+        ("on", np.bool_),
+    ]
+)
+NEVER = 2**62
+_MAX_DENOMINATOR = 10**9
+"""Counts up to 4e9 can be compared without overflow."""
+
+
+class Burning:
+    """The burn rules of the instances of a table."""
+
+    def __init__(self) -> None:
+        self._rows = np.empty(0, _FIELDS)
+
+    def add(self, slot: int, slo: Slo, ledger: Ledger) -> None:
+        """Look at the rules of one more instance."""
+        rows = np.zeros(len(slo.rules), _FIELDS)
+        for number, rule in enumerate(slo.rules):
+            ratio = limit(rule.factor, slo.target).limit_denominator(_MAX_DENOMINATOR)
+            short = -1 if rule.short_s is None else ledger.windows.index(rule.short_s)
+            fixed = slot, number, ledger.windows.index(rule.long_s), short, ratio.numerator, ratio.denominator
+            rows[number] = (*fixed, rule.confidence, rule.after_s, NEVER, False)
+        self._rows = np.concatenate([self._rows, rows])
+
+    def look(self, ledger: Ledger, newest: NDArray[np.int64], frozen: NDArray[np.bool_]) -> None:
+        """Find what holds; `newest` is the time of the newest event by instance, `frozen` ones stay as they are."""
+        rows = self._rows
+        sums = ledger.read()
+        total, bad = sums[rows["long"], TOTAL, rows["slot"]], sums[rows["long"], BAD, rows["slot"]]
+        over = self._over(bad, total)
+        short = np.flatnonzero(over & (rows["short"] >= 0))
+        known, short_over = np.ones(len(rows), np.bool_), over.copy()
+        if len(short):
+            slots = rows["slot"][short]
+            recent = ledger.around(rows["short"][short], slots, newest[slots])
+            known[short], short_over[short] = recent[TOTAL] > 0, self._over(recent[BAD], recent[TOTAL], short)
+        held = rows["since"] < NEVER
+        opening = np.flatnonzero(over & short_over & ~held)
+        short_over[opening] = self._evident(bad[opening], total[opening], opening)
+        holds = np.where(known, over & short_over, over & held)
+        resting = frozen[rows["slot"]] | (total == 0)
+        self._turn(np.where(resting, held, holds), ledger.now)
+
+    @property
+    def any(self) -> bool:
+        """Say whether any rule holds, be it not for long enough yet."""
+        return bool((self._rows["since"] < NEVER).any())
+
+    def active(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Give (slot, rule) of every rule that is on, in order of instances, then rules."""
+        on = self._rows[self._rows["on"]]
+        return on["slot"], on["rule"]
+
+    def _turn(self, holds: NDArray[np.bool_], now: int) -> None:
+        rows = self._rows
+        rows["since"] = np.where(holds, np.minimum(rows["since"], now), NEVER)
+        rows["on"] = holds & (now - rows["since"] >= rows["after"])
+
+    def _over(
+        self, bad: NDArray[np.int64], total: NDArray[np.int64], chosen: NDArray[np.intp] | slice = slice(None)
+    ) -> NDArray[np.bool_]:
+        rows = self._rows[chosen]
+        over: NDArray[np.bool_] = bad * rows["denominator"] > rows["numerator"] * total
+        return over
+
+    def _evident(self, bad: NDArray[np.int64], total: NDArray[np.int64], chosen: NDArray[np.intp]) -> NDArray[np.bool_]:
+        rows = self._rows[chosen]
+        return exceeds(bad, total, rows["numerator"] / rows["denominator"], rows["confidence"])
+
+    def state(self) -> list[list[int]]:
+        """Give what holds as plain types: [slot, rule, since, on]."""
+        held = self._rows[self._rows["since"] < NEVER]
+        return [[int(row[name]) for name in ("slot", "rule", "since", "on")] for row in held]
+
+    def restore(self, state: list[list[int]], slots: Mapping[int, int]) -> None:
+        """Put back what held; `slots` gives the slot now of each slot then."""
+        places: dict[tuple[int, int], Any] = {
+            (int(row["slot"]), int(row["rule"])): place for place, row in enumerate(self._rows)
+        }
+        for slot, rule, since, on in state:
+            place = places.get((slots.get(slot, -1), rule))
+            if place is not None:
+                self._rows["since"][place], self._rows["on"][place] = since, bool(on)

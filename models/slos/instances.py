@@ -1,0 +1,81 @@
+"""Instances: the SLOs of a shard as they are met: one for each SLO, or one for each value that it is split by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from models.digest import digest_of
+from models.slos.blame import Blame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from models.slos.spec import Slo
+
+MAX_INSTANCES = 2000
+"""Instances a shard; events of further ones do not count, and are counted as such."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One objective over one set of events. `value` is the text that it is split by, None where it is not."""
+
+    slo: Slo
+    value: str | None
+    blame: Blame
+
+    @property
+    def name(self) -> str:
+        """Give the name in records: `SLO` or `SLO:VALUE`."""
+        return self.slo.name if self.value is None else f"{self.slo.name}:{self.value}"
+
+    @property
+    def scope(self) -> tuple[str, str]:
+        """Give level and id of what it is about: what it is split by, its one workflow or tenant, else its service."""
+        where = dict(self.slo.indicator.where)
+        if self.slo.split and self.value is not None:
+            return self.slo.split, self.value
+        for level in ("workflow", "tenant"):
+            if len(where.get(level, ())) == 1:
+                return level, where[level][0]
+        return "product", self.slo.service
+
+    @property
+    def workflow(self) -> str | None:
+        """Give its workflow where all of its events are of one."""
+        if self.slo.split == "workflow":
+            return self.value
+        named = dict(self.slo.indicator.where).get("workflow", ())
+        return named[0] if len(named) == 1 else None
+
+
+class Instances:
+    """Slots of instances, from 0."""
+
+    def __init__(self, slos: Iterable[Slo]) -> None:
+        self._slos = {digest_of(slo.name): slo for slo in slos}
+        self._slots: dict[tuple[int, int], int] = {}
+        self.known: list[Instance] = []
+        self.refused = 0
+        """Events of instances beyond the bound, or of SLOs that are no more."""
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len(self.known)
+
+    def slot(self, slo: int, value: int, text: str | None) -> int:
+        """Give the slot of an instance (digests), a new one where it is met first; -1: refused."""
+        found = self._slots.get((slo, value), -1)
+        if found >= 0:
+            return found
+        if slo not in self._slos or len(self.known) >= MAX_INSTANCES:
+            self.refused += 1
+            return -1
+        self.known.append(Instance(self._slos[slo], text if value else None, Blame()))
+        self._slots[slo, value] = len(self.known) - 1
+        return len(self.known) - 1
+
+    def keys(self) -> list[tuple[int, int]]:
+        """Give (SLO, value) of every slot, digests."""
+        return list(self._slots)

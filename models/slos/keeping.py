@@ -1,0 +1,130 @@
+"""Keeping: an SloTable as bytes, whole or as what changed, and back. Plain types, versioned.
+
+What is kept of an SLO belongs to what it counts: where its indicator, slices or split have changed, or it is gone, its
+state is dropped and its open incidents are resolved; an SLO that is new begins at the time it was first there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+
+from models.digest import digest_of
+from models.slis.packing import pack, pack_names, unpack, unpack_names
+from models.slos.blame import Blame
+from models.slos.events import Events
+from models.slos.table import SloTable, fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from models.slos.spec import Slo
+
+_VERSION = 1
+
+
+class KeepingError(ValueError):
+    """Bytes that are not a state of this version."""
+
+
+def take_delta(table: SloTable) -> bytes:
+    """Give what changed since the last call, empty when nothing did."""
+    news, lives = table.take_news(), table.book.take_changed()
+    if not len(news) and not lives and not table.instances:
+        return b""
+    return pack({**_events(news), **_text(_moving(table) | {"lives": lives})})
+
+
+def dump(table: SloTable) -> bytes:
+    """Give everything; the next delta still tells what changed since the last one."""
+    blames = [instance.blame.state() for instance in table.instances.known]
+    text = _moving(table) | {
+        "lives": table.book.state(),
+        "silence": table.silence.state(),
+        "blames": blames,
+        "since": list(table.since.items()),
+    }
+    return pack({**_events(table.held), **table.ledger.arrays(), **_named("known", table.names), **_text(text)})
+
+
+def load(slos: Sequence[Slo], base: bytes | None, deltas: Sequence[bytes], generation: int = 0) -> SloTable:
+    """Restore from a dump and the deltas after it. Raises PackingError or KeepingError for anything else."""
+    table = SloTable(slos, generation)
+    for raw in ([base] if base else []) + list(deltas):
+        arrays = unpack(raw)
+        text = orjson.loads(arrays["text"].tobytes())
+        if text["version"] != _VERSION:
+            msg = f"SLO state of version {text['version']}, expected {_VERSION}"
+            raise KeepingError(msg)
+        _restore(table, arrays, text)
+    table.take_news()
+    return table
+
+
+def _moving(table: SloTable) -> dict[str, Any]:
+    """Give what is small and changes all the time."""
+    return {
+        "version": _VERSION,
+        "now": table.ledger.now,
+        "keys": table.instances.keys(),
+        "prints": [[digest_of(slo.name), fingerprint(slo)] for slo in table.slos],
+        "newest": table.newest.tolist(),
+        "told": table.told.tolist(),
+        "burning": table.burning.state(),
+        "budgets": table.budgets.state(),
+    }
+
+
+def _restore(table: SloTable, arrays: Mapping[str, NDArray[Any]], text: Mapping[str, Any]) -> None:
+    prints = {digest_of(slo.name): fingerprint(slo) for slo in table.slos}
+    then = {slo: mark for slo, mark in text["prints"]}
+    same = {slo for slo, mark in prints.items() if then.get(slo) == mark}
+    table.since |= dict(text.get("since", ())) | {slo: text["now"] for slo in prints if slo not in same}
+    if "ledger" in arrays:
+        table.names |= _unnamed("known", arrays)
+        _restore_whole(table, arrays, text, same)
+    table.apply(_unevents(arrays))
+    table.absorb(text["now"])
+    slots = {}
+    for slot, (slo, value) in enumerate(text["keys"]):
+        if slo in same:
+            slots[slot] = table.slot(slo, value)
+    table.resume(text, slots)
+    table.book.adopt(text["lives"])
+
+
+def _restore_whole(
+    table: SloTable, arrays: Mapping[str, NDArray[Any]], text: Mapping[str, Any], same: set[int]
+) -> None:
+    kept = [slot for slot, (slo, _) in enumerate(text["keys"]) if slo in same]
+    for slot in kept:
+        table.slot(*text["keys"][slot])
+    table.ledger.fill(arrays, kept)
+    for now, then in enumerate(kept):
+        table.instances.known[now].blame.adopt(Blame.of(text["blames"][then]))
+    table.silence.restore(text["silence"])
+
+
+def _events(events: Events) -> dict[str, NDArray[Any]]:
+    return {"counts": events.counts, "slices": events.slices, "runs": events.runs, **_named("new", events.names)}
+
+
+def _unevents(arrays: Mapping[str, NDArray[Any]]) -> Events:
+    counts, slices, runs = (arrays[name].copy() for name in ("counts", "slices", "runs"))
+    return Events(counts, slices, runs, _unnamed("new", arrays))
+
+
+def _named(prefix: str, names: Mapping[int, str]) -> dict[str, NDArray[Any]]:
+    return {f"{prefix}_{part}": array for part, array in pack_names(names).items()}
+
+
+def _unnamed(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[int, str]:
+    return unpack_names({part: arrays[f"{prefix}_{part}"] for part in ("names", "lengths", "texts")})
+
+
+def _text(said: Mapping[str, Any]) -> dict[str, NDArray[np.uint8]]:
+    return {"text": np.frombuffer(orjson.dumps(said), np.uint8)}

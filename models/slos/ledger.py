@@ -1,0 +1,177 @@
+"""Ledger: bad and total events of many SLO instances over time, and their sums over windows. Whole numbers only.
+
+Events lie in panes of several levels, fine ones for short windows and coarse ones for long. A window of w seconds at
+time t is made of whole panes of the finest level that holds it: the pane of t and those before it, ceil(w / pane) in
+all. It is so short of w by less than one pane, and it is the same for any order in which events came.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+HOUR_S, DAY_S = 3600, 86_400
+TOTAL, BAD = 0, 1
+"""Places in the counts."""
+
+
+class Level(NamedTuple):
+    """Panes of `pane_s` seconds, kept for `keep_s`."""
+
+    pane_s: int
+    keep_s: int
+
+
+LEVELS = (Level(10, HOUR_S), Level(60, 6 * HOUR_S), Level(600, 3 * DAY_S), Level(HOUR_S, 90 * DAY_S))
+"""3312 panes of 16 bytes: 53 kB an instance."""
+
+_ROOM = 16
+
+
+class Ledger:
+    """Counts of `n` instances, numbered from 0.
+
+    `windows` are the lengths in seconds that can be read. Raises ValueError for one that no level holds.
+    `now` is the event time in Unix seconds up to which events are in; it never goes back.
+    """
+
+    def __init__(self, windows: Sequence[int], levels: Sequence[Level] = LEVELS) -> None:
+        self.windows = tuple(sorted(set(windows)))
+        self.now = 0
+        self.too_old = 0
+        """Events that were older than all panes and did not count."""
+        self.n = 0
+        self._levels = tuple(levels)
+        self._of_level = [[] for _ in levels]  # type: list[list[tuple[int, int]]]  # (window, panes) by level
+        for index, window in enumerate(self.windows):
+            level = self._level_of(window)
+            self._of_level[level].append((index, -(-window // levels[level].pane_s)))
+        self._rings = [np.zeros((level.keep_s // level.pane_s, 2, _ROOM), np.int64) for level in levels]
+        self._sums = np.zeros((len(self.windows), 2, _ROOM), np.int64)
+
+    def resize(self, n: int) -> None:
+        """Make it hold `n` instances; new ones have seen nothing."""
+        room = self._sums.shape[2]
+        if n > room:
+            more = max(n, 2 * room) - room
+            self._rings = [_widened(ring, more) for ring in self._rings]
+            self._sums = _widened(self._sums, more)
+        self.n = n
+
+    def add(
+        self,
+        slots: NDArray[np.int64],
+        seconds: NDArray[np.int64],
+        totals: NDArray[np.int64],
+        bads: NDArray[np.int64],
+    ) -> None:
+        """Add signed counts at event times in Unix seconds, none later than `now` (ValueError)."""
+        if not len(slots):
+            return
+        if int(seconds.max()) > self.now:
+            msg = f"event at {int(seconds.max())}, the ledger is at {self.now}: advance first"
+            raise ValueError(msg)
+        counts = np.stack([totals, bads])
+        for level, ring, windows in zip(self._levels, self._rings, self._of_level, strict=True):
+            pane, current = seconds // level.pane_s, self.now // level.pane_s
+            held = pane > current - len(ring)
+            _add(ring, pane % len(ring), slots, counts, held)
+            for index, panes in windows:
+                _add(self._sums[index : index + 1], np.zeros_like(pane), slots, counts, pane > current - panes)
+        self.too_old += int((~held).sum())
+
+    def advance(self, now: int) -> None:
+        """Move to event time `now` (Unix seconds): panes leave the windows; a time that is not later does nothing."""
+        if now <= self.now:
+            return
+        for level, ring, windows in zip(self._levels, self._rings, self._of_level, strict=True):
+            before, after = self.now // level.pane_s, now // level.pane_s
+            if after - before >= len(ring):
+                ring[:] = 0
+                self._sums[[index for index, _ in windows]] = 0
+                continue
+            for pane in range(before + 1, after + 1):
+                for index, panes in windows:
+                    self._sums[index] -= ring[(pane - panes) % len(ring)]
+                ring[pane % len(ring)] = 0
+        self.now = now
+
+    def read(self) -> NDArray[np.int64]:
+        """Give the sums [window, (total, bad), instance], a view that the next call changes."""
+        sums: NDArray[np.int64] = self._sums[:, :, : self.n]
+        return sums
+
+    def around(
+        self, windows: NDArray[np.int64], slots: NDArray[np.int64], ends: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Give (total, bad) [2, n] of windows (numbers, of `windows`) of instances that end at times of their own.
+
+        An end later than `now` counts as `now`. What the panes no longer hold counts as nothing.
+        """
+        out = np.zeros((2, len(slots)), np.int64)
+        for level, ring, held in zip(self._levels, self._rings, self._of_level, strict=True):
+            current = self.now // level.pane_s
+            for index, panes in held:
+                chosen = np.flatnonzero(windows == index)
+                if not len(chosen):
+                    continue
+                end = np.minimum(ends[chosen] // level.pane_s, current)
+                pane = end[:, None] - np.arange(panes)
+                counts = ring[pane % len(ring), :, slots[chosen][:, None]]  # [n, pane, 2]
+                counts[pane <= current - len(ring)] = 0
+                out[:, chosen] = counts.sum(axis=1).T
+        return out
+
+    @property
+    def memory_bytes(self) -> int:
+        """Size of the counts that are in use."""
+        return sum(ring.shape[0] * 16 * self.n for ring in self._rings)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Give everything, to be packed."""
+        rings = {f"ring{i}": ring[:, :, : self.n] for i, ring in enumerate(self._rings)}
+        return {"ledger": np.array([self.now, self.too_old, self.n], np.int64), **rings}
+
+    def fill(self, arrays: Mapping[str, NDArray[Any]], kept: Sequence[int]) -> None:
+        """Restore these instances of what `arrays` gave, into a ledger of the same levels; the windows may be others."""
+        self.now, self.too_old, _ = arrays["ledger"].tolist()
+        self.resize(len(kept))
+        for index, ring in enumerate(self._rings):
+            ring[:] = 0
+            ring[:, :, : len(kept)] = arrays[f"ring{index}"][:, :, kept]
+        self._sum_up()
+
+    def _sum_up(self) -> None:
+        for level, ring, windows in zip(self._levels, self._rings, self._of_level, strict=True):
+            current = self.now // level.pane_s
+            for index, panes in windows:
+                self._sums[index] = ring[np.arange(current - panes + 1, current + 1) % len(ring)].sum(axis=0)
+
+    def _level_of(self, window: int) -> int:
+        for index, level in enumerate(self._levels):
+            if 0 < window <= level.keep_s:
+                return index
+        longest = self._levels[-1].keep_s
+        msg = f"window of {window} s, expected 1 to {longest} s"
+        raise ValueError(msg)
+
+
+def _add(
+    ring: NDArray[np.int64],
+    at: NDArray[np.int64],
+    slots: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    where: NDArray[np.bool_],
+) -> None:
+    for kind in (TOTAL, BAD):
+        np.add.at(ring[:, kind], (at[where], slots[where]), counts[kind, where])
+
+
+def _widened(array: NDArray[np.int64], more: int) -> NDArray[np.int64]:
+    return np.concatenate([array, np.zeros((*array.shape[:2], more), np.int64)], axis=2)

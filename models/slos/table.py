@@ -1,0 +1,200 @@
+"""SloTable: the state of one judge shard. Events in; budgets, burn alerts and incidents out.
+
+Time comes from outside, in Unix seconds: the clock of a live service (`look`), or the watermark of a replay (`follow`),
+which looks at every instant at which a live one would have. Events later than that are held until it comes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from models.digest import digest_of
+from models.incidents.book import IncidentBook
+from models.slos.budgets import Budgets
+from models.slos.burning import NEVER, Burning
+from models.slos.events import BAD, SLO, TIME_S, TOTAL, VALUE, Events
+from models.slos.instances import Instances
+from models.slos.ledger import LEVELS, Ledger
+from models.slos.spec import Rolling
+from models.slos.verdicts import Judge
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from models.incidents.incident import Incident
+    from models.slos.ledger import Level
+    from models.slos.silence import Silence
+    from models.slos.spec import Slo
+
+EDGE_S = 10
+"""Instants of a replay: the edges of the finest panes."""
+QUIET_S = 300
+"""At most so long apart where nothing happens."""
+
+
+@dataclass
+class Judged:
+    """What a look gave, in order."""
+
+    slos: list[dict[str, Any]] = field(default_factory=list)
+    incidents: list[Incident] = field(default_factory=list)
+    verdicts: list[dict[str, Any]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        """Say whether there is anything to tell."""
+        return bool(self.slos or self.incidents or self.verdicts)
+
+
+class SloTable:
+    """The SLOs of one shard. `generation` counts its lives: what a new one tells is above all that earlier ones told."""
+
+    def __init__(self, slos: Sequence[Slo], generation: int = 0, levels: Sequence[Level] = LEVELS) -> None:
+        self.slos = tuple(slos)
+        self.ledger = Ledger(windows_of(slos), levels)
+        self.instances = Instances(slos)
+        self.burning = Burning()
+        self.budgets = Budgets()
+        self.book = IncidentBook(generation)
+        self.names: dict[int, str] = {}
+        self.newest = np.empty(0, np.int64)
+        """By instance: Unix second of its newest event."""
+        self.held = Events.none()
+        self.since: dict[int, int] = {}
+        """By SLO (digest): Unix second from which its events count, where it came later than this table."""
+        self._judge = Judge(self)
+        self._news: list[Events] = []  # since the last delta
+
+    def apply(self, events: Events) -> None:
+        """Take events in; they count when their time has come."""
+        if len(events):
+            self._news.append(events)
+            self.held = Events.joined([self.held, events]) if len(self.held) else events
+
+    def look(self, now_s: int) -> Judged:
+        """Judge as things stand at `now_s`; a time before an earlier one counts as that."""
+        now_s = max(now_s, self.ledger.now)
+        self.absorb(now_s)
+        return self._judge.look(now_s)
+
+    def follow(self, until_s: int) -> Judged:
+        """Judge at every instant up to `until_s` at which a live service would have."""
+        judged = Judged()
+        while (instant := self._next_instant()) <= until_s:
+            part = self.look(instant)
+            judged.slos += part.slos
+            judged.incidents += part.incidents
+            judged.verdicts += part.verdicts
+        return judged
+
+    def finish(self) -> Judged:
+        """End of input: judge up to the last event, and give the state of every SLO."""
+        times = [int(array[TIME_S].max()) for array in self.held.arrays if array.shape[1]]
+        judged = self.follow(max(times, default=0) // EDGE_S * EDGE_S + EDGE_S) if times else Judged()
+        judged.slos += self._judge.records()
+        return judged
+
+    @property
+    def memory_bytes(self) -> int:
+        """Size of the arrays, roughly."""
+        return self.ledger.memory_bytes + sum(array.nbytes for array in self.held.arrays)
+
+    def _next_instant(self) -> int:
+        """Give the next edge while something is going on, else the edge after the next event, within `QUIET_S`."""
+        now = self.ledger.now
+        times = [int(array[TIME_S].min()) for array in self.held.arrays if array.shape[1]]
+        if not now:
+            return _edge(min(times)) if times else NEVER
+        if self.burning.any or self.book.open_idents():
+            return _edge(now)
+        return min([_edge(now + QUIET_S - EDGE_S), *(max(_edge(time), _edge(now)) for time in times)])
+
+    def _count(self, due: Events) -> None:
+        self.names |= due.names
+        counts = due.counts
+        slots = self._slots(counts)
+        if self.since:  # a correction of what was never counted would leave the counts negative
+            slots[counts[TIME_S] < [self.since.get(slo, 0) for slo in counts[SLO].tolist()]] = -1
+        known = slots >= 0
+        slots, seconds, amounts = slots[known], counts[TIME_S, known], counts[[TOTAL, BAD]][:, known]
+        np.maximum.at(self.newest, slots, seconds)
+        self._judge.hear(np.unique(slots).tolist())
+        self.ledger.add(slots, seconds, *amounts)
+        self.budgets.count(slots, seconds, amounts, self.ledger.now)
+        for array, add in ((due.slices, "add_slice"), (due.runs, "add_run")):
+            for slot, row in zip(self._slots(array).tolist(), array.T.tolist(), strict=True):
+                if slot >= 0:
+                    getattr(self.instances.known[slot].blame, add)(row)
+
+    def _slots(self, array: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give the slot of each row, -1 where it is refused."""
+        if not array.shape[1]:
+            return np.empty(0, np.int64)
+        keys, place = np.unique(array[[SLO, VALUE]], axis=1, return_inverse=True)
+        slots = [self.slot(slo, value) for slo, value in keys.T.tolist()]
+        return np.array(slots, np.int64)[place.ravel()]
+
+    def slot(self, slo: int, value: int) -> int:
+        """Give the slot of an instance (digests); makes room where it is met first."""
+        slot = self.instances.slot(slo, value, self.names.get(value, f"{value % 2**64:016x}"))
+        if slot == len(self.newest):
+            instance = self.instances.known[slot]
+            self.ledger.resize(slot + 1)
+            self.burning.add(slot, instance.slo, self.ledger)
+            self.budgets.add(instance.slo)
+            self.newest = np.append(self.newest, 0)
+        return slot
+
+    # what goes to the journal, and comes back: models.slos.keeping
+
+    @property
+    def silence(self) -> Silence:
+        """Give what is known of silent workflows."""
+        return self._judge.silence
+
+    @property
+    def told(self) -> NDArray[np.int64]:
+        """Give when the last record of each instance was told."""
+        return self._judge.told
+
+    def absorb(self, now_s: int) -> None:
+        """Count what is due at `now_s` and judge nothing: it was judged already."""
+        due, self.held = self.held.until(now_s)
+        self.ledger.advance(now_s)
+        if len(due):
+            self._count(due)
+
+    def resume(self, state: Mapping[str, Any], slots: Mapping[int, int]) -> None:
+        """Go on where `state` was; `slots` gives the slot now of each slot then."""
+        self._judge.told = np.append(self.told, np.zeros(len(self.newest) - len(self.told), np.int64))
+        for then, now in slots.items():
+            self.newest[now] = max(self.newest[now], state["newest"][then])
+            if then < len(state["told"]):
+                self._judge.told[now] = state["told"][then]
+        self.burning.restore(state["burning"], slots)
+        self.budgets.restore(state["budgets"], slots)
+
+    def take_news(self) -> Events:
+        """Give the events since the last call."""
+        news, self._news = Events.joined(self._news), []
+        return news
+
+
+def windows_of(slos: Sequence[Slo]) -> list[int]:
+    """Give the windows, in seconds, that these SLOs look at."""
+    rules = {w for slo in slos for rule in slo.rules for w in (rule.long_s, rule.short_s) if w}
+    return sorted(rules | {slo.window.seconds for slo in slos if isinstance(slo.window, Rolling)})
+
+
+def fingerprint(slo: Slo) -> int:
+    """Digest what an SLO counts: state of another one of the same name is not its own."""
+    return digest_of(repr((slo.indicator, slo.slices, slo.split)))
+
+
+def _edge(second: int) -> int:
+    """Give the next edge after a time."""
+    return second // EDGE_S * EDGE_S + EDGE_S

@@ -1,0 +1,159 @@
+"""Judge: what a look at the table means: which incidents open and resolve, which policy steps are taken."""
+
+from __future__ import annotations
+
+from functools import partial
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from models.incidents.book import Facts, Ident
+from models.incidents.incident import Severity
+from models.slos.silence import Silence
+from models.slos.spec import Action
+from models.slos.words import Speaker
+from models.times import rfc3339
+
+if TYPE_CHECKING:
+    from models.slos.instances import Instance
+    from models.slos.spec import BurnRule, PolicyStep
+    from models.slos.table import Judged, SloTable
+
+TELL_S = 60
+"""Time between two `slo` records of one SLO."""
+BURN, SLOW_BURN, BUDGET, SILENT = "slo.burn", "slo.slow_burn", "slo.budget", "telemetry.silent"
+_WOKEN = "on-call"
+"""Only what this owner is told may be SEV-1: a cost or a quality that is off does not wake people at once."""
+
+
+class Judge:
+    """Looks at one table."""
+
+    def __init__(self, table: SloTable) -> None:
+        self._table = table
+        self.silence = Silence()
+        self.told = np.empty(0, np.int64)
+        """By slot: when its last `slo` record was told, Unix seconds."""
+
+    def look(self, now: int) -> Judged:
+        """Judge as things stand."""
+        from models.slos.table import Judged  # noqa: PLC0415 - the table knows its judge
+
+        out, table = Judged(), self._table
+        silent = self.silence.silent(now)
+        frozen = np.zeros(len(table.newest), np.bool_)
+        if silent:
+            frozen[:] = [instance.workflow in silent for instance in table.instances.known]
+        table.burning.look(table.ledger, table.newest, frozen)
+        self._tell_silence(silent, now, out)
+        self._tell_burning(now, out)
+        self.told = np.append(self.told, np.zeros(len(table.newest) - len(self.told), np.int64))
+        due = np.flatnonzero(now - self.told >= TELL_S)
+        self.told[due] = now
+        for slot in due.tolist():
+            self._tell_budget(slot, table.instances.known[slot], now, out)
+        return out
+
+    def records(self) -> list[dict[str, Any]]:
+        """Give the `slo` record of every instance as it stands."""
+        return [self._record(slot, instance) for slot, instance in enumerate(self._table.instances.known)]
+
+    def hear(self, slots: list[int]) -> None:
+        """Note that these instances have had events."""
+        for slot in slots:
+            workflow = self._table.instances.known[slot].workflow
+            if workflow:
+                self.silence.hear(workflow, int(self._table.newest[slot]))
+
+    def _tell_silence(self, silent: dict[str, tuple[int, int]], now: int, out: Judged) -> None:
+        book = self._table.book
+        for workflow, (last, limit) in silent.items():
+            ident = Ident(SILENT, "silence", "workflow", workflow)
+            told = book.wrong(ident, Severity.SEV_2, now, partial(_silence, workflow, last, limit, now))
+            out.incidents += [told] if told else []
+        for ident in book.open_idents():
+            if ident.class_ == SILENT and ident.scope not in silent:
+                told = book.right(ident, now)
+                out.incidents += [told] if told else []
+
+    def _tell_burning(self, now: int, out: Judged) -> None:
+        worst = self._worst()
+        for ident, (slot, rule) in worst.items():
+            told = self._table.book.wrong(ident, _severity(rule), now, partial(self._burning, slot, rule))
+            out.incidents += [told] if told else []
+        for ident in self._table.book.open_idents():
+            if ident.class_ in (BURN, SLOW_BURN) and ident not in worst:
+                told = self._table.book.right(ident, now)
+                out.incidents += [told] if told else []
+
+    def _worst(self) -> dict[Ident, tuple[int, BurnRule]]:
+        """Give the first rule that is on of each instance and lane: pages and tickets live their own lives."""
+        found: dict[Ident, tuple[int, BurnRule]] = {}
+        for slot, number in zip(*(each.tolist() for each in self._table.burning.active()), strict=True):
+            instance = self._table.instances.known[slot]
+            rule = instance.slo.rules[number]
+            found.setdefault(_ident(BURN if rule.page else SLOW_BURN, instance), (slot, rule))
+        paged = {ident[1:] for ident in found if ident.class_ == BURN}
+        open_already = self._table.book.is_open
+        return {i: f for i, f in found.items() if i.class_ == BURN or i[1:] not in paged or open_already(i)}
+
+    def _burning(self, slot: int, rule: BurnRule) -> Facts:
+        table, instance = self._table, self._table.instances.known[slot]
+        return self._speaker.burning(slot, instance, rule, table.budgets.of(slot, table.ledger))
+
+    def _tell_budget(self, slot: int, instance: Instance, now: int, out: Judged) -> None:
+        budget = self._table.budgets.of(slot, self._table.ledger)
+        for step, reached in self._table.budgets.turn(slot, budget, now):
+            if Action.BOUND in step.actions:
+                out.verdicts.append(_verdict(instance, step, now, reached=reached))
+            ident = _ident(BUDGET, instance, f"{step.percent}")
+            if reached:
+                severity = Severity.SEV_2 if step.percent >= 100 else Severity.SEV_3  # noqa: PLR2004 - percent
+                facts = partial(self._speaker.spent, instance, step, budget)
+                told = self._table.book.wrong(ident, severity, now, facts)
+            else:
+                told = self._table.book.right(ident, now, at_once=True)
+            out.incidents += [told] if told else []
+        out.slos.append(self._record(slot, instance))
+
+    def _record(self, slot: int, instance: Instance) -> dict[str, Any]:
+        budget = self._table.budgets.of(slot, self._table.ledger)
+        return self._speaker.record(slot, instance, budget, self._table.budgets.reached(slot))
+
+    @property
+    def _speaker(self) -> Speaker:
+        return Speaker(self._table.ledger, self._table.names)
+
+
+def _severity(rule: BurnRule) -> Severity:
+    return Severity.SEV_3 if not rule.page else Severity.SEV_1 if rule.urgent else Severity.SEV_2
+
+
+def _ident(class_: str, instance: Instance, step: str = "") -> Ident:
+    return Ident(class_, f"{instance.slo.name} {step}%" if step else instance.slo.name, *instance.scope)
+
+
+def _silence(workflow: str, last: int, limit: int, now: int) -> Facts:
+    since = rfc3339(last * 1_000_000_000)
+    text = f"{workflow} has sent nothing since {since[:16].replace('T', ' ')}Z: its alerts rest as they are"
+    evidence = {"count": now - last, "limit": limit, "unit": "s", "last_seen": since}
+    return Facts(f"{workflow} has gone silent", text, evidence, workflow=workflow)
+
+
+def _verdict(instance: Instance, step: PolicyStep, now: int, *, reached: bool) -> dict[str, Any]:
+    """Give the verdict that bounds the autonomy of what the SLO is about, or lets it go again."""
+    level, scope = instance.scope
+    action = "bound" if reached else "clear"
+    words = "\x1f".join([instance.name, str(step.percent), action, str(now)])
+    return {
+        "kind": "verdict",
+        "id": sha256(words.encode()).hexdigest()[:32],
+        "at": rfc3339(now * 1_000_000_000),
+        "scope": {"level": level, "id": scope},
+        "action": action,
+        "rule": f"slo.budget.{step.percent}",
+        "reason": f"{instance.name} has used {step.percent} % of its error budget" if reached else "budget is back",
+        "evidence": {"count": step.percent, "limit": step.percent, "slo": instance.name},
+        "generation": now,
+    }

@@ -1,0 +1,198 @@
+"""Words: what a person is told of an SLO, and its record. Numbers become ratios only here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from models.incidents.book import Facts
+from models.slos.burn import Budget, burn_rate, exhausted_in, limit
+from models.slos.contrast import guilty_of
+from models.slos.dimensions import CHANGES, DIMENSIONS, EVERYTHING
+from models.slos.ledger import BAD, TOTAL
+from models.slos.period import period_s
+from models.slos.spec import Action
+from models.times import rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from fractions import Fraction
+
+    from models.slos.blame import BadRun, Slice
+    from models.slos.contrast import Guilty
+    from models.slos.instances import Instance
+    from models.slos.ledger import Ledger
+    from models.slos.spec import BurnRule, PolicyStep
+
+_EXAMPLES, _CONTRIBUTORS = 5, 6
+_UNITS = (("d", 86_400), ("h", 3600), ("m", 60))
+
+
+class Speaker:
+    """Speaks of instances as the ledger stands; `names` gives texts of digests."""
+
+    def __init__(self, ledger: Ledger, names: Mapping[int, str]) -> None:
+        self._ledger = ledger
+        self._names = names
+
+    def record(self, slot: int, instance: Instance, budget: Budget, reached: Sequence[int]) -> dict[str, Any]:
+        """Give the `slo` record. `burn` is null in windows without events, `budget_used` without any in the period."""
+        now = self._ledger.now
+        return {
+            "kind": "slo",
+            "slo": instance.name,
+            "at": _time(now),
+            "target": float(budget.target),
+            "total": budget.total,
+            "bad": budget.bad,
+            "budget_used": _number(budget.used),
+            "budget_remaining": _number(budget.remaining),
+            "burn": {duration(w): _number(b) for w, b in self._burns(slot, instance).items()},
+            "exhausts_at": self._exhausts_at(slot, instance, budget),
+            "period_s": period_s(instance.slo.window, now),
+            "sli": instance.slo.indicator.sli,
+            "service": instance.slo.service,
+            "workflow": instance.workflow,
+            "gate": "frozen" if _is_frozen(instance, reached) else "open",
+            "spent_by": self._contributors(instance.blame.slices(now, period_s(instance.slo.window, now))),
+        }
+
+    def burning(self, slot: int, instance: Instance, rule: BurnRule, budget: Budget) -> Facts:
+        """Say that an instance burns by this rule: how much, who is to blame, and since when there is something new."""
+        now, slo = self._ledger.now, instance.slo
+        total, bad = self._counts(slot, rule.long_s)
+        slices = instance.blame.slices(now, rule.long_s)
+        guilty = guilty_of(slices)
+        used = "no" if budget.used is None else f"{float(budget.used):.0%} of the"
+        what = f"{bad} of {total} bad in {duration(rule.long_s)}"
+        burn = burn_rate(bad, total, slo.target)
+        evidence = {
+            "count": bad,
+            "limit": float(limit(rule.factor, slo.target) * total),
+            "slo": instance.name,
+            "sli": slo.indicator.sli,
+            "target": float(slo.target),
+            "rule": rule.name,
+            "factor": float(rule.factor),
+            "window": duration(rule.long_s),
+            "total": total,
+            "burn": {duration(w): _number(b) for w, b in self._burns(slot, instance).items()},
+            "budget_used": _number(budget.used),
+            "budget_remaining": _number(budget.remaining),
+            "exhausts_at": self._exhausts_at(slot, instance, budget),
+            "guilty": self._guilty(guilty),
+            "change": self._change(guilty),
+            "contributors": self._contributors(slices),
+        }
+        text = f"{instance.name}: {what} ({float(burn or 0):.1f} times too fast), {used} budget used"
+        return Facts(
+            title=f"{instance.name} burns its error budget {float(burn or 0):.1f} times too fast",
+            summary=text + self._blamed(guilty),
+            evidence=evidence,
+            runs=_examples(instance.blame.runs(), guilty),
+            runbook=slo.runbook,
+            owner=slo.owner,
+            workflow=instance.workflow,
+            tenant=instance.scope[1] if instance.scope[0] == "tenant" else None,
+            labels=dict(slo.labels),
+        )
+
+    def spent(self, instance: Instance, step: PolicyStep, budget: Budget) -> Facts:
+        """Say that a step of the budget policy is reached."""
+        slices = instance.blame.slices(self._ledger.now, period_s(instance.slo.window, self._ledger.now))
+        guilty = guilty_of(slices)
+        text = f"{instance.name}: {budget.bad} of {budget.total} bad, {float(budget.used or 0):.0%} of the budget used"
+        actions = [str(action) for action in step.actions]
+        return Facts(
+            title=f"{instance.name} has used {step.percent} % of its error budget",
+            summary=text + self._blamed(guilty),
+            evidence={
+                "count": budget.bad,
+                "limit": float((1 - budget.target) * budget.total * step.percent / 100),
+                "slo": instance.name,
+                "percent": step.percent,
+                "budget_used": _number(budget.used),
+                "actions": actions,
+                "guilty": self._guilty(guilty),
+                "contributors": self._contributors(slices),
+            },
+            runs=_examples(instance.blame.runs(), guilty),
+            runbook=instance.slo.runbook,
+            owner=instance.slo.owner,
+            workflow=instance.workflow,
+            labels={**instance.slo.labels, **{f"action.{action}": "yes" for action in actions}},
+        )
+
+    def _counts(self, slot: int, window: int) -> tuple[int, int]:
+        counts = self._ledger.read()[self._ledger.windows.index(window), :, slot]
+        return int(counts[TOTAL]), int(counts[BAD])
+
+    def _burns(self, slot: int, instance: Instance) -> dict[int, Fraction | None]:
+        windows = sorted({w for rule in instance.slo.rules for w in (rule.long_s, rule.short_s) if w})
+        found = {}
+        for window in windows:
+            total, bad = self._counts(slot, window)
+            found[window] = burn_rate(bad, total, instance.slo.target)
+        return found
+
+    def _exhausts_at(self, slot: int, instance: Instance, budget: Budget) -> str | None:
+        """Forecast from the longest window of a rule that pages; null when the budget lasts at that rate."""
+        pages = [rule.long_s for rule in instance.slo.rules if rule.page]
+        if budget.remaining is None or not pages:
+            return None
+        burn = self._burns(slot, instance)[max(pages)]
+        period = period_s(instance.slo.window, self._ledger.now)
+        left = exhausted_in(budget.remaining, burn or budget.target * 0, period)
+        return None if left is None or left > period else _time(self._ledger.now + int(left))
+
+    def _guilty(self, guilty: Guilty | None) -> dict[str, Any] | None:
+        if guilty is None:
+            return None
+        return self._slice(guilty.slice) | {
+            "rest_total": guilty.rest_total,
+            "rest_bad": guilty.rest_bad,
+            "explains": round(guilty.explains, 4),
+        }
+
+    def _change(self, guilty: Guilty | None) -> dict[str, Any] | None:
+        """Tell when what is to blame was first seen, where it is something that is rolled out."""
+        if guilty is None or DIMENSIONS[guilty.slice.dimension] not in CHANGES:
+            return None
+        said = self._slice(guilty.slice)
+        return {"dimension": said["dimension"], "value": said["value"], "first_seen": _time(guilty.slice.first_s)}
+
+    def _contributors(self, slices: Sequence[Slice]) -> list[dict[str, Any]]:
+        return [self._slice(s) for s in slices if s.dimension != EVERYTHING and s.bad > 0][:_CONTRIBUTORS]
+
+    def _slice(self, part: Slice) -> dict[str, Any]:
+        name = self._names.get(part.name, f"{part.name % 2**64:016x}")
+        return {"dimension": DIMENSIONS[part.dimension], "value": name, "bad": part.bad, "total": part.total}
+
+    def _blamed(self, guilty: Guilty | None) -> str:
+        if guilty is None:
+            return ""
+        said, change = self._slice(guilty.slice), self._change(guilty)
+        since = f", first seen {change['first_seen'][:16].replace('T', ' ')}Z" if change else ""
+        return f"; {guilty.explains:.0%} explained by {said['dimension']} {said['value']}{since}"
+
+
+def _is_frozen(instance: Instance, reached: Sequence[int]) -> bool:
+    return any(Action.FREEZE in step.actions and step.percent in reached for step in instance.slo.policy)
+
+
+def _examples(runs: Sequence[BadRun], guilty: Guilty | None) -> tuple[str, ...]:
+    """Give up to five run ids, those of the guilty slice first, the latest first."""
+    ordered = sorted(runs, key=lambda run: guilty is None or run.values[guilty.slice.dimension] != guilty.slice.name)
+    return tuple(run.run_id for run in ordered[:_EXAMPLES])
+
+
+def duration(seconds: int) -> str:
+    """Write a window as people do: 5m, 6h, 3d."""
+    return next((f"{seconds // size}{unit}" for unit, size in _UNITS if seconds % size == 0), f"{seconds}s")
+
+
+def _number(ratio: Fraction | None) -> float | None:
+    return None if ratio is None else float(ratio)
+
+
+def _time(second: int) -> str:
+    return rfc3339(second * 1_000_000_000)
