@@ -19,6 +19,7 @@ from models.runs.policy import RunPolicy
 from models.runs.table import RunTable
 from models.slis.cells import cells_of
 from models.slis.panes import PaneTable
+from models.slis.records import sli_lines
 from models.slis.settings import SliSettings
 from models.spans.batch import Spans
 from models.spans.columns import Column
@@ -88,7 +89,7 @@ def _measure(changes: list[Changes]) -> None:
     table = PaneTable(settings)
     for cells in cells_of(changes).split().values():
         table.apply(cells)
-    table.early(_AT)
+    sli_lines(table.early(_AT))
     table.gauges(_AT)
     table.final(_AT + 3600 * SECOND)
     again = PaneTable.load(settings, None, [table.take_delta()])
