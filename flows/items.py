@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from models.runs.changes import Changes
     from models.slis.cells import Cells
+    from models.slos.events import Events
 
 Marks = tuple[tuple[str, int], ...]
 """(source partition, newest event time in Unix ns) pairs: what a watermark is made of."""
@@ -58,6 +59,23 @@ class Tracked:
 
     key: str
     changes: Changes
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far one shard of `track` is: all it has to say of spans up to `watermark_ns` (Unix ns) was said before."""
+
+    key: str
+    watermark_ns: int
+
+
+@dataclass(frozen=True)
+class ShardEvents:
+    """Events for one shard of `judge`, None when only the marks are news: (shard of `track`, watermark) pairs."""
+
+    key: str
+    events: Events | None
+    marks: Marks
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from models.watermark import SECOND
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from models.slos.spec import Slo
+
 
 @dataclass(frozen=True)
 class Topics:
@@ -21,6 +23,9 @@ class Topics:
     logs: str = "otlp_logs"
     runs: str = "flyball.runs"
     slis: str = "flyball.slis"
+    slos: str = "flyball.slos"
+    incidents: str = "flyball.incidents"
+    verdicts: str = "flyball.verdicts"
     dead_letters: str = "flyball.dead_letters"
 
 
@@ -37,6 +42,7 @@ class FlowSettings:
     """The user's extension of the attribute mapping, as parsed."""
     prices: dict[str, dict[str, float]] | None = None
     """The user's prices: model -> USD per million tokens by kind of token."""
+    slos: tuple[Slo, ...] = ()
     lateness_ns: int = 60 * SECOND
     journal: Path | None = None
     """Folder of the shard journals; None: state lies in the engine's snapshots."""

@@ -46,6 +46,8 @@ class ShardState(Generic[State]):
         self.table = table
         self.watermark = watermark
         self.promises = Promises(journal.folder) if journal else None
+        self.folder = journal.folder if journal else None
+        """Where what is told may be noted; None: nothing is kept."""
         self._journal = journal
         self._life = life
         self._kept = kept

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
-from flows.decode import DecodeStep
-from flows.items import Outbound, ShardCells, ShardSpans
+from flows.decode import RUN_SHARDS, DecodeStep
+from flows.items import Outbound, ShardCells, ShardSpans, Tracked
+from flows.judge import CountStep, JudgeLogic
 from flows.measure import MeasureLogic, SplitStep
 from flows.shard_state import ShardStates
 from flows.timing import timed
@@ -16,6 +17,8 @@ from flows.track import RunRecordStep, TrackLogic
 from models.runs.table import RunTable
 from models.slis import with_caps
 from models.slis.panes import PaneTable
+from models.slos.counting import Counter
+from models.slos.keeping import KeptSloTable
 from models.spans.decoder import Decoder
 from models.spans.mapping import Mapping
 from models.spans.pricing import Prices
@@ -69,17 +72,23 @@ def build(
     tracked = op.stateful_batch(
         "track", rest.trues, _track(settings, metrics, parts, clock, drain=drain, kept=kept)
     )  # (shard, Tracked)
-    values = op.flat_map_batch("tracked", tracked, _values)  # Tracked
+    values = op.flat_map_batch("tracked", tracked, _values)  # Tracked | Progress
+    changes = op.flat_map_batch("changes", values, _changes)  # Tracked
     cells = op.flat_map_batch(
-        "split", values, timed(metrics, "split", SplitStep(with_caps(settings.caps)))
+        "split", changes, timed(metrics, "split", SplitStep(with_caps(settings.caps)))
     )  # (series shard, ShardCells)
     counted: KeyedStream[Any] = op.merge("cells", cells, marks.trues)
     panes = op.stateful_batch(
         "measure", counted, _measure(settings, metrics, parts, clock, drain=drain, kept=kept)
     )  # (shard, (shard, out))
-    runs = op.flat_map_batch("runs", values, timed(metrics, "runs", RunRecordStep(settings.topics.runs)))
+    runs = op.flat_map_batch("runs", changes, timed(metrics, "runs", RunRecordStep(settings.topics.runs)))
     letters = op.flat_map_batch("letters", marks.falses, _letters)
-    out = op.merge("records", runs, op.flat_map_batch("panes", panes, _values), letters)  # (shard, [Outbound])
+    streams = [runs, op.flat_map_batch("panes", panes, _values), letters]
+    if settings.slos:
+        events = op.flat_map_batch("count", values, timed(metrics, "count", CountStep(Counter(settings.slos))))
+        judged = op.stateful_batch("judge", events, _judge(settings, clock, drain=drain, kept=kept))
+        streams.append(op.flat_map_batch("judged", judged, _values))
+    out = op.merge("records", *streams)  # (shard, [Outbound])
     op.output("sink", out, sink)
     return flow
 
@@ -104,6 +113,14 @@ def _measure(
     return lambda snapshot: MeasureLogic(states, snapshot, clock, metrics, settings.topics.slis, drain=drain)
 
 
+def _judge(settings: FlowSettings, clock: Clock, *, drain: bool, kept: bool) -> Callable[[bytes | None], JudgeLogic]:
+    def load(base: bytes | None, deltas: list[bytes], life: int) -> KeptSloTable:
+        return KeptSloTable.load(settings.slos, base, deltas, life)
+
+    states = ShardStates(load, _folder(settings, "judge"), 0, () if clock else tuple(RUN_SHARDS), clock, kept)
+    return lambda snapshot: JudgeLogic(states, snapshot, clock, settings.topics, drain=drain)
+
+
 def _folder(settings: FlowSettings, step: str) -> Path | None:
     return settings.journal / step if settings.journal else None
 
@@ -118,6 +135,10 @@ def _is_marks(item: Any) -> bool:
 
 def _values(items: list[tuple[str, Any]]) -> list[Any]:
     return [value for _, value in items]
+
+
+def _changes(items: list[Any]) -> list[Tracked]:
+    return [item for item in items if isinstance(item, Tracked)]
 
 
 def _letters(items: list[Outbound]) -> list[tuple[str, list[Outbound]]]:

@@ -9,7 +9,7 @@ import numpy as np
 from bytewax.operators import StatefulBatchLogic
 from typing_extensions import override
 
-from flows.items import Outbound, ShardSpans, Tracked
+from flows.items import Outbound, Progress, ShardSpans, Tracked
 from models.runs.changes import joined
 from models.runs.record import RUN
 from models.runs.report import run_ids, run_lines
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _TICK = timedelta(seconds=1)
 
 
-class TrackLogic(StatefulBatchLogic[ShardSpans, Tracked, bytes]):
+class TrackLogic(StatefulBatchLogic[ShardSpans, "Tracked | Progress", bytes]):
     """One run shard. With a clock it ticks once a second while it holds anything; without one only events move it."""
 
     def __init__(
@@ -47,7 +47,7 @@ class TrackLogic(StatefulBatchLogic[ShardSpans, Tracked, bytes]):
             metrics.watch_runs(self._state.key, self._state.table, self._state.watermark)
 
     @override
-    def on_batch(self, values: list[ShardSpans]) -> tuple[Iterable[Tracked], bool]:
+    def on_batch(self, values: list[ShardSpans]) -> tuple[Iterable[Tracked | Progress], bool]:
         now = self._clock() if self._clock else None
         state = self._state = self._state or self._opened(values[0].key)
         out = []
@@ -61,10 +61,10 @@ class TrackLogic(StatefulBatchLogic[ShardSpans, Tracked, bytes]):
             out.append(state.table.advance(state.watermark.current))
         if self._due is None:
             self._due = self._next_tick()
-        return self._tell(state.key, out), False
+        return [*self._tell(state.key, out), *self._progress(state)], False
 
     @override
-    def on_notify(self) -> tuple[Iterable[Tracked], bool]:
+    def on_notify(self) -> tuple[Iterable[Tracked | Progress], bool]:
         state = self._state
         if self._clock is None or state is None or self._due is None or datetime.now(UTC) < self._due:
             return (), False
@@ -72,7 +72,7 @@ class TrackLogic(StatefulBatchLogic[ShardSpans, Tracked, bytes]):
         return self._tell(state.key, [state.table.advance(state.hear((), self._clock()))]), False
 
     @override
-    def on_eof(self) -> tuple[Iterable[Tracked], bool]:
+    def on_eof(self) -> tuple[Iterable[Tracked | Progress], bool]:
         state = self._state
         return (self._tell(state.key, [state.table.drain()]) if self._drain and state else ()), False
 
@@ -93,6 +93,10 @@ class TrackLogic(StatefulBatchLogic[ShardSpans, Tracked, bytes]):
         table = self._state.table if self._state else None
         busy = self._clock and table and (table.open_runs or table.remembered)
         return datetime.now(UTC) + _TICK if busy else None
+
+    def _progress(self, state: ShardState[RunTable]) -> list[Progress]:
+        """Tell those who judge by event time how far it is; by the clock they need no word."""
+        return [] if self._clock else [Progress(state.key, state.watermark.current)]
 
     def _tell(self, key: str, changes: list[Changes]) -> list[Tracked]:
         return [Tracked(key, change) for change in changes if len(change.runs) or len(change.records)]

@@ -64,13 +64,14 @@ class _Life:
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds: how long something must be right before it is resolved, when an open incident is told again, and how
-    long a resolved one is remembered.
-    """
+    """How long the book waits, seconds."""
 
     hold_s: int = 60
+    """So long something must be right before it is resolved."""
     renotify_s: int = 4 * 3600
+    """An open incident is told again after this."""
     remember_s: int = 90 * 86_400
+    """A resolved one is remembered for this long."""
 
 
 class IncidentBook:
@@ -81,6 +82,7 @@ class IncidentBook:
         self._patience = patience or Patience()
         self._lives: dict[Ident, _Life] = {}
         self._changed: set[Ident] = set()
+        self._told: set[Ident] = set()
 
     def is_open(self, ident: Ident) -> bool:
         """Say whether it is open."""
@@ -132,6 +134,7 @@ class IncidentBook:
         life.revision = max(life.revision + 1, self._floor)
         life.told = now_s
         self._changed.add(ident)
+        self._told.add(ident)
         life.facts = facts = facts or Facts(ident.rule, ident.rule, {})
         return Incident(
             key=incident_key(ident, life.number),
@@ -162,6 +165,11 @@ class IncidentBook:
         chosen = self._lives if idents is None else {i: self._lives[i] for i in idents if i in self._lives}
         return [{"ident": list(ident), **_plain(life)} for ident, life in chosen.items()]
 
+    def take_told(self) -> list[dict[str, Any]]:
+        """Give the lives that were told of since the last call."""
+        told, self._told = self._told, set()
+        return self.state(told)
+
     def take_changed(self) -> list[dict[str, Any]]:
         """Give the lives that changed since the last call."""
         changed, self._changed = self._changed, set()
@@ -170,6 +178,9 @@ class IncidentBook:
     def adopt(self, state: Iterable[Mapping[str, Any]]) -> None:
         """Take lives as they were, also those that were told after the last snapshot: what was told is true."""
         for kept in state:
+            known = self._lives.get(Ident(*kept["ident"]))
+            if known and (known.number, known.revision) >= (kept["number"], kept["revision"]):
+                continue
             facts = Facts(**kept["facts"] | {"runs": tuple(kept["facts"]["runs"])}) if kept["facts"] else None
             said = {name: value for name, value in kept.items() if name not in ("ident", "facts", "severity")}
             self._lives[Ident(*kept["ident"])] = _Life(**said, severity=Severity(kept["severity"]), facts=facts)

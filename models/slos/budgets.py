@@ -1,13 +1,18 @@
 """Budgets: bad and total of each instance over its period, and which steps of its policy are reached.
 
 A rolling period is a window of the ledger. A calendar period counts the events whose own time lies in it, exactly, and
-begins anew at its boundary. A step is reached when the share is used and the period is evidence enough: the first bad
-run of a month uses many times its budget, and proves nothing.
+begins anew at its boundary.
+
+A step is reached when its share is used, as soon as the budget is at least one event: the first bad run of a month
+uses many times its budget, and means nothing. What limits agents or rolls back (bound, rollback) also waits for
+evidence that the error rate is that high (`models.slos.evidence`): a new deployment is not bounded for one bad run.
+A step is taken once a period; it is let go of when the share used is well below it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +21,7 @@ from models.slos.burn import Budget
 from models.slos.evidence import lower_bound
 from models.slos.ledger import BAD, TOTAL
 from models.slos.period import bounds
-from models.slos.spec import CONFIDENCE, Calendar
+from models.slos.spec import Action, Calendar, PolicyStep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,10 +29,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.slos.ledger import Ledger
-    from models.slos.spec import PolicyStep, Slo
+    from models.slos.spec import Slo
 
-_HYSTERESIS = 0.1
+_HYSTERESIS = Fraction(1, 10)
 """A step is let go of when the share used is so far below it."""
+
+_EVIDENT = frozenset({Action.BOUND, Action.ROLLBACK})
+_CONFIDENCE = 0.95
+_Key = tuple[int, int, bool]
+"""Slot, percent, whether it waits for evidence."""
 
 
 @dataclass
@@ -45,13 +55,15 @@ class Budgets:
 
     def __init__(self) -> None:
         self._slos: list[Slo] = []
+        self._steps: list[list[PolicyStep]] = []
         self._periods: dict[int, _Period] = {}
-        self._reached: dict[tuple[int, int], int] = {}  # (slot, percent) -> Unix second; while it is reached
-        self._blocks: dict[tuple[int, int], int] = {}  # (slot, percent) -> the period in which it was last taken
+        self._reached: dict[_Key, int] = {}  # Unix second since which it is reached
+        self._blocks: dict[_Key, int] = {}  # the period in which it was last taken
 
     def add(self, slo: Slo) -> None:
         """Keep the budget of one more instance."""
         self._slos.append(slo)
+        self._steps.append([part for step in slo.policy for part in _parts(step)])
 
     def count(self, slots: NDArray[np.int64], seconds: NDArray[np.int64], counts: NDArray[np.int64], now: int) -> None:
         """Count events, [(total, bad), n], for those of a calendar."""
@@ -76,20 +88,26 @@ class Budgets:
     def turn(self, slot: int, budget: Budget, now: int) -> Iterable[tuple[PolicyStep, bool]]:
         """Give the steps that are reached now (True) and those that are no longer (False)."""
         used = budget.used
-        for step in self._slos[slot].policy:
-            key, share = (slot, step.percent), step.percent / 100
+        for step in self._steps[slot]:
+            key, share = (slot, step.percent, _waits(step)), Fraction(step.percent, 100)
             if key in self._reached:
                 if used is not None and used < share - _HYSTERESIS:
                     del self._reached[key]
                     yield step, False
-            elif used is not None and used >= share and self._block(slot, now) != self._blocks.get(key):
-                if lower_bound(budget.bad, budget.total, CONFIDENCE) > share * float(1 - budget.target):
-                    self._reached[key], self._blocks[key] = now, self._block(slot, now)
-                    yield step, True
+            elif self._is_reached(budget, share, step) and self.block(slot, now) != self._blocks.get(key):
+                self._reached[key], self._blocks[key] = now, self.block(slot, now)
+                yield step, True
+
+    def _is_reached(self, budget: Budget, share: Fraction, step: PolicyStep) -> bool:
+        allowed = (1 - budget.target) * budget.total
+        if budget.used is None or allowed < 1 or budget.used < share:
+            return False
+        rate = float(share * (1 - budget.target))
+        return not _waits(step) or lower_bound(budget.bad, budget.total, _CONFIDENCE) > rate
 
     def reached(self, slot: int) -> list[int]:
         """Give the steps, in percent, that are reached."""
-        return sorted(percent for at, percent in self._reached if at == slot)
+        return sorted({percent for at, percent, _ in self._reached if at == slot})
 
     def _period(self, slot: int, now: int) -> _Period | None:
         window = self._slos[slot].window
@@ -100,8 +118,8 @@ class Budgets:
             period = self._periods[slot] = _Period(*bounds(window, now))
         return period
 
-    def _block(self, slot: int, now: int) -> int:
-        """Number the stretches of time in which a step is taken once."""
+    def block(self, slot: int, now: int) -> int:
+        """Number the stretch of time around `now` in which a step is taken once."""
         window = self._slos[slot].window
         period = self._period(slot, now)
         if period:
@@ -123,4 +141,16 @@ class Budgets:
             if slot in slots:
                 self._periods[slots[slot]] = _Period(*period)
         for kept, into in ((state["reached"], self._reached), (state["blocks"], self._blocks)):
-            into.update({(slots[slot], percent): value for slot, percent, value in kept if slot in slots})
+            into.update(
+                {(slots[slot], percent, bool(waits)): value for slot, percent, waits, value in kept if slot in slots}
+            )
+
+
+def _waits(step: PolicyStep) -> bool:
+    return bool(_EVIDENT & set(step.actions))
+
+
+def _parts(step: PolicyStep) -> list[PolicyStep]:
+    """Part a step in what is done on the fact and what waits for evidence."""
+    sides = ([a for a in step.actions if a not in _EVIDENT], [a for a in step.actions if a in _EVIDENT])
+    return [PolicyStep(step.percent, tuple(actions)) for actions in sides if actions]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DIMENSIONS = ("version", "prompt", "toolset", "variant", "tool", "tenant", "tier", "environment", "failure")
-"""`tool`: of SLIs of calls the tool called, of SLIs of runs a tool that failed in the run. `failure`: how a run failed."""
+"""`tool`: of SLIs of calls the tool called, of SLIs of runs a tool that failed in it. `failure`: how a run failed."""
 
 EVERYTHING = -1
 """The dimension of the slice that holds all events of an instance."""

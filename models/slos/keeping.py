@@ -31,38 +31,39 @@ class KeepingError(ValueError):
     """Bytes that are not a state of this version."""
 
 
-def take_delta(table: SloTable) -> bytes:
-    """Give what changed since the last call, empty when nothing did."""
-    news, lives = table.take_news(), table.book.take_changed()
-    if not len(news) and not lives and not table.instances:
-        return b""
-    return pack({**_events(news), **_text(_moving(table) | {"lives": lives})})
+class KeptSloTable(SloTable):
+    """An SloTable that can be journaled."""
 
+    def take_delta(self) -> bytes:
+        """Give what changed since the last call, empty when nothing did."""
+        news, lives = self.take_news(), self.book.take_changed()
+        if not len(news) and not lives and not self.instances:
+            return b""
+        return pack({**_events(news), **_text(_moving(self) | {"lives": lives})})
 
-def dump(table: SloTable) -> bytes:
-    """Give everything; the next delta still tells what changed since the last one."""
-    blames = [instance.blame.state() for instance in table.instances.known]
-    text = _moving(table) | {
-        "lives": table.book.state(),
-        "silence": table.silence.state(),
-        "blames": blames,
-        "since": list(table.since.items()),
-    }
-    return pack({**_events(table.held), **table.ledger.arrays(), **_named("known", table.names), **_text(text)})
+    def dump(self) -> bytes:
+        """Give everything; the next delta still tells what changed since the last one."""
+        text = _moving(self) | {
+            "lives": self.book.state(),
+            "silence": self.silence.state(),
+            "blames": [instance.blame.state() for instance in self.instances.known],
+            "since": list(self.since.items()),
+        }
+        return pack({**_events(self.held), **self.ledger.arrays(), **_named("known", self.names), **_text(text)})
 
-
-def load(slos: Sequence[Slo], base: bytes | None, deltas: Sequence[bytes], generation: int = 0) -> SloTable:
-    """Restore from a dump and the deltas after it. Raises PackingError or KeepingError for anything else."""
-    table = SloTable(slos, generation)
-    for raw in ([base] if base else []) + list(deltas):
-        arrays = unpack(raw)
-        text = orjson.loads(arrays["text"].tobytes())
-        if text["version"] != _VERSION:
-            msg = f"SLO state of version {text['version']}, expected {_VERSION}"
-            raise KeepingError(msg)
-        _restore(table, arrays, text)
-    table.take_news()
-    return table
+    @staticmethod
+    def load(slos: Sequence[Slo], base: bytes | None, deltas: Sequence[bytes], generation: int = 0) -> KeptSloTable:
+        """Restore from a dump and the deltas after it. Raises PackingError or KeepingError for anything else."""
+        table = KeptSloTable(slos, generation)
+        for raw in ([base] if base else []) + list(deltas):
+            arrays = unpack(raw)
+            text = orjson.loads(arrays["text"].tobytes())
+            if text["version"] != _VERSION:
+                msg = f"SLO state of version {text['version']}, expected {_VERSION}"
+                raise KeepingError(msg)
+            _restore(table, arrays, text)
+        table.take_news()
+        return table
 
 
 def _moving(table: SloTable) -> dict[str, Any]:
@@ -81,7 +82,7 @@ def _moving(table: SloTable) -> dict[str, Any]:
 
 def _restore(table: SloTable, arrays: Mapping[str, NDArray[Any]], text: Mapping[str, Any]) -> None:
     prints = {digest_of(slo.name): fingerprint(slo) for slo in table.slos}
-    then = {slo: mark for slo, mark in text["prints"]}
+    then = dict(text["prints"])
     same = {slo for slo, mark in prints.items() if then.get(slo) == mark}
     table.since |= dict(text.get("since", ())) | {slo: text["now"] for slo in prints if slo not in same}
     if "ledger" in arrays:

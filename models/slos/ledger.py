@@ -139,7 +139,7 @@ class Ledger:
         return {"ledger": np.array([self.now, self.too_old, self.n], np.int64), **rings}
 
     def fill(self, arrays: Mapping[str, NDArray[Any]], kept: Sequence[int]) -> None:
-        """Restore these instances of what `arrays` gave, into a ledger of the same levels; the windows may be others."""
+        """Restore these instances of what `arrays` gave, in a ledger of the same levels; windows may be others."""
         self.now, self.too_old, _ = arrays["ledger"].tolist()
         self.resize(len(kept))
         for index, ring in enumerate(self._rings):

@@ -1,4 +1,5 @@
 """Plan: which SLOs look at a row, compiled once for all SLOs: by workflow, then by their other filters."""
+# ruff: noqa: PLR0913, PLR0917 - compiled kernels over flat arrays
 
 from __future__ import annotations
 
@@ -115,10 +116,10 @@ def _accepts(filters: Any, f: Any, values: Any, names: Any, cohort_names: Any, c
         for k in range(cohort_names.shape[1]):
             if cohort_names[row, k] == filters[f, 1]:
                 found = cohort_values[row, k]
+    accepted = False
     for v in range(filters[f, 2], filters[f, 3]):
-        if values[v] == found:
-            return True
-    return False
+        accepted = accepted or values[v] == found
+    return accepted
 
 
 @kernel

@@ -21,7 +21,7 @@ class _Heard:
 
 
 class Silence:
-    """What was heard of workflows. `fixed_s` is the time after which one is silent; None: learnt. Times are Unix seconds."""
+    """What was heard of workflows, in Unix seconds. `fixed_s`: the time after which one is silent; None: learnt."""
 
     def __init__(self, fixed_s: int | None = None) -> None:
         self._fixed = fixed_s
@@ -65,4 +65,4 @@ class Silence:
     def restore(self, state: list[list[object]]) -> None:
         """Put back what `state` gave."""
         for name, first, last, gaps in state:
-            self._heard[str(name)] = _Heard(int(str(first)), int(str(last)), {a: b for a, b in gaps})  # type: ignore[attr-defined]
+            self._heard[str(name)] = _Heard(int(str(first)), int(str(last)), dict(gaps))  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""What an SLO is, whatever file it came from: an indicator, a target over a window, and what is done as budget is spent."""
+"""What an SLO is, whatever file it came from: an indicator, a target over a window, what spending its budget does."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ DIMENSIONS = ("workflow", "version", "environment", "tenant", "tier", "tool")
 """What an indicator can be filtered by, beside cohorts (`cohort.NAME`). `tool` filters SLIs of tool calls only."""
 
 CONFIDENCE = 0.999
-"""Of rules that say none. A rule is looked at again and again; at 0.95 a workflow of one run an hour that just keeps its
-objective would be paged by chance more than once a year (benchmarks/false_pages.py)."""
+"""Of rules that say none. A rule is looked at again and again; at 0.95 a workflow of one run an hour that just keeps
+its objective would be paged by chance more than once a year (benchmarks/false_pages.py)."""
 
 MAX_WINDOW_S = 90 * 86_400
 """The longest budget period, seconds."""
@@ -69,7 +69,10 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True)
 class Calendar:
-    """Periods of `count` units one after another; one begins at `start` (wall clock "YYYY-MM-DD HH:MM:SS" in `zone`)."""
+    """Periods of `count` units, one after another.
+
+    One begins at `start`: wall clock "YYYY-MM-DD HH:MM:SS" in the time zone `zone` (IANA).
+    """
 
     start: str
     zone: str
@@ -79,7 +82,10 @@ class Calendar:
 
 @dataclass(frozen=True)
 class Slices:
-    """Timeslices budgeting: a slice of `seconds` is good when at least `target` of its events are. Empty slices don't count."""
+    """Timeslices budgeting: a slice of `seconds` is good when at least `target` of its events are.
+
+    Slices without events do not count.
+    """
 
     seconds: int
     target: Fraction
@@ -87,10 +93,11 @@ class Slices:
 
 @dataclass(frozen=True)
 class BurnRule:
-    """Active while the burn rate is over `factor` in the long window, and in the short one where there is one (strictly).
+    """Active while the burn rate is strictly over `factor` in the long window, and in the short one if there is one.
 
-    Windows are seconds. `page` says that a person is woken. The rule stands only on evidence: an exact one-sided binomial
-    bound of this `confidence` must put the true burn rate of the long window over `factor` (`models.slos.evidence`).
+    Windows are seconds. `page` says that a person is woken. The rule opens only on evidence: an exact one-sided
+    binomial bound of this `confidence` must put the true burn rate of the long window over `factor`
+    (`models.slos.evidence`).
     """
 
     name: str

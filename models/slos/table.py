@@ -51,7 +51,7 @@ class Judged:
 
 
 class SloTable:
-    """The SLOs of one shard. `generation` counts its lives: what a new one tells is above all that earlier ones told."""
+    """The SLOs of one shard. `generation` counts its lives: what a new one tells is above what earlier ones told."""
 
     def __init__(self, slos: Sequence[Slo], generation: int = 0, levels: Sequence[Level] = LEVELS) -> None:
         self.slos = tuple(slos)

@@ -106,8 +106,9 @@ class Judge:
         budget = self._table.budgets.of(slot, self._table.ledger)
         for step, reached in self._table.budgets.turn(slot, budget, now):
             if Action.BOUND in step.actions:
-                out.verdicts.append(_verdict(instance, step, now, reached=reached))
-            ident = _ident(BUDGET, instance, f"{step.percent}")
+                block = self._table.budgets.block(slot, now)
+                out.verdicts.append(_verdict(instance, step, now, block, reached=reached))
+            ident = _ident(BUDGET, instance, f"{step.percent}% {' '.join(step.actions)}")
             if reached:
                 severity = Severity.SEV_2 if step.percent >= 100 else Severity.SEV_3  # noqa: PLR2004 - percent
                 facts = partial(self._speaker.spent, instance, step, budget)
@@ -131,7 +132,7 @@ def _severity(rule: BurnRule) -> Severity:
 
 
 def _ident(class_: str, instance: Instance, step: str = "") -> Ident:
-    return Ident(class_, f"{instance.slo.name} {step}%" if step else instance.slo.name, *instance.scope)
+    return Ident(class_, f"{instance.slo.name} {step}" if step else instance.slo.name, *instance.scope)
 
 
 def _silence(workflow: str, last: int, limit: int, now: int) -> Facts:
@@ -141,11 +142,14 @@ def _silence(workflow: str, last: int, limit: int, now: int) -> Facts:
     return Facts(f"{workflow} has gone silent", text, evidence, workflow=workflow)
 
 
-def _verdict(instance: Instance, step: PolicyStep, now: int, *, reached: bool) -> dict[str, Any]:
-    """Give the verdict that bounds the autonomy of what the SLO is about, or lets it go again."""
+def _verdict(instance: Instance, step: PolicyStep, now: int, block: int, *, reached: bool) -> dict[str, Any]:
+    """Give the verdict that bounds the autonomy of what the SLO is about, or lets it go again.
+
+    `block` numbers the period: told again after a crash it is the same verdict.
+    """
     level, scope = instance.scope
     action = "bound" if reached else "clear"
-    words = "\x1f".join([instance.name, str(step.percent), action, str(now)])
+    words = "\x1f".join([instance.name, str(step.percent), action, str(block)])
     return {
         "kind": "verdict",
         "id": sha256(words.encode()).hexdigest()[:32],

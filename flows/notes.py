@@ -1,0 +1,64 @@
+"""Notes: what a shard is about to tell, on disk before it is told.
+
+What a life tells after its last committed snapshot is in the log, but not in the state that the next life begins with.
+So the next life reads here what may have been told. One file an interval between two snapshots, and none when nothing
+was noted in it. A file is deleted two snapshots after its interval: by then no resume can go back to before it.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_FRAME = struct.Struct("<I")  # bytes of the note
+
+
+class Notes:
+    """The notes of one kind (the suffix of its files) of one shard in `folder`; one writer at a time."""
+
+    def __init__(self, folder: Path, kind: str) -> None:
+        self._folder = folder
+        self._kind = kind
+        self._numbers = sorted(int(path.stem) for path in folder.glob(f"*.{kind}"))
+        self._interval = max(self._numbers, default=-1) + 1
+
+    def owed(self) -> Iterator[bytes]:
+        """Give all that may have been told, oldest first."""
+        for number in self._numbers:
+            yield from _read(self._path(number).read_bytes())
+
+    def note(self, note: bytes) -> None:
+        """Note what is told next; it survives the death of the process."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._path(self._interval), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            os.write(descriptor, _FRAME.pack(len(note)) + note)
+        finally:
+            os.close(descriptor)
+        if self._interval not in self._numbers:
+            self._numbers.append(self._interval)
+
+    def turn(self) -> None:
+        """Begin the next interval, at a snapshot."""
+        self._interval += 1
+        for number in [number for number in self._numbers if number < self._interval - 2]:
+            self._path(number).unlink(missing_ok=True)
+            self._numbers.remove(number)
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number:012d}.{self._kind}"
+
+
+def _read(raw: bytes) -> Iterator[bytes]:
+    position = 0
+    while position + _FRAME.size <= len(raw):
+        (size,) = _FRAME.unpack_from(raw, position)
+        position += _FRAME.size + size
+        if position > len(raw):  # torn: then it was not told
+            return
+        yield raw[position - size : position]
