@@ -117,7 +117,7 @@ class JudgeLogic(StatefulBatchLogic[ShardEvents, Records, bytes]):
             return
         self._notes = Notes(state.folder, "lives")
         for note in self._notes.owed():
-            state.table.book.adopt(orjson.loads(note))
+            state.table.adopt(orjson.loads(note))
 
     def _tell(self, state: ShardState[KeptSloTable], judged: Judged) -> list[Records]:
         if not judged:

@@ -34,6 +34,7 @@ _FIELDS = np.dtype(
         ("numerator", np.int64),  # of the error ratio that is the limit
         ("denominator", np.int64),
         ("confidence", np.float64),
+        ("ticket", np.bool_),
         ("after", np.int64),
         ("since", np.int64),  # Unix second since which it holds; NEVER: it does not
         ("on", np.bool_),
@@ -57,7 +58,7 @@ class Burning:
             ratio = limit(rule.factor, slo.target).limit_denominator(_MAX_DENOMINATOR)
             short = -1 if rule.short_s is None else ledger.windows.index(rule.short_s)
             fixed = slot, number, ledger.windows.index(rule.long_s), short, ratio.numerator, ratio.denominator
-            rows[number] = (*fixed, rule.confidence, rule.after_s, NEVER, False)
+            rows[number] = (*fixed, rule.confidence, not rule.page, rule.after_s, NEVER, False)
         self._rows = np.concatenate([self._rows, rows])
 
     def look(self, ledger: Ledger, newest: NDArray[np.int64], frozen: NDArray[np.bool_]) -> None:
@@ -70,7 +71,11 @@ class Burning:
         known, short_over = np.ones(len(rows), np.bool_), over.copy()
         if len(short):
             slots = rows["slot"][short]
-            recent = ledger.around(rows["short"][short], slots, newest[slots])
+            recent = sums[rows["short"][short], :, slots].T
+            stale = np.flatnonzero(newest[slots] < ledger.now - ledger.pane_s)  # for the others it ends now
+            if len(stale):
+                windows = rows["short"][short][stale]
+                recent[:, stale] = ledger.around(windows, slots[stale], newest[slots[stale]])
             known[short], short_over[short] = recent[TOTAL] > 0, self._over(recent[BAD], recent[TOTAL], short)
         held = rows["since"] < NEVER
         opening = np.flatnonzero(over & short_over & ~held)
@@ -84,10 +89,12 @@ class Burning:
         """Say whether any rule holds, be it not for long enough yet."""
         return bool((self._rows["since"] < NEVER).any())
 
-    def active(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Give (slot, rule) of every rule that is on, in order of instances, then rules."""
+    def worst(self, n: int) -> NDArray[np.int64]:
+        """Give the first rule that is on of each of n instances, [(pages, tickets), instance]; NEVER: none."""
+        first = np.full((2, n), NEVER)
         on = self._rows[self._rows["on"]]
-        return on["slot"], on["rule"]
+        np.minimum.at(first, (on["ticket"].astype(np.int64), on["slot"]), on["rule"])
+        return first
 
     def _turn(self, holds: NDArray[np.bool_], now: int) -> None:
         rows = self._rows

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from models.digest import digest_of
 from models.slos.blame import Blame
@@ -11,13 +14,15 @@ from models.slos.blame import Blame
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from numpy.typing import NDArray
+
     from models.slos.spec import Slo
 
 MAX_INSTANCES = 2000
 """Instances a shard; events of further ones do not count, and are counted as such."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Instance:
     """One objective over one set of events. `value` is the text that it is split by, None where it is not."""
 
@@ -25,12 +30,12 @@ class Instance:
     value: str | None
     blame: Blame
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Give the name in records: `SLO` or `SLO:VALUE`."""
         return self.slo.name if self.value is None else f"{self.slo.name}:{self.value}"
 
-    @property
+    @cached_property
     def scope(self) -> tuple[str, str]:
         """Give level and id of what it is about: what it is split by, its one workflow or tenant, else its service."""
         where = dict(self.slo.indicator.where)
@@ -41,7 +46,7 @@ class Instance:
                 return level, where[level][0]
         return "product", self.slo.service
 
-    @property
+    @cached_property
     def workflow(self) -> str | None:
         """Give its workflow where all of its events are of one."""
         if self.slo.split == "workflow":
@@ -56,6 +61,7 @@ class Instances:
     def __init__(self, slos: Iterable[Slo]) -> None:
         self._slos = {digest_of(slo.name): slo for slo in slos}
         self._slots: dict[tuple[int, int], int] = {}
+        self._sorted, self._places = np.empty(0, np.int64), np.empty(0, np.int64)  # keys as one word, and their slots
         self.known: list[Instance] = []
         self.refused = 0
         """Events of instances beyond the bound, or of SLOs that are no more."""
@@ -63,6 +69,14 @@ class Instances:
     def __len__(self) -> int:
         """Count them."""
         return len(self.known)
+
+    def find(self, slos: NDArray[np.int64], values: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give the slot of each instance (digests), -1 for those that are not known."""
+        if not len(self._sorted):
+            return np.full(len(slos), -1)
+        words = _words(slos, values)
+        at = np.minimum(np.searchsorted(self._sorted, words), len(self._sorted) - 1)
+        return np.where(self._sorted[at] == words, self._places[at], -1)
 
     def slot(self, slo: int, value: int, text: str | None) -> int:
         """Give the slot of an instance (digests), a new one where it is met first; -1: refused."""
@@ -76,6 +90,18 @@ class Instances:
         self._slots[slo, value] = len(self.known) - 1
         return len(self.known) - 1
 
+    def index(self) -> None:
+        """Make what is new known to `find`."""
+        keys = np.array(list(self._slots), np.int64).reshape(-1, 2)
+        words = _words(keys[:, 0], keys[:, 1])
+        order = np.argsort(words)
+        self._sorted, self._places = words[order], np.fromiter(self._slots.values(), np.int64)[order]
+
     def keys(self) -> list[tuple[int, int]]:
         """Give (SLO, value) of every slot, digests."""
         return list(self._slots)
+
+
+def _words(slos: NDArray[np.int64], values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Mix two digests into one: both are well spread, so that a sum of multiples is."""
+    return slos * np.int64(3) + values * np.int64(5)

@@ -15,6 +15,7 @@ from models.digest import digest_of
 from models.slis.packing import pack, pack_names, unpack, unpack_names
 from models.slos.blame import Blame
 from models.slos.events import Events
+from models.slos.slices import Slicer
 from models.slos.table import SloTable, fingerprint
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class KeptSloTable(SloTable):
             "silence": self.silence.state(),
             "blames": [instance.blame.state() for instance in self.instances.known],
             "since": list(self.since.items()),
+            "slicers": [[slot, slicer.state()] for slot, slicer in self.slicers.items()],
         }
         return pack({**_events(self.held), **self.ledger.arrays(), **_named("known", self.names), **_text(text)})
 
@@ -95,7 +97,7 @@ def _restore(table: SloTable, arrays: Mapping[str, NDArray[Any]], text: Mapping[
         if slo in same:
             slots[slot] = table.slot(slo, value)
     table.resume(text, slots)
-    table.book.adopt(text["lives"])
+    table.adopt(text["lives"])
 
 
 def _restore_whole(
@@ -108,6 +110,11 @@ def _restore_whole(
     for now, then in enumerate(kept):
         table.instances.known[now].blame.adopt(Blame.of(text["blames"][then]))
     table.silence.restore(text["silence"])
+    for then, state in text["slicers"]:
+        if then in kept:
+            slot = kept.index(then)
+            slices = table.instances.known[slot].slo.slices
+            table.slicers[slot] = Slicer.of(slices, state) if slices else table.slicers[slot]
 
 
 def _events(events: Events) -> dict[str, NDArray[Any]]:

@@ -29,7 +29,7 @@ class Level(NamedTuple):
 
 
 LEVELS = (Level(10, HOUR_S), Level(60, 6 * HOUR_S), Level(600, 3 * DAY_S), Level(HOUR_S, 90 * DAY_S))
-"""3312 panes of 16 bytes: 53 kB an instance."""
+"""1152 fine panes of 8 bytes and 2160 of an hour of 16: 44 kB an instance."""
 
 _ROOM = 16
 
@@ -52,8 +52,17 @@ class Ledger:
         for index, window in enumerate(self.windows):
             level = self._level_of(window)
             self._of_level[level].append((index, -(-window // levels[level].pane_s)))
-        self._rings = [np.zeros((level.keep_s // level.pane_s, 2, _ROOM), np.int64) for level in levels]
+        # a fine pane holds less than 2**31 events, an hour may not
+        self._rings: list[NDArray[Any]] = [
+            np.zeros((level.keep_s // level.pane_s, 2, _ROOM), np.int32 if level.pane_s < HOUR_S else np.int64)
+            for level in levels
+        ]
         self._sums = np.zeros((len(self.windows), 2, _ROOM), np.int64)
+
+    @property
+    def pane_s(self) -> int:
+        """Seconds of the finest panes."""
+        return self._levels[0].pane_s
 
     def resize(self, n: int) -> None:
         """Make it hold `n` instances; new ones have seen nothing."""
@@ -125,13 +134,13 @@ class Ledger:
                 pane = end[:, None] - np.arange(panes)
                 counts = ring[pane % len(ring), :, slots[chosen][:, None]]  # [n, pane, 2]
                 counts[pane <= current - len(ring)] = 0
-                out[:, chosen] = counts.sum(axis=1).T
+                out[:, chosen] = counts.sum(axis=1, dtype=np.int64).T
         return out
 
     @property
     def memory_bytes(self) -> int:
         """Size of the counts that are in use."""
-        return sum(ring.shape[0] * 16 * self.n for ring in self._rings)
+        return sum(ring[:, :, : self.n].nbytes for ring in self._rings)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Give everything, to be packed."""
@@ -151,7 +160,9 @@ class Ledger:
         for level, ring, windows in zip(self._levels, self._rings, self._of_level, strict=True):
             current = self.now // level.pane_s
             for index, panes in windows:
-                self._sums[index] = ring[np.arange(current - panes + 1, current + 1) % len(ring)].sum(axis=0)
+                self._sums[index] = ring[np.arange(current - panes + 1, current + 1) % len(ring)].sum(
+                    axis=0, dtype=np.int64
+                )
 
     def _level_of(self, window: int) -> int:
         for index, level in enumerate(self._levels):
@@ -163,7 +174,7 @@ class Ledger:
 
 
 def _add(
-    ring: NDArray[np.int64],
+    ring: NDArray[Any],
     at: NDArray[np.int64],
     slots: NDArray[np.int64],
     counts: NDArray[np.int64],
@@ -173,5 +184,5 @@ def _add(
         np.add.at(ring[:, kind], (at[where], slots[where]), counts[kind, where])
 
 
-def _widened(array: NDArray[np.int64], more: int) -> NDArray[np.int64]:
-    return np.concatenate([array, np.zeros((*array.shape[:2], more), np.int64)], axis=2)
+def _widened(array: NDArray[Any], more: int) -> NDArray[Any]:
+    return np.concatenate([array, np.zeros((*array.shape[:2], more), array.dtype)], axis=2)

@@ -8,6 +8,7 @@ days of silence a workflow is taken for retired.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 DAY_S = 86_400
 MIN_SILENCE_S, TIMES, LEARN_S, RETIRE_S = 900, 3, 7 * DAY_S, 7 * DAY_S
@@ -58,11 +59,11 @@ class Silence:
             return None
         return max(MIN_SILENCE_S, TIMES * max(heard.gaps.values(), default=0))
 
-    def state(self) -> list[list[object]]:
+    def state(self) -> list[list[Any]]:
         """Give everything as plain types."""
         return [[name, heard.first, heard.last, list(heard.gaps.items())] for name, heard in self._heard.items()]
 
-    def restore(self, state: list[list[object]]) -> None:
+    def restore(self, state: list[list[Any]]) -> None:
         """Put back what `state` gave."""
         for name, first, last, gaps in state:
-            self._heard[str(name)] = _Heard(int(str(first)), int(str(last)), dict(gaps))  # type: ignore[attr-defined]
+            self._heard[name] = _Heard(first, last, dict(gaps))

@@ -18,11 +18,12 @@ from models.slos.burning import NEVER, Burning
 from models.slos.events import BAD, SLO, TIME_S, TOTAL, VALUE, Events
 from models.slos.instances import Instances
 from models.slos.ledger import LEVELS, Ledger
+from models.slos.slices import Slicer
 from models.slos.spec import Rolling
 from models.slos.verdicts import Judge
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -63,6 +64,8 @@ class SloTable:
         self.names: dict[int, str] = {}
         self.newest = np.empty(0, np.int64)
         """By instance: Unix second of its newest event."""
+        self.slicers: dict[int, Slicer] = {}
+        """By slot: those that count slices of time instead of events."""
         self.held = Events.none()
         self.since: dict[int, int] = {}
         """By SLO (digest): Unix second from which its events count, where it came later than this table."""
@@ -123,20 +126,36 @@ class SloTable:
         slots, seconds, amounts = slots[known], counts[TIME_S, known], counts[[TOTAL, BAD]][:, known]
         np.maximum.at(self.newest, slots, seconds)
         self._judge.hear(np.unique(slots).tolist())
-        self.ledger.add(slots, seconds, *amounts)
-        self.budgets.count(slots, seconds, amounts, self.ledger.now)
+        sliced = np.isin(slots, list(self.slicers)) if self.slicers else np.zeros(len(slots), np.bool_)
+        for slot in np.unique(slots[sliced]).tolist():
+            own = slots == slot
+            self.slicers[slot].add(np.stack([seconds[own], *amounts[:, own]]).T.tolist())
+        self._enter(slots[~sliced], seconds[~sliced], amounts[:, ~sliced])
         for array, add in ((due.slices, "add_slice"), (due.runs, "add_run")):
             for slot, row in zip(self._slots(array).tolist(), array.T.tolist(), strict=True):
                 if slot >= 0:
                     getattr(self.instances.known[slot].blame, add)(row)
 
+    def _settle(self) -> None:
+        """Count the slices of time that have settled."""
+        for slot, slicer in self.slicers.items():
+            settled = np.array(list(slicer.settle(self.ledger.now)), np.int64).reshape(-1, 3).T
+            self._enter(np.full(settled.shape[1], slot, np.int64), settled[0], settled[1:])
+
+    def _enter(self, slots: NDArray[np.int64], seconds: NDArray[np.int64], amounts: NDArray[np.int64]) -> None:
+        self.ledger.add(slots, seconds, *amounts)
+        self.budgets.count(slots, seconds, amounts, self.ledger.now)
+
     def _slots(self, array: NDArray[np.int64]) -> NDArray[np.int64]:
         """Give the slot of each row, -1 where it is refused."""
-        if not array.shape[1]:
-            return np.empty(0, np.int64)
-        keys, place = np.unique(array[[SLO, VALUE]], axis=1, return_inverse=True)
-        slots = [self.slot(slo, value) for slo, value in keys.T.tolist()]
-        return np.array(slots, np.int64)[place.ravel()]
+        slots = self.instances.find(array[SLO], array[VALUE])
+        new = np.flatnonzero(slots < 0)
+        if len(new):
+            for slo, value in dict.fromkeys(zip(*array[[SLO, VALUE]][:, new].tolist(), strict=True)):
+                self.slot(slo, value)
+            self.instances.index()
+            slots[new] = self.instances.find(array[SLO, new], array[VALUE, new])
+        return slots
 
     def slot(self, slo: int, value: int) -> int:
         """Give the slot of an instance (digests); makes room where it is met first."""
@@ -147,6 +166,8 @@ class SloTable:
             self.burning.add(slot, instance.slo, self.ledger)
             self.budgets.add(instance.slo)
             self.newest = np.append(self.newest, 0)
+            if instance.slo.slices:
+                self.slicers[slot] = Slicer(instance.slo.slices)
         return slot
 
     # what goes to the journal, and comes back: models.slos.keeping
@@ -167,16 +188,23 @@ class SloTable:
         self.ledger.advance(now_s)
         if len(due):
             self._count(due)
+        self._settle()
 
     def resume(self, state: Mapping[str, Any], slots: Mapping[int, int]) -> None:
         """Go on where `state` was; `slots` gives the slot now of each slot then."""
-        self._judge.told = np.append(self.told, np.zeros(len(self.newest) - len(self.told), np.int64))
+        self._judge.grow(self.ledger.now)
         for then, now in slots.items():
             self.newest[now] = max(self.newest[now], state["newest"][then])
             if then < len(state["told"]):
                 self._judge.told[now] = state["told"][then]
         self.burning.restore(state["burning"], slots)
         self.budgets.restore(state["budgets"], slots)
+
+    def adopt(self, lives: Iterable[Mapping[str, Any]]) -> None:
+        """Take incidents as they were last told."""
+        self.book.adopt(lives)
+        self._judge.grow(self.ledger.now)
+        self._judge.resume()
 
     def take_news(self) -> Events:
         """Give the events since the last call."""

@@ -10,6 +10,8 @@ import numpy as np
 
 from models.incidents.book import Facts, Ident
 from models.incidents.incident import Severity
+from models.slos.burning import NEVER
+from models.slos.lanes import Lanes
 from models.slos.silence import Silence
 from models.slos.spec import Action
 from models.slos.words import Speaker
@@ -35,6 +37,7 @@ class Judge:
         self.silence = Silence()
         self.told = np.empty(0, np.int64)
         """By slot: when its last `slo` record was told, Unix seconds."""
+        self._lanes = Lanes()
 
     def look(self, now: int) -> Judged:
         """Judge as things stand."""
@@ -46,9 +49,9 @@ class Judge:
         if silent:
             frozen[:] = [instance.workflow in silent for instance in table.instances.known]
         table.burning.look(table.ledger, table.newest, frozen)
+        self.grow(now)
         self._tell_silence(silent, now, out)
         self._tell_burning(now, out)
-        self.told = np.append(self.told, np.zeros(len(table.newest) - len(self.told), np.int64))
         due = np.flatnonzero(now - self.told >= TELL_S)
         self.told[due] = now
         for slot in due.tolist():
@@ -58,6 +61,18 @@ class Judge:
     def records(self) -> list[dict[str, Any]]:
         """Give the `slo` record of every instance as it stands."""
         return [self._record(slot, instance) for slot, instance in enumerate(self._table.instances.known)]
+
+    def grow(self, now: int) -> None:
+        """Make room for instances that are new; their records are spread over the time between two."""
+        new = range(len(self.told), len(self._table.newest))
+        self.told = np.append(self.told, [now - TELL_S + slot % TELL_S for slot in new]).astype(np.int64)
+        self._lanes.grow(len(self.told))
+
+    def resume(self) -> None:
+        """Find which lanes are open, after the book was restored."""
+        for slot, instance in enumerate(self._table.instances.known):
+            for lane, class_ in enumerate((BURN, SLOW_BURN)):
+                self._lanes.heard(lane, slot, is_open=self._table.book.is_open(_ident(class_, instance)))
 
     def hear(self, slots: list[int]) -> None:
         """Note that these instances have had events."""
@@ -78,25 +93,21 @@ class Judge:
                 out.incidents += [told] if told else []
 
     def _tell_burning(self, now: int, out: Judged) -> None:
-        worst = self._worst()
-        for ident, (slot, rule) in worst.items():
-            told = self._table.book.wrong(ident, _severity(rule), now, partial(self._burning, slot, rule))
+        """Hear each lane of each instance, pages and tickets, where it is news: they live their own lives."""
+        table = self._table
+        worst = table.burning.worst(len(table.newest))
+        on, page_open = worst < NEVER, self._lanes.open[0]
+        on[1] &= ~(on[0] & page_open) | self._lanes.open[1]  # no ticket is opened for what someone is paged for
+        for lane, slot in self._lanes.news(worst, on, now):
+            instance = table.instances.known[slot]
+            ident = _ident((BURN, SLOW_BURN)[lane], instance)
+            if on[lane, slot]:
+                rule = instance.slo.rules[worst[lane, slot]]
+                told = table.book.wrong(ident, _severity(rule), now, partial(self._burning, slot, rule))
+            else:
+                told = table.book.right(ident, now)
+            self._lanes.heard(lane, slot, is_open=table.book.is_open(ident))
             out.incidents += [told] if told else []
-        for ident in self._table.book.open_idents():
-            if ident.class_ in (BURN, SLOW_BURN) and ident not in worst:
-                told = self._table.book.right(ident, now)
-                out.incidents += [told] if told else []
-
-    def _worst(self) -> dict[Ident, tuple[int, BurnRule]]:
-        """Give the first rule that is on of each instance and lane: pages and tickets live their own lives."""
-        found: dict[Ident, tuple[int, BurnRule]] = {}
-        for slot, number in zip(*(each.tolist() for each in self._table.burning.active()), strict=True):
-            instance = self._table.instances.known[slot]
-            rule = instance.slo.rules[number]
-            found.setdefault(_ident(BURN if rule.page else SLOW_BURN, instance), (slot, rule))
-        paged = {ident[1:] for ident in found if ident.class_ == BURN}
-        open_already = self._table.book.is_open
-        return {i: f for i, f in found.items() if i.class_ == BURN or i[1:] not in paged or open_already(i)}
 
     def _burning(self, slot: int, rule: BurnRule) -> Facts:
         table, instance = self._table, self._table.instances.known[slot]
