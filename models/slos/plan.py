@@ -1,17 +1,16 @@
 """Plan: which SLOs look at a row, compiled once for all SLOs: by workflow, then by their other filters."""
-# ruff: noqa: PLR0913, PLR0917 - compiled kernels over flat arrays
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from models.digest import digest_of
-from models.kernels import kernel
 from models.slis.rows import Query
 from models.slos.indicators import measure_of
+from models.slos.matching import ANY_COHORT, match
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +25,6 @@ FIELDS = ("workflow", "version", "environment", "tenant", "tier", "tool")
 
 COHORT = "cohort."
 NOT_SPLIT = -1
-_ANY_COHORT = len(FIELDS)  # a filter of this number or more looks at the cohort whose name is given beside it
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ class Plan:
         filters, room = self.filters, 4 * names.shape[1] + 64
         while True:
             rows, slos = np.empty(room, np.int64), np.empty(room, np.int64)
-            found = int(_match(names, cohort_names, cohort_values, *vars(filters).values(), rows, slos))
+            found = int(match(names, cohort_names, cohort_values, *vars(filters).values(), rows, slos))
             if found <= room:
                 return rows[:found], slos[:found]
             room = found
@@ -90,7 +88,7 @@ def _compiled(slos: Sequence[Slo]) -> Filters:
             by_workflow.setdefault(digest_of(workflow) if workflow else 0, []).append(place)
         for dimension, accepted in wheres.items():
             cohort = dimension.startswith(COHORT)
-            number = _ANY_COHORT if cohort else FIELDS.index(dimension)
+            number = ANY_COHORT if cohort else FIELDS.index(dimension)
             name = digest_of(dimension.removeprefix(COHORT)) if cohort else 0
             filters.append([number, name, len(values), len(values) + len(accepted)])
             values += [digest_of(value) for value in accepted]
@@ -105,54 +103,3 @@ def _compiled(slos: Sequence[Slo]) -> Filters:
         np.array(filters, np.int64).reshape(-1, 4),
         np.array(values, np.int64),
     )
-
-
-@kernel
-def _accepts(filters: Any, f: Any, values: Any, names: Any, cohort_names: Any, cohort_values: Any, row: Any) -> Any:
-    found = np.int64(0)
-    if filters[f, 0] < _ANY_COHORT:
-        found = names[filters[f, 0], row]
-    else:
-        for k in range(cohort_names.shape[1]):
-            if cohort_names[row, k] == filters[f, 1]:
-                found = cohort_values[row, k]
-    accepted = False
-    for v in range(filters[f, 2], filters[f, 3]):
-        accepted = accepted or values[v] == found
-    return accepted
-
-
-@kernel
-def _match(
-    names: Any,
-    cohort_names: Any,
-    cohort_values: Any,
-    workflows: Any,
-    starts: Any,
-    slos: Any,
-    filter_starts: Any,
-    filters: Any,
-    values: Any,
-    out_rows: Any,
-    out_slos: Any,
-) -> Any:
-    """Write what fits and give how many there are."""
-    found = 0
-    for row in range(names.shape[1]):
-        for which in range(2):  # SLOs of any workflow, then those of this one
-            wanted = np.int64(0) if which == 0 else names[0, row]
-            at = np.searchsorted(workflows, wanted)
-            if at == workflows.size or workflows[at] != wanted or (which == 1 and wanted == 0):
-                continue
-            for k in range(starts[at], starts[at + 1]):
-                slo = slos[k]
-                accepted = True
-                for f in range(filter_starts[slo], filter_starts[slo + 1]):
-                    if not _accepts(filters, f, values, names, cohort_names, cohort_values, row):
-                        accepted = False
-                        break
-                if accepted:
-                    if found < out_rows.size:
-                        out_rows[found], out_slos[found] = row, slo
-                    found += 1
-    return found
