@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from flows.receiver import ReceiverSettings, create_app
+from flows.receiver import create_app
+from flows.receiving.settings import ReceiverSettings
 from flyball.errors import CommandError
 from flyball.wiring import open_configured_log
 
