@@ -1,7 +1,9 @@
-"""The OTLP/HTTP receiver: what agents post is acknowledged when it lies in the log, and not before.
+"""The OTLP receiver: what agents send is acknowledged when it lies in the log, and not before.
 
     POST /v1/traces, /v1/logs    protobuf or JSON, plain, gzip or zstd
     GET  /healthz                200 while the log takes what is sent
+
+Beside HTTP it may serve gRPC (`grpc_server`), into the same log, within the same bounds.
 
 Bodies go into the log as they came, decompressed. Only requests larger than the log's messages are cut.
 """
@@ -30,13 +32,17 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from flows.receiving.answers import Rejected
+    from flows.receiving.grpc_server import GrpcServer
     from flows.receiving.intake import Signal
     from streams.port import Log
 
 
-def create_app(log: Log, settings: ReceiverSettings | None = None) -> Starlette:
-    """Build the ASGI application; it writes to `log` from its start-up to its shutdown, and does not close it."""
-    receiver = _Receiver(log, settings or ReceiverSettings())
+def create_app(log: Log, settings: ReceiverSettings | None = None, also: GrpcServer | None = None) -> Starlette:
+    """Build the ASGI application; it writes to `log` from its start-up to its shutdown, and does not close it.
+
+    `also` is served in the same time.
+    """
+    receiver = _Receiver(log, settings or ReceiverSettings(), also)
     routes = [
         Route("/v1/traces", receiver.traces, methods=["POST"]),
         Route("/v1/logs", receiver.logs, methods=["POST"]),
@@ -48,14 +54,15 @@ def create_app(log: Log, settings: ReceiverSettings | None = None) -> Starlette:
 
 
 class _Receiver:
-    def __init__(self, log: Log, settings: ReceiverSettings) -> None:
+    def __init__(self, log: Log, settings: ReceiverSettings, also: GrpcServer | None) -> None:
         self._settings = settings
+        self._also = also
         self.intake = Intake(log, settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
         """Write from start-up to shutdown."""
-        async with self.intake.serving():
+        async with self.intake.serving(), self._also.serving(self.intake) if self._also else contextlib.nullcontext():
             yield
 
     async def traces(self, request: Request) -> Response:

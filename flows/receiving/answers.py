@@ -12,7 +12,7 @@ from typing import Final
 import orjson
 from starlette.responses import Response
 
-from flows.protobuf import varint
+from flows.protobuf import BYTES, varint
 from flows.receiving.bodies import BodyType
 
 # google.rpc.Code by status: 3 INVALID_ARGUMENT, 8 RESOURCE_EXHAUSTED, 14 UNAVAILABLE
@@ -64,9 +64,7 @@ def export_response(rejected: Rejected) -> bytes:
     """Write an ExportTraceServiceResponse or ExportLogsServiceResponse, which are alike."""
     if not rejected.count:
         return b""
-    why = rejected.why.encode()
-    partial = b"\x08" + varint(rejected.count) + b"\x12" + varint(len(why)) + why
-    return b"\x0a" + varint(len(partial)) + partial
+    return _field(1, b"\x08" + varint(rejected.count) + _field(2, rejected.why.encode()))
 
 
 def refusal(kind: BodyType, refused: Refusal) -> Response:
@@ -82,5 +80,15 @@ def refusal(kind: BodyType, refused: Refusal) -> Response:
 
 def rpc_status(code: int, message: str) -> bytes:
     """Write a google.rpc.Status."""
-    text = message.encode()
-    return b"\x08" + varint(code) + b"\x12" + varint(len(text)) + text
+    return b"\x08" + varint(code) + _field(2, message.encode())
+
+
+def retry_details(code: int, refused: Refusal) -> bytes:
+    """Write a google.rpc.Status with a RetryInfo: in OTLP/gRPC only with that may a sender try again."""
+    seconds = b"\x08" + varint(refused.retry_after_s or 0)  # of a Duration
+    retry_info = _field(1, b"type.googleapis.com/google.rpc.RetryInfo") + _field(2, _field(1, seconds))  # as an Any
+    return rpc_status(code, refused.message) + _field(3, retry_info)
+
+
+def _field(number: int, content: bytes) -> bytes:
+    return bytes([number << 3 | BYTES]) + varint(len(content)) + content
