@@ -26,9 +26,10 @@ def run_up(settings: Settings, config: Path | None, data: Path) -> int:
     for index in range(settings.flow.workers):
         listen(metrics.host, metrics.port and metrics.port + index, "metrics.port").close()
     data.mkdir(parents=True, exist_ok=True)
-    with closing(open_configured_log(settings, data)) as log:
-        for topic in vars(topics).values():
-            log.ensure(topic, settings.log.partitions)
+    if not settings.log.brokers:  # a disk that cannot be written is told before anything starts; Kafka is waited for
+        with closing(open_configured_log(settings, data)) as log:
+            for topic in vars(topics).values():
+                log.ensure(topic, settings.log.partitions)
     _say(f"OTLP/HTTP   http://{otlp.host}:{otlp.port}/v1/traces and /v1/logs")
     if otlp.grpc_port is not None:
         _say(f"OTLP/gRPC   {otlp.host}:{otlp.grpc_port}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from streams.port import Log
 
 _IN_LINE_BYTES: Final = 256 << 10  # larger bodies are unpacked in a thread: they would hold up the others
+
+_ASK_EVERY_S: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Intake:
         self._settings = settings
         self._commit = GroupCommit(log, self._prepare)
         self._behind = 0
+        self._away: str | None = None
+        self._ended = threading.Event()
         self.traces = Signal(settings.spans_topic, "rejectedSpans", holds_spans=True)
         self.logs = Signal(settings.logs_topic, "rejectedLogRecords", holds_spans=False)
         self.answers: dict[int, int] = {}
@@ -55,18 +60,19 @@ class Intake:
 
     @property
     def failure(self) -> str | None:
-        """What the log last failed with; None: it takes what is sent."""
-        return self._commit.failure
+        """What the log last failed with; None: it takes what is sent, as far as is known."""
+        return self._commit.failure or self._away
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """Write while this is entered; what was taken is written before it is left."""
         self._commit.start()
-        watch = asyncio.create_task(self._watch_backlog())
+        # no task: one that waits for a log that does not answer would hold up the end
+        threading.Thread(target=self._watch_backlog, name="backlog", daemon=True).start()
         try:
             yield
         finally:
-            watch.cancel()
+            self._ended.set()
             await run_in_threadpool(self._commit.stop)
 
     def count(self, status: int) -> None:
@@ -129,13 +135,12 @@ class Intake:
         for topic in (self._settings.spans_topic, self._settings.logs_topic):
             log.ensure(topic, self._settings.partitions)
 
-    async def _watch_backlog(self) -> None:
-        """Ask now and then how far the reader is behind; what cannot be told holds up nobody."""
+    def _watch_backlog(self) -> None:
+        """Ask now and then how far the reader is behind; what cannot be told is a failure, but holds up nobody."""
         ask = self._settings.backlog
-        while ask is not None:
+        while ask is not None and not self._ended.is_set():
             try:
-                behind: int | None = await asyncio.to_thread(ask)
-                self._behind = behind or 0
-            except Exception:  # noqa: BLE001 - the log is away, and then writing fails by itself
-                self._behind = 0
-            await asyncio.sleep(1.0)
+                self._behind, self._away = ask() or 0, None
+            except Exception as error:  # noqa: BLE001 - the log is away, and then writing fails by itself
+                self._behind, self._away = 0, str(error)
+            self._ended.wait(_ASK_EVERY_S)

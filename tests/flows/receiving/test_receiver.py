@@ -407,6 +407,23 @@ def test_a_reader_that_is_behind_slows_senders_down() -> None:
         wait_for(lambda: server.post(BODY).status == 200)
 
 
+def test_a_log_that_does_not_answer_is_not_healthy() -> None:
+    """Without a request that would show it, health says that the log is away; what is posted is tried all the same."""
+    away = [True]
+
+    def backlog() -> int:
+        if away[0]:
+            raise UnreachableError("no broker")
+        return 0
+
+    with Server(BrokenLog(), ReceiverSettings(backlog=backlog)) as server:
+        wait_for(lambda: server.request("GET", "/healthz").status == 503)
+        assert json.loads(server.request("GET", "/healthz").body) == {"status": "no broker"}
+        assert server.post(BODY).status == 200
+        away[0] = False
+        wait_for(lambda: server.request("GET", "/healthz").status == 200)
+
+
 @pytest.mark.parametrize("error", [UnreachableError("no broker"), UndeliveredError("not taken"), OSError(28, "full")])
 def test_a_failing_log_is_503_until_it_works(error: Exception) -> None:
     """What the log does not take is not acknowledged, health says so, and all is well once it works again."""
