@@ -189,7 +189,7 @@ class RunTable:
         return scratch
 
     def _track(self, spans: Spans, rows: NDArray[np.int64], scratch: Scratch) -> tuple[Scratch, Sizes]:
-        batch = spans.cols, rows, (spans.cohorts.row, spans.cohorts.name, spans.cohorts.value)
+        batch = spans.cols.T, rows, (spans.cohorts.row, spans.cohorts.name, spans.cohorts.value)
         policy, known, done = (self._rules, self._fixed), self.expectations, 0
         expected, now = (known.names, known.times), (self._now(), known.changed)
         while True:
