@@ -55,7 +55,7 @@ class FlowProcess:
     partitions: int = 4
     start: str = "oldest"
     on_lost: str = "stop"
-    max_bytes: int = 4 << 20
+    max_bytes: int = 8 << 20
     epoch: timedelta = timedelta(seconds=1)
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 9464
