@@ -19,6 +19,7 @@ from bytewax.recovery import (
 )
 from bytewax.run import cli_main
 
+from flows.garbage import settle_collector
 from flows.journal import JournalError
 from flows.metrics import Metrics
 from flows.metrics_server import MetricsServer
@@ -57,7 +58,7 @@ class FlowProcess:
     partitions: int = 4
     start: str = "oldest"
     on_lost: str = "stop"
-    max_bytes: int = 4 << 20
+    max_bytes: int = 8 << 20
     epoch: timedelta = timedelta(seconds=1)
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 9464
@@ -124,7 +125,9 @@ def _flow(
     warm_up(process.say)
     settings = replace(settings, journal=process.recovery / "journal")
     parts = tuple(source.list_parts())
-    return build(source, LogSink(lambda: log), settings, metrics, clock=time.time_ns, parts=parts)
+    flow = build(source, LogSink(lambda: log), settings, metrics, clock=time.time_ns, parts=parts)
+    settle_collector()
+    return flow
 
 
 @contextmanager

@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import orjson
 from bytewax.operators import StatefulBatchLogic
 from typing_extensions import override
 
 from flows.decode import SERIES_SHARDS
 from flows.items import Outbound, ShardCells, Tracked
 from models.slis.cells import cells_of
-from models.slis.records import sli_records
+from models.slis.records import sli_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -125,6 +124,5 @@ class MeasureLogic(StatefulBatchLogic[ShardCells, Records, bytes]):
         self._fresh = []
 
     def _tell(self, key: str, readings: Readings) -> list[Records]:
-        records = sli_records(readings)
-        out = [Outbound(self._topic, orjson.dumps(record["group"]), orjson.dumps(record)) for record in records]
+        out = [Outbound(self._topic, group, line) for group, line in sli_lines(readings)]
         return [(key, out)] if out else []

@@ -45,18 +45,18 @@ class Promises:
 
     def note(self, parts: Sequence[Cells]) -> None:
         """Note cells whose panes are told next."""
-        self._folder.mkdir(parents=True, exist_ok=True)
         frames = io.BytesIO()
         for cells in parts:
-            names = orjson.dumps({str(digest): text for digest, text in cells.names.items()})
+            names = orjson.dumps(cells.names, option=orjson.OPT_NON_STR_KEYS)
             frames.write(_FRAME.pack(len(names), len(cells)) + names + np.ascontiguousarray(cells.cols).tobytes())
+        if self._interval not in self._numbers:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._numbers.append(self._interval)
         descriptor = os.open(self._path(self._interval), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             os.write(descriptor, frames.getvalue())
         finally:
             os.close(descriptor)
-        if self._interval not in self._numbers:
-            self._numbers.append(self._interval)
 
     def turn(self) -> None:
         """Begin the next interval, at a snapshot."""

@@ -68,7 +68,7 @@ def replay(
     warm_up(lambda _: None)  # so that its time is not counted
     metrics = Metrics(None, CollectorRegistry())
     source = FileSource(paths, time.time_ns(), progress)
-    flow = build(source, CallSink(emit), settings, metrics, clock=None, drain=True)
+    flow = build(source, CallSink(emit), settings, metrics, clock=None, drain=True, kept=False)
     began = time.perf_counter()
     run_main(flow)
     seconds = time.perf_counter() - began

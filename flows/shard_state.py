@@ -32,17 +32,23 @@ class Journaled(Protocol):
 
 State = TypeVar("State", bound=Journaled)
 
+_LINE_END = b"\n"
+"""What the line of JSON at the start of a snapshot does not hold."""
+
 
 class ShardState(Generic[State]):
     """The state of one shard with its watermark; `snapshot()` is what the engine keeps."""
 
-    def __init__(self, key: str, table: State, watermark: Watermark, journal: Journal | None, life: int) -> None:
+    def __init__(
+        self, key: str, table: State, watermark: Watermark, journal: Journal | None, life: int, *, kept: bool = True
+    ) -> None:
         self.key = key
         self.table = table
         self.watermark = watermark
         self.promises = Promises(journal.folder) if journal else None
         self._journal = journal
         self._life = life
+        self._kept = kept
 
     def hear(self, marks: Marks, now_ns: int | None) -> int:
         """Take note of source progress and give the watermark."""
@@ -51,7 +57,12 @@ class ShardState(Generic[State]):
         return self.watermark.at(now_ns)
 
     def snapshot(self) -> bytes:
-        """Give an immutable picture for the engine: a journal position, or the whole state without a journal."""
+        """Give an immutable picture for the engine: a line of JSON with the journal's position, or the state behind it.
+
+        Empty where nobody will resume: the engine asks all the same.
+        """
+        if not self._kept:
+            return b""
         kept: dict[str, Any] = {
             "key": self.key,
             "life": self._life,
@@ -61,9 +72,8 @@ class ShardState(Generic[State]):
         if self._journal and self.promises:
             self.promises.turn()
             kept["position"] = self._journal.append(self.table.take_delta(), self.table.dump).hex()
-        else:
-            kept["state"] = self.table.dump().hex()
-        return orjson.dumps(kept)
+            return orjson.dumps(kept)
+        return orjson.dumps(kept) + _LINE_END + self.table.dump()
 
 
 @dataclass(frozen=True)
@@ -80,26 +90,24 @@ class ShardStates(Generic[State]):
     lateness_ns: int
     parts: tuple[str, ...]
     clock: Callable[[], int] | None
+    kept: bool = True
+    """Whether the engine stores snapshots."""
 
     def open(self, key: str) -> ShardState[State]:
         """Open a shard that the engine has no snapshot of."""
         journal = self._journal(key)
         life = journal.new_life() if journal else 0
-        return ShardState(key, self.load(None, [], life), self._watermark({}), journal, life)
+        return ShardState(key, self.load(None, [], life), self._watermark({}), journal, life, kept=self.kept)
 
     def resume(self, snapshot: bytes) -> ShardState[State]:
         """Open a shard as it was at `snapshot`; raises JournalError when its journal is not there."""
-        kept = orjson.loads(snapshot)
+        line, _, whole = snapshot.partition(_LINE_END)
+        kept = orjson.loads(line)
         journal = self._journal(kept["key"])
         life = journal.new_life() if journal else kept["life"] + 1
-        restored = self._restored(kept, journal)
+        restored = journal.restore(bytes.fromhex(kept["position"])) if journal else Restored(whole, [])
         table = self.load(restored.base, restored.deltas, life)
-        return ShardState(kept["key"], table, self._watermark(kept), journal, life)
-
-    def _restored(self, kept: dict[str, Any], journal: Journal | None) -> Restored:
-        if journal:
-            return journal.restore(bytes.fromhex(kept["position"]))
-        return Restored(bytes.fromhex(kept["state"]), [])
+        return ShardState(kept["key"], table, self._watermark(kept), journal, life, kept=self.kept)
 
     def _journal(self, key: str) -> Journal | None:
         return Journal(self.folder / key) if self.folder else None

@@ -119,7 +119,7 @@ class LogSource(FixedPartitionedSource[RawBatch, int]):
         *,
         start: str = "oldest",
         on_lost: str = "stop",
-        max_bytes: int = 4 << 20,
+        max_bytes: int = 8 << 20,
         metrics: Metrics | None = None,
         waiting: Waiting | None = None,
     ) -> None:

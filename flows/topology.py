@@ -44,11 +44,13 @@ def build(
     clock: Clock,
     parts: tuple[str, ...] = (),
     drain: bool = False,
+    kept: bool = True,
 ) -> Dataflow:
     """Wire the flow.
 
     `clock` gives Unix ns, None: event time only. `parts` are the source partitions that the watermark waits for.
-    `drain`: the end of the input closes everything (replay); else it is a pause (graceful stop).
+    `drain`: the end of the input closes everything (replay); else it is a pause (graceful stop). `kept`: whether the
+    engine has a recovery store, so that the state must be handed to it.
     """
     decode = DecodeStep(
         Decoder(Mapping.load(settings.attributes)),
@@ -65,7 +67,7 @@ def build(
     )  # (run shard, ShardSpans) | (series shard, ShardCells) | Outbound
     marks: BranchOut[Any, Any] = op.branch("rest", rest.falses, _is_marks)  # (series shard, ShardCells) | Outbound
     tracked = op.stateful_batch(
-        "track", rest.trues, _track(settings, metrics, parts, clock, drain=drain)
+        "track", rest.trues, _track(settings, metrics, parts, clock, drain=drain, kept=kept)
     )  # (shard, Tracked)
     values = op.flat_map_batch("tracked", tracked, _values)  # Tracked
     cells = op.flat_map_batch(
@@ -73,7 +75,7 @@ def build(
     )  # (series shard, ShardCells)
     counted: KeyedStream[Any] = op.merge("cells", cells, marks.trues)
     panes = op.stateful_batch(
-        "measure", counted, _measure(settings, metrics, parts, clock, drain=drain)
+        "measure", counted, _measure(settings, metrics, parts, clock, drain=drain, kept=kept)
     )  # (shard, (shard, out))
     runs = op.flat_map_batch("runs", values, timed(metrics, "runs", RunRecordStep(settings.topics.runs)))
     letters = op.flat_map_batch("letters", marks.falses, _letters)
@@ -83,22 +85,22 @@ def build(
 
 
 def _track(
-    settings: FlowSettings, metrics: Metrics, parts: tuple[str, ...], clock: Clock, *, drain: bool
+    settings: FlowSettings, metrics: Metrics, parts: tuple[str, ...], clock: Clock, *, drain: bool, kept: bool
 ) -> Callable[[bytes | None], TrackLogic]:
     def load(base: bytes | None, deltas: list[bytes], life: int) -> RunTable:
         return RunTable.load(settings.runs, base, deltas, life)
 
-    states = ShardStates(load, _folder(settings, "track"), settings.lateness_ns, parts, clock)
+    states = ShardStates(load, _folder(settings, "track"), settings.lateness_ns, parts, clock, kept)
     return lambda snapshot: TrackLogic(states, snapshot, clock, metrics, drain=drain)
 
 
 def _measure(
-    settings: FlowSettings, metrics: Metrics, parts: tuple[str, ...], clock: Clock, *, drain: bool
+    settings: FlowSettings, metrics: Metrics, parts: tuple[str, ...], clock: Clock, *, drain: bool, kept: bool
 ) -> Callable[[bytes | None], MeasureLogic]:
     def load(base: bytes | None, deltas: list[bytes], life: int) -> PaneTable:
         return PaneTable.load(settings.slis, base, deltas, life)
 
-    states = ShardStates(load, _folder(settings, "measure"), settings.lateness_ns, parts, clock)
+    states = ShardStates(load, _folder(settings, "measure"), settings.lateness_ns, parts, clock, kept)
     return lambda snapshot: MeasureLogic(states, snapshot, clock, metrics, settings.topics.slis, drain=drain)
 
 

@@ -90,7 +90,7 @@ class Flow:
     epoch: Epoch = key(duration("1s"), "time between snapshots: what a crash repeats")
     lateness: Period = key(duration("60s"), "how late spans may come, in event time, before a pane is final")
     recovery: Path | None = key(None, "folder of the snapshots; without it, `recovery` in the data folder")
-    max_batch: Body = key(size("4MB"), "messages handed on at once from one partition")
+    max_batch: Body = key(size("8MB"), "messages handed on at once from one partition")
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import orjson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +28,16 @@ class Label:
     histogram: bool
     whole: bool
     """Quantiles are whole numbers."""
+
+    @cached_property
+    def key(self) -> bytes:
+        """The group as JSON: the key of its records."""
+        return orjson.dumps(self.group)
+
+    @cached_property
+    def head(self) -> bytes:
+        """What its records as JSON begin with, without the closing brace."""
+        return orjson.dumps({"kind": "sli", "sli": self.sli, "group": self.group})[:-1]
 
 
 @dataclass(frozen=True)

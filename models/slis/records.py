@@ -3,44 +3,60 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
+from models.slis.bin_text import bin_texts
 from models.slis.bins import VALUES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from models.slis.readings import Label, Readings
 
 PANE_S = 60
-_QUANTILES = ("p50", "p95", "p99")
 _VALUES: list[float] = VALUES.tolist()
+_REAL = [*map(orjson.dumps, _VALUES), b"null"]
+_WHOLE = [*(b"%d" % round(value) for value in _VALUES), b"null"]
+"""The text of each place in VALUES, that of place -1 last."""
+
+_RATIO = b'%b,"pane_start":"%b","pane_s":60,"total":%d,"good":%d,"revision":%d}'
+_HISTOGRAM = (
+    b'%b,"pane_start":"%b","pane_s":60,"total":%d,"good":%d,"bins":{%b},"p50":%b,"p95":%b,"p99":%b,"revision":%d}'
+)
 
 
 def sli_records(readings: Readings) -> list[dict[str, Any]]:
-    """Give the records of these panes, in order.
+    """Give the records of these panes, in order; for the meaning see `sli_lines`."""
+    return [orjson.loads(line) for _, line in sli_lines(readings)]
+
+
+def sli_lines(readings: Readings) -> list[tuple[bytes, bytes]]:
+    """Give (group, record) of these panes as JSON, in order.
 
     A histogram also has "bins" (index as in `models.slis.bins` -> count) and p50, p95, p99, null when it is empty.
+
+    Written as bytes: a dict per record, of all its bins, took four times as long (benchmarks/pipeline.py).
     """
-    starts = {minute: _rfc3339(minute * PANE_S) for minute in set(readings.minute.tolist())}
-    bounds, bins, places = readings.bounds.tolist(), readings.bins.tolist(), readings.places.tolist()
-    records = []
-    columns = (readings.series, readings.minute, readings.total, readings.good, readings.revision)
-    for i, (series, minute, total, good, revision) in enumerate(zip(*(c.tolist() for c in columns), strict=True)):
-        label = readings.labels[series]
-        record: dict[str, Any] = {
-            "kind": "sli",
-            "sli": label.sli,
-            "group": label.group,
-            "pane_start": starts[minute],
-            "pane_s": PANE_S,
-            "total": total,
-            "good": good,
-        }
+    minutes = readings.minute.tolist()
+    starts = {minute: _rfc3339(minute * PANE_S) for minute in set(minutes)}
+    has_bins = len(readings.bins) > 0
+    bins: Iterable[bytes] = bin_texts(readings.bounds, readings.bins) if has_bins else repeat(b"", len(readings))
+    columns = (readings.series, readings.total, readings.good, readings.places, readings.revision)
+    lines = []
+    for minute, text, series, total, good, places, revision in zip(
+        minutes, bins, *(column.tolist() for column in columns), strict=True
+    ):
+        label, start = readings.labels[series], starts[minute]
         if label.histogram:
-            record["bins"] = {str(k): count for k, count in bins[bounds[i] : bounds[i + 1]]}
-            record |= zip(_QUANTILES, quantile_values(label, places[i]), strict=True)
-        record["revision"] = revision
-        records.append(record)
-    return records
+            p50, p95, p99 = map((_WHOLE if label.whole else _REAL).__getitem__, places)
+            line = _HISTOGRAM % (label.head, start, total, good, text, p50, p95, p99, revision)
+        else:
+            line = _RATIO % (label.head, start, total, good, revision)
+        lines.append((label.key, line))
+    return lines
 
 
 def quantile_values(label: Label, places: list[int]) -> list[float | None]:
@@ -49,5 +65,5 @@ def quantile_values(label: Label, places: list[int]) -> list[float | None]:
     return [round(value) if label.whole and value is not None else value for value in values]
 
 
-def _rfc3339(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _rfc3339(seconds: int) -> bytes:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()

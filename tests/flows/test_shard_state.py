@@ -60,3 +60,10 @@ def test_a_shard_goes_on_from_its_snapshot(tmp_path: Path) -> None:
         shard.snapshot()
         again = states(folder).resume(snapshot)
         assert (again.key, again.table.count, again.watermark.current) == ("r00", 3, 5)
+
+
+def test_a_state_that_nobody_resumes_is_not_written_down() -> None:
+    """Where the engine keeps nothing, a snapshot is empty, however large the state."""
+    shard = ShardStates(Count, None, 0, ("a",), None, kept=False).open("r00")
+    shard.table.add()
+    assert not shard.snapshot()
