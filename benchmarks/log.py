@@ -27,7 +27,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks"), str(ROOT / "tests" / "servi
 from report import Figure, arguments, tell
 from sqlite_log import SqliteLog
 
-from flows.receiving.splitting import varint
+from flows.protobuf import varint
 from streams.embedded import EmbeddedLog, Settings
 
 SPANS = 64
@@ -207,7 +207,8 @@ def reopening(folder: Path) -> Figure:
 
 def receiver(folder: Path, seconds: float, senders: int = 8) -> list[Figure]:
     """Post messages to a receiver process over kept connections; each waits for its acknowledgement."""
-    body = b"\x0a" + varint(len(MESSAGE)) + MESSAGE  # one resource, as far as the receiver looks
+    resource = b"\x0a" + varint(len(MESSAGE)) + MESSAGE  # into which the receiver does not look
+    body = b"\x0a" + varint(len(resource)) + resource
     code = (
         "import sys, uvicorn; from flows.receiver import create_app; from streams.embedded import EmbeddedLog;"
         "uvicorn.run(create_app(EmbeddedLog(sys.argv[1])), port=int(sys.argv[2]), log_level='error', access_log=False)"

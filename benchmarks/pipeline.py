@@ -46,7 +46,7 @@ _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-BATCH_BYTES = 16 << 20  # what four partitions of a lagging log give at once
+BATCH_BYTES = 32 << 20  # what four partitions of a lagging log give at once
 
 
 class Chunks(DynamicSource[RawBatch]):

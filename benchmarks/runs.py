@@ -84,7 +84,7 @@ def sorted_by_shard(spans: Spans) -> tuple[Spans, list[int]]:
     shards = shard_of(spans.cols)
     order = np.argsort(shards, kind="stable")
     bounds = np.searchsorted(shards[order], np.arange(SHARDS + 1)).tolist()
-    return Spans(np.ascontiguousarray(spans.cols[:, order]), spans.names), bounds
+    return Spans(np.asfortranarray(spans.cols[:, order]), spans.names), bounds
 
 
 def track(tables: list[RunTable], spans: Spans, watermark: int) -> float:

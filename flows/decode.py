@@ -9,8 +9,7 @@ import orjson
 
 from flows.items import Outbound, RawBatch, ShardCells, ShardSpans
 from models.digest import digest_of
-from models.runs.shards import SHARDS, shard_of
-from models.spans.batch import Cohorts, Spans
+from models.runs.shards import SHARDS, by_shard
 from models.spans.columns import Column, SpanKind
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from flows.items import Marks
     from flows.metrics import Metrics
-    from models.spans.batch import DeadLetter
+    from models.spans.batch import DeadLetter, Spans
     from models.spans.decoder import Decoder
     from models.spans.pricing import Prices
 
@@ -71,15 +70,13 @@ class DecodeStep:
 
     def _per_shard(self, spans: Spans, marks: Marks, *, tell_all: bool) -> Iterator[RunItem | SeriesItem]:
         expected = self._news_of_evaluations(spans)
-        spans, bounds = sort_by_shard(spans)
         tell_all = self._due() or bool(expected) or tell_all
         if tell_all:  # a shard that got no rows of a partition has not heard of it since the last time
             marks = tuple((part, self._newest[part]) for part in sorted(self._untold))
             self._untold.clear()
-        for shard in range(SHARDS):
-            start, stop = bounds[shard], bounds[shard + 1]
-            if start < stop or tell_all:
-                yield RUN_SHARDS[shard], ShardSpans(RUN_SHARDS[shard], spans, start, stop, marks, expected)
+        for key, rows in zip(RUN_SHARDS, by_shard(spans.cols), strict=True):
+            if len(rows) or tell_all:
+                yield key, ShardSpans(key, spans, rows, marks, expected)
         if tell_all:
             yield from ((key, ShardCells(key, None, marks)) for key in SERIES_SHARDS)
 
@@ -143,21 +140,3 @@ class DecodeStep:
                 "bytes": letter.size,
             }
             yield Outbound(self._dead_letters, f"{topic}/{partition}".encode(), orjson.dumps(record))
-
-
-def sort_by_shard(spans: Spans) -> tuple[Spans, list[int]]:
-    """Sort the rows by run shard, arrival order kept; shard i is rows [bounds[i], bounds[i + 1])."""
-    shards = shard_of(spans.cols)
-    order = np.argsort(shards.astype(np.uint8), kind="stable")  # of one byte each: numpy sorts by counting
-    bounds = np.searchsorted(shards[order], np.arange(SHARDS + 1)).tolist()
-    return Spans(np.take(spans.cols, order, axis=1), spans.names, _reorder(spans.cohorts, order)), bounds
-
-
-def _reorder(cohorts: Cohorts, order: NDArray[np.intp]) -> Cohorts:
-    if not len(cohorts.row):
-        return cohorts
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    row = place[cohorts.row]
-    by_row = np.argsort(row, kind="stable")
-    return Cohorts(row[by_row], cohorts.name[by_row], cohorts.value[by_row])

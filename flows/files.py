@@ -17,6 +17,7 @@ from bytewax.inputs import DynamicSource, StatelessSourcePartition
 from typing_extensions import Buffer, override
 
 from flows.items import RawBatch
+from flows.protobuf import FIXED64, NotProtobufError, fields, records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _LENGTH = struct.Struct(">I")  # the Collector's file exporter writes each protobuf message behind its length
 _TIME = re.compile(rb'"(?:endTimeUnixNano|end_time_unix_nano|timeUnixNano|time_unix_nano)"\s*:\s*"?(\d+)')
+_SPAN_END, _LOG_TIME, _LOG_OBSERVED = 8 << 3 | FIXED64, 1 << 3 | FIXED64, 11 << 3 | FIXED64
 _MAX_MESSAGE = 64 << 20
 BATCH_BYTES = 4 << 20
 _ZSTD_CHUNK, _ZSTD_BUFFER = 64 << 10, 1 << 20
@@ -65,9 +67,22 @@ def merged(paths: Sequence[Path]) -> Iterator[Line]:
 def _timed(index: int, path: Path) -> Iterator[Line]:
     newest = 0
     for place, value in enumerate(read_messages(path), start=1):
-        found = _TIME.search(value)
-        newest = max(newest, int(found.group(1)) if found else 0)
+        newest = max(newest, _time_of(value))
         yield Line(newest, index, place, value)
+
+
+def _time_of(message: bytes) -> int:
+    """Give the time of the first span or log record, Unix ns; 0 where there is none."""
+    if message.startswith(b"{"):
+        found = _TIME.search(message)
+        return int(found.group(1)) if found else 0
+    try:
+        start, stop = next(records(message))
+        times = {tag: message[content:end] for tag, _, content, end in fields(message, start, stop)}
+    except (NotProtobufError, StopIteration):
+        return 0
+    known = (int.from_bytes(times.get(tag, b""), "little") for tag in (_SPAN_END, _LOG_TIME, _LOG_OBSERVED))
+    return next(filter(None, known), 0)
 
 
 def _decompressed(raw: IO[bytes]) -> io.BufferedReader:

@@ -34,23 +34,22 @@ class RawBatch:
 
 @dataclass(frozen=True)
 class ShardSpans:
-    """The rows [start, stop) of a decoded batch that is sorted by run shard; what is said to one shard of `track`."""
+    """Those rows (int64, ascending) of a decoded batch that are of one run shard; what is said to it by `track`."""
 
     key: str
     spans: Spans
-    start: int
-    stop: int
+    rows: NDArray[np.int64]
     marks: Marks
     expected: dict[int, int] = field(default_factory=dict)
     """Workflows and services (name digest) that have evaluations -> event time of their first."""
 
     def __len__(self) -> int:
         """Count the rows."""
-        return self.stop - self.start
+        return len(self.rows)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to another process with the own rows and names only."""
-        return _arrived, (self.key, *_slice(self.spans, self.start, self.stop), self.marks, self.expected)
+        return _arrived, (self.key, *_chosen(self.spans, self.rows), self.marks, self.expected)
 
 
 @dataclass(frozen=True)
@@ -95,12 +94,12 @@ class Outbound(NamedTuple):
     value: bytes
 
 
-def _slice(
-    spans: Spans, start: int, stop: int
+def _chosen(
+    spans: Spans, rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], dict[int, str], tuple[NDArray[np.int64], ...]]:
-    cols = np.ascontiguousarray(spans.cols[:, start:stop])
-    low, high = np.searchsorted(spans.cohorts.row, [start, stop])
-    cohorts = (spans.cohorts.row[low:high] - start, spans.cohorts.name[low:high], spans.cohorts.value[low:high])
+    cols, of = np.asfortranarray(spans.cols[:, rows]), spans.cohorts
+    own = np.flatnonzero(np.isin(of.row, rows))
+    cohorts = np.searchsorted(rows, of.row[own]), of.name[own], of.value[own]
     used = {*np.unique(cols).tolist(), *cohorts[1].tolist(), *cohorts[2].tolist()}
     return cols, {digest: text for digest, text in spans.names.items() if digest in used}, cohorts
 
@@ -113,4 +112,4 @@ def _arrived(
     marks: Marks,
     expected: dict[int, int],
 ) -> ShardSpans:
-    return ShardSpans(key, Spans(cols, names, Cohorts(*cohorts)), 0, cols.shape[1], marks, expected)
+    return ShardSpans(key, Spans(cols, names, Cohorts(*cohorts)), np.arange(cols.shape[1]), marks, expected)

@@ -16,13 +16,17 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from crc32c import crc32c
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-_FRAME = struct.Struct("<II")  # length, crc32 of the payload
+_FRAME = struct.Struct("<II")  # length, checksum of the payload
 _POSITION = struct.Struct("<BQQ")  # version, generation, length
-_VERSION = 1
+_VERSION = 2
+_CHECKSUMS: dict[int, Callable[[bytes], int]] = {1: zlib.crc32, 2: crc32c}
+"""By version; all frames of a generation are of one. crc32c is an instruction of the processor: a tenth of the time."""
 
 ROTATE_BYTES = 1 << 20
 """Deltas beyond this and beyond twice the base start a new generation: half of what is written again is news."""
@@ -80,7 +84,7 @@ class Journal:
         """Read the state at `position`; raises JournalError when the files do not reach it."""
         version, generation, length = _POSITION.unpack(position)
         path = self._path(generation)
-        if version != _VERSION:
+        if version not in _CHECKSUMS:
             msg = f"{self.folder}: snapshot version {version}, expected {_VERSION}"
             raise JournalError(msg)
         try:
@@ -91,7 +95,7 @@ class Journal:
         if len(raw) < length:
             msg = f"{path}: {len(raw)} bytes, the engine's snapshot names {length}: restore the data folder"
             raise JournalError(msg)
-        frames = list(_frames(raw, path))
+        frames = list(_frames(raw, path, _CHECKSUMS[version]))
         self._generation = generation
         return Restored(frames[0] or None, frames[1:])
 
@@ -117,10 +121,10 @@ class Journal:
         self._length = self._base = self._write(base)
 
     def _write(self, payload: bytes) -> int:
-        frame = _FRAME.pack(len(payload), zlib.crc32(payload)) + payload
-        written = os.write(self._fd, frame)
-        if written != len(frame):
-            msg = f"{self._path(self._generation)}: wrote {written} of {len(frame)} bytes: is the disk full?"
+        head, wanted = _FRAME.pack(len(payload), crc32c(payload)), _FRAME.size + len(payload)
+        written = os.writev(self._fd, (head, payload))
+        if written != wanted:
+            msg = f"{self._path(self._generation)}: wrote {written} of {wanted} bytes: is the disk full?"
             raise JournalError(msg)
         if self._fsync:
             os.fdatasync(self._fd)
@@ -136,12 +140,12 @@ class Journal:
                 self._obsolete = []
 
 
-def _frames(raw: bytes, path: Path) -> list[bytes]:
+def _frames(raw: bytes, path: Path, checksum: Callable[[bytes], int]) -> list[bytes]:
     frames, position = [], 0
     while position < len(raw):
-        size, crc = _FRAME.unpack_from(raw, position)
+        size, expected = _FRAME.unpack_from(raw, position)
         payload = raw[position + _FRAME.size : position + _FRAME.size + size]
-        if len(payload) != size or zlib.crc32(payload) != crc:
+        if len(payload) != size or checksum(payload) != expected:
             msg = f"{path}: damaged at byte {position}: restore the data folder"
             raise JournalError(msg)
         frames.append(payload)

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -27,12 +27,15 @@ from flows.recovery import open_recovery
 from flows.sink import LogSink
 from flows.source import LogSource
 from flows.topology import build
+from flows.waiting import StoppedError, Waiting
 from flows.warm_up import warm_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from types import FrameType
+
+    from bytewax.dataflow import Dataflow
 
     from flows.settings import FlowSettings
     from streams.port import Log
@@ -55,7 +58,7 @@ class FlowProcess:
     partitions: int = 4
     start: str = "oldest"
     on_lost: str = "stop"
-    max_bytes: int = 4 << 20
+    max_bytes: int = 8 << 20
     epoch: timedelta = timedelta(seconds=1)
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 9464
@@ -69,6 +72,7 @@ class FlowProcess:
 def run_flow(settings: FlowSettings, process: FlowProcess) -> None:
     """Run until SIGTERM or SIGINT, which end it with a last snapshot: the next start goes on exactly there.
 
+    While the log does not answer at the start it is waited for; /healthz says so, and `say` is told.
     Raises RecoveryInUseError while the same process of another flow runs on the same recovery folder.
     """
     with held(process.recovery, process.process_id or 0):
@@ -78,12 +82,36 @@ def run_flow(settings: FlowSettings, process: FlowProcess) -> None:
 def _run(settings: FlowSettings, process: FlowProcess) -> None:
     stop = threading.Event()
     _stop_on_signals(stop)
-    log = process.open_log()
-    topics = settings.topics
-    for topic in (topics.spans, topics.logs, topics.runs, topics.slis, topics.dead_letters):
-        log.ensure(topic, process.partitions)
-    settings = replace(settings, journal=process.recovery / "journal")
     metrics = Metrics(time.time_ns)
+    metrics.problem = "starting"
+    log = process.open_log()
+    with MetricsServer(metrics, process.metrics_host, process.metrics_port):
+        waiting = Waiting(stop, metrics, process.say)
+        with suppress(StoppedError):  # before there was anything to take a snapshot of
+            waiting.until(lambda: _ensure_topics(log, settings, process.partitions))
+            flow = _flow(settings, process, log, metrics, stop, waiting)
+            with closing(log):
+                metrics.problem = None
+                cli_main(
+                    flow,
+                    workers_per_process=1,
+                    process_id=process.process_id,
+                    addresses=list(process.addresses) if process.addresses else None,
+                    epoch_interval=process.epoch,
+                    recovery_config=open_recovery(process.recovery / "engine"),
+                )
+
+
+def _ensure_topics(log: Log, settings: FlowSettings, partitions: int) -> None:
+    for topic in vars(settings.topics).values():
+        log.ensure(topic, partitions)
+
+
+def _flow(
+    settings: FlowSettings, process: FlowProcess, log: Log, metrics: Metrics, stop: threading.Event, waiting: Waiting
+) -> Dataflow:
+    """Wire the flow of a process; its kernels are then compiled. Raises StoppedError."""
+    topics = settings.topics
     source = LogSource(
         lambda: log,
         (topics.spans, topics.logs),
@@ -92,20 +120,14 @@ def _run(settings: FlowSettings, process: FlowProcess) -> None:
         on_lost=process.on_lost,
         max_bytes=process.max_bytes,
         metrics=metrics,
+        waiting=waiting,
     )
-    sink = LogSink(lambda: log)
     warm_up(process.say)
-    flow = build(source, sink, settings, metrics, clock=time.time_ns, parts=tuple(source.list_parts()))
+    settings = replace(settings, journal=process.recovery / "journal")
+    parts = tuple(source.list_parts())
+    flow = build(source, LogSink(lambda: log), settings, metrics, clock=time.time_ns, parts=parts)
     settle_collector()
-    with closing(log), MetricsServer(metrics, process.metrics_host, process.metrics_port):
-        cli_main(
-            flow,
-            workers_per_process=1,
-            process_id=process.process_id,
-            addresses=list(process.addresses) if process.addresses else None,
-            epoch_interval=process.epoch,
-            recovery_config=open_recovery(process.recovery / "engine"),
-        )
+    return flow
 
 
 @contextmanager

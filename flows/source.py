@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from math import inf
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from typing_extensions import override
 
 from flows.items import RawBatch
+from flows.waiting import StoppedError
 from streams.port import LostOffsetError
 
 if TYPE_CHECKING:
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
     from threading import Event
 
     from flows.metrics import Metrics
-    from streams.port import Log, Reader
+    from flows.waiting import Waiting
+    from streams.port import Log, Message, Reader
 
 _EMPTY_WAIT = timedelta(milliseconds=5)  # a source that sleeps longer holds up every other source of the engine
 _MAX_MESSAGES = 10_000
 _QUIET_S = 1.0
 _NONE = np.empty(0, np.int64)
+T = TypeVar("T")
 
 
 class LogPartition(StatefulSourcePartition[RawBatch, int]):
@@ -103,7 +106,9 @@ class LogSource(FixedPartitionedSource[RawBatch, int]):
     """All partitions of some topics of a log.
 
     `start` says where a partition without a stored offset begins ("oldest" or "newest"); `on_lost` what to do when the
-    stored offset is gone ("stop", "oldest", "newest"): "stop" ends the flow with the choice to make.
+    stored offset is gone ("stop", "oldest", "newest"): "stop" ends the flow with the choice to make. `waiting`, where
+    given, is how a log that does not answer is waited for: brokers that have just come up may know of partitions that
+    nobody leads yet.
     """
 
     def __init__(
@@ -114,10 +119,13 @@ class LogSource(FixedPartitionedSource[RawBatch, int]):
         *,
         start: str = "oldest",
         on_lost: str = "stop",
-        max_bytes: int = 4 << 20,
+        max_bytes: int = 8 << 20,
         metrics: Metrics | None = None,
+        waiting: Waiting | None = None,
     ) -> None:
         self._open = log
+        self._waiting = waiting
+        self._parts: list[str] = []
         self._metrics = metrics
         self._topics = topics
         self._stop = stop
@@ -128,14 +136,21 @@ class LogSource(FixedPartitionedSource[RawBatch, int]):
 
     @override
     def list_parts(self) -> list[str]:
-        log = self._shared()
-        return [part_name(topic, index) for topic in self._topics for index in range(log.partitions(topic))]
+        """List the partitions there are when first asked: the engine must see the ones that the flow was built for."""
+        if not self._parts:
+            log = self._shared()
+            counts = self._answer(lambda: {topic: log.partitions(topic) for topic in self._topics})
+            self._parts = [part_name(topic, index) for topic, count in counts.items() for index in range(count)]
+        return self._parts
 
     @override
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> LogPartition:
         topic, index = for_part.rsplit("/", 1)
         offset = None if resume_state is None or resume_state < 0 else resume_state
-        reader = self._reader(topic, int(index), offset)
+        try:
+            reader = self._answer(lambda: self._reader(topic, int(index), offset))
+        except StoppedError:
+            reader = _NoReader()
         if self._metrics:
             self._metrics.watch_lag(topic, str(int(index)), reader.lag)
         return LogPartition(topic, int(index), reader, offset, self._max_bytes, self._stop, self._shared().commit)
@@ -152,10 +167,26 @@ class LogSource(FixedPartitionedSource[RawBatch, int]):
                 raise LostOffsetError(msg) from error
             return log.reader(topic, partition, None if self._on_lost == "oldest" else log.end(topic, partition))
 
+    def _answer(self, ask: Callable[[], T]) -> T:
+        return self._waiting.until(ask) if self._waiting else ask()
+
     def _shared(self) -> Log:
         if self._log is None:
             self._log = self._open()
         return self._log
+
+
+class _NoReader:
+    """Stands for a partition that could not be opened before the flow was stopped."""
+
+    def poll(self, max_messages: int, max_bytes: int) -> Sequence[Message]:
+        return ()
+
+    def lag(self) -> int:
+        return 1
+
+    def close(self) -> None:
+        pass
 
 
 def part_name(topic: str, partition: int) -> str:

@@ -56,7 +56,7 @@ class TrackLogic(StatefulBatchLogic[ShardSpans, "Tracked | Progress", bytes]):
             if value.expected:
                 state.table.expect_evaluations(value.expected)
             if len(value):
-                out.append(state.table.update(value.spans, slice(value.start, value.stop), watermark))
+                out.append(state.table.update(value.spans, value.rows, watermark))
         if not self._clock:
             out.append(state.table.advance(state.watermark.current))
         if self._due is None:

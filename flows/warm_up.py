@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import orjson
 
-from flows.decode import sort_by_shard
 from models.runs.policy import RunPolicy
+from models.runs.shards import by_shard
 from models.runs.table import RunTable
 from models.slis.cells import cells_of
 from models.slis.panes import PaneTable
@@ -60,9 +60,9 @@ def is_cold() -> bool:
 
 
 def _track(messages: list[bytes]) -> list[Changes]:
-    spans, _ = sort_by_shard(Decoder().decode(messages, _AT).spans)
+    spans = Decoder().decode(messages, _AT).spans
     table = RunTable(RunPolicy())
-    changes = [table.update(spans, slice(0, len(spans)), _AT)]
+    changes = [table.update(spans, rows, _AT) for rows in by_shard(spans.cols) if len(rows)]
     deltas = [table.take_delta()]
     changes.append(table.update(spans, np.arange(len(spans)), _AT + SECOND))
     changes.append(table.advance(_AT + 1000 * SECOND))
@@ -78,7 +78,7 @@ def _track(messages: list[bytes]) -> list[Changes]:
 def _many(spans: Spans) -> Spans:
     """Give the same run many times over, each with a user of its own: tables grow, and move."""
     run = np.repeat(np.arange(1, _MANY + 1), len(spans))
-    cols = np.ascontiguousarray(np.tile(spans.cols, _MANY))
+    cols = np.tile(spans.cols, _MANY)
     cols[Column.TRACE_LO] += run
     cols[Column.USER] = run
     return Spans(cols, {**spans.names, **{int(number): f"user {number}" for number in np.unique(run)}})

@@ -1,9 +1,9 @@
-"""The OTLP/HTTP receiver as a process: it listens or says why not, and SIGTERM ends it with all answers given."""
+"""The OTLP receiver as a process: it listens or says why not, and SIGTERM ends it with all answers given."""
 
 from __future__ import annotations
 
+import asyncio
 import signal
-import socket
 import sys
 import threading
 from contextlib import closing, contextmanager
@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from flows.receiver import ReceiverSettings, create_app
+from flows.receiver import create_app
+from flows.receiving.settings import ReceiverSettings
 from flyball.errors import CommandError
+from flyball.listen import listen, refusal
 from flyball.wiring import open_configured_log
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import FrameType
 
-    from flyball.config.settings import Settings
+    from flows.receiving.grpc_server import GrpcServer
+    from flyball.config.settings import Otlp, Settings
     from streams.port import Log
 
 _GRACE_S = 5
@@ -30,18 +34,40 @@ _RETAIN_EVERY_S = 60.0
 
 def run_receiver(settings: Settings, data: Path) -> int:
     """Run until SIGTERM or Ctrl-C; gives the exit code."""
-    listening = listen(settings.otlp.host, settings.otlp.port)
+    otlp = settings.otlp
+    listening = listen(otlp.host, otlp.port, "otlp.port")
+    if otlp.grpc_port is not None:
+        listen(otlp.host, otlp.grpc_port, "otlp.grpc_port").close()  # gRPC would not say why it cannot
     log = open_configured_log(settings, data)
-    app = create_app(log, receiver_settings(settings, log))
+    _end_well_on_signals()
+    with closing(log), retained(log):
+        asyncio.run(_serve(settings, log, listening))
+    return 0
+
+
+async def _serve(settings: Settings, log: Log, listening: socket.socket) -> None:
+    """Serve HTTP on the socket, and gRPC, until a signal comes."""
+    also = _grpc_server(settings.otlp)
+    app = create_app(log, receiver_settings(settings, log), also)
     config = uvicorn.Config(
         app, lifespan="on", log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE_S
     )
-    _end_well_on_signals()
     host, port = listening.getsockname()[:2]
-    print(f"flyball: receives OTLP/HTTP on http://{host}:{port}", file=sys.stderr, flush=True)  # noqa: T201 -- for people
-    with closing(log), retained(log):
-        uvicorn.Server(config).run(sockets=[listening])
-    return 0
+    _say(f"receives OTLP/HTTP on http://{host}:{port}")
+    if also:
+        _say(f"receives OTLP/gRPC on {host}:{also.port}")
+    await uvicorn.Server(config).serve(sockets=[listening])
+
+
+def _grpc_server(otlp: Otlp) -> GrpcServer | None:
+    if otlp.grpc_port is None:
+        return None
+    from flows.receiving.grpc_server import GrpcServer  # noqa: PLC0415 -- loads gRPC only when it is used
+
+    try:
+        return GrpcServer(otlp.host, otlp.grpc_port, otlp.max_body)
+    except OSError as error:
+        raise CommandError(refusal(otlp.host, otlp.grpc_port, str(error), "otlp.grpc_port")) from error
 
 
 def receiver_settings(settings: Settings, log: Log) -> ReceiverSettings:
@@ -67,7 +93,7 @@ def retained(log: Log, every_s: float = _RETAIN_EVERY_S) -> Iterator[None]:
             try:
                 retain()
             except OSError as error:  # a full or failing disk: writing says so by itself
-                print(f"flyball: retention: {error}", file=sys.stderr, flush=True)  # noqa: T201 -- for people
+                _say(f"retention: {error}")
 
     thread = threading.Thread(target=keep_up, name="retention", daemon=True)
     thread.start()
@@ -78,17 +104,6 @@ def retained(log: Log, every_s: float = _RETAIN_EVERY_S) -> Iterator[None]:
         thread.join()
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Bind the address; raises CommandError when that cannot be."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=1024)
-    except OSError as error:
-        reason = str(error.strerror).partition(" (while")[0]  # Python adds the address, which we have said
-        msg = f"cannot listen on {host}:{port}: {reason}; another port is set by otlp.port in flyball.yaml"
-        raise CommandError(msg) from error
-
-
 def _end_well_on_signals() -> None:
     """Make being stopped no failure: after its own shutdown the server raises the signal again, for us."""
 
@@ -97,3 +112,7 @@ def _end_well_on_signals() -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, nothing)
+
+
+def _say(text: str) -> None:
+    print(f"flyball: {text}", file=sys.stderr, flush=True)  # noqa: T201 -- for people

@@ -7,7 +7,7 @@ import sys
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
-from flyball.errors import CommandError
+from flyball.listen import listen
 from flyball.supervise import Part, Supervisor
 from flyball.wiring import open_configured_log
 
@@ -20,14 +20,19 @@ if TYPE_CHECKING:
 def run_up(settings: Settings, config: Path | None, data: Path) -> int:
     """Run until SIGTERM or Ctrl-C; gives the exit code."""
     otlp, metrics, topics = settings.otlp, settings.metrics, settings.log.topics
-    _try_to_listen(otlp.host, otlp.port, "otlp")
+    listen(otlp.host, otlp.port, "otlp.port").close()  # said before anything is started
+    if otlp.grpc_port is not None:
+        listen(otlp.host, otlp.grpc_port, "otlp.grpc_port").close()
     for index in range(settings.flow.workers):
-        _try_to_listen(metrics.host, metrics.port and metrics.port + index, "metrics")
+        listen(metrics.host, metrics.port and metrics.port + index, "metrics.port").close()
     data.mkdir(parents=True, exist_ok=True)
-    with closing(open_configured_log(settings, data)) as log:
-        for topic in vars(topics).values():
-            log.ensure(topic, settings.log.partitions)
+    if not settings.log.brokers:  # a disk that cannot be written is told before anything starts; Kafka is waited for
+        with closing(open_configured_log(settings, data)) as log:
+            for topic in vars(topics).values():
+                log.ensure(topic, settings.log.partitions)
     _say(f"OTLP/HTTP   http://{otlp.host}:{otlp.port}/v1/traces and /v1/logs")
+    if otlp.grpc_port is not None:
+        _say(f"OTLP/gRPC   {otlp.host}:{otlp.grpc_port}")
     _say(f"metrics     http://{metrics.host}:{metrics.port}/metrics")
     _say(f"records     {topics.runs}, {topics.slis} in {'Kafka' if settings.log.brokers else data / 'log'}")
     _say("Ctrl-C stops; the next start goes on where this one ended")
@@ -45,17 +50,6 @@ def parts(settings: Settings, config: Path | None, data: Path) -> list[Part]:
         for index in range(workers)
     ]
     return [Part("receiver", "receiver", ["receive", *common]), *flows]
-
-
-def _try_to_listen(host: str, port: int, section: str) -> None:
-    """Raise CommandError where a process would not get its address: said before anything is started."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        socket.create_server((host, port), family=family).close()
-    except OSError as error:
-        reason = str(error.strerror).partition(" (while")[0]  # Python adds the address, which we have said
-        msg = f"cannot listen on {host}:{port}: {reason}; another port is set by {section}.port in flyball.yaml"
-        raise CommandError(msg) from error
 
 
 def _free_ports(count: int) -> list[int]:

@@ -57,6 +57,12 @@ def live() -> Any:
 
 
 @pytest.fixture(scope="session")
+def decode_messages() -> Any:
+    """Give tests/helpers/decode_messages.py: random OTLP messages."""
+    return load("decode_messages", "helpers/decode_messages.py")
+
+
+@pytest.fixture(scope="session")
 def kafka_broker(kafka_tool: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Start the one broker of this test session; a test that stops it starts it again before it ends."""
     reason = kafka_tool.missing()

@@ -1,1 +1,1 @@
-"""OTLP over HTTP into the log: bodies, splitting, answers, group commit, and the application of them all."""
+"""OTLP into the log, over HTTP and gRPC: bodies, a look at them, splitting, group commit, answers."""

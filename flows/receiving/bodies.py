@@ -1,4 +1,4 @@
-"""What a request carries: its type, its encoding undone within a bound, and whether it can be OTLP at all."""
+"""What a request carries: its type, and its encoding undone within a bound."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ import zlib
 from enum import Enum
 from typing import Final
 
-import orjson
 import zstandard
 
 _GZIP: Final = 16 + zlib.MAX_WBITS  # zlib's word for: with a gzip header
 _MIN_WINDOW: Final = 8 << 20  # what RFC 8878 asks every decoder to take
-_VARINT_BYTES: Final = 10
-_FIXED: Final = {1: 8, 5: 4}  # wire types of fixed size
-_VARINT, _BYTES = 0, 2
 
 
 class BodyType(Enum):
@@ -101,57 +97,3 @@ def _unzstd(body: bytes, limit: int) -> bytes:
         msg = f"the body is not zstd: {error}"
         raise UnreadableError(msg) from error
     return b"".join(parts)
-
-
-def check(body: bytes, kind: BodyType) -> None:
-    """Refuse what can be no OTLP message: JSON that is no object, bytes that are no protobuf. Raises UnreadableError.
-
-    Of protobuf only the outermost fields are looked at; what lies deeper is the decoder's business, which sets aside
-    what it cannot read.
-    """
-    if kind is BodyType.PROTOBUF:
-        fields(body)
-        return
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        msg = f"the body is not JSON: {error}"
-        raise UnreadableError(msg) from error
-    if not isinstance(value, dict):
-        raise UnreadableError("the body is not a JSON object")
-
-
-def fields(message: bytes) -> list[tuple[int, int, int, int]]:
-    """List the fields of a protobuf message: number, start, start of the content, stop. Raises UnreadableError."""
-    found = []
-    position, size = 0, len(message)
-    while position < size:
-        start = position
-        tag, position = _varint(message, position)
-        number, wire = tag >> 3, tag & 7
-        content = position
-        if wire == _BYTES:
-            length, content = _varint(message, position)
-            position = content + length
-        elif wire == _VARINT:
-            _, position = _varint(message, position)
-        elif wire in _FIXED:
-            position += _FIXED[wire]
-        else:
-            msg = f"the body is not protobuf: wire type {wire} at byte {start}"
-            raise UnreadableError(msg)
-        if number == 0 or position > size:
-            msg = f"the body is not protobuf: the field at byte {start} leaves it"
-            raise UnreadableError(msg)
-        found.append((number, start, content, position))
-    return found
-
-
-def _varint(message: bytes, position: int) -> tuple[int, int]:
-    value = 0
-    for index, byte in enumerate(message[position : position + _VARINT_BYTES]):
-        value |= (byte & 0x7F) << (7 * index)
-        if byte < 0x80:  # noqa: PLR2004 - the wire format's "more follows" bit
-            return value, position + index + 1
-    msg = f"the body is not protobuf: no number at byte {position}"
-    raise UnreadableError(msg)

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import orjson
 
-from flows.receiving.bodies import BodyType, UnreadableError, fields
+from flows.protobuf import BYTES, fields, varint
+from flows.receiving.bodies import BodyType, UnreadableError
+from flows.receiving.looking import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PATH: Final = (1, 2, 2)  # field numbers of the lists, for TracesData and LogsData alike
+_PATH: Final = (1 << 3 | BYTES, 2 << 3 | BYTES, 2 << 3 | BYTES)  # tags of the lists, in TracesData and LogsData alike
 _JSON_PATHS: Final = (("resourceSpans", "scopeSpans", "spans"), ("resourceLogs", "scopeLogs", "logRecords"))
 _HEADER_BYTES: Final = 12  # at most: tag and length of a field, or key, brackets and comma in JSON
 
@@ -30,12 +32,13 @@ class Split:
 
 
 def split(body: bytes, kind: BodyType, limit: int) -> Split:
-    """Cut a request into messages of at most `limit` bytes, in order. Raises UnreadableError."""
+    """Cut a request into messages of at most `limit` bytes, in order. Raises UnreadableError, NotProtobufError."""
     if len(body) <= limit:
-        return Split([body] if body else [], 0)
+        # no bytes are an empty request in protobuf, and no request at all in JSON
+        return Split([body] if body or kind is BodyType.JSON else [], 0)
     if kind is BodyType.PROTOBUF:
         return _split(_Wire(body, _PATH), limit)
-    request = orjson.loads(body)
+    request = parsed(body)
     path = next((path for path in _JSON_PATHS if path[0] in request), None)
     if path is None:  # nothing of it would be kept, and nobody told
         names = " nor ".join(repr(path[0]) for path in _JSON_PATHS)
@@ -92,14 +95,12 @@ class _Wire:
     def __init__(self, message: bytes, path: tuple[int, ...]) -> None:
         self._message = message
         self._path = path
-        self._fields = fields(message)
-        listed = [number == path[0] for number, *_ in self._fields]
-        beside = [found for found, inside in zip(self._fields, listed, strict=True) if not inside]
-        self._beside = b"".join(message[start:stop] for _, start, _, stop in beside)
-        self._listed = [found for found, inside in zip(self._fields, listed, strict=True) if inside]
+        found = list(fields(message))
+        self._beside = b"".join(message[start:stop] for tag, start, _, stop in found if tag != path[0])
+        self._listed = [(start, content, stop) for tag, start, content, stop in found if tag == path[0]]
 
     def parts(self) -> Iterator[tuple[_Level | None, bytes]]:
-        for _, start, content, stop in self._listed:
+        for start, content, stop in self._listed:
             below = _Wire(self._message[content:stop], self._path[1:]) if len(self._path) > 1 else None
             yield below, self._message[start:stop]
 
@@ -107,7 +108,7 @@ class _Wire:
         return b"".join([self._beside, *parts])
 
     def part(self, level: bytes) -> bytes:
-        return bytes([self._path[0] << 3 | 2]) + varint(len(level)) + level
+        return bytes([self._path[0]]) + varint(len(level)) + level
 
     def leaves(self) -> int:
         if len(self._path) == 1:
@@ -142,13 +143,3 @@ class _Json:
         if len(self._path) == 1:
             return len(self._listed)
         return sum(below.leaves() for below, _ in self.parts() if below is not None)
-
-
-def varint(number: int) -> bytes:
-    """Write a number as protobuf does."""
-    out = bytearray()
-    while number >= 0x80:  # noqa: PLR2004 - the wire format's "more follows" bit
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)

@@ -1,5 +1,5 @@
 # ruff: noqa: PLC0415 -- a command imports when it runs
-"""Runs the OTLP/HTTP receiver alone: what it acknowledges lies in the log, until SIGTERM."""
+"""Runs the OTLP receiver alone: what it acknowledges lies in the log, until SIGTERM."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flyball.arguments import add_config, add_data
 if TYPE_CHECKING:
     import argparse
 
-HELP = "the OTLP/HTTP receiver alone"
+HELP = "the OTLP receiver alone"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,5 +1,5 @@
 # ruff: noqa: PLC0415 -- a command imports when it runs
-"""Runs everything on one machine: OTLP over HTTP in, SLIs and run records out, until Ctrl-C or SIGTERM."""
+"""Runs everything on one machine: OTLP over HTTP and gRPC in, SLIs and run records out, until Ctrl-C or SIGTERM."""
 
 from __future__ import annotations
 

@@ -21,11 +21,17 @@ Epoch = Annotated[Duration, Between(duration("100ms"), duration("60s"))]
 
 @dataclass(frozen=True)
 class Otlp:
-    """Where agents and Collectors send OTLP over HTTP."""
+    """Where agents and Collectors send OTLP, over HTTP and over gRPC."""
 
     host: str = key("127.0.0.1", "address to listen on; 0.0.0.0 is all of them, and there is no authentication")
-    port: Port = key(4318, "port to listen on; 0 takes a free one")
-    max_body: Body = key(size("16MB"), "larger bodies, after decompression, are refused with 413")
+    port: Port = key(4318, "port to listen on for HTTP; 0 takes a free one")
+    grpc_port: Port | None = key(4317, "port to listen on for gRPC; 0 takes a free one, null listens on none")
+    max_body: Body = key(size("16MB"), "larger requests, after decompression, are refused")
+
+    def wrong(self) -> Iterator[Wrong]:
+        """Yield a port that is taken twice."""
+        if self.port and self.port == self.grpc_port:
+            yield Wrong("grpc_port", f"{self.grpc_port}, which is otlp.port already", "a port of its own")
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ class Flow:
     epoch: Epoch = key(duration("1s"), "time between snapshots: what a crash repeats")
     lateness: Period = key(duration("60s"), "how late spans may come, in event time, before a pane is final")
     recovery: Path | None = key(None, "folder of the snapshots; without it, `recovery` in the data folder")
-    max_batch: Body = key(size("4MB"), "messages handed on at once from one partition")
+    max_batch: Body = key(size("8MB"), "messages handed on at once from one partition")
 
 
 @dataclass(frozen=True)

@@ -93,10 +93,10 @@ def pack(
     sizes = len(store.head), len(slots), len(blocks), len(lost), len(texts), len(text), *tables
     header = _HEADER.pack(_MAGIC, _VERSION, STATE.itemsize, *sizes)
     pairs = [np.array(list(table.items()), np.int64).tobytes() for table in expectations or ()]
-    parts = [header, store.head.tobytes(), store.states[slots].tobytes(), store.due[slots].tobytes()]
-    parts += [blocks.tobytes(), lost.tobytes(), np.array(list(names), np.int64).tobytes()]
-    parts += [np.array([len(t) for t in texts], np.int64).tobytes(), text, *pairs]
-    return b"".join(parts)
+    # words are taken, not states: numpy copies structured rows field by field, which is 20 times slower
+    parts: list[Any] = [header, store.head, np.take(store.words, slots, axis=0), store.due[slots], blocks, lost]
+    parts += [np.fromiter(names, np.int64, len(names)), np.fromiter(map(len, texts), np.int64, len(texts))]
+    return b"".join([*parts, text, *pairs])
 
 
 class _Cursor:

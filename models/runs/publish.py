@@ -163,9 +163,9 @@ def settle(store: Any, scratch: Any, rules: Any, names: Any, times: Any, waterma
 @kernel
 def track_rows(store: Any, scratch: Any, batch: Any, start: Any, policy: Any, expected: Any, now: Any) -> Any:
     """`apply_rows`, then `settle` if all fitted: one call into compiled code costs as much as ten spans."""
-    cols, rows, cohorts = batch
+    spans, rows, cohorts = batch  # [row, column]: numba would take the transpose of a single row for another type
     rules, fixed = policy
-    done = apply_rows(store, scratch, cols, rows, start, cohorts, rules, fixed)
+    done = apply_rows(store, scratch, spans.T, rows, start, cohorts, rules, fixed)
     if done < rows.shape[0]:
         return done, (0, 0, 0)
     return done, settle(store, scratch, rules, expected[0], expected[1], now[0], now[1])

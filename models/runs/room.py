@@ -18,8 +18,9 @@ _ROWS, _TOP = int(Head.ROWS), int(Head.TOP)
 SLOT_GROWTH, MANY_SLOTS = 1.125, 4096
 """Of the slots, once there are many: rows are wide, so little may lie idle. Fewer grow by half."""
 
-ARENA_GROWTH = 1.25
-"""Of the words in use, whenever the arena is compacted: copying costs four words for each word taken."""
+ARENA_GROWTH, ARENA_SPARE = 1.25, 1 << 15
+"""Of the words in use, whenever the arena is compacted: copying costs four words for each word taken. And so many more
+words, which take no memory until they are used: a young shard would compact with every batch."""
 
 
 @kernel
@@ -91,7 +92,7 @@ def more_words(store: Store, need: int) -> Store:
         return store
     rows = store.head[_ROWS]
     live = int(live_words(store.states, store.due, rows))
-    arena = np.empty(int(live * ARENA_GROWTH) + need + 8192, np.int64)
+    arena = np.empty(int(live * ARENA_GROWTH) + need + ARENA_SPARE, np.int64)
     store.head[_TOP] = compact(store.states, store.due, rows, store.arena, arena)
     return store._replace(arena=arena)
 

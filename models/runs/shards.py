@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import njit
 
 from models.digest import mix64
+from models.kernels import kernel
 from models.spans.columns import Column
 
 if TYPE_CHECKING:
@@ -26,14 +28,34 @@ def trace_hash(hi: Any, lo: Any) -> Any:
     return mix64(np.uint64(hi) ^ ((low << _SHIFT_32) | (low >> _SHIFT_32)))
 
 
-@njit(cache=True)
-def _shards(cols: Any, out: Any) -> None:
-    for j in range(out.shape[0]):
-        out[j] = np.int64(trace_hash(cols[_HI, j], cols[_LO, j]) & np.uint64(63))
+@kernel
+def _count(rows: Any, shards: Any, bounds: Any) -> None:
+    """Write the shard of each row, and into `bounds` [SHARDS + 1] where each shard begins among the rows in order."""
+    for j in range(shards.shape[0]):
+        shards[j] = np.int64(trace_hash(rows[j, _HI], rows[j, _LO]) & np.uint64(SHARDS - 1))
+        bounds[shards[j] + 1] += 1
+    for shard in range(SHARDS):
+        bounds[shard + 1] += bounds[shard]
+
+
+@kernel
+def _place(shards: Any, at: Any, order: Any) -> None:
+    for j in range(shards.shape[0]):
+        order[at[shards[j]]] = j
+        at[shards[j]] += 1
 
 
 def shard_of(cols: NDArray[np.int64]) -> NDArray[np.int64]:
     """Give the shard, 0 to 63, of each row of `Spans.cols` [column, row]."""
-    out = np.empty(cols.shape[1], np.int64)
-    _shards(cols, out)
-    return out
+    shards = np.empty(cols.shape[1], np.int64)
+    _count(np.ascontiguousarray(cols.T), shards, np.zeros(SHARDS + 1, np.int64))
+    return shards
+
+
+def by_shard(cols: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Give the numbers of the rows of each shard, in order of arrival."""
+    rows = np.ascontiguousarray(cols.T)
+    shards, order, bounds = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64), np.zeros(SHARDS + 1, np.int64)
+    _count(rows, shards, bounds)
+    _place(shards, bounds.copy(), order)
+    return [order[start:stop] for start, stop in pairwise(bounds.tolist())]

@@ -130,13 +130,18 @@ def rows_like(capacity: int, old: NDArray[np.void] | None = None) -> NDArray[np.
     """Give STATE rows, the old ones first; what is new is uninitialised and costs no memory until used."""
     states = np.empty(capacity, STATE)
     if old is not None:
-        states[: len(old)] = old
+        words_of(states)[: len(old)] = words_of(old)
     return states
 
 
 def words_of(states: NDArray[np.void]) -> NDArray[np.int64]:
     """View STATE rows as int64 [row, word]."""
     return states.view(np.int64).reshape(len(states), STATE.itemsize // 8)
+
+
+def taken(store: Store, slots: NDArray[np.int64]) -> NDArray[np.void]:
+    """Give the STATE rows of these slots, by their words: numpy copies structured rows field by field."""
+    return np.ndarray(len(slots), STATE, np.take(store.words, slots, axis=0))
 
 
 def new_store() -> Store:

@@ -14,7 +14,7 @@ from models.runs.life import due_slots, forget, touch_all, touch_due, touch_open
 from models.runs.publish import Scratch, decide, derive_touched, emit, more_runs, new_scratch, settle, track_rows
 from models.runs.record import DIMENSIONS, NEVER, Life
 from models.runs.room import more_names, more_slots, more_words
-from models.runs.state import NAMES_AT, RUN_WORDS, Head, new_store
+from models.runs.state import NAMES_AT, RUN_WORDS, Head, new_store, taken
 from models.runs.texts import Texts
 from models.spans.columns import Column
 
@@ -189,7 +189,7 @@ class RunTable:
         return scratch
 
     def _track(self, spans: Spans, rows: NDArray[np.int64], scratch: Scratch) -> tuple[Scratch, Sizes]:
-        batch = spans.cols, rows, (spans.cohorts.row, spans.cohorts.name, spans.cohorts.value)
+        batch = spans.cols.T, rows, (spans.cohorts.row, spans.cohorts.name, spans.cohorts.value)
         policy, known, done = (self._rules, self._fixed), self.expectations, 0
         expected, now = (known.names, known.times), (self._now(), known.changed)
         while True:
@@ -283,8 +283,7 @@ class RunTable:
 
     def _rows(self) -> NDArray[np.void]:
         rows = int(self.store.head[Head.ROWS])
-        alive: NDArray[np.void] = self.store.states[:rows][self.store.due[:rows] != NEVER]
-        return alive
+        return taken(self.store, np.flatnonzero(self.store.due[:rows] != NEVER))
 
     def _oldest(self) -> NDArray[np.int64]:
         """Give the kept runs beyond 95 % of what may be remembered, oldest first."""
@@ -299,7 +298,7 @@ class RunTable:
     def _forget(self, slots: NDArray[np.int64], *, early: bool) -> None:
         if not early:
             slots = slots[self.store.due[slots] <= self._now()]  # without those that only closed or settled
-        rows = self.store.states[slots]
+        rows = taken(self.store, slots)
         seen = rows[(rows["evaluated"] != 0) & (rows["published"] != 0) & (rows["life"] == Life.SETTLED)]
         self.expectations.tell_forgotten(seen["workflow"], seen["evaluated_at"])
         gone = np.empty((len(slots), 2), np.int64)

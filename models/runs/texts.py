@@ -23,7 +23,9 @@ from models.runs.state import (
     TOOL_WORDS,
     Head,
     Store,
+    taken,
 )
+from models.spans.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,10 +61,13 @@ class Texts:
         count = int(store.head[Head.FRESH])
         if not count:
             return
-        taken = fresh[:count].tolist()
-        texts = dict(zip(taken, map(names.get, taken), strict=True))
-        if not all(texts.values()):
-            texts = {digest: text or f"{digest % 2**64:016x}" for digest, text in texts.items()}
+        digests = fresh[:count].tolist()
+        if isinstance(names, Names):
+            texts = names.texts(digests)
+        else:
+            texts = {digest: names[digest] for digest in digests if digest in names}
+        if not all(map(texts.get, digests)):
+            texts |= {digest: f"{digest % 2**64:016x}" for digest in digests if not texts.get(digest)}
         self.known |= texts
         self._new |= texts
         store.head[Head.FRESH] = 0
@@ -110,7 +115,7 @@ def _held(store: Store) -> list[int]:
     """Give the digests of all names in the rows and the blocks, some more than once."""
     rows = int(store.head[Head.ROWS])
     alive = np.flatnonzero(store.due[:rows] != NEVER)
-    states = store.states[alive]
+    states = taken(store, alive)
     found = [np.unique(store.words[alive, NAMES_AT + d]) for d in range(PRINTED)]
     found += [np.unique(states[name]) for name in ("said_workflow", "first_agent", "other_agent")]
     found += [np.unique(states["cohort_name"]), np.unique(states["cohort_value"])]

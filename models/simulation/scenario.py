@@ -66,3 +66,7 @@ class Scenario:
             raise ValueError(msg)
         for incident in self.incidents:
             incident.check(self.workflows)
+            if self.duration_s is not None and incident.start_s >= self.duration_s:
+                found = f"start {incident.start_s:g} s found, less than the duration of {self.duration_s:g} s expected"
+                msg = f"incident {incident.kind}: {found}"
+                raise ValueError(msg)

@@ -1,4 +1,4 @@
-"""Matching, compiled: which SLOs look at which rows. In a file of its own: what it imports decides when it is compiled."""
+"""Matching, compiled: which SLOs look at which rows. By itself: what a kernel imports decides when it is compiled."""
 # ruff: noqa: PLR0913, PLR0917 - compiled kernels over flat arrays
 
 from __future__ import annotations

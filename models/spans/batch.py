@@ -33,11 +33,19 @@ class Cohorts:
 
 @dataclass(frozen=True)
 class Spans:
-    """`cols` is int64 [len(Column), n], C-contiguous; `names` maps each name digest in it to its text."""
+    """`cols` is int64 [len(Column), n], F-contiguous; `names` maps each name digest in it to its text.
+
+    A row lies together in memory: kernels, which take the transpose, touch 5 cache lines a span instead of 40. Columns
+    in another order are copied.
+    """
 
     cols: NDArray[np.int64]
     names: Mapping[int, str]
     cohorts: Cohorts = field(default_factory=Cohorts.none)
+
+    def __post_init__(self) -> None:
+        if not self.cols.flags.f_contiguous:
+            object.__setattr__(self, "cols", np.asfortranarray(self.cols))
 
     def __len__(self) -> int:
         """Count the rows."""

@@ -24,6 +24,7 @@ class Names(Mapping[int, str]):
     def __init__(self, digests: NDArray[np.int64], raw: bytes, ends: NDArray[np.int64]) -> None:
         self._place = dict(zip(digests.tolist(), range(len(digests)), strict=True))
         self._raw = raw
+        self._text = raw.decode() if raw.isascii() else None  # then texts are cut from it: bytes are characters
         self._ends = [*ends.tolist(), 0]  # so that [-1] is where the first text begins
         self._more: dict[int, str] = {}
 
@@ -34,14 +35,25 @@ class Names(Mapping[int, str]):
     @property
     def replaced(self) -> int:
         """Count the names that are no UTF-8."""
-        if self._raw.isascii():
+        if self._text is not None:
             return 0
         return sum(not _is_utf8(self._bytes(place)) for place in self._place.values())
 
     @override
     def __getitem__(self, digest: int) -> str:
         place = self._place.get(digest)
-        return self._more[digest] if place is None else self._bytes(place).decode(errors="replace")
+        if place is None:
+            return self._more[digest]
+        if self._text is None:
+            return self._bytes(place).decode(errors="replace")
+        return self._text[self._ends[place - 1] : self._ends[place]]
+
+    def texts(self, digests: list[int]) -> dict[int, str]:
+        """Give the texts of many names at once; those that are not there are left out."""
+        if self._text is None or self._more:
+            return {digest: self[digest] for digest in digests if digest in self._place or digest in self._more}
+        text, ends, place = self._text, self._ends, self._place
+        return {d: text[ends[p - 1] : ends[p]] for d in digests if (p := place.get(d)) is not None}
 
     @override
     def __iter__(self) -> Iterator[int]:

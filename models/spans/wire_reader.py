@@ -18,13 +18,16 @@ from models.spans.wire_state import (
     ROWS,
     SHORT,
     State,
-    make_columns,
+    make_rows,
 )
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.spans.mapping import Mapping
+
+_SPARE = 1.25
+"""Room for rows, in those that the batch before had for as many bytes; what is never written takes no memory."""
 
 
 class Reader:
@@ -33,12 +36,13 @@ class Reader:
     def __init__(self, mapping: Mapping) -> None:
         self.state = State()
         self._tables = compile_tables(mapping)
-        self._pieces: list[NDArray[np.int64]] = []
+        self._row_bytes = 256.0
+        self._bytes = 0
 
-    def begin(self, skew_ns: int) -> None:
-        """Begin a batch; `skew_ns` is how far in the future a time may lie."""
-        self.state.begin(skew_ns)
-        self._pieces.clear()
+    def begin(self, skew_ns: int, size: int) -> None:
+        """Begin a batch of so many bytes; `skew_ns` is how far in the future a time may lie."""
+        self._bytes = size
+        self.state.begin(skew_ns, int(_SPARE * size / self._row_bytes))
 
     def read(
         self,
@@ -59,18 +63,19 @@ class Reader:
             self._make_room(int(words[SHORT]))
 
     def rows(self) -> NDArray[np.int64]:
-        """Give the rows of the batch, [column, row], C-contiguous."""
-        self._pieces.append(self.state.take_rows())
-        return self._pieces[0] if len(self._pieces) == 1 else np.concatenate(self._pieces, axis=1)
+        """Give the rows of the batch, [column, row], F-contiguous: a row lies together."""
+        rows = self.state.take_rows()
+        if rows.shape[1]:
+            self._row_bytes = self._bytes / rows.shape[1]
+        return rows
 
     def _make_room(self, short: int) -> None:
-        """Take away the rows that are done; double what else is too little, what is in it stays."""
+        """Double what is too little; what is in it stays."""
         state = self.state
         if short & NO_ROWS:
-            if state.words[ROWS]:
-                self._pieces.append(state.take_rows())
-            else:  # one message alone does not fit
-                state.cols = make_columns(2 * state.cols.shape[1])
+            more = make_rows(2 * len(state.cols))
+            more[: state.words[ROWS]] = state.cols[: state.words[ROWS]]
+            state.cols = more
         if short & NO_COHORTS:
             state.cohorts = np.concatenate((state.cohorts, np.empty_like(state.cohorts)), axis=1)
         if short & NO_DEAD:

@@ -34,7 +34,6 @@ from models.spans.wire_state import (
     OWN_COHORTS,
     RECEIVED,
     ROWS,
-    ROWS_BEFORE,
     SAID,
     SHORT,
     SKEW,
@@ -95,30 +94,30 @@ def name_in(buffer: Any, bank: Any, slot: Any, column: Any, t: Any, s: Any) -> A
 def write_span(buffer: Any, t: Any, s: Any, trace: Any, span_id: Any, parent: Any, kind: Any) -> Any:
     """Write the row of the span that was read."""
     row = new_row(s)
-    cols, n = words_at(s[COLS]), s[MAX_ROWS]
-    cols[_TRACE_HI * n + row], cols[_TRACE_LO * n + row] = trace
-    cols[_SPAN_ID * n + row], cols[_PARENT_ID * n + row] = span_id, parent
-    cols[_START * n + row], cols[_END * n + row] = s[STARTED], s[ENDED]
-    cols[_KIND * n + row], cols[_STATUS * n + row], cols[_MESSAGE * n + row] = kind, s[CODE], s[MESSAGE]
+    cols, at = words_at(s[COLS]), _COLUMNS * row
+    cols[at + _TRACE_HI], cols[at + _TRACE_LO] = trace
+    cols[at + _SPAN_ID], cols[at + _PARENT_ID] = span_id, parent
+    cols[at + _START], cols[at + _END] = s[STARTED], s[ENDED]
+    cols[at + _KIND], cols[at + _STATUS], cols[at + _MESSAGE] = kind, s[CODE], s[MESSAGE]
     for column in range(_NAMED[0], _NAMED[1] + 1):
         value = s[BASE_VALUE + column]
         if s[SAID + column] != s[BASE_RANK + column]:
             said = name_in(buffer, SAID, column, column, t, s)
             value = said if said != ABSENT else value
-        cols[column * n + row] = value
-    cols[_EVALUATION * n + row], cols[_LABEL * n + row] = ABSENT, ABSENT
+        cols[at + column] = value
+    cols[at + _EVALUATION], cols[at + _LABEL] = ABSENT, ABSENT
     for column in range(_CONTENTS[0], _CONTENTS[1] + 1):
         said = s[SAID + column] < UNSAID
         best = SAID + BEST + 4 * column
         content = digest_value(buffer, s[best], s[best + 1], s[best + 2]) if said else np.int64(ABSENT)
-        cols[column * n + row] = content
+        cols[at + column] = content
     for column in range(_NUMBERS[0], _NUMBERS[1] + 1):
         said = s[SAID + column] < UNSAID
-        cols[column * n + row] = number_of(buffer, SAID, column, t, s, UNKNOWN) if said else np.int64(UNKNOWN)
+        cols[at + column] = number_of(buffer, SAID, column, t, s, UNKNOWN) if said else np.int64(UNKNOWN)
     _add(buffer, t, s, row)
-    cols[_PRICED * n + row], cols[_SCORE * n + row] = 0, NO_SCORE
+    cols[at + _PRICED], cols[at + _SCORE] = 0, NO_SCORE
     for column in range(_CHOSEN[0], _CHOSEN[1] + 1):
-        cols[column * n + row] = _choice(s, column)
+        cols[at + column] = _choice(s, column)
     _write_inherited(s, row)
 
 
@@ -133,18 +132,18 @@ def _choice(s: Any, column: Any) -> Any:
 @njit(cache=True)
 def _add(buffer: Any, t: Any, s: Any, row: Any) -> Any:
     """Add what sources say is to be added to them, where it was said."""
-    cols, n = words_at(s[COLS]), s[MAX_ROWS]
+    cols, at = words_at(s[COLS]), _COLUMNS * row
     for column in range(_NUMBERS[0], _NUMBERS[1] + 1):
-        if s[SAID + column] == UNSAID or cols[column * n + row] < 0:
+        if s[SAID + column] == UNSAID or cols[at + column] < 0:
             continue
         source = s[SAID + BEST + 4 * column + 3]
         for which in (PLUS, PLUS_TOO):
             slot = t[SOURCES + FIELDS * source + which]
             if slot < 0 or s[SAID + slot] == UNSAID:
                 continue
-            more = cols[slot * n + row] if slot < _COLUMNS else number_of(buffer, SAID, slot, t, s, UNKNOWN)
-            if more > 0 and cols[column * n + row] <= _INT64_MAX - more:
-                cols[column * n + row] += more
+            more = cols[at + slot] if slot < _COLUMNS else number_of(buffer, SAID, slot, t, s, UNKNOWN)
+            if more > 0 and cols[at + column] <= _INT64_MAX - more:
+                cols[at + column] += more
 
 
 @njit(cache=True)
@@ -159,7 +158,7 @@ def _write_inherited(s: Any, row: Any) -> Any:
         if not again:
             write_cohort(s, s[INHERITED_AT + 2 * i + 0], s[INHERITED_AT + 2 * i + 1])
     for j in range(own, s[COHORTS]):
-        cohorts[j] = s[ROWS_BEFORE] + row
+        cohorts[j] = row
 
 
 @njit(cache=True)
@@ -219,19 +218,19 @@ def write_evaluation(buffer: Any, t: Any, s: Any, trace: Any, scored: Any, time:
     if s[bank + score_slot] < UNSAID:
         score = number_of(buffer, bank, score_slot, t, s, NO_SCORE)
     row = new_row(s)
-    cols, n = words_at(s[COLS]), s[MAX_ROWS]
+    cols, at = words_at(s[COLS]), _COLUMNS * row
     for column in range(_COLUMNS):
-        cols[column * n + row] = 0
-    cols[_TRACE_HI * n + row], cols[_TRACE_LO * n + row] = trace
-    cols[_PARENT_ID * n + row], cols[_KIND * n + row], cols[_MESSAGE * n + row] = scored, _EVALUATED, s[MESSAGE]
-    cols[_START * n + row], cols[_END * n + row] = time, time
-    cols[_EVALUATION * n + row], cols[_LABEL * n + row], cols[_SCORE * n + row] = name, label, score
+        cols[at + column] = 0
+    cols[at + _TRACE_HI], cols[at + _TRACE_LO] = trace
+    cols[at + _PARENT_ID], cols[at + _KIND], cols[at + _MESSAGE] = scored, _EVALUATED, s[MESSAGE]
+    cols[at + _START], cols[at + _END] = time, time
+    cols[at + _EVALUATION], cols[at + _LABEL], cols[at + _SCORE] = name, label, score
     # who sent it, so that others learn that this workflow is evaluated; it never names the run
-    cols[_WORKFLOW * n + row], cols[_SERVICE * n + row] = s[BASE_VALUE + _WORKFLOW], s[BASE_VALUE + _SERVICE]
+    cols[at + _WORKFLOW], cols[at + _SERVICE] = s[BASE_VALUE + _WORKFLOW], s[BASE_VALUE + _SERVICE]
     for column in range(_NUMBERS[0], _NUMBERS[1] + 1):
-        cols[column * n + row] = UNKNOWN
+        cols[at + column] = UNKNOWN
     digest = _fold(_fold(_fold(_fold(_fold(np.uint64(0), scored), name), time), score), label)
-    cols[_SPAN_ID * n + row] = np.int64(digest) if digest != np.uint64(0) else np.int64(1)
+    cols[at + _SPAN_ID] = np.int64(digest) if digest != np.uint64(0) else np.int64(1)
 
 
 @njit(cache=True)

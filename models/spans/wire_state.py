@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 _COUNTS = WORKSPACE
 ROWS, COHORTS, DEAD, NAMES, TEXT, SCOPES, LATER, SPAN_NUMBER = range(_COUNTS, _COUNTS + 8)
-OWN_COHORTS, INHERITED, SHORT, ROWS_BEFORE = range(_COUNTS + 8, _COUNTS + 12)
+OWN_COHORTS, INHERITED, SHORT = range(_COUNTS + 8, _COUNTS + 11)
 """Counters. TEXT: bytes of the texts of all names. SCOPES: bits of the patterns that the scope matches. LATER: sources
 that wait for the kind. OWN_COHORTS: where those of the span begin. INHERITED: cohorts of the resource. SHORT: bits of
-what ran out of room. ROWS_BEFORE: rows of the batch that were taken away before row 0."""
+what ran out of room."""
 
 NO_ROWS, NO_COHORTS, NO_DEAD, NO_NAMES, NO_TEXT = 1, 2, 4, 8, 16
 
 COLS, COHORTS_AT, DEAD_AT, NAME_PLACES, NAME_LIST, TEXT_AT = range(_COUNTS + 16, _COUNTS + 22)
-"""Addresses: columns [column, row]; cohorts [(row, name, value), i]; dead letters [i, (message, reason, size)]; names
+"""Addresses: rows [row, column]; cohorts [(row, name, value), i]; dead letters [i, (message, reason, size)]; names
 [place, (digest, bits of the columns they are in)], open addressing, 0 is empty; names [i, (digest, end of the text)]
 as they came; their texts, one behind the other."""
 
@@ -97,16 +97,15 @@ WAITED = WAITING + MAX_SOURCES  # [source, (span number, kind, a, b)] their valu
 _END = WAITED + 4 * MAX_SOURCES
 
 _ROWS = 2048
-"""Rows that are gathered before they are taken away: the columns of so many, 0.7 MB, stay in the second cache."""
+"""Rows that there is room for at least."""
 
 
-def make_columns(rows: int) -> NDArray[np.int64]:
-    """Make columns, [column, row], for at least so many rows.
+def make_rows(rows: int) -> NDArray[np.int64]:
+    """Make [row, column] for so many rows: a row is 5 cache lines that lie together, whoever writes or reads it."""
+    return np.empty((rows, len(Column)), np.int64)
 
-    A column is some cache lines longer than a multiple of 4 kB: were it a multiple, the 40 lines of a row would all
-    compete for the same few places in the first cache (measured: 90 ns a span).
-    """
-    return np.empty((len(Column), -(-rows // 512) * 512 + 24), np.int64)
+
+_NO_ROWS = make_rows(0)
 
 
 class State:
@@ -114,7 +113,7 @@ class State:
 
     def __init__(self) -> None:
         """Make room for a start."""
-        self.cols = make_columns(_ROWS)
+        self.cols = make_rows(_ROWS)
         self.cohorts = np.empty((3, 64), np.int64)
         self.dead = np.empty((16, 3), np.int64)
         self.name_places = np.zeros((1024, 2), np.int64)
@@ -122,8 +121,9 @@ class State:
         self.text = np.empty(1 << 14, np.uint8)
         self.words = np.zeros(_END, np.int64)
 
-    def begin(self, skew_ns: int) -> None:
-        """Begin a batch."""
+    def begin(self, skew_ns: int, rows: int) -> None:
+        """Begin a batch of about so many rows."""
+        self.cols = make_rows(max(rows, _ROWS))
         self.words[:] = 0
         self.words[SKEW] = skew_ns
         self.name_places.fill(0)
@@ -134,7 +134,7 @@ class State:
         arrays = (self.cols, self.cohorts, self.dead, self.name_places, self.name_list, self.text)
         self.words[COLS : COLS + 6] = [array.ctypes.data for array in arrays]
         self.words[MAX_ROWS : MAX_ROWS + 5] = [
-            self.cols.shape[1],
+            len(self.cols),
             self.cohorts.shape[1],
             len(self.dead),
             len(self.name_places),
@@ -151,10 +151,8 @@ class State:
         return letters
 
     def take_rows(self) -> NDArray[np.int64]:
-        """Give a copy of the rows that were written, [column, row], C-contiguous, and make place for more."""
-        rows = self.cols[:, : self.words[ROWS]].copy()
-        self.words[ROWS_BEFORE] += rows.shape[1]
-        self.words[ROWS] = 0
+        """Give the rows that were written, [column, row], F-contiguous; they are no longer of this state."""
+        rows, self.cols = self.cols[: self.words[ROWS]].T, _NO_ROWS
         return rows
 
     def used_names(self) -> NDArray[np.int64]:

@@ -71,6 +71,7 @@ class SharedConsumer:
         self._buffer_bytes = buffer_bytes
         self._feeds: dict[tuple[str, int], Feed] = {}
         self._lock = threading.Lock()
+        self._asking = threading.RLock()  # questions that take long: they hold up no reader, but closing waits for them
         self._unreachable = False
         self._fatal: LogError | None = None
         self._asked = 0.0
@@ -158,23 +159,25 @@ class SharedConsumer:
 
     def bounds(self, place: TopicPartition, timeout_s: float) -> tuple[int, int]:
         """Ask for the oldest offset of a partition and the one after its newest. Raises KafkaException."""
-        low, high = self._consumer.get_watermark_offsets(place, timeout=timeout_s)
+        with self._asking:
+            low, high = self._consumer.get_watermark_offsets(place, timeout=timeout_s)
         return int(low), int(high)
 
     def backlog(self, places: list[TopicPartition], timeout_s: float) -> int | None:
         """Count the messages after the committed positions; None when there is none. Raises KafkaException."""
-        committed = self._consumer.committed(places, timeout=timeout_s)
-        if all(place.offset < 0 for place in committed):
-            return None
-        total = 0
-        for place in committed:
-            low, high = self.bounds(place, timeout_s)
-            total += max(0, high - max(low, place.offset))
-        return total
+        with self._asking:
+            committed = self._consumer.committed(places, timeout=timeout_s)
+            if all(place.offset < 0 for place in committed):
+                return None
+            total = 0
+            for place in committed:
+                low, high = self.bounds(place, timeout_s)
+                total += max(0, high - max(low, place.offset))
+            return total
 
     def close(self) -> None:
         """Leave the brokers."""
-        with self._lock:
+        with self._asking, self._lock:
             self._feeds.clear()
             self._consumer.close()
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from kafka.admin import KafkaAdminClient
+from kafka.errors import InvalidReplicationFactorError, TopicAlreadyExistsError
 from kafka.errors import KafkaError as PythonKafkaError
-from kafka.errors import TopicAlreadyExistsError
 
 from streams.kafka.consumer import SharedConsumer
 from streams.kafka.reader import KafkaReader
@@ -52,7 +52,9 @@ class KafkaLog:
             finally:
                 admin.close()
         except PythonKafkaError as error:
-            kind = UnreachableError if error.retriable else LogError
+            # brokers that have just come up are not counted yet among those that can hold a copy
+            passes = error.retriable or isinstance(error, InvalidReplicationFactorError)
+            kind = UnreachableError if passes else LogError
             msg = f"{topic} cannot be created at {self._settings.brokers}: {error!r}"
             raise kind(msg) from error
 

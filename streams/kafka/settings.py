@@ -55,7 +55,7 @@ class Settings:
             "allow.auto.create.topics": False,
             "fetch.wait.max.ms": 20,
             "fetch.error.backoff.ms": 50,
-            "queued.max.messages.kbytes": 16384,
+            "queued.max.messages.kbytes": 49152,
         }
 
     def producer(self) -> dict[str, Any]:

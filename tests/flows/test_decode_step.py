@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +12,11 @@ import pytest
 from flows.decode import DecodeStep
 from flows.items import Outbound, RawBatch, ShardCells, ShardSpans
 from flows.metrics import Metrics
+from models.runs.shards import by_shard
+from models.spans.columns import SpanKind
 from models.spans.decoder import Decoder
 from models.spans.pricing import Prices
+from tests.helpers.span_rows import row, spans_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,3 +100,24 @@ def test_dead_letters_say_where(bench: Bench, span: Callable[[int, int], bytes])
     assert record.pop("reason")
     assert record == {"kind": "dead_letter", "topic": "spans", "partition": 3, "offset": 8, "bytes": 9}
     assert bench.metrics.seen.spans == 2
+
+
+def test_spans_travel_with_their_own_rows_and_names() -> None:
+    """What a shard gets from another process is its rows, their cohorts and names, and nothing of the other shards."""
+    rows = [
+        row(SpanKind.LLM, 1, 0, 1, 2, trace_lo=n, user=f"user {n}", cohorts={"arm": f"a{n}"} if n % 2 else {})
+        for n in range(1, 200)
+    ]
+    spans, seen = spans_of(rows), 0
+    for own in by_shard(spans.cols):
+        there = pickle.loads(pickle.dumps(ShardSpans("r00", spans, own, (("p", 5),), {7: 8})))
+        assert (there.key, there.marks, there.expected) == ("r00", (("p", 5),), {7: 8})
+        assert np.array_equal(there.spans.cols[:, there.rows], spans.cols[:, own])
+        numbers = [rows[j]["trace_lo"] for j in own.tolist()]
+        arms = [n for n in numbers if n % 2]
+        assert [numbers[j] for j in there.spans.cohorts.row.tolist()] == arms
+        assert [there.spans.names[v] for v in there.spans.cohorts.value.tolist()] == [f"a{n}" for n in arms]
+        users = {f"user {n}" for n in numbers} | {f"a{n}" for n in arms} | ({"arm"} if arms else set())
+        assert set(there.spans.names.values()) == users
+        seen += len(there)
+    assert seen == len(rows)

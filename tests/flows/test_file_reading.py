@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 import zstandard
+from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
+from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
-from flows.files import FileError, read_messages
+from flows import files
+from flows.files import FileError, merged, read_messages
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _RANDOM = random.Random(1)  # noqa: S311 -- to be repeated
@@ -58,3 +62,71 @@ def test_a_cut_file_is_told(packed: bytes, missing: int, tmp_path: Path) -> None
     with pytest.raises(FileError) as cut:
         list(read_messages(tmp_path / "a"))
     assert str(cut.value) == f"{tmp_path}/a: ends in the middle of its compressed data"
+
+
+def spans(*ends: int) -> TracesData:
+    """Make a request of spans that end then."""
+    data = TracesData()
+    data.resource_spans.add().resource.attributes.add(key="k").value.string_value = "v"
+    scope = data.resource_spans.add().scope_spans.add()
+    for end in ends:
+        span = scope.spans.add(trace_id=b"x" * 16, name="n", start_time_unix_nano=1, end_time_unix_nano=end)
+        span.events.add(time_unix_nano=7)
+    return data
+
+
+def event(time: int, observed: int = 0) -> LogsData:
+    """Make a request of one log record."""
+    data = LogsData()
+    scope = data.resource_logs.add().scope_logs.add()
+    scope.log_records.add(time_unix_nano=time, observed_time_unix_nano=observed, flags=9)
+    return data
+
+
+def write_frames(path: Path, *messages: TracesData | LogsData | bytes) -> Path:
+    """Write a recording of length-prefixed protobuf."""
+    raw = [each if isinstance(each, bytes) else each.SerializeToString() for each in messages]
+    path.write_bytes(b"".join(len(each).to_bytes(4, "big") + each for each in raw))
+    return path
+
+
+def write_lines(path: Path, *ends: int) -> Path:
+    """Write a recording of OTLP/JSON lines, a span each."""
+    spans_of = [{"resourceSpans": [{"scopeSpans": [{"spans": [{"endTimeUnixNano": str(end)}]}]}]} for end in ends]
+    path.write_bytes(b"\n".join(map(orjson.dumps, spans_of)))
+    return path
+
+
+def test_recordings_of_any_kind_are_merged_by_time(tmp_path: Path) -> None:
+    """Spans and log records, in protobuf and in JSON, packed or not: all come in the order of their times."""
+    first = write_frames(tmp_path / "a.pb", spans(1_000, 9_000), event(4_000), spans(7_000))
+    second = write_frames(tmp_path / "b.pb", event(2_000), event(0, observed=5_000), spans(8_000))
+    second.write_bytes(zst(second.read_bytes()))
+    third = write_lines(tmp_path / "c.jsonl", 3_000, 6_000, 9_000)
+    found = [(line.time, line.file, line.place) for line in merged([first, second, third])]
+    assert found == [(n * 1_000, (n - 1) % 3, (n - 1) // 3 + 1) for n in range(1, 10)]
+
+
+def test_a_recording_keeps_its_own_order(tmp_path: Path) -> None:
+    """A message earlier than the one before it, or without any time, comes right behind that one."""
+    odd = write_frames(tmp_path / "a.pb", spans(5_000), spans(1_000), b"\xff\xff", TracesData(), spans(0), spans(6_000))
+    even = write_lines(tmp_path / "b.jsonl", 5_500)
+    found = [(line.file, line.place) for line in merged([odd, even])]
+    assert found == [(0, 1), (0, 2), (0, 3), (0, 4), (0, 5), (1, 1), (0, 6)]
+
+
+def test_merging_reads_no_further_than_it_must(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each recording one message is held: what was not asked for yet is not read yet."""
+    read = [0]
+
+    def counted(path: Path) -> Iterator[bytes]:
+        for message in read_messages(path):
+            read[0] += 1
+            yield message
+
+    monkeypatch.setattr(files, "read_messages", counted)
+    paths = [write_frames(tmp_path / f"{n}.pb", *(spans(n + 10 * i) for i in range(100))) for n in range(3)]
+    lines = merged(paths)
+    for taken in range(1, 200):
+        next(lines)
+        assert read[0] <= taken + len(paths)

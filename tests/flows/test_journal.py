@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows import journal as module
-from flows.journal import Journal, JournalError
+from flows.journal import Journal, JournalError, Restored
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,6 +105,18 @@ def test_damage_is_loud(tmp_path: Path, damage: str) -> None:
         path.unlink()
     else:
         path.write_bytes(raw[:-1] if damage == "short" else raw[:-1] + b"?")
+    with pytest.raises(JournalError, match=path.name):
+        Journal(tmp_path).restore(position)
+
+
+def test_generations_of_version_1_are_read(tmp_path: Path) -> None:
+    """What was written with the checksum of version 1 is there after an upgrade, and damage in it is still loud."""
+    frames = [struct.pack("<II", len(part), zlib.crc32(part)) + part for part in (b"base", b"delta")]
+    path = tmp_path / "00000003.journal"
+    path.write_bytes(b"".join(frames))
+    position = struct.pack("<BQQ", 1, 3, len(b"".join(frames)))
+    assert Journal(tmp_path).restore(position) == Restored(b"base", [b"delta"])
+    path.write_bytes(b"".join(frames)[:-1] + b"?")
     with pytest.raises(JournalError, match=path.name):
         Journal(tmp_path).restore(position)
 

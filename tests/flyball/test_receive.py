@@ -1,4 +1,4 @@
-"""`flyball receive`: takes OTLP over HTTP, refuses an address in use in a line, and ends well on SIGTERM."""
+"""`flyball receive`: takes OTLP over HTTP and gRPC, refuses an address in use in a line, and ends well on SIGTERM."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import sys
 import urllib.request
 from typing import TYPE_CHECKING
 
+import grpc
 import pytest
 
 from flyball.errors import CommandError
-from flyball.receive import listen
+from flyball.listen import listen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ BODY = b'{"resourceSpans":[]}'
 @pytest.fixture
 def receiver(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """Start a receiver on a free port."""
-    (tmp_path / "flyball.yaml").write_text("otlp: {port: 0}\n")
+    (tmp_path / "flyball.yaml").write_text("otlp: {port: 0, grpc_port: 0}\n")
     command = [sys.executable, "-m", "flyball", "receive", "--config", str(tmp_path), "--data", str(tmp_path / "data")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         yield process
@@ -32,12 +33,15 @@ def receiver(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_a_receiver_takes_spans_and_ends_well(receiver: subprocess.Popen[str]) -> None:
-    """It says where it listens, answers there, and being stopped is no failure."""
+    """It says where it listens, answers there over HTTP and gRPC, and being stopped is no failure."""
     assert receiver.stderr is not None
     address = receiver.stderr.readline().split()[-1]
     request = urllib.request.Request(f"{address}/v1/traces", BODY, {"Content-Type": "application/json"})  # noqa: S310
     with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 -- our own receiver
         assert answer.status == 200
+    with grpc.insecure_channel(receiver.stderr.readline().split()[-1]) as channel:
+        export = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+        assert export(b"\x0a\x00", timeout=20) == b""
     receiver.send_signal(signal.SIGTERM)
     assert receiver.wait(20) == 0, receiver.stderr.read()
 
@@ -49,4 +53,4 @@ def test_an_address_in_use_is_told() -> None:
         with pytest.raises(
             CommandError, match=f"cannot listen on 127.0.0.1:{port}: Address already in use; .*otlp.port"
         ):
-            listen("127.0.0.1", port)
+            listen("127.0.0.1", port, "otlp.port")

@@ -107,6 +107,10 @@ def test_truth_tells_incidents_and_runs(tmp_path: Path) -> None:
         (("--to", "/nowhere/at/all.jsonl"), "/nowhere/at/all.jsonl"),
         (("--to", "http://127.0.0.1:1", "--fast"), "127.0.0.1:1"),
         (("--incident", "/nowhere.yaml"), "/nowhere.yaml"),
+        (
+            ("--incident", "cycle@99h+5m"),
+            "incident cycle: start 356400 s found, less than the duration of 1 s expected",
+        ),
     ],
 )
 def test_mistakes_are_one_line_and_exit_code_2(

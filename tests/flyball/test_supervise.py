@@ -67,16 +67,19 @@ def test_processes_end_with_a_supervisor_that_is_killed() -> None:
     assert rest == b""
 
 
-@pytest.mark.parametrize("section", ["otlp", "metrics"])
-def test_up_says_which_port_is_taken(section: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("key", ["otlp.port", "otlp.grpc_port", "metrics.port"])
+def test_up_says_which_port_is_taken(key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is started, not even the data folder made, when an address cannot be had."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        other = "metrics" if section == "otlp" else "otlp"
-        (tmp_path / "flyball.yaml").write_text(f"{section}: {{port: {port}}}\n{other}: {{port: 0}}\n")
+        ports = {name: port if name == key else 0 for name in ("otlp.port", "otlp.grpc_port", "metrics.port")}
+        (tmp_path / "flyball.yaml").write_text(
+            f"otlp: {{port: {ports['otlp.port']}, grpc_port: {ports['otlp.grpc_port']}}}\n"
+            f"metrics: {{port: {ports['metrics.port']}}}\n"
+        )
         assert main(["up", "--config", str(tmp_path), "--data", str(tmp_path / "data")]) == 1
     assert capsys.readouterr().err == (
         f"flyball: cannot listen on 127.0.0.1:{port}: Address already in use; "
-        f"another port is set by {section}.port in flyball.yaml\n"
+        f"another port is set by {key} in flyball.yaml\n"
     )
     assert not (tmp_path / "data").exists()

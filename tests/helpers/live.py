@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import signal
@@ -250,13 +251,13 @@ def free_ports(count: int) -> list[int]:
 
 
 def get(url: str) -> tuple[int, str]:
-    """Ask a server; status 0 while nobody listens."""
+    """Ask a server; status 0 while nobody listens, or only we: a port of our own may be given us to call from."""
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 -- our own servers
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return 0, ""
 
 
@@ -272,6 +273,12 @@ def is_running(pid: int) -> bool:
         return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def kill(pid: int) -> None:
+    """Kill a process that we started, if it still is there."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def _parent(entry: Path) -> int:
@@ -315,7 +322,8 @@ class Command:
 class Deployment:
     """A log, embedded or at `broker`, with configuration, data and processes. Ends what it started when left."""
 
-    def __init__(self, folder: Path, broker: str | None = None, **settings: Any) -> None:
+    def __init__(self, folder: Path, broker: str | None = None, *, ensure: bool = True, **settings: Any) -> None:
+        """`ensure` makes the topics; without it that is left to the flow, and the broker need not be there yet."""
         self.folder = folder
         self.config, self.data = folder / "config", folder / "data"
         self.config.mkdir(parents=True, exist_ok=True)
@@ -326,7 +334,7 @@ class Deployment:
         self.topics = {name: f"{name}-{own}" for name in (*READ, *WRITTEN)}
         self._broker = broker
         self.log: Log = KafkaLog(broker) if broker else EmbeddedLog(self.data / "log")
-        for topic in self.topics.values():
+        for topic in self.topics.values() if ensure else ():
             self.log.ensure(topic, PARTITIONS)
         self._writer: Writer | None = None
         self.watcher = Watcher(self.log, [self.topics[name] for name in WRITTEN])
@@ -336,6 +344,7 @@ class Deployment:
         """Write the configuration; what is not said is as usual but for names, ports and short epochs."""
         log: dict[str, Any] = {"topics": self.topics} | ({"brokers": [self._broker]} if self._broker else {})
         said: dict[str, Any] = {"metrics": {"port": self.metrics_port}, "flow": {"epoch": "300ms"}, "log": log}
+        said["otlp"] = {"grpc_port": None}
         for name, section in settings.items():
             said[name] = said.get(name, {}) | section
         (self.config / "flyball.yaml").write_text(json.dumps(said))
@@ -358,6 +367,10 @@ class Deployment:
         for name, payload in messages:
             self._writer.append(self.topics[name], [(None, payload)])
         self._writer.flush()
+
+    def backlog(self) -> int | None:
+        """Count the messages of spans that the flow has not said to have read; None before it said anything."""
+        return self.log.backlog(self.topics["spans"])
 
     def append_each(self, marks: Iterable[bytes]) -> None:
         """Append one message to each partition of each topic read."""
@@ -410,8 +423,7 @@ class Deployment:
         """Kill every process with all that descend from it, wherever they put themselves."""
         for each in self.running:
             for pid in (*descendants(each.process.pid), each.process.pid):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+                kill(pid)
         self.kill()
 
     def metrics(self, process: int = 0) -> str:

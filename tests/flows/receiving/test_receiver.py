@@ -23,7 +23,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from flows.receiver import ReceiverSettings, create_app
+from flows.receiver import create_app
+from flows.receiving.settings import ReceiverSettings
 from streams.embedded import EmbeddedLog
 from streams.port import UndeliveredError, UnreachableError
 
@@ -45,12 +46,13 @@ def spans(count: int, size: int = 0, scopes: int = 1) -> bytes:
         listed = resource.scope_spans.add()
         listed.scope.name = f"scope-{scope}"
         for number in range(count):
-            listed.spans.add(name=f"{scope}/{number}" + "." * size, span_id=number.to_bytes(8, "big"))
+            name = f"{scope}/{number}" + "." * size
+            listed.spans.add(name=name, trace_id=b"0123456789abcdef", span_id=number.to_bytes(8, "big"))
     return request.SerializeToString()
 
 
 BODY = spans(3)
-JSON_BODY = b' {"resourceSpans": [{"scopeSpans": [{"spans": [{"name": "a"}, {"name": "b"}]}]}]}\n'
+JSON_BODY = b' {"resourceSpans": [{"scopeSpans": [{"spans": [{"name": "a", "traceId": "%s"}]}]}]}\n' % (b"1f" * 16)
 
 
 class Server:
@@ -149,7 +151,7 @@ def test_a_body_is_stored_as_it_is(server: Server, log: EmbeddedLog, encoding: s
     assert answer.headers["content-type"] == kind.partition(";")[0]
     assert answer.body == (b"" if kind == PROTOBUF else b"{}")
     assert stored(log) == [body]
-    assert server.app.state.answers == {200: 1}
+    assert server.app.state.intake.answers == {200: 1}
 
 
 def test_several_members_and_frames(server: Server, log: EmbeddedLog) -> None:
@@ -176,8 +178,11 @@ def test_logs_go_to_their_topic(server: Server, log: EmbeddedLog) -> None:
 
 def test_an_empty_request_succeeds_and_stores_nothing(server: Server, log: EmbeddedLog) -> None:
     """No bytes are an empty protobuf request, which the protocol says succeeds; there is nothing to store."""
-    assert server.post(b"").status == 200
-    assert stored(log) == []
+    for encoding, pack in ENCODINGS.items():
+        answer = server.post(pack(b""), content_encoding=encoding)
+        assert (answer.status, answer.body, answer.headers["content-type"]) == (200, b"", PROTOBUF)
+    assert server.post(b"", path="/v1/logs").status == 200
+    assert stored(log) == stored(log, "otlp_logs") == []
 
 
 @pytest.mark.parametrize(
@@ -195,6 +200,9 @@ def test_an_empty_request_succeeds_and_stores_nothing(server: Server, log: Embed
         (b"", JSON, "", "not JSON"),
         (b'{"resourceSpans": [}', JSON, "", "not JSON"),
         (b"[1]", JSON, "", "not a JSON object"),
+        (b'{"resourceSpans": [{"scopeSpans": {"0": {}}}]}', JSON, "", "no list of objects 'scopeSpans'"),
+        (b"\x0a\x04\x12\x02\x12\x09", PROTOBUF, "", "leaves it"),
+        (b"\x0a\x04\x12\x02\x12\xff", PROTOBUF, "", "no number"),
         (BODY, JSON, "", "not JSON"),
     ],
 )
@@ -272,8 +280,37 @@ def test_a_span_beyond_the_message_size_is_rejected_alone(server: Server, log: E
     answer = server.post(request.SerializeToString())
     partial = ExportTraceServiceResponse.FromString(answer.body).partial_success
     assert (answer.status, partial.rejected_spans) == (200, 1)
-    assert partial.error_message == "larger than 20000 bytes"
+    assert partial.error_message == "1 larger than 20000 bytes"
     assert [name for *_, name in merged(stored(log))] == ["0/0", "0/1", "0/3", "0/4"]
+
+
+def test_spans_without_a_trace_are_rejected_alone(server: Server, log: EmbeddedLog) -> None:
+    """Spans that nobody can use are counted in partial_success; the body is stored as it came, for the others."""
+    request = ExportTraceServiceRequest.FromString(spans(5))
+    listed = request.resource_spans[0].scope_spans[0].spans
+    listed[1].trace_id, listed[2].trace_id, listed[4].trace_id = b"", bytes(16), b"12345"
+    body = request.SerializeToString()
+    answer = server.post(body)
+    partial = ExportTraceServiceResponse.FromString(answer.body).partial_success
+    assert (answer.status, partial.rejected_spans) == (200, 3)
+    assert partial.error_message == "3 without a trace id (16 bytes, not all zero)"
+    assert stored(log) == [body]
+    body = b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"name": "a"}]}]}]}'
+    assert json.loads(server.post(body, JSON).body)["partialSuccess"] == {
+        "rejectedSpans": "1",
+        "errorMessage": "1 without a trace id (16 bytes, not all zero)",
+    }
+
+
+def test_reasons_of_rejection_are_told_together(server: Server, log: EmbeddedLog) -> None:
+    """A span that is too large and one without trace id are both counted, each once, each by its reason."""
+    request = ExportTraceServiceRequest.FromString(spans(5, 10))
+    listed = request.resource_spans[0].scope_spans[0].spans
+    listed[2].name, listed[2].trace_id, listed[3].trace_id = "x" * 30_000, b"", b""
+    partial = ExportTraceServiceResponse.FromString(server.post(request.SerializeToString()).body).partial_success
+    assert partial.rejected_spans == 2
+    assert partial.error_message == "1 larger than 20000 bytes, 1 without a trace id (16 bytes, not all zero)"
+    assert len(merged(stored(log))) == 4
 
 
 class BrokenLog:
@@ -338,7 +375,7 @@ def test_requests_that_wait_share_one_flush() -> None:
     with Server(log) as server, posting(server, 1) as first:
         wait_for(lambda: log.groups == [1])
         with posting(server, 20) as others:
-            commit = server.app.routes[0].endpoint.__self__._commit  # type: ignore[attr-defined]
+            commit = server.app.state.intake._commit
             wait_for(lambda: commit.pending_bytes == 21 * len(BODY))
             assert first == others == []
             log.gate.set()
@@ -352,7 +389,7 @@ def test_overload_is_429_with_retry_after() -> None:
     log.gate.clear()
     with Server(log, ReceiverSettings(max_pending=len(BODY), retry_after_s=7)) as server:
         with posting(server, 2) as statuses:
-            commit = server.app.routes[0].endpoint.__self__._commit  # type: ignore[attr-defined]
+            commit = server.app.state.intake._commit
             wait_for(lambda: commit.pending_bytes == 2 * len(BODY))
             answer = server.post(BODY)
             assert (answer.status, answer.headers["retry-after"]) == (429, "7")
@@ -368,6 +405,23 @@ def test_a_reader_that_is_behind_slows_senders_down() -> None:
         wait_for(lambda: server.post(BODY).status == 429)
         behind[0] = 99
         wait_for(lambda: server.post(BODY).status == 200)
+
+
+def test_a_log_that_does_not_answer_is_not_healthy() -> None:
+    """Without a request that would show it, health says that the log is away; what is posted is tried all the same."""
+    away = [True]
+
+    def backlog() -> int:
+        if away[0]:
+            raise UnreachableError("no broker")
+        return 0
+
+    with Server(BrokenLog(), ReceiverSettings(backlog=backlog)) as server:
+        wait_for(lambda: server.request("GET", "/healthz").status == 503)
+        assert json.loads(server.request("GET", "/healthz").body) == {"status": "no broker"}
+        assert server.post(BODY).status == 200
+        away[0] = False
+        wait_for(lambda: server.request("GET", "/healthz").status == 200)
 
 
 @pytest.mark.parametrize("error", [UnreachableError("no broker"), UndeliveredError("not taken"), OSError(28, "full")])

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import uvicorn
 
-from flows.receiver import ReceiverSettings, create_app
+from flows.receiver import create_app
+from flows.receiving.settings import ReceiverSettings
 from streams.kafka import KafkaLog, Settings
 
 pytestmark = pytest.mark.kafka

@@ -81,6 +81,16 @@ def test_incidents_that_would_touch_nothing_are_refused(text: str, complaint: st
         Scenario(incidents=(parse_incident(text),))
 
 
+@pytest.mark.parametrize("start_s", [600.0, 99 * 3600.0])
+def test_incidents_after_the_end_are_refused(start_s: float) -> None:
+    """An incident after the last run is refused with both times; one that only ends late is not."""
+    told = f"incident cycle: start {start_s:g} s found, less than the duration of 600 s expected"
+    with pytest.raises(ValueError, match=f"^{told}$"):
+        Scenario(duration_s=600.0, incidents=(Incident("cycle", start_s, 60),))
+    Scenario(duration_s=600.0, incidents=(Incident("cycle", 599, 3600),))
+    Scenario(duration_s=None, incidents=(Incident("cycle", start_s, 60),))
+
+
 def test_too_many_incidents_are_refused() -> None:
     """There are at most 62."""
     with pytest.raises(ValueError, match="62 at most"):

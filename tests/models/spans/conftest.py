@@ -26,9 +26,3 @@ def _load(name: str) -> Any:
 def decode_oracle() -> Any:
     """Give tests/helpers/decode_oracle.py."""
     return _load("decode_oracle")
-
-
-@pytest.fixture(scope="session")
-def decode_messages() -> Any:
-    """Give tests/helpers/decode_messages.py."""
-    return _load("decode_messages")

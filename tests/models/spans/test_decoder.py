@@ -418,4 +418,4 @@ def test_json_and_protobuf_mix_in_one_batch() -> None:
     names = [decoded.spans.names[d] for d in decoded.spans.cohorts.value.tolist()]
     assert sorted(zip(decoded.spans.cohorts.row.tolist(), names, strict=True)) == [(0, "j"), (1, "w"), (2, "j")]
     assert [d.message for d in decoded.dead] == [2, 4]
-    assert decoded.spans.cols.flags.c_contiguous
+    assert decoded.spans.cols.flags.f_contiguous
