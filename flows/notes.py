@@ -32,16 +32,16 @@ class Notes:
         for number in self._numbers:
             yield from _read(self._path(number).read_bytes())
 
-    def note(self, note: bytes) -> None:
+    def note(self, *notes: bytes) -> None:
         """Note what is told next; it survives the death of the process."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        if self._interval not in self._numbers:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._numbers.append(self._interval)
         descriptor = os.open(self._path(self._interval), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
-            os.write(descriptor, _FRAME.pack(len(note)) + note)
+            os.write(descriptor, b"".join(_FRAME.pack(len(note)) + note for note in notes))
         finally:
             os.close(descriptor)
-        if self._interval not in self._numbers:
-            self._numbers.append(self._interval)
 
     def turn(self) -> None:
         """Begin the next interval, at a snapshot."""
