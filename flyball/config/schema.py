@@ -16,7 +16,7 @@ T = TypeVar("T")
 Tree = NewType("Tree", dict[str, Any])
 """YAML as it stands, checked by whoever uses it."""
 
-Raw = NewType("Raw", Any)
+Raw = Annotated[Any, "a YAML node"]
 """The YAML node itself (`yaml.nodes.Node`), not looked into."""
 
 Texts = NewType("Texts", tuple[str, ...])

@@ -62,7 +62,7 @@ def from_table(table: Table, period_s: int, confidence: float) -> tuple[BurnRule
 
 
 def fit(rules: Iterable[BurnRule], target: Fraction, period_s: int, slice_s: int = 0) -> Fitted:
-    """Make rules fit: rescaled where they could never fire, no window shorter than a slice or longer than the period."""
+    """Make rules fit: rescaled where they could never fire, no window shorter than a slice or longer than a period."""
     kept: list[BurnRule] = []
     dropped: list[str] = []
     for each in rules:

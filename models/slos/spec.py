@@ -1,4 +1,4 @@
-"""What an SLO is, whatever file it came from: an indicator, a target over a window, and what is done as budget is spent."""
+"""What an SLO is, whatever file it came from: an indicator, a target over a window, what is done as budget is spent."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True)
 class Calendar:
-    """Periods of `count` units one after another; one begins at `start` (wall clock "YYYY-MM-DD HH:MM:SS" in `zone`)."""
+    """Periods of `count` units one after another; one begins at `start` ("YYYY-MM-DD HH:MM:SS" in `zone`)."""
 
     start: str
     zone: str
@@ -75,7 +75,10 @@ class Calendar:
 
 @dataclass(frozen=True)
 class Slices:
-    """Timeslices budgeting: a slice of `seconds` is good when at least `target` of its events are. Empty slices don't count."""
+    """Timeslices budgeting: a slice of `seconds` is good when at least `target` of its events are.
+
+    Empty slices don't count.
+    """
 
     seconds: int
     target: Fraction
@@ -83,10 +86,11 @@ class Slices:
 
 @dataclass(frozen=True)
 class BurnRule:
-    """Active while the burn rate is over `factor` in the long window, and in the short one where there is one (strictly).
+    """Active while the burn rate is over `factor` (strictly) in the long window, and in the short one if there is one.
 
-    Windows are seconds. `page` says that a person is woken. The rule stands only on evidence: an exact one-sided binomial
-    bound of this `confidence` must put the true burn rate of the long window over `factor` (`models.slos.evidence`).
+    Windows are seconds. `page` says that a person is woken. The rule stands only on evidence: an exact one-sided
+    binomial bound of this `confidence` must put the true burn rate of the long window over `factor`
+    (`models.slos.evidence`).
     """
 
     name: str

@@ -1,0 +1,198 @@
+"""Burn rate rules from the AlertPolicies of an SLO.
+
+In v1 a policy has one condition and a condition one window. Conditions of one `flyball.dev/and-group` are one rule:
+all of its windows must be over the threshold. Groups, and conditions without one, stand for themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, TypeVar
+
+from flyball.openslo.annotations import texts
+from models.slos.spec import BurnRule
+
+if TYPE_CHECKING:
+    from flyball.openslo.catalogue import Catalogue
+    from flyball.openslo.kinds import Shorthand
+    from flyball.openslo.schema import BurnRate, Condition, ConditionSpec, Policy, PolicySpec
+    from flyball.openslo.spot import Spot
+
+PAGE = ("page", "critical", "high", "sev1", "p1")
+TICKET = ("ticket", "warning", "medium", "low", "info", "sev2", "sev3", "p2", "p3")
+"""Severities that wake a person, and those that do not; in any case of letters."""
+
+LONG_AND_SHORT = 2
+"""A group has a long and a short window."""
+
+KEY = "and-group"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One condition: its name, the group it belongs to, and what must hold. `spot` is where it stands."""
+
+    name: str
+    group: str | None
+    factor: Fraction
+    window_s: int
+    page: bool
+    after_s: int
+    spot: Spot
+
+
+def own_rules(policies: tuple[Policy, ...], spot: Spot, catalogue: Catalogue, confidence: float) -> list[BurnRule]:
+    """Give the rules of an SLO's own policies; what is wrong is told and left out."""
+    parts = [policy_part(policy, spot.at(i), catalogue) for i, policy in enumerate(policies)]
+    groups: dict[tuple[str, str], list[Part]] = {}
+    for part in parts:
+        if part:
+            key = ("group", part.group) if part.group else ("condition", part.name)
+            groups.setdefault(key, []).append(part)
+    rules = [_rule(kind, name, members, confidence) for (kind, name), members in groups.items()]
+    return [rule for rule in rules if rule]
+
+
+def policy_part(policy: Policy, spot: Spot, catalogue: Catalogue) -> Part | None:
+    """Read a policy, or the one it refers to; None when it is wrong, which is told, or never alerts."""
+    referred = _one_of(policy.alertPolicyRef, policy.spec, "alertPolicyRef", spot)
+    if referred:
+        found = catalogue.find("AlertPolicy", referred, spot.at("alertPolicyRef"))
+        return policy_part(found.value, found.spot, catalogue) if found else None
+    if policy.spec is None:
+        return None
+    group = texts("AlertPolicy", policy.metadata, spot.at("metadata")).get(KEY) if policy.metadata else None
+    name = policy.metadata.name if policy.metadata else None
+    part = _only_condition(policy.spec, spot.at("spec"), catalogue, name, group)
+    _note_ignored(policy.spec, spot.at("spec"))
+    return None if policy.spec.alertWhenBreaching is False else part
+
+
+def _note_ignored(spec: PolicySpec, here: Spot) -> None:
+    if spec.alertWhenBreaching is False:
+        here.at("alertWhenBreaching").note("the policy is left out, for it does not alert while it is breached")
+    if spec.alertWhenNoData:
+        here.at("alertWhenNoData").note("has no effect: telemetry that stops is an incident of its own")
+    if spec.notificationTargets:
+        here.at("notificationTargets").note("have no effect: routes.yaml says who is told")
+
+
+def _only_condition(
+    spec: PolicySpec, here: Spot, catalogue: Catalogue, name: str | None, group: str | None
+) -> Part | None:
+    for i, target in enumerate(spec.notificationTargets or ()):
+        at = here.at("notificationTargets", i)
+        referred = _one_of(target.targetRef, target.spec, "targetRef", at)
+        if referred:
+            catalogue.find("AlertNotificationTarget", referred, at.at("targetRef"))
+    if spec.conditions is None:
+        return None
+    at = here.at("conditions")
+    if len(spec.conditions) != 1:
+        at.wrong(
+            f"{len(spec.conditions)} conditions", "exactly one; windows that are to hold together are an and-group"
+        )
+        return None
+    return condition_part(spec.conditions[0], at.at(0), catalogue, name, group)
+
+
+def condition_part(
+    condition: Condition, spot: Spot, catalogue: Catalogue, policy: str | None = None, group: str | None = None
+) -> Part | None:
+    """Read a condition, or the one it refers to, of a policy and its group; None when it is wrong, which is told."""
+    referred = _one_of(condition.conditionRef, condition.spec, "conditionRef", spot)
+    if referred:
+        found = catalogue.find("AlertCondition", referred, spot.at("conditionRef"))
+        return condition_part(found.value, found.spot, catalogue, policy, group) if found else None
+    if condition.spec is None:
+        return None
+    metadata = condition.metadata
+    own = texts("AlertCondition", metadata, spot.at("metadata")).get(KEY) if metadata else None
+    if own and group and own != group:
+        spot.at("metadata", "annotations").wrong(f"the group {own}", f"{group}, as the policy says")
+    name = metadata.name if metadata else None
+    return _part(condition.spec, spot.at("spec"), name or policy or "burn", own or group)
+
+
+def _part(spec: ConditionSpec, here: Spot, name: str, group: str | None) -> Part | None:
+    severity = spec.severity.casefold().replace("-", "") if spec.severity else None
+    if severity and severity not in PAGE + TICKET:
+        expected = f"one of {', '.join(PAGE)} (wake a person), {', '.join(TICKET)} (do not)"
+        here.at("severity").wrong(f"'{spec.severity}'", expected)
+    burn = spec.condition
+    if burn is None or not _is_burn_rate(burn, here.at("condition")):
+        return None
+    window_s = _seconds(burn.lookbackWindow, here.at("condition", "lookbackWindow"))
+    after_s = _seconds(burn.alertAfter, here.at("condition", "alertAfter"), least=0)
+    if burn.threshold is None or not window_s or after_s is None or severity not in PAGE + TICKET:
+        return None
+    return Part(name, group, Fraction(burn.threshold), window_s, severity in PAGE, after_s, here)
+
+
+def _is_burn_rate(burn: BurnRate, here: Spot) -> bool:
+    kind = (burn.kind or "burnrate").casefold() == "burnrate"
+    if not kind:
+        here.at("kind").wrong(f"'{burn.kind}'", "burnrate")
+    exceeds = burn.op is None or burn.op in ("gt", "gte")
+    if not exceeds:
+        hint = "lte and lt would alert while the burn rate is low" if burn.op in ("lte", "lt") else ""
+        here.at("op").wrong(f"'{burn.op}'", "gt: the condition holds while the burn rate exceeds the threshold", hint)
+    positive = burn.threshold is None or burn.threshold > 0
+    if not positive:
+        here.at("threshold").wrong(f"{float(burn.threshold):g}", "a burn rate over 0")
+    return kind and exceeds and positive
+
+
+def _seconds(duration: Shorthand | None, here: Spot, least: int = 1) -> int | None:
+    if duration is None:
+        return 0 if not least and not here.is_written else None
+    if duration.seconds is None or duration.number < least:
+        here.wrong(str(duration), "minutes, hours, days or weeks" + (", more than none" if least else ""))
+        return None
+    return duration.seconds
+
+
+def _one_of(reference: str | None, spec: object, key: str, spot: Spot) -> str | None:
+    """Give the reference where there is one; tells when there are both, or none."""
+    if spot.has(key) and spot.has("spec"):
+        spot.wrong(f"both {key} and spec", "one of them")
+    elif not spot.has(key) and not spot.has("spec"):
+        spot.wrong(f"neither {key} nor spec", "one of them")
+    return reference
+
+
+def _rule(kind: str, name: str, parts: list[Part], confidence: float) -> BurnRule | None:
+    """Make one rule of the conditions of a group, or of one by itself."""
+    first = parts[0]
+    if kind == "condition":
+        for part in parts[1:]:
+            part.spot.wrong(f"the condition {name} again", "a name of its own, for it names a rule")
+        return BurnRule(name, first.factor, first.window_s, None, first.page, first.after_s, confidence)
+    long, *others = sorted(parts, key=lambda part: -part.window_s)
+    if len(parts) > LONG_AND_SHORT:
+        parts[LONG_AND_SHORT].spot.wrong(f"a third window in the group {name}", "a long one and a short one")
+        return None
+    for short in others:
+        if not _go_together(long, short, name):
+            return None
+    if not others:
+        first.spot.note(f"the group {name} has one window only")
+    short_s = others[0].window_s if others else None
+    return BurnRule(name, long.factor, long.window_s, short_s, long.page, long.after_s, confidence)
+
+
+def _go_together(long: Part, short: Part, group: str) -> bool:
+    here = short.spot.at("condition")
+    if long.window_s == short.window_s:
+        here.at("lookbackWindow").wrong(f"the same window twice in the group {group}", "a long one and a short one")
+    differing = [
+        name
+        for name, of in (("threshold", "factor"), ("alertAfter", "after_s"), ("severity", "page"))
+        if getattr(long, of) != getattr(short, of)
+    ]
+    for name in differing:
+        at = short.spot if name == "severity" else here
+        at.at(name).wrong(f"another {name} in the group {group}", f"the one of {long.name}, for they are one rule")
+    return not differing and long.window_s != short.window_s
