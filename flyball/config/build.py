@@ -187,7 +187,10 @@ def _mapping(hint: Any, node: yaml.Node, at: Place) -> Any:
 
 def _optional(hint: Any, node: yaml.Node, at: Place) -> Any:
     (inner,) = (arg for arg in get_args(hint) if arg is not NoneType)
-    return None if node.tag == NULL else _value(inner, node, at)
+    if node.tag == NULL:
+        at.lines.pop(at.where, None)  # as if it were not written
+        return None
+    return _value(inner, node, at)
 
 
 def _texts(node: yaml.Node, at: Place) -> Any:

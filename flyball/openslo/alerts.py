@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, TypeVar
 
-from flyball.openslo.annotations import texts
+from flyball.openslo.annotations import PREFIX, texts
 from models.slos.spec import BurnRule
 
 if TYPE_CHECKING:
@@ -51,6 +51,9 @@ def own_rules(policies: tuple[Policy, ...], spot: Spot, catalogue: Catalogue, co
         if part:
             key = ("group", part.group) if part.group else ("condition", part.name)
             groups.setdefault(key, []).append(part)
+    for kind, name in groups:
+        if kind == "condition" and ("group", name) in groups:
+            spot.wrong(f"a condition and a group that are both named {name}", "names that differ, for they name rules")
     rules = [_rule(kind, name, members, confidence) for (kind, name), members in groups.items()]
     return [rule for rule in rules if rule]
 
@@ -72,11 +75,11 @@ def policy_part(policy: Policy, spot: Spot, catalogue: Catalogue) -> Part | None
 
 def _note_ignored(spec: PolicySpec, here: Spot) -> None:
     if spec.alertWhenBreaching is False:
-        here.at("alertWhenBreaching").note("the policy is left out, for it does not alert while it is breached")
+        here.at("alertWhenBreaching").note("alertWhenBreaching is false: the policy is left out")
     if spec.alertWhenNoData:
-        here.at("alertWhenNoData").note("has no effect: telemetry that stops is an incident of its own")
+        here.at("alertWhenNoData").note("alertWhenNoData has no effect: telemetry that stops is an incident of its own")
     if spec.notificationTargets:
-        here.at("notificationTargets").note("have no effect: routes.yaml says who is told")
+        here.at("notificationTargets").note("notificationTargets have no effect: routes.yaml says who is told")
 
 
 def _only_condition(
@@ -91,9 +94,8 @@ def _only_condition(
         return None
     at = here.at("conditions")
     if len(spec.conditions) != 1:
-        at.wrong(
-            f"{len(spec.conditions)} conditions", "exactly one; windows that are to hold together are an and-group"
-        )
+        hint = f"{PREFIX}{KEY} joins the windows of several policies" if spec.conditions else ""
+        at.wrong(f"{len(spec.conditions)} conditions", "exactly one", hint)
         return None
     return condition_part(spec.conditions[0], at.at(0), catalogue, name, group)
 
@@ -122,11 +124,12 @@ def _part(spec: ConditionSpec, here: Spot, name: str, group: str | None) -> Part
         expected = f"one of {', '.join(PAGE)} (wake a person), {', '.join(TICKET)} (do not)"
         here.at("severity").wrong(f"'{spec.severity}'", expected)
     burn = spec.condition
-    if burn is None or not _is_burn_rate(burn, here.at("condition")):
+    if burn is None:
         return None
     window_s = _seconds(burn.lookbackWindow, here.at("condition", "lookbackWindow"))
     after_s = _seconds(burn.alertAfter, here.at("condition", "alertAfter"), least=0)
-    if burn.threshold is None or not window_s or after_s is None or severity not in PAGE + TICKET:
+    right = _is_burn_rate(burn, here.at("condition")) and severity in PAGE + TICKET
+    if not right or burn.threshold is None or not window_s or after_s is None:
         return None
     return Part(name, group, Fraction(burn.threshold), window_s, severity in PAGE, after_s, here)
 

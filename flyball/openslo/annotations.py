@@ -84,7 +84,7 @@ def texts(kind: str, metadata: Metadata, spot: Spot) -> dict[str, str]:
         if name == full:
             _note_near_miss(full, here)
         elif name not in ALLOWED:
-            here.wrong(f"the unknown annotation {full}", f"one of {_listed(kind)}", _meant(name))
+            here.wrong(f"the unknown annotation {full}", _listed(kind), _meant(name))
         elif kind not in ALLOWED[name]:
             here.wrong(f"{full} on the kind {kind}", f"it on {' or '.join(ALLOWED[name])}")
         elif not isinstance(node, yaml.ScalarNode) or node.tag == NULL or not node.value.strip():
@@ -99,7 +99,8 @@ def _spot(metadata: Spot, name: str) -> Spot:
 
 
 def _listed(kind: str) -> str:
-    return ", ".join(PREFIX + name for name, kinds in ALLOWED.items() if kind in kinds) or "none on this kind"
+    names = [PREFIX + name for name, kinds in ALLOWED.items() if kind in kinds]
+    return f"one of {', '.join(names)}" if names else f"none on the kind {kind}"
 
 
 def _meant(name: str) -> str:

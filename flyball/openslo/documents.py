@@ -10,6 +10,7 @@ import yaml
 from flyball.config.build import Place, build
 from flyball.config.nodes import describe, line_of, read_nodes
 from flyball.config.problems import ConfigError, Problem, suggestion
+from flyball.config.schema import keys_of
 from flyball.openslo.schema import KINDS_OF_DOCUMENT, VERSION, Metadata
 from flyball.openslo.spot import Spot, Told
 
@@ -66,7 +67,7 @@ def _document(path: Path, node: yaml.Node, told: Told) -> Document | None:
     metadata = getattr(value, "metadata", None)
     name = metadata.name if metadata else None
     document = Document(kind, value, Spot(at, told, name or kind))
-    if metadata is None and "metadata" not in at.lines:
+    if metadata is None and not keys_of(type(value))["metadata"].needed and "metadata" not in at.lines:
         document.spot.wrong("no key metadata", "it, with a name")
     return document
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 from flyball.config.problems import suggestion
 from flyball.openslo.alerts import own_rules
@@ -36,6 +37,7 @@ class _Common:
     window: Rolling | Calendar | None
     timeslices: bool | None
     own: list[BurnRule]
+    measured: Measured | Skipped | None
     catalogue: Catalogue
 
 
@@ -48,10 +50,11 @@ def slos_of_document(document: Document, catalogue: Catalogue) -> list[Slo]:
     here = document.spot.at("spec")
     own = own_rules(spec.alertPolicies, here.at("alertPolicies"), catalogue, said.confidence)
     window = window_of(spec.timeWindow, here.at("timeWindow"))
-    common = _Common(document, spec, said, window, _is_timeslices(spec, here), own, catalogue)
+    measured = _indicated(spec.indicator, spec.indicatorRef, here, catalogue)
+    common = _Common(document, spec, said, window, _is_timeslices(spec, here), own, measured, catalogue)
     _note_service(spec, here, catalogue)
     if said.windows and spec.alertPolicies:
-        here.at("alertPolicies").note(f"have no effect, for the annotation names the windows {said.windows}")
+        here.at("alertPolicies").note(f"alertPolicies have no effect beside the annotation windows: {said.windows}")
     if spec.objectives is None:
         return []
     if not spec.objectives:
@@ -88,7 +91,7 @@ def _slo(common: _Common, index: int, here: Spot) -> Slo | None:
     slices = slices_of(objective, here, timeslices=common.timeslices)
     indicator = _measurable(common, objective, name, here)
     if objective.compositeWeight is not None:
-        here.at("compositeWeight").note("has no effect: each objective is an SLO of its own")
+        here.at("compositeWeight").note("compositeWeight has no effect: each objective is an SLO of its own")
     whole = common.timeslices is not None and (slices is not None or not common.timeslices)
     if name is None or target is None or indicator is None or common.window is None:
         return None
@@ -151,7 +154,8 @@ def _name(common: _Common, objective: Objective, index: int, here: Spot) -> str 
     base = common.document.name
     if not base or len(common.spec.objectives) == 1:
         return base or None
-    slug = re.sub(r"[^a-z0-9]+", "-", (objective.displayName or "").casefold()).strip("-")
+    ascii_title = normalize("NFKD", objective.displayName or "").encode("ascii", "ignore").decode()
+    slug = re.sub(r"[^a-z0-9]+", "-", ascii_title.lower()).strip("-")
     name = f"{base}-{slug or index + 1}"
     if len(name) > MAX_NAME:
         at = here.at("displayName") if slug else here
@@ -162,26 +166,19 @@ def _name(common: _Common, objective: Objective, index: int, here: Spot) -> str 
 
 def _measured(common: _Common, objective: Objective, here: Spot) -> Measured | Skipped | None:
     """Give what an objective measures: by its own indicator, else by the document's."""
-    outer = common.document.spot.at("spec")
-    own, shared = _indicators(here), _indicators(outer)
-    if len(own) > 1 or len(shared) > 1:
-        (here if len(own) > 1 else outer).wrong("both indicator and indicatorRef", "one of them")
-        return None
-    if own:
+    if here.has("indicator") or here.has("indicatorRef"):
         return _indicated(objective.indicator, objective.indicatorRef, here, common.catalogue)
-    if not shared:
+    outer = common.document.spot.at("spec")
+    if not outer.has("indicator") and not outer.has("indicatorRef"):
         outer.wrong("neither indicator nor indicatorRef", "one of them")
-        return None
-    return _indicated(common.spec.indicator, common.spec.indicatorRef, outer, common.catalogue)
-
-
-def _indicators(here: Spot) -> list[str]:
-    return [name for name in ("indicator", "indicatorRef") if here.has(name)]
+    return common.measured
 
 
 def _indicated(
     inline: SliDocument | None, reference: str | None, here: Spot, catalogue: Catalogue
 ) -> Measured | Skipped | None:
+    if here.has("indicator") and here.has("indicatorRef"):
+        here.wrong("both indicator and indicatorRef", "one of them")
     if inline:
         return measured_of(inline.spec, here.at("indicator", "spec"), catalogue)
     found = catalogue.find("SLI", reference, here.at("indicatorRef")) if reference else None

@@ -42,7 +42,8 @@ def indicator_of(measured: Measured, objective: Objective, here: Spot) -> Indica
     given = [name for name in ("op", "value") if here.has(name)]
     if not measured.threshold:
         if given:
-            here.at(given[0]).wrong(f"{' and '.join(given)} with a ratioMetric", "them with a thresholdMetric only")
+            expected = "neither op nor value, which are compared with the values of a thresholdMetric"
+            here.at(given[0]).wrong(f"{' and '.join(given)} with a ratioMetric", expected)
             return None
         return Indicator(measured.sli.name, measured.where)
     if len(given) < 2:  # noqa: PLR2004 -- both

@@ -64,6 +64,11 @@ def _rolling(duration: Shorthand, here: Spot) -> Rolling | None:
 
 def _calendar(duration: Shorthand, calendar: CalendarSpec | None, here: Spot) -> Calendar | None:
     at = here.at("duration")
+    zone = calendar.timeZone if calendar else None
+    if zone and not _is_zone(zone):
+        hint = suggestion(zone, available_timezones())
+        here.at("calendar", "timeZone").wrong(f"'{zone}'", "an IANA time zone such as Europe/Berlin", hint)
+        zone = None
     if duration.unit not in UNITS or not duration.number:
         at.wrong(str(duration), f"whole days, weeks or months of a calendar (d, w, M ...), at most {MAX_DAYS} days")
         return None
@@ -71,13 +76,9 @@ def _calendar(duration: Shorthand, calendar: CalendarSpec | None, here: Spot) ->
     if longest > MAX_DAYS:
         at.wrong(str(duration), f"a period of at most {MAX_DAYS} days", f"it can have {longest}")
         return None
-    if calendar is None or calendar.startTime is None or calendar.timeZone is None:
+    if calendar is None or calendar.startTime is None or zone is None:
         return None
-    if not _is_zone(calendar.timeZone):
-        hint = suggestion(calendar.timeZone, available_timezones())
-        here.at("calendar", "timeZone").wrong(f"'{calendar.timeZone}'", "an IANA time zone such as Europe/Berlin", hint)
-        return None
-    return Calendar(calendar.startTime, calendar.timeZone, duration.number, UNITS[duration.unit])
+    return Calendar(calendar.startTime, zone, duration.number, UNITS[duration.unit])
 
 
 def _is_zone(name: str) -> bool:
