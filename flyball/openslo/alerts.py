@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from flyball.openslo.annotations import PREFIX, texts
 from models.slos.spec import BurnRule
@@ -16,7 +16,16 @@ from models.slos.spec import BurnRule
 if TYPE_CHECKING:
     from flyball.openslo.catalogue import Catalogue
     from flyball.openslo.kinds import Shorthand
-    from flyball.openslo.schema import BurnRate, Condition, ConditionSpec, Policy, PolicySpec
+    from flyball.openslo.schema import (
+        BurnRate,
+        Condition,
+        ConditionItem,
+        ConditionSpec,
+        Metadata,
+        Policy,
+        PolicyItem,
+        PolicySpec,
+    )
     from flyball.openslo.spot import Spot
 
 PAGE = ("page", "critical", "high", "sev1", "p1")
@@ -27,7 +36,6 @@ LONG_AND_SHORT = 2
 """A group has a long and a short window."""
 
 KEY = "and-group"
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -43,9 +51,9 @@ class Part:
     spot: Spot
 
 
-def own_rules(policies: tuple[Policy, ...], spot: Spot, catalogue: Catalogue, confidence: float) -> list[BurnRule]:
+def own_rules(policies: tuple[PolicyItem, ...], spot: Spot, catalogue: Catalogue, confidence: float) -> list[BurnRule]:
     """Give the rules of an SLO's own policies; what is wrong is told and left out."""
-    parts = [policy_part(policy, spot.at(i), catalogue) for i, policy in enumerate(policies)]
+    parts = [_item_part(policy, spot.at(i), catalogue) for i, policy in enumerate(policies)]
     groups: dict[tuple[str, str], list[Part]] = {}
     for part in parts:
         if part:
@@ -58,16 +66,19 @@ def own_rules(policies: tuple[Policy, ...], spot: Spot, catalogue: Catalogue, co
     return [rule for rule in rules if rule]
 
 
-def policy_part(policy: Policy, spot: Spot, catalogue: Catalogue) -> Part | None:
-    """Read a policy, or the one it refers to; None when it is wrong, which is told, or never alerts."""
-    referred = _one_of(policy.alertPolicyRef, policy.spec, "alertPolicyRef", spot)
-    if referred:
-        found = catalogue.find("AlertPolicy", referred, spot.at("alertPolicyRef"))
-        return policy_part(found.value, found.spot, catalogue) if found else None
+def _item_part(item: PolicyItem, spot: Spot, catalogue: Catalogue) -> Part | None:
+    referred = _one_of(item.alertPolicyRef, "alertPolicyRef", spot)
+    if not referred:
+        return policy_part(item, spot, catalogue)
+    found = catalogue.find("AlertPolicy", referred, spot.at("alertPolicyRef"))
+    return policy_part(found.value, found.spot, catalogue) if found else None
+
+
+def policy_part(policy: Policy | PolicyItem, spot: Spot, catalogue: Catalogue) -> Part | None:
+    """Read a policy; None when it is wrong, which is told, or never alerts."""
+    name, group = _name_and_group("AlertPolicy", policy.metadata, spot)
     if policy.spec is None:
         return None
-    group = texts("AlertPolicy", policy.metadata, spot.at("metadata")).get(KEY) if policy.metadata else None
-    name = policy.metadata.name if policy.metadata else None
     part = _only_condition(policy.spec, spot.at("spec"), catalogue, name, group)
     _note_ignored(policy.spec, spot.at("spec"))
     return None if policy.spec.alertWhenBreaching is False else part
@@ -87,7 +98,9 @@ def _only_condition(
 ) -> Part | None:
     for i, target in enumerate(spec.notificationTargets or ()):
         at = here.at("notificationTargets", i)
-        referred = _one_of(target.targetRef, target.spec, "targetRef", at)
+        referred = _one_of(target.targetRef, "targetRef", at)
+        if target.metadata:
+            texts("AlertNotificationTarget", target.metadata, at.at("metadata"))
         if referred:
             catalogue.find("AlertNotificationTarget", referred, at.at("targetRef"))
     if spec.conditions is None:
@@ -97,25 +110,30 @@ def _only_condition(
         hint = f"{PREFIX}{KEY} joins the windows of several policies" if spec.conditions else ""
         at.wrong(f"{len(spec.conditions)} conditions", "exactly one", hint)
         return None
-    return condition_part(spec.conditions[0], at.at(0), catalogue, name, group)
+    item, at = spec.conditions[0], at.at(0)
+    referred = _one_of(item.conditionRef, "conditionRef", at)
+    if not referred:
+        return condition_part(item, at, name, group)
+    found = catalogue.find("AlertCondition", referred, at.at("conditionRef"))
+    return condition_part(found.value, found.spot, name, group) if found else None
 
 
 def condition_part(
-    condition: Condition, spot: Spot, catalogue: Catalogue, policy: str | None = None, group: str | None = None
+    condition: Condition | ConditionItem, spot: Spot, policy: str | None = None, group: str | None = None
 ) -> Part | None:
-    """Read a condition, or the one it refers to, of a policy and its group; None when it is wrong, which is told."""
-    referred = _one_of(condition.conditionRef, condition.spec, "conditionRef", spot)
-    if referred:
-        found = catalogue.find("AlertCondition", referred, spot.at("conditionRef"))
-        return condition_part(found.value, found.spot, catalogue, policy, group) if found else None
+    """Read a condition of a policy and its group; None when it is wrong, which is told."""
+    name, own = _name_and_group("AlertCondition", condition.metadata, spot)
     if condition.spec is None:
         return None
-    metadata = condition.metadata
-    own = texts("AlertCondition", metadata, spot.at("metadata")).get(KEY) if metadata else None
     if own and group and own != group:
         spot.at("metadata", "annotations").wrong(f"the group {own}", f"{group}, as the policy says")
-    name = metadata.name if metadata else None
     return _part(condition.spec, spot.at("spec"), name or policy or "burn", own or group)
+
+
+def _name_and_group(kind: str, metadata: Metadata | None, spot: Spot) -> tuple[str | None, str | None]:
+    if metadata is None:
+        return None, None
+    return metadata.name, texts(kind, metadata, spot.at("metadata")).get(KEY)
 
 
 def _part(spec: ConditionSpec, here: Spot, name: str, group: str | None) -> Part | None:
@@ -157,7 +175,7 @@ def _seconds(duration: Shorthand | None, here: Spot, least: int = 1) -> int | No
     return duration.seconds
 
 
-def _one_of(reference: str | None, spec: object, key: str, spot: Spot) -> str | None:
+def _one_of(reference: str | None, key: str, spot: Spot) -> str | None:
     """Give the reference where there is one; tells when there are both, or none."""
     if spot.has(key) and spot.has("spec"):
         spot.wrong(f"both {key} and spec", "one of them")
@@ -170,7 +188,8 @@ def _rule(kind: str, name: str, parts: list[Part], confidence: float) -> BurnRul
     """Make one rule of the conditions of a group, or of one by itself."""
     first = parts[0]
     if kind == "condition":
-        for part in parts[1:]:
+        unlike = [part for part in parts[1:] if _acts(part) != _acts(first)]
+        for part in unlike:
             part.spot.wrong(f"the condition {name} again", "a name of its own, for it names a rule")
         return BurnRule(name, first.factor, first.window_s, None, first.page, first.after_s, confidence)
     long, *others = sorted(parts, key=lambda part: -part.window_s)
@@ -184,6 +203,11 @@ def _rule(kind: str, name: str, parts: list[Part], confidence: float) -> BurnRul
         first.spot.note(f"the group {name} has one window only")
     short_s = others[0].window_s if others else None
     return BurnRule(name, long.factor, long.window_s, short_s, long.page, long.after_s, confidence)
+
+
+def _acts(part: Part) -> tuple[object, ...]:
+    """Give what two conditions have in common that are one: a policy for each of two targets may share it."""
+    return part.factor, part.window_s, part.page, part.after_s
 
 
 def _go_together(long: Part, short: Part, group: str) -> bool:

@@ -10,7 +10,6 @@ import yaml
 from flyball.config.build import Place, build
 from flyball.config.nodes import describe, line_of, read_nodes
 from flyball.config.problems import ConfigError, Problem, suggestion
-from flyball.config.schema import keys_of
 from flyball.openslo.schema import KINDS_OF_DOCUMENT, VERSION, Metadata
 from flyball.openslo.spot import Spot, Told
 
@@ -64,12 +63,8 @@ def _document(path: Path, node: yaml.Node, told: Told) -> Document | None:
     value: Any = build(KINDS_OF_DOCUMENT[kind], node, at)
     for problem in at.problems:
         told.problem(problem)
-    metadata = getattr(value, "metadata", None)
-    name = metadata.name if metadata else None
-    document = Document(kind, value, Spot(at, told, name or kind))
-    if metadata is None and not keys_of(type(value))["metadata"].needed and "metadata" not in at.lines:
-        document.spot.wrong("no key metadata", "it, with a name")
-    return document
+    name = value.metadata.name if value.metadata else None
+    return Document(kind, value, Spot(at, told, name or kind))
 
 
 def _kind(path: Path, node: yaml.Node, told: Told) -> str:

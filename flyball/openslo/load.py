@@ -62,7 +62,7 @@ def _check_the_others(catalogue: Catalogue) -> None:
     for document in catalogue.all("AlertPolicy"):
         policy_part(document.value, document.spot, catalogue)
     for document in catalogue.all("AlertCondition"):
-        condition_part(document.value, document.spot, catalogue)
+        condition_part(document.value, document.spot)
     for kind in ("SLI", "Service", "DataSource", "AlertNotificationTarget"):
         for document in catalogue.all(kind):
             texts(kind, document.metadata, document.spot.at("metadata"))

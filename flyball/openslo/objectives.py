@@ -9,7 +9,7 @@ from unicodedata import normalize
 
 from flyball.config.problems import suggestion
 from flyball.openslo.alerts import own_rules
-from flyball.openslo.annotations import PREFIX, Said, of_slo
+from flyball.openslo.annotations import PREFIX, Said, of_slo, texts
 from flyball.openslo.indicators import Measured, Skipped, measured_of
 from flyball.openslo.kinds import MAX_NAME
 from flyball.openslo.targets import indicator_of, slices_of, target_of
@@ -21,8 +21,7 @@ from models.slos.tables import tables
 if TYPE_CHECKING:
     from flyball.openslo.catalogue import Catalogue
     from flyball.openslo.documents import Document
-    from flyball.openslo.schema import Objective, SloSpec
-    from flyball.openslo.schema import Sli as SliDocument
+    from flyball.openslo.schema import Objective, SliItem, SloSpec
     from flyball.openslo.spot import Spot
     from models.slos.spec import BurnRule
 
@@ -96,6 +95,9 @@ def _slo(common: _Common, index: int, here: Spot) -> Slo | None:
     if name is None or target is None or indicator is None or common.window is None:
         return None
     if not whole or common.spec.service is None:
+        return None
+    if slices and slices.seconds > nominal_s(common.window):
+        here.at("timeSliceWindow").wrong("slices longer than the period", "several slices in a period")
         return None
     slo = Slo(name, common.spec.service, indicator, target, common.window, slices)
     return _with_rules(common, _with_words(common, slo, objective, here), here)
@@ -175,11 +177,13 @@ def _measured(common: _Common, objective: Objective, here: Spot) -> Measured | S
 
 
 def _indicated(
-    inline: SliDocument | None, reference: str | None, here: Spot, catalogue: Catalogue
+    inline: SliItem | None, reference: str | None, here: Spot, catalogue: Catalogue
 ) -> Measured | Skipped | None:
     if here.has("indicator") and here.has("indicatorRef"):
         here.wrong("both indicator and indicatorRef", "one of them")
     if inline:
+        if inline.metadata:
+            texts("SLI", inline.metadata, here.at("indicator", "metadata"))
         return measured_of(inline.spec, here.at("indicator", "spec"), catalogue)
     found = catalogue.find("SLI", reference, here.at("indicatorRef")) if reference else None
     return measured_of(found.value.spec, found.spot.at("spec"), catalogue) if found else None

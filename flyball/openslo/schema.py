@@ -1,7 +1,7 @@
 # ruff: noqa: N815, RUF009, TC001, TC003 -- keys are called what OpenSLO calls them; types are read at run time
 """The documents of OpenSLO v1, key by key (https://github.com/OpenSLO/OpenSLO, version v1.0).
 
-A document may also stand inside another one ("inline"); `kind` and `apiVersion` may then be left out.
+A document may also stand inside another one, as an `...Item`: only its `spec` is then needed, or a reference.
 """
 
 from __future__ import annotations
@@ -70,6 +70,16 @@ class Sli:
 
     apiVersion: Version = key(None, "")
     kind: Literal["SLI"] | None = key(None, "")
+    metadata: Metadata = needed("")
+    spec: SliSpec = needed("")
+
+
+@dataclass(frozen=True)
+class SliItem:
+    """An SLI inside of an SLO."""
+
+    apiVersion: Version = key(None, "")
+    kind: Literal["SLI"] | None = key(None, "")
     metadata: Metadata | None = key(None, "")
     spec: SliSpec = needed("")
 
@@ -120,7 +130,17 @@ class TargetSpec:
 
 @dataclass(frozen=True)
 class Target:
-    """An AlertNotificationTarget, or a reference to one."""
+    """An AlertNotificationTarget."""
+
+    apiVersion: Version = key(None, "")
+    kind: Literal["AlertNotificationTarget"] | None = key(None, "")
+    metadata: Metadata = needed("")
+    spec: TargetSpec = needed("")
+
+
+@dataclass(frozen=True)
+class TargetItem:
+    """An AlertNotificationTarget inside of another document, or a reference to one."""
 
     apiVersion: Version = key(None, "")
     kind: Literal["AlertNotificationTarget"] | None = key(None, "")
@@ -151,7 +171,17 @@ class ConditionSpec:
 
 @dataclass(frozen=True)
 class Condition:
-    """An AlertCondition, or a reference to one."""
+    """An AlertCondition."""
+
+    apiVersion: Version = key(None, "")
+    kind: Literal["AlertCondition"] | None = key(None, "")
+    metadata: Metadata = needed("")
+    spec: ConditionSpec = needed("")
+
+
+@dataclass(frozen=True)
+class ConditionItem:
+    """An AlertCondition inside of another document, or a reference to one."""
 
     apiVersion: Version = key(None, "")
     kind: Literal["AlertCondition"] | None = key(None, "")
@@ -164,17 +194,27 @@ class Condition:
 class PolicySpec:
     """When to alert."""
 
-    conditions: tuple[Condition, ...] = needed("exactly one")
+    conditions: tuple[ConditionItem, ...] = needed("exactly one")
     description: Description | None = key(None, "for people")
     alertWhenBreaching: bool | None = key(None, "false: no alert")
     alertWhenResolved: bool | None = key(None, "has no effect")
     alertWhenNoData: bool | None = key(None, "has no effect")
-    notificationTargets: tuple[Target, ...] = key((), "have no effect")
+    notificationTargets: tuple[TargetItem, ...] = key((), "have no effect")
 
 
 @dataclass(frozen=True)
 class Policy:
-    """An AlertPolicy, or a reference to one."""
+    """An AlertPolicy."""
+
+    apiVersion: Version = key(None, "")
+    kind: Literal["AlertPolicy"] | None = key(None, "")
+    metadata: Metadata = needed("")
+    spec: PolicySpec = needed("")
+
+
+@dataclass(frozen=True)
+class PolicyItem:
+    """An AlertPolicy inside of another document, or a reference to one."""
 
     apiVersion: Version = key(None, "")
     kind: Literal["AlertPolicy"] | None = key(None, "")
@@ -211,7 +251,7 @@ class Objective:
     targetPercent: Decimal | None = key(None, "the same in percent")
     timeSliceTarget: Decimal | None = key(None, "share that makes a slice good")
     timeSliceWindow: SliceLength | None = key(None, "length of a slice")
-    indicator: Sli | None = key(None, "its own SLI")
+    indicator: SliItem | None = key(None, "its own SLI")
     indicatorRef: Name | None = key(None, "name of its own SLI")
     compositeWeight: Decimal | None = key(None, "has no effect")
 
@@ -225,9 +265,9 @@ class SloSpec:
     budgetingMethod: Prose = needed("Occurrences or Timeslices")
     objectives: tuple[Objective, ...] = needed("at least one")
     description: Description | None = key(None, "for people")
-    indicator: Sli | None = key(None, "the SLI")
+    indicator: SliItem | None = key(None, "the SLI")
     indicatorRef: Name | None = key(None, "name of the SLI")
-    alertPolicies: tuple[Policy, ...] = key((), "without any, a table of burn rate rules holds")
+    alertPolicies: tuple[PolicyItem, ...] = key((), "without any, a table of burn rate rules holds")
 
 
 @dataclass(frozen=True)
