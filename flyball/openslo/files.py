@@ -9,6 +9,8 @@ from pathlib import Path
 
 _LOOKS_LIKE = re.compile(rb"\bapiVersion[\"']?\s*:\s*[\"']?openslo")
 SUFFIXES = (".yaml", ".yml")
+OTHERS = ("flyball.yaml", "policy.yaml", "routes.yaml")
+"""Files of the configuration directory that are no SLO files, whatever they mention."""
 
 
 def slo_files(directory: Path) -> list[Path]:
@@ -16,13 +18,13 @@ def slo_files(directory: Path) -> list[Path]:
 
     Hidden files and folders are none. Links to folders are followed, each folder once.
     """
-    top = [path for path in yaml_files(directory) if says_openslo(path)]
+    top = [path for path in yaml_files(directory) if path.name not in OTHERS and says_openslo(path)]
     return top + [path for folder in _folders(directory) for path in yaml_files(folder)]
 
 
 def yaml_files(folder: Path) -> list[Path]:
     """List the YAML files that lie in a folder itself."""
-    return sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES and _is_shown(path) and path.is_file())
+    return sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES and _is_file(path))
 
 
 def says_openslo(path: Path) -> bool:
@@ -54,5 +56,6 @@ def _is_new(folder: Path, seen: set[Path]) -> bool:
     return new
 
 
-def _is_shown(path: Path) -> bool:
-    return not path.name.startswith(".")
+def _is_file(path: Path) -> bool:
+    """Tell whether it is to be read; a link that leads nowhere is, for then it is told."""
+    return not path.name.startswith(".") and not path.is_dir()

@@ -73,6 +73,25 @@ def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
     assert names(slos_of(tmp_path)) == ["a"]
 
 
+def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """A link that leads nowhere is a mistake; a folder with the name of a file is a folder."""
+    (tmp_path / "slos").mkdir()
+    (tmp_path / "slos" / "gone.yaml").symlink_to(tmp_path / "nowhere")
+    write(
+        tmp_path / "slos" / "folder.yaml" / "a.yaml", SLO.replace("NAME", "a") + "---" + SLI.replace("TYPE", "flyball")
+    )
+    loaded = slos_of(tmp_path)
+    assert names(loaded) == ["a"]
+    (problem,) = loaded.problems
+    assert "cannot be read" in problem.found
+
+
+def test_the_other_files_may_mention_openslo(tmp_path: Path) -> None:
+    """flyball.yaml is read as what it is, also when a comment in it looks like a document."""
+    write(tmp_path / "flyball.yaml", "# apiVersion: openslo/v1\notlp: {port: 5}\n")
+    assert slo_files(tmp_path) == []
+
+
 def test_a_yaml_file_in_a_folder_must_be_openslo(tmp_path: Path) -> None:
     """In a folder below, a file with a slip in its apiVersion is a mistake, not a file of somebody else."""
     write(tmp_path / "slos" / "a.yaml", SLO.replace("openslo/v1", "opensol/v1"))
