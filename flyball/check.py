@@ -8,17 +8,22 @@ from typing import TYPE_CHECKING
 from flyball.config import flyball_yaml
 from flyball.config.load import find_directory, load
 from flyball.config.problems import ConfigError, Problem, suggestion
+from flyball.openslo.files import slo_files, yaml_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from flyball.config.settings import Settings
+    from flyball.openslo import Loaded
 
 FILES: dict[str, Callable[[Path], list[Problem]]] = {
     "flyball.yaml": flyball_yaml.problems,
 }
-"""What validates a file, by its name or a pattern of names; the first that fits. A new kind of file is one line."""
+"""What validates a file, by its name or a pattern of names; the first that fits. A new kind of file is one line.
+
+SLO files are told by what is in them, and checked together: one may refer to another.
+"""
 
 
 def configuration(directory: Path | None) -> Settings:
@@ -31,18 +36,38 @@ def configuration(directory: Path | None) -> Settings:
 
 
 def check(directory: Path | None) -> tuple[int, list[Problem]]:
-    """Validate all YAML files of a directory; gives how many there are, and what is wrong in file and line order."""
-    files = sorted(path for path in directory.iterdir() if _is_ours(path)) if directory else []
-    return len(files), [problem for path in files for problem in _problems(path)]
+    """Validate all YAML files of a directory; gives how many there are, and what is wrong in file and line order.
+
+    SLO files may lie anywhere below it; other files only in the directory itself.
+    """
+    if directory is None:
+        return 0, []
+    slos = slo_files(directory)
+    others = [path for path in yaml_files(directory) if path not in slos]
+    problems = [problem for path in others for problem in _problems(path)] + _slo_problems(slos)
+    return len(slos) + len(others), sorted(problems, key=lambda problem: (problem.file, problem.line))
 
 
-def _is_ours(path: Path) -> bool:
-    """Tell whether a file is configuration: notes, secrets and hidden files may lie beside it."""
-    return path.suffix in (".yaml", ".yml") and not path.name.startswith(".")
+def slos(directory: Path | None) -> Loaded | None:
+    """Give the SLOs of a directory's own files and the notes about them; None when it has no such file."""
+    if directory is None or not slo_files(directory):
+        return None
+    from flyball.openslo import slos_of  # noqa: PLC0415 -- the SLIs take a second to load
+
+    return slos_of(directory)
+
+
+def _slo_problems(paths: list[Path]) -> list[Problem]:
+    if not paths:
+        return []
+    from flyball.openslo.load import slos_in  # noqa: PLC0415 -- the SLIs take a second to load
+
+    return list(slos_in(paths).problems)
 
 
 def _problems(path: Path) -> list[Problem]:
     validate = next((validate for pattern, validate in FILES.items() if fnmatch(path.name, pattern)), None)
     if validate is None:
-        return [Problem(str(path), 0, "", "an unknown file", ", ".join(FILES), suggestion(path.name, FILES))]
+        expected = f"{', '.join(FILES)} or an OpenSLO file (apiVersion: openslo/v1)"
+        return [Problem(str(path), 0, "", "an unknown file", expected, suggestion(path.name, FILES))]
     return validate(path)

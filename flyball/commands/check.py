@@ -18,15 +18,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the problems, or how many files are good; exit code 1 when there are problems."""
-    from flyball.check import check
+    """Print the problems and the notes about SLOs, or how many files are good; exit code 1 when there are problems."""
+    from flyball.check import check, slos
     from flyball.config.load import find_directory
 
     directory = find_directory(args.directory)
     files, problems = check(directory)
     for problem in problems:
         print(problem)
+    loaded = slos(directory)
+    for note in loaded.notes if loaded else ():
+        print(f"note: {note}")
     if problems:
         return 1
-    print(f"ok: {files} files" if directory else "ok: 0 files, the defaults hold: no ./flyball-config here")
+    counted = f", {len(loaded.slos)} SLOs" if loaded else ""
+    print(f"ok: {files} files{counted}" if directory else "ok: 0 files, the defaults hold: no ./flyball-config here")
     return 0

@@ -15,7 +15,7 @@ from yaml.constructor import SafeConstructor
 from flyball.config.kinds import KINDS
 from flyball.config.nodes import NULL, TEXT, describe, is_quoted, line_of
 from flyball.config.problems import Problem, suggestion
-from flyball.config.schema import Between, Tree, is_section, keys_of, paths_of
+from flyball.config.schema import Between, Raw, Texts, Tree, is_section, keys_of, paths_of
 from flyball.config.secrets import SecretError, has_reference, resolve
 
 T = TypeVar("T")
@@ -52,9 +52,7 @@ class Place:
 
 def build(kind: type[T], node: yaml.Node | None, at: Place) -> T:
     """Build a settings dataclass; what could not be read has its default and is told in `at.problems`."""
-    if node is None or node.tag == NULL:
-        return kind()
-    found = _section(kind, node, at)
+    found = _section(kind, node, at) if node else _BAD
     return kind() if isinstance(found, _Bad) else found
 
 
@@ -64,8 +62,8 @@ def _value(hint: Any, node: yaml.Node, at: Place) -> Any:
         return _scalar(hint, node, at)
     if is_section(hint):
         return _section(hint, node, at)
-    if hint is Tree:
-        return _tree(node, at) if isinstance(node, yaml.MappingNode) else _expected(node, "a section", at)
+    if hint in _SPECIAL:
+        return _SPECIAL[hint](node, at)
     if origin is Annotated:
         return _bounded(hint, node, at)
     return _COMPOUND[origin](hint, node, at)
@@ -73,17 +71,19 @@ def _value(hint: Any, node: yaml.Node, at: Place) -> Any:
 
 def _section(kind: type, node: yaml.Node, at: Place) -> Any:
     known = keys_of(kind)
-    if node.tag == NULL and not _required(known):
+    must = {name for name, found in known.items() if found.needed} | _required(known)
+    if node.tag == NULL and not must:
         return kind()
     if not isinstance(node, yaml.MappingNode):
         return _expected(node, f"a section with {', '.join(known)}", at)
     read: dict[str, Any] = {}
-    for name, (name_node, value_node) in _pairs(node, at).items():
+    pairs = _pairs(node, at)
+    for name, (name_node, value_node) in pairs.items():
         if name in known:
             read[name] = _value(known[name].hint, value_node, at.under(name, name_node))
         else:
             at.wrong(line_of(name_node), f"the unknown key {name}", _listed(known), _meant(name, known, at))
-    for name in sorted(_required(known) - set(read)):
+    for name in sorted(must - set(pairs)):
         at.wrong(line_of(node), f"no key {name}", "it")
     good = {name: value for name, value in read.items() if not isinstance(value, _Bad)}
     return _BAD if _required(known) - set(good) else _checked(kind(**good), node, at)
@@ -134,7 +134,7 @@ def _scalar(hint: Any, node: yaml.Node, at: Place) -> Any:
     if not isinstance(node, yaml.ScalarNode) or node.tag == NULL:
         return _expected(node, kind.expected, at)
     text: str = node.value
-    if has_reference(text):
+    if kind.references and has_reference(text):
         try:
             text = resolve(text, at.file.parent)
         except SecretError as error:
@@ -169,7 +169,8 @@ def _choice(hint: Any, node: yaml.Node, at: Place) -> Any:
 def _list(hint: Any, node: yaml.Node, at: Place) -> Any:
     inner = get_args(hint)[0]
     if not isinstance(node, yaml.SequenceNode):
-        return _expected(node, f"a list of {KINDS[inner].expected.removeprefix('a ')}s, as in [a, b]", at)
+        items = "sections" if is_section(inner) else f"{KINDS[inner].expected.removeprefix('a ')}s, as in [a, b]"
+        return _expected(node, f"a list of {items}", at)
     values = [_value(inner, item, at.under(str(i), item)) for i, item in enumerate(node.value)]
     return _BAD if any(isinstance(value, _Bad) for value in values) else tuple(values)
 
@@ -186,7 +187,23 @@ def _mapping(hint: Any, node: yaml.Node, at: Place) -> Any:
 
 def _optional(hint: Any, node: yaml.Node, at: Place) -> Any:
     (inner,) = (arg for arg in get_args(hint) if arg is not NoneType)
-    return None if node.tag == NULL else _value(inner, node, at)
+    if node.tag == NULL:
+        at.lines.pop(at.where, None)  # as if it were not written
+        return None
+    return _value(inner, node, at)
+
+
+def _texts(node: yaml.Node, at: Place) -> Any:
+    if isinstance(node, yaml.ScalarNode) and node.tag != NULL:
+        value = _scalar(str, node, at)
+        return value if isinstance(value, _Bad) else (value,)
+    if not isinstance(node, yaml.SequenceNode) or not node.value:
+        return _expected(node, "a text, or a list of texts, as in [a, b]", at)
+    return _list(tuple[str, ...], node, at)
+
+
+def _sections(node: yaml.Node, at: Place) -> Any:
+    return _tree(node, at) if isinstance(node, yaml.MappingNode) else _expected(node, "a section", at)
 
 
 def _tree(node: yaml.Node, at: Place) -> Any:
@@ -211,3 +228,5 @@ _COMPOUND: dict[Any, Any] = {
     Union: _optional,
     UnionType: _optional,
 }
+
+_SPECIAL: dict[Any, Any] = {Tree: _sections, Texts: _texts, Raw: lambda node, _at: node}

@@ -18,12 +18,16 @@ _NUMBER = re.compile(r"[-+]?([0-9][0-9_]*)(\.[0-9_]*)?([eE][-+]?[0-9]+)?")
 
 @dataclass(frozen=True)
 class Kind:
-    """`parse` raises ValueError; `quoted`: may stand in quotes. `show` writes a value as `parse` reads it."""
+    """`parse` raises ValueError; `show` writes a value as `parse` reads it.
+
+    `quoted`: may stand in quotes. `references`: `${ENV:NAME}` and `${FILE:path}` in it are put in.
+    """
 
     expected: str
     parse: Callable[[str], Any]
     show: Callable[[Any], str] = str
     quoted: bool = True
+    references: bool = True
 
     @property
     def name(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import yaml
@@ -9,6 +10,7 @@ import yaml
 from flyball.config.problems import ConfigError, Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from yaml.nodes import Node
@@ -21,16 +23,14 @@ MAX_BYTES = 1_000_000
 
 def read_node(path: Path) -> Node | None:
     """Read one YAML document; None when it is empty. Raises ConfigError, for aliases too: they can be endless."""
-    text = _text(path)
-    try:
-        for event in yaml.parse(text, yaml.CSafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                raise _error(path, line_of(event), f"the alias *{event.anchor}", "the value itself, written out")
+    with _composing(path) as text:
         return yaml.compose(text, yaml.CSafeLoader)
-    except yaml.MarkedYAMLError as error:
-        raise _error(path, _error_line(error), _not_yaml(error)) from error
-    except yaml.YAMLError as error:
-        raise _error(path, 0, f"not YAML: {str(error).splitlines()[0]}") from error
+
+
+def read_nodes(path: Path) -> list[Node]:
+    """Read all YAML documents of a file but the empty ones. Raises ConfigError, for aliases too."""
+    with _composing(path) as text:
+        return [node for node in yaml.compose_all(text, yaml.CSafeLoader) if node.tag != NULL]
 
 
 def line_of(node: Node | yaml.Event) -> int:
@@ -54,6 +54,21 @@ def describe(node: Node) -> str:
         return "nothing"
     text = node.value if len(node.value) <= 60 else node.value[:59] + "…"  # noqa: PLR2004 -- about half a line
     return f"'{text}'" if is_quoted(node) or node.tag == TEXT else text
+
+
+@contextmanager
+def _composing(path: Path) -> Iterator[str]:
+    """Give the text of a file that has no alias; what the parser refuses becomes a ConfigError."""
+    text = _text(path)
+    try:
+        for event in yaml.parse(text, yaml.CSafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                raise _error(path, line_of(event), f"the alias *{event.anchor}", "the value itself, written out")
+        yield text
+    except yaml.MarkedYAMLError as error:
+        raise _error(path, _error_line(error), _not_yaml(error)) from error
+    except yaml.YAMLError as error:
+        raise _error(path, 0, f"not YAML: {str(error).splitlines()[0]}") from error
 
 
 def _text(path: Path) -> str:

@@ -21,6 +21,7 @@ INTRODUCTION = """\
 One directory: `./flyball-config` if it is there, or the one named with `--config DIR`. Every key has a default, so an
 empty directory works, and so does none. `flyball check DIR` says what is wrong: file, line, what was found, what is
 expected. Every command refuses a configuration in which anything is wrong; unknown keys and YAML files are wrong too.
+[SLO files](slos.md) lie beside `flyball.yaml` or in folders below.
 
 ```yaml
 # flyball.yaml

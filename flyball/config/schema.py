@@ -16,6 +16,12 @@ T = TypeVar("T")
 Tree = NewType("Tree", dict[str, Any])
 """YAML as it stands, checked by whoever uses it."""
 
+Raw = Annotated[Any, "a YAML node"]
+"""The YAML node itself (`yaml.nodes.Node`), not looked into."""
+
+Texts = NewType("Texts", tuple[str, ...])
+"""One text, or a list of at least one."""
+
 
 @dataclass(frozen=True)
 class Between:
@@ -53,6 +59,7 @@ class Key(NamedTuple):
     hint: Any  # resolved type, Annotated kept
     default: Any
     doc: str
+    needed: bool = False
 
 
 def key(default: T, doc: str) -> T:
@@ -67,6 +74,11 @@ def required(doc: str) -> Any:
     return dataclasses.field(metadata={"doc": doc})
 
 
+def needed(doc: str) -> Any:
+    """Declare a key that must be there; None where it is not or is wrong, so that the other keys can be checked."""
+    return dataclasses.field(default=None, metadata={"doc": doc, "needed": True})
+
+
 def section(kind: type[T]) -> T:
     """Declare a section whose keys all have defaults."""
     field: Any = dataclasses.field(default_factory=kind)
@@ -78,7 +90,12 @@ def keys_of(kind: type) -> dict[str, Key]:
     """List the keys of a settings dataclass, in order."""
     hints = get_type_hints(kind, include_extras=True)
     fields = dataclasses.fields(kind)
-    return {f.name: Key(f.name, hints[f.name], _default(f), f.metadata.get("doc", "")) for f in fields}
+    return {f.name: _key(f, hints[f.name]) for f in fields}
+
+
+def _key(field: dataclasses.Field[Any], hint: Any) -> Key:
+    told = field.metadata
+    return Key(field.name, hint, _default(field), told.get("doc", ""), needed=told.get("needed", False))
 
 
 def is_section(hint: Any) -> bool:

@@ -55,11 +55,56 @@ def test_mistakes_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     (tmp_path / "flybal.yml").write_text("otlp: {}\n")
     assert main(["check", str(tmp_path)]) == 1
     lines = capsys.readouterr().out.replace(f"{tmp_path}/", "").splitlines()
+    known = "flyball.yaml or an OpenSLO file (apiVersion: openslo/v1)"
     assert lines == [
-        "flybal.yml: found an unknown file, expected flyball.yaml; did you mean flyball.yaml?",
+        f"flybal.yml: found an unknown file, expected {known}; did you mean flyball.yaml?",
         "flyball.yaml:2: otlp: found the unknown key prot, expected one of host, port, max_body; did you mean port?",
         "flyball.yaml:3: otlp.host: found 2, expected a text; put it in quotes",
     ]
+
+
+SLO = """apiVersion: openslo/v1
+kind: SLO
+metadata: {name: a}
+spec:
+  service: agents
+  indicator: {spec: {ratioMetric: {rawType: success, raw: {metricSource: {type: flyball, spec: {sli: task_success}}}}}}
+  timeWindow: [{duration: 30d, isRolling: true}]
+  budgetingMethod: Occurrences
+  objectives: [{target: 0.9}]
+"""
+
+
+def test_slos_are_checked_and_what_is_changed_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """SLO files count as files wherever they lie; a rule that could never fire is told as a note, and all is well."""
+    (tmp_path / "slos").mkdir()
+    (tmp_path / "slos" / "a.yaml").write_text(SLO)
+    (tmp_path / "b.yaml").write_text(SLO.replace("name: a", "name: b").replace("0.9", "0.95"))
+    assert main(["check", str(tmp_path)]) == 0
+    note, ok = capsys.readouterr().out.replace(f"{tmp_path}/", "").splitlines()
+    assert note == (
+        "note: slos/a.yaml:9: a: the rule page-fast is changed: no burn rate is over 10 at a target of 0.9, "
+        "so 14.4x over 1h/5m could never fire; it is 5x over 2h53m/15m, which spends the same 2 % of the budget"
+    )
+    assert ok == "ok: 2 files, 2 SLOs"
+    assert configuration(tmp_path) == Settings()
+
+
+def test_mistakes_of_slos_are_listed_with_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Problems of all kinds of files are told in the order of files, and refuse the configuration."""
+    (tmp_path / "flyball.yaml").write_text("otlp:\n  prot: 1\n")
+    (tmp_path / "slos").mkdir()
+    (tmp_path / "slos" / "a.yaml").write_text(SLO.replace("task_success", "task_succes"))
+    (tmp_path / "a.yaml").write_text(SLO.replace("0.9", "90").replace("name: a", "name: b"))
+    assert main(["check", str(tmp_path)]) == 1
+    lines = capsys.readouterr().out.replace(f"{tmp_path}/", "").splitlines()
+    assert [line.split(": found")[0] for line in lines] == [
+        "a.yaml:9: spec.objectives.0.target",
+        "flyball.yaml:2: otlp",
+        "slos/a.yaml:6: spec.indicator.spec.ratioMetric.raw.metricSource.spec.sli",
+    ]
+    with pytest.raises(ConfigError):
+        configuration(tmp_path)
 
 
 def test_mistakes_of_attributes_have_their_lines(tmp_path: Path) -> None:
