@@ -1,4 +1,4 @@
-"""Everything on one machine: the receiver and the flow as processes under one supervisor."""
+"""Everything on one machine: the receiver, the flow and delivery as processes under one supervisor."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def run_up(settings: Settings, config: Path | None, data: Path) -> int:
     _try_to_listen(otlp.host, otlp.port, "otlp")
     for index in range(settings.flow.workers):
         _try_to_listen(metrics.host, metrics.port and metrics.port + index, "metrics")
+    _try_to_listen(settings.deliver.metrics.host, settings.deliver.metrics.port, "deliver.metrics")
     data.mkdir(parents=True, exist_ok=True)
     with closing(open_configured_log(settings, data)) as log:
         for topic in vars(topics).values():
@@ -35,7 +36,7 @@ def run_up(settings: Settings, config: Path | None, data: Path) -> int:
 
 
 def parts(settings: Settings, config: Path | None, data: Path) -> list[Part]:
-    """List the processes: one receiver, and one per worker of the flow."""
+    """List the processes: one receiver, one delivery, and one per worker of the flow."""
     common = ["--data", str(data), *(["--config", str(config)] if config else [])]
     workers = settings.flow.workers
     addresses = [f"127.0.0.1:{port}" for port in _free_ports(workers)] if workers > 1 else []
@@ -44,7 +45,8 @@ def parts(settings: Settings, config: Path | None, data: Path) -> list[Part]:
         Part(f"flow {index}", "flow", ["flow", *common, *(["--process", str(index), *cluster] if addresses else [])])
         for index in range(workers)
     ]
-    return [Part("receiver", "receiver", ["receive", *common]), *flows]
+    alone = [Part("receiver", "receiver", ["receive", *common]), Part("deliver", "deliver", ["deliver", *common])]
+    return [*alone, *flows]
 
 
 def _try_to_listen(host: str, port: int, section: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import fields
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ def flow_settings(settings: Settings, journal: Path | None = None) -> FlowSettin
     """Give what shapes the dataflow."""
     runs, slis = settings.runs, settings.slis
     return FlowSettings(
-        topics=Topics(**vars(settings.log.topics)),
+        topics=Topics(**{f.name: getattr(settings.log.topics, f.name) for f in fields(Topics)}),
         runs=RunPolicy(
             idle=runs.idle,
             max_age=runs.max_age,

@@ -86,7 +86,9 @@ def _section(kind: type, node: yaml.Node, at: Place) -> Any:
     for name in sorted(_required(known) - set(read)):
         at.wrong(line_of(node), f"no key {name}", "it")
     good = {name: value for name, value in read.items() if not isinstance(value, _Bad)}
-    return _BAD if _required(known) - set(good) else _checked(kind(**good), node, at)
+    if _required(known) - set(good):
+        return _BAD
+    return _checked(kind(**{known[name].field: value for name, value in good.items()}), node, at)
 
 
 def _required(known: Mapping[str, Any]) -> set[str]:
@@ -133,21 +135,31 @@ def _scalar(hint: Any, node: yaml.Node, at: Place) -> Any:
     kind = KINDS[hint]
     if not isinstance(node, yaml.ScalarNode) or node.tag == NULL:
         return _expected(node, kind.expected, at)
-    text: str = node.value
-    if has_reference(text):
-        try:
-            text = resolve(text, at.file.parent)
-        except SecretError as error:
-            return at.wrong(line_of(node), error.found, error.expected)
-    elif is_quoted(node) and not kind.quoted:
-        return at.wrong(line_of(node), describe(node), kind.expected, "leave out the quotes")
-    elif hint is str and node.tag != TEXT:
-        return at.wrong(line_of(node), describe(node), kind.expected, "put it in quotes")
+    text = _said(hint, node, at)
+    if isinstance(text, _Bad):
+        return text
     try:
         value = kind.parse(text)
     except ValueError:
         return _expected(node, kind.expected, at)
     return at.file.parent / value if hint is Path else value
+
+
+def _said(hint: Any, node: yaml.ScalarNode, at: Place) -> str | _Bad:
+    """Give the text of a scalar, references put in."""
+    kind, text = KINDS[hint], str(node.value)
+    if kind.secret and not has_reference(text):
+        return at.wrong(line_of(node), "a secret written out", kind.expected)
+    if has_reference(text):
+        try:
+            return resolve(text, at.file.parent)
+        except SecretError as error:
+            return at.wrong(line_of(node), error.found, error.expected)
+    if is_quoted(node) and not kind.quoted:
+        return at.wrong(line_of(node), describe(node), kind.expected, "leave out the quotes")
+    if hint is str and node.tag != TEXT:
+        return at.wrong(line_of(node), describe(node), kind.expected, "put it in quotes")
+    return text
 
 
 def _bounded(hint: Any, node: yaml.Node, at: Place) -> Any:
@@ -169,7 +181,8 @@ def _choice(hint: Any, node: yaml.Node, at: Place) -> Any:
 def _list(hint: Any, node: yaml.Node, at: Place) -> Any:
     inner = get_args(hint)[0]
     if not isinstance(node, yaml.SequenceNode):
-        return _expected(node, f"a list of {KINDS[inner].expected.removeprefix('a ')}s, as in [a, b]", at)
+        what = f"{KINDS[inner].expected.removeprefix('a ')}s, as in [a, b]" if inner in KINDS else "items"
+        return _expected(node, f"a list of {what}", at)
     values = [_value(inner, item, at.under(str(i), item)) for i, item in enumerate(node.value)]
     return _BAD if any(isinstance(value, _Bad) for value in values) else tuple(values)
 

@@ -53,6 +53,8 @@ class Key(NamedTuple):
     hint: Any  # resolved type, Annotated kept
     default: Any
     doc: str
+    field: str
+    """Of the dataclass: the name, with a `_` after it where the name is a word of Python."""
 
 
 def key(default: T, doc: str) -> T:
@@ -78,7 +80,8 @@ def keys_of(kind: type) -> dict[str, Key]:
     """List the keys of a settings dataclass, in order."""
     hints = get_type_hints(kind, include_extras=True)
     fields = dataclasses.fields(kind)
-    return {f.name: Key(f.name, hints[f.name], _default(f), f.metadata.get("doc", "")) for f in fields}
+    keys = (Key(f.name.rstrip("_"), hints[f.name], _default(f), f.metadata.get("doc", ""), f.name) for f in fields)
+    return {key.name: key for key in keys}
 
 
 def is_section(hint: Any) -> bool:
