@@ -30,6 +30,7 @@ class _Touched:
     told_ns: int
     told_rank: int
     """Of the state last told; 4: it was never told."""
+    changed: bool = False
 
 
 class Pager:
@@ -47,7 +48,7 @@ class Pager:
         for incident in incidents:
             outcome = self._take_one(db, incident, touched, now_ns)
             self.counted["telling", outcome] += 1
-        for each in touched.values():
+        for each in (each for each in touched.values() if each.changed):
             urgent = not each.page.is_open or each.page.rank < each.told_rank
             self._keep(db, each, now_ns, tell=urgent or now_ns - each.told_ns >= self._routing().update_ns)
 
@@ -86,7 +87,7 @@ class Pager:
         was_open, row = (bool(known[1]), known[2]) if known else (False, None)
         page = self._touch(db, row, touched) if row is not None else None
         if page is not None and page.page.is_open:
-            page.page = changed(page.page, incident, new=0, opened=is_open - was_open)
+            page.page, page.changed = changed(page.page, incident, new=0, opened=is_open - was_open), True
             self._end_if_over(db, page, now_ns)
         elif is_open:
             row = self._join(db, incident, touched, again=known is not None)
@@ -105,12 +106,12 @@ class Pager:
         found = db.execute("SELECT id FROM pages WHERE grp = ? AND open", (grp,)).fetchone()
         if found is not None:
             there = self._touch(db, found[0], touched)
-            there.page = changed(there.page, incident, new=1, opened=1)
+            there.page, there.changed = changed(there.page, incident, new=1, opened=1), True
             return there.row
         page = begun(incident, group, page_key(incident, again=again))
         inserted = db.execute("INSERT INTO pages (key, grp, open, live) VALUES (?, ?, 1, x'')", (page.key, grp))
         row = int(inserted.lastrowid or 0)
-        touched[row] = _Touched(row, page, 0, 4)
+        touched[row] = _Touched(row, page, 0, 4, changed=True)
         return row
 
     def _touch(self, db: sqlite3.Connection, row: int, touched: dict[int, _Touched]) -> _Touched:

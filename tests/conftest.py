@@ -74,3 +74,22 @@ def kafka(kafka_broker: Any) -> Any:
     """Give the running broker: `.address` (host:port), `.start()`, `.stop()`, `.kill()`."""
     kafka_broker.start()
     return kafka_broker
+
+
+@pytest.fixture(scope="session")
+def incidents() -> Any:
+    """Give tests/helpers/incidents.py: tellings, a clock, a sink that remembers."""
+    return load("incidents", "helpers/incidents.py")
+
+
+@pytest.fixture(scope="session")
+def pagerduty_tool() -> Any:
+    """Give tests/services/pagerduty.py."""
+    return load("pagerduty_tool", "services/pagerduty.py")
+
+
+@pytest.fixture
+def pagerduty(pagerduty_tool: Any) -> Iterator[Any]:
+    """Give a stand-in for PagerDuty: `.url`, `.events`, `.incidents()`, `.trouble`; nothing that it refused goes unseen."""
+    with pagerduty_tool.PagerDuty() as service:
+        yield service
