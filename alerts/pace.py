@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from random import Random
 
 SECOND = 10**9
-_FIRST_S, _LONGEST_S = 1.0, 300.0
+_FIRST_S, _LONGEST_S = 1.0, 60.0
 
 
 class TokenBucket:

@@ -48,7 +48,7 @@ class Worker:
         self._give_up_ns = give_up_ns
         self._random = random or Random()  # noqa: S311 -- jitter is no secret
         rate = sink.settings.rate or sink.RATE or _MAX_RATE
-        burst = sink.BURST if rate < _MAX_RATE else int(_MAX_RATE)
+        burst = max(sink.BURST, int(rate))  # what a second lets through may come at once
         self._bucket = TokenBucket(rate, burst, now_ns())
         self._failures = 0
         self._pause_until = 0

@@ -93,3 +93,12 @@ def pagerduty(pagerduty_tool: Any) -> Iterator[Any]:
     """Give a stand-in for PagerDuty: `.url`, `.events`, `.incidents()`, `.trouble`; nothing that it refused goes unseen."""
     with pagerduty_tool.PagerDuty() as service:
         yield service
+
+
+@pytest.fixture(scope="session")
+def require_alertmanager() -> Any:
+    """Give tests/services/alertmanager.py, where a real Alertmanager can be started."""
+    tool = load("alertmanager_tool", "services/alertmanager.py")
+    reason = tool.missing()
+    require(reason is None, f"no Alertmanager: {reason}")
+    return tool
