@@ -18,8 +18,8 @@ from flyball.config.load import find_directory
 from flyball.config.problems import suggestion
 from flyball.config.routes_yaml import load_routes
 from flyball.errors import CommandError
+from flyball.opening import open_configured_log
 from flyball.reloading import Reloading
-from flyball.wiring import open_configured_log
 
 if TYPE_CHECKING:
     from pathlib import Path

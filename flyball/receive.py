@@ -13,7 +13,7 @@ import uvicorn
 
 from flows.receiver import ReceiverSettings, create_app
 from flyball.errors import CommandError
-from flyball.wiring import open_configured_log
+from flyball.opening import open_configured_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

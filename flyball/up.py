@@ -8,8 +8,8 @@ from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from flyball.errors import CommandError
+from flyball.opening import open_configured_log
 from flyball.supervise import Part, Supervisor
-from flyball.wiring import open_configured_log
 
 if TYPE_CHECKING:
     from pathlib import Path

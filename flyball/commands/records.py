@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print what is there, and with --follow what comes."""
     from flyball.check import configuration
-    from flyball.wiring import open_configured_log
+    from flyball.opening import open_configured_log
 
     settings = configuration(args.config)
     topics = settings.log.topics
