@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import sqlite3
 import threading
 import time
 from contextlib import closing, contextmanager
@@ -61,7 +62,7 @@ class DeliverySettings:
 
 
 class Delivery:
-    """The service. `run` until `stop`; `reroute` changes routes and sinks meanwhile, from the same thread."""
+    """The service. `run` until `stop`; `reroute` changes routes and sinks meanwhile, from the thread that runs."""
 
     def __init__(
         self,
@@ -89,9 +90,10 @@ class Delivery:
             say=say,
         )
         self._workers: dict[str, Worker] = {}
+        self._leaving: dict[str, Worker] = {}
         self._stopped = threading.Event()
         self._kept_house_ns = 0
-        self.metrics.watch(self._queues, self._intake.lag, now_ns)
+        self.metrics.watch(self._queues, self._intake.lags, now_ns)
 
     def run(self, between: Callable[[], None] = lambda: None) -> None:
         """Deliver until `stop`; `between` is called now and then. Raises LostOffsetError, StoreError."""
@@ -99,6 +101,8 @@ class Delivery:
         try:
             while not self._stopped.is_set():
                 between()
+                if self._leaving:
+                    self._start_workers()
                 if not self._step():
                     self._stopped.wait(_IDLE_S)
         finally:
@@ -111,15 +115,16 @@ class Delivery:
     def reroute(self, routes: Routes) -> None:
         """Take other routes and sinks; sinks that are as they were go on undisturbed."""
         before, after = self._routes.all_sinks(), routes.all_sinks()
-        gone = [name for name in self._workers if before.get(name) != after.get(name)]
-        for name in gone:
-            self._workers.pop(name).stop(_STOP_S)
+        for name in [name for name in self._workers if before.get(name) != after.get(name)]:
+            self._leaving[name] = self._workers.pop(name)
         self._routes = routes
         self._start_workers()
 
     def _start_workers(self) -> None:
-        sinks = self._routes.all_sinks()
-        for name in set(self.outbox.sinks()) - set(sinks):
+        """Start what is not there; a sink that has changed when its last delivery has ended, so that order is kept."""
+        self._leaving = {name: worker for name, worker in self._leaving.items() if not worker.stop(0)}
+        sinks = {name: sink for name, sink in self._routes.all_sinks().items() if name not in self._leaving}
+        for name in set(self.outbox.sinks()) - set(sinks) - set(self._leaving):
             self.outbox.park_sink(name, f"there is no sink {name} in routes.yaml any more", self._now_ns())
         for name, settings in sinks.items():
             if name not in self._workers:
@@ -143,7 +148,7 @@ class Delivery:
             came = self._intake.step(now)
         except LostOffsetError:
             raise
-        except UnreachableError as error:
+        except (UnreachableError, sqlite3.OperationalError) as error:  # a full or busy disk is one, too
             self._be_ill(str(error))
             return False
         self.metrics.problem = None
@@ -165,15 +170,17 @@ class Delivery:
         if self.metrics.problem is None:
             self._say(f"{problem}; trying again")
         self.metrics.problem = problem
+        self._kept_house_ns = 0
 
     def _queues(self) -> dict[str, Queue]:
         return {name: self.outbox.queue(name) for name in self._routes.all_sinks()}
 
     def _end(self) -> None:
         until = time.monotonic() + _STOP_S
-        for worker in self._workers.values():
+        workers = [*self._workers.values(), *self._leaving.values()]
+        for worker in workers:
             worker.halt()
-        for worker in self._workers.values():
+        for worker in workers:
             worker.stop(max(0.0, until - time.monotonic()))
         self._intake.close()
         self._store.close()

@@ -67,11 +67,9 @@ class Http:
             response = self._pool.request(
                 method, url, body=body, headers=dict(headers), preload_content=False, redirect=False
             )
-            try:
-                answer = response.read(_MAX_ANSWER, decode_content=False)
-            finally:
-                # a short answer leaves the connection to be used again, a long one is not worth reading
-                (response.release_conn if response.length_remaining == 0 else response.close)()
+            answer = response.read(_MAX_ANSWER, decode_content=False)
+            # a short answer leaves the connection to be used again, a long one is not worth reading
+            (response.close if response.read(1, decode_content=False) else response.release_conn)()
         except LocationValueError as error:
             return Refused(self._told(f"no address to send to: {error}"))
         except HTTPError as error:

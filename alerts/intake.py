@@ -69,9 +69,9 @@ class Intake:
             self._pager.tell_due(db, now_ns)
         return came
 
-    def lag(self) -> int:
-        """Count the messages that are not taken yet."""
-        return sum(reader.lag() for reader in list(self._readers.values()))
+    def lags(self) -> dict[tuple[str, int], int]:
+        """Count the messages that are not taken yet, by topic and partition."""
+        return {(self._topic, partition): reader.lag() for partition, reader in list(self._readers.items())}
 
     def close(self) -> None:
         """Close the readers."""
@@ -104,15 +104,21 @@ class Intake:
 
     def _take(self, partition: int, messages: Sequence[Message], now_ns: int) -> None:
         """Take one batch: all that it causes and the offset after it are kept together."""
+        counted = self._pager.counted.copy()
         incidents = [incident for message in messages if (incident := self._read(partition, message)) is not None]
         following = messages[-1].offset + 1
-        with self._store.transaction() as db:
-            self._pager.take(db, incidents, now_ns)
-            db.execute(
-                "INSERT INTO offsets (topic, partition, next) VALUES (?, ?, ?)"
-                " ON CONFLICT (topic, partition) DO UPDATE SET next = excluded.next",
-                (self._topic, partition, following),
-            )
+        try:
+            with self._store.transaction() as db:
+                self._pager.take(db, incidents, now_ns)
+                db.execute(
+                    "INSERT INTO offsets (topic, partition, next) VALUES (?, ?, ?)"
+                    " ON CONFLICT (topic, partition) DO UPDATE SET next = excluded.next",
+                    (self._topic, partition, following),
+                )
+        except BaseException:
+            self._readers.pop(partition).close()  # to be opened again at the offset that is kept
+            self._pager.counted = counted
+            raise
         self._log.commit(self._topic, {partition: following})
 
     def _read(self, partition: int, message: Message) -> Incident | None:

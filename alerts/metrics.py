@@ -52,10 +52,13 @@ class Metrics:
         counted.clear()
 
     def watch(
-        self, queues: Callable[[], dict[str, Queue]], lag: Callable[[], int], now_ns: Callable[[], int] = time.time_ns
+        self,
+        queues: Callable[[], dict[str, Queue]],
+        lags: Callable[[], dict[tuple[str, int], int]],
+        now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        """Show how sinks stand, and how many tellings are not read yet, whenever somebody scrapes."""
-        self.registry.register(_Live(queues, lag, now_ns))
+        """Show how sinks stand, and how many tellings each partition still has, whenever somebody scrapes."""
+        self.registry.register(_Live(queues, lags, now_ns))
 
     def _counter(self, name: str, doc: str, *labels: str) -> Counter:
         return Counter(name, doc, labels, registry=self.registry)
@@ -65,9 +68,12 @@ class _Live:
     """Gauges that are asked for when scraped."""
 
     def __init__(
-        self, queues: Callable[[], dict[str, Queue]], lag: Callable[[], int], now_ns: Callable[[], int]
+        self,
+        queues: Callable[[], dict[str, Queue]],
+        lags: Callable[[], dict[tuple[str, int], int]],
+        now_ns: Callable[[], int],
     ) -> None:
-        self._queues, self._lag, self._now_ns = queues, lag, now_ns
+        self._queues, self._lags, self._now_ns = queues, lags, now_ns
 
     def describe(self) -> list[Metric]:
         """Promise nothing in advance: asking the store is left to scrapes."""
@@ -87,6 +93,8 @@ class _Live:
             oldest.add_metric([sink], waits * _NS)
             parked.add_metric([sink], queue.parked)
         lag = GaugeMetricFamily(
-            "flyball_incidents_lag", "Tellings in the log that are not read yet.", value=self._lag()
+            "flyball_consumer_lag_messages", "Messages not read yet.", labels=["topic", "partition"]
         )
+        for (topic, partition), count in self._lags().items():
+            lag.add_metric([topic, str(partition)], count)
         yield from (depth, oldest, parked, lag)

@@ -86,13 +86,15 @@ class Worker:
         self._stopped.set()
         self._awake.set()
 
-    def stop(self, timeout_s: float | None = None) -> None:
-        """Stop after the delivery under way. What is cut off by the time-out is delivered again next time."""
+    def stop(self, timeout_s: float | None = None) -> bool:
+        """Stop after the delivery under way; False while that goes on. What is cut off is delivered again next time."""
         self.halt()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
-        if not self._thread.is_alive():
-            self.sink.close()
+        if self._thread.is_alive():
+            return False
+        self.sink.close()
+        return True
 
     def _run(self) -> None:
         while not self._stopped.is_set():

@@ -31,6 +31,8 @@ def run_up(settings: Settings, config: Path | None, data: Path) -> int:
     _say(f"OTLP/HTTP   http://{otlp.host}:{otlp.port}/v1/traces and /v1/logs")
     _say(f"metrics     http://{metrics.host}:{metrics.port}/metrics")
     _say(f"records     {topics.runs}, {topics.slis} in {'Kafka' if settings.log.brokers else data / 'log'}")
+    pages = settings.deliver.metrics
+    _say(f"pages       to the sinks of routes.yaml, else here; metrics http://{pages.host}:{pages.port}/metrics")
     _say("Ctrl-C stops; the next start goes on where this one ended")
     return Supervisor(parts(settings, config, data), _say).run()
 

@@ -90,7 +90,7 @@ def pagerduty_tool() -> Any:
 
 @pytest.fixture
 def pagerduty(pagerduty_tool: Any) -> Iterator[Any]:
-    """Give a stand-in for PagerDuty: `.url`, `.events`, `.incidents()`, `.trouble`; nothing that it refused goes unseen."""
+    """Give a stand-in for PagerDuty: `.url`, `.events`, `.incidents()`, `.refused`, `.trouble`."""
     with pagerduty_tool.PagerDuty() as service:
         yield service
 

@@ -99,6 +99,8 @@ def _checked(value: Any, node: yaml.Node, at: Place) -> Any:
     """Let a section say what is wrong between its own keys."""
     for wrong in value.wrong() if hasattr(value, "wrong") else ():
         inner = f"{at.where}.{wrong.key}" if at.where else wrong.key
+        if any(problem.where == inner for problem in at.problems):
+            continue  # the key is there, and what is wrong with it is told
         line = at.lines.get(inner, line_of(node))
         replace(at, where=inner).wrong(line, wrong.found, wrong.expected)
     return value

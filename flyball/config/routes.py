@@ -48,13 +48,13 @@ class SinkKeys:
         kind = TYPES[self.type]
         for name, value in (("url", self.url), ("secret", self.secret)):
             if kind.NEEDS.get(name) == "required" and value is None:
-                yield Wrong(name, f"none for a {self.type} sink", "one")
+                yield Wrong(name, f"none for the type {self.type}", "one")
             elif name not in kind.NEEDS and value is not None:
-                yield Wrong(name, f"one for a {self.type} sink", "none")
+                yield Wrong(name, f"one for the type {self.type}", "none")
         if self.url is not None and not self.url.startswith(("https://", "http://")):
             yield Wrong("url", f"'{self.url}'", "https://... or http://...")
         if self.type == "slack" and self.secret and not self.secret.startswith(("https://", "http://")):
-            yield Wrong("secret", "something else in its place", "the address of the webhook, https://...")
+            yield Wrong("secret", "a text that is no address", "the address of the webhook, https://...")
         if self.ca is not None and not self.ca.is_file():
             yield Wrong("ca", f"no file {self.ca}", "a file of certificates (PEM)")
 

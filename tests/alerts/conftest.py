@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,11 +14,17 @@ from alerts.routing import Route, Routing
 from alerts.store import Store
 from alerts.worker import Worker
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
 
 class Desk:
     """Everything of delivery but its threads and the log."""
 
-    def __init__(self, folder: Path, clock: Any, sinks: list[Any], routing: Routing | None = None, **bounds: Any) -> None:
+    def __init__(
+        self, folder: Path, clock: Any, sinks: list[Any], routing: Routing | None = None, **bounds: Any
+    ) -> None:
         self.clock = clock
         self.sinks = sinks
         names = tuple(sink.settings.name for sink in sinks)
@@ -31,7 +35,7 @@ class Desk:
         self.metrics = Metrics()
         self.said: list[str] = []
         self.workers = [
-            Worker(sink, self.outbox, self.metrics, clock, random=Random(7), say=self.said.append, **bounds)
+            Worker(sink, self.outbox, self.metrics, clock, random=Random(7), say=self.said.append, **bounds)  # noqa: S311 -- repeatable, no secret
             for sink in sinks
         ]
 

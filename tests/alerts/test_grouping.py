@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import tracemalloc
 from dataclasses import replace
@@ -215,15 +216,13 @@ def test_counts_are_those_of_a_plain_count(
             pages[-1]["members"].add(telling.key)
             pages[-1]["severity"] = min(pages[-1]["severity"], telling.severity)
     desk = make_desk(incidents.Memory())
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 -- repeatable, no secret
     places = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
-    for begin, end in zip(places, places[1:], strict=False):
+    for begin, end in itertools.pairwise(places):
         repeated = [telling for telling in stream[:end] if chance.random() < 0.3]
         desk.tell(*stream[begin:end], *repeated)
     with desk.store.reading() as db:
-        stored = [
-            (row[0], row[1]) for row in db.execute("SELECT open, json_extract(live, '$.severity') FROM pages ORDER BY id")
-        ]
+        stored = db.execute("SELECT open, json_extract(live, '$.severity') FROM pages ORDER BY id").fetchall()
     is_open = [False] * len(pages)
     if pages and open_now:
         is_open[-1] = True

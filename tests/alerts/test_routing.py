@@ -113,7 +113,7 @@ def test_sev_1_is_never_muted(incidents: Any) -> None:
 
 
 def test_a_quiet_night(make_desk: Any, incidents: Any) -> None:
-    """SEV-2 waits for the morning, as it is then; what gets worse goes out at once; an end that a pager waits for too."""
+    """SEV-2 waits for the morning; what gets worse goes out at once, and an end that a pager waits for too."""
     evening = datetime(2026, 11, 24, 20, 0, tzinfo=UTC)
     quiet = Quiet(EVERY_DAY, 22 * 60, 7 * 60, BERLIN)
     sink = incidents.Memory()
@@ -143,9 +143,7 @@ def test_a_steady_sink_keeps_its_page_alive_in_quiet_hours(make_desk: Any, incid
     quiet = Quiet(EVERY_DAY, 22 * 60, 7 * 60, BERLIN)
     sink = incidents.Memory()
     sink.REFRESH_S = 60.0
-    desk = make_desk(
-        sink, routing=Routing([Route("r", ("memory",), quiet=(quiet,))], steady=frozenset({"memory"}))
-    )
+    desk = make_desk(sink, routing=Routing([Route("r", ("memory",), quiet=(quiet,))], steady=frozenset({"memory"})))
     desk.clock.ns = at("2026-11-24T21:59:30")
     desk.tell(incidents.incident("known"))
     desk.work()

@@ -35,7 +35,7 @@ def test_a_bucket_survives_a_clock_set_back(incidents: Any) -> None:
 
 def test_waits_grow_and_are_jittered() -> None:
     """Uniform between nothing and 1, 2, 4 ... s, at most 60: the means are half of that."""
-    random = Random(1)
+    random = Random(1)  # noqa: S311 -- repeatable, no secret
     for attempts, most in ((0, 1.0), (3, 8.0), (5, 32.0), (6, 60.0), (10_000, 60.0)):
         waits = [backoff_ns(attempts, random) / SECOND for _ in range(2_000)]
         assert max(waits) <= most

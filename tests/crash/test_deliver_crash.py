@@ -1,6 +1,6 @@
 """`flyball deliver`, killed at random points, time after time: no page is lost, none is there twice, ends come last.
 
-FLYBALL_CRASHES=N sets how often (40 unless told); FLYBALL_SEED=N repeats a run.
+FLYBALL_CRASHES=N sets how often (40 unless told); FLYBALL_CRASH_SEED=N repeats a run.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ROUTING_KEY = "0123456789abcdef0123456789ABCDEF"
 TOPIC = "flyball.incidents"
 CRASHES = int(os.environ.get("FLYBALL_CRASHES", "40"))
-SEED = int(os.environ.get("FLYBALL_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
+SEED = int(os.environ.get("FLYBALL_CRASH_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
 BATCH = 12
 ROUTES = """
 sinks:
@@ -67,71 +67,92 @@ def wait(condition: Any, seconds: float) -> bool:
     return True
 
 
+class Crashes:
+    """A deployment whose delivery is killed again and again, and what its sinks must know at the end, by page key."""
+
+    def __init__(self, folder: Path, pagerduty: Any, hook: Any, incidents: Any) -> None:
+        self._chance = random.Random(SEED)  # noqa: S311 -- repeatable, no secret
+        self._pagerduty, self._incidents = pagerduty, incidents
+        self.data, self._said = folder / "data", folder / "said"
+        config = folder / "config"
+        config.mkdir()
+        (config / "pager.key").write_text(ROUTING_KEY)
+        (config / "flyball.yaml").write_text("deliver: {metrics: {port: 0}}\n")
+        (config / "routes.yaml").write_text(ROUTES.format(url=pagerduty.url, hook=f"{hook.root}/hook"))
+        self._arguments = ["--config", str(config), "--data", str(self.data)]
+        log = EmbeddedLog(self.data / "log")
+        log.ensure(TOPIC, 3)
+        self.writer = log.writer()
+        self.expected: dict[str, str] = {}
+
+    @property
+    def said(self) -> str:
+        """Give what the processes printed."""
+        return self._said.read_text()
+
+    def start(self) -> Killed:
+        """Start a process."""
+        return Killed(self._arguments, self._said)
+
+    def crash(self, number: int) -> None:
+        """Start, let incidents come, and kill: as the sink takes its n-th event, or some time after its first."""
+        stream = self._stream(number)
+        running, before = self.start(), len(self._pagerduty.events)
+        kills_at = before + self._chance.randrange(1, len(stream))
+        by_event = self._chance.random() < 0.6
+        self._pagerduty.on_event = lambda event: (
+            running.kill() if by_event and len(self._pagerduty.events) == kills_at else None
+        )
+        for message in stream:
+            self.writer.append(TOPIC, [message])
+            if self._chance.random() < 0.3:
+                self.writer.flush()
+        self.writer.flush()
+        if not by_event:
+            wait(lambda: running.gone() or len(self._pagerduty.events) > before, 60)
+            time.sleep(self._chance.random() * 0.1)
+            running.kill()
+        assert wait(running.gone, 90), self.said
+        assert running.process.wait() == -signal.SIGKILL, self.said
+        self._pagerduty.on_event = lambda event: None
+
+    def _stream(self, number: int) -> list[tuple[bytes, bytes]]:
+        """Give tellings of some incidents, half of which end, and note what is expected of them."""
+        some = [self._incidents.incident(f"{number}/{n}", workflow=f"{number}/{n}") for n in range(BATCH)]
+        ended = self._chance.sample(some, BATCH // 2)
+        self.expected |= {page_key(each, again=False): "triggered" for each in some}
+        self.expected |= {page_key(each, again=False): "resolved" for each in ended}
+        ends = [self._incidents.resolved(each.key, workflow=each.workflow) for each in ended]
+        return [self._incidents.message(each) for each in (*some, *ends)]
+
+
 @pytest.mark.slow
 def test_killed_at_random_points(tmp_path: Path, pagerduty: Any, pagerduty_tool: Any, incidents: Any) -> None:
-    """Every expected page is at PagerDuty's stand-in just once by its key, resolved where it has ended; the same at a
-    second sink. The key of each is computed beforehand, from its incident.
+    """Every expected page is at PagerDuty's stand-in just once by its key, resolved where it has ended; so at a hook.
+
+    The key of each page is computed beforehand, from its incident.
     """
-    print(f"FLYBALL_SEED={SEED}")  # noqa: T201 -- shown when it fails
-    chance = random.Random(SEED)
-    config, data, said = tmp_path / "config", tmp_path / "data", tmp_path / "said"
-    config.mkdir()
-    (config / "pager.key").write_text(ROUTING_KEY)
-    (config / "flyball.yaml").write_text("deliver: {metrics: {port: 0}}\n")
-    log = EmbeddedLog(data / "log")
-    log.ensure(TOPIC, 3)
-    writer = log.writer()
-    expected: dict[str, str] = {}
+    print(f"FLYBALL_CRASH_SEED={SEED}")  # noqa: T201 -- shown when it fails
     with pagerduty_tool.PagerDuty() as hook:
         hook.lenient = True
-        (config / "routes.yaml").write_text(ROUTES.format(url=pagerduty.url, hook=f"{hook.root}/hook"))
-        arguments = ["--config", str(config), "--data", str(data)]
-        for crash in range(CRASHES):
-            some = [incidents.incident(f"{crash}/{n}", workflow=f"{crash}/{n}") for n in range(BATCH)]
-            ended = [incidents.resolved(each.key, workflow=each.workflow) for each in chance.sample(some, BATCH // 2)]
-            over = {each.key for each in ended}
-            for each in some:
-                expected[page_key(each, again=False)] = "resolved" if each.key in over else "triggered"
-            stream = [incidents.message(each) for each in (*some, *ended)]
-            running = Killed(arguments, said)
-            victim, kills_at = running, len(pagerduty.events) + chance.randrange(1, BATCH + BATCH // 2)
-
-            def on_event(event: dict[str, Any], victim: Killed = victim, kills_at: int = kills_at) -> None:
-                if len(pagerduty.events) == kills_at:
-                    victim.kill()
-
-            by_event = chance.random() < 0.6
-            pagerduty.on_event = on_event if by_event else (lambda event: None)
-            before = len(pagerduty.events)
-            for message in stream:
-                writer.append(TOPIC, [message])
-                if chance.random() < 0.3:
-                    writer.flush()
-                    time.sleep(0.001)
-            writer.flush()
-            if not by_event:
-                wait(lambda: running.gone() or len(pagerduty.events) > before, 60)  # noqa: B023
-                time.sleep(chance.random() * 0.1)
-                running.kill()
-            assert wait(running.gone, 90), said.read_text()
-            assert running.process.wait() == -signal.SIGKILL, said.read_text()
-        pagerduty.on_event = lambda event: None
-        last = Killed(arguments, said)
+        crashes = Crashes(tmp_path, pagerduty, hook, incidents)
+        for number in range(CRASHES):
+            crashes.crash(number)
+        last = crashes.start()
         try:
-            found = wait(lambda: pagerduty.incidents() == expected, 120)
-            states = pagerduty.incidents()
-            assert found, {key: (state, states.get(key)) for key, state in expected.items() if states.get(key) != state}
-            with opened(data / "deliver") as outbox:
+            wait(lambda: pagerduty.incidents() == crashes.expected, 120)
+            assert pagerduty.incidents() == crashes.expected
+            with opened(crashes.data / "deliver") as outbox:
                 assert wait(lambda: outbox.queue("pager").depth == outbox.queue("hook").depth == 0, 60)
                 assert outbox.parked() == []
         finally:
             last.process.terminate()
             code = last.process.wait(60)
-        assert code == 0, said.read_text()
-        check_hook(hook, expected)
+        assert code == 0, crashes.said
+        check_hook(hook, crashes.expected)
     assert pagerduty.refused == []
     check_order(pagerduty.events)
-    writer.close()
+    crashes.writer.close()
 
 
 def check_order(events: list[dict[str, Any]]) -> None:

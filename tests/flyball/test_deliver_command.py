@@ -1,4 +1,4 @@
-"""`flyball deliver`: runs as a process, tests a route, lists and retries what is parked, takes new routes, refuses bad."""
+"""`flyball deliver`: as a process, testing a route, listing and retrying what is parked, taking new routes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,6 +19,9 @@ from flyball.cli import main
 from flyball.config.load import load
 from flyball.up import parts
 from streams.embedded import EmbeddedLog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 ROUTING_KEY = "0123456789abcdef0123456789ABCDEF"

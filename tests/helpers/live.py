@@ -336,6 +336,7 @@ class Deployment:
         """Write the configuration; what is not said is as usual but for names, ports and short epochs."""
         log: dict[str, Any] = {"topics": self.topics} | ({"brokers": [self._broker]} if self._broker else {})
         said: dict[str, Any] = {"metrics": {"port": self.metrics_port}, "flow": {"epoch": "300ms"}, "log": log}
+        said["deliver"] = {"metrics": {"port": 0}}  # others test at the same time
         for name, section in settings.items():
             said[name] = said.get(name, {}) | section
         (self.config / "flyball.yaml").write_text(json.dumps(said))

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import ssl
 import sys
 import threading
 from datetime import datetime
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator
 
 ACTIONS = ("trigger", "acknowledge", "resolve")
@@ -123,6 +123,15 @@ def _is_time(text: Any) -> bool:
         return False
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Take a connection that is reset for what it is; show anything else."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
 class PagerDuty:
     """The stand-in; runs while it is entered. `trouble` is asked before each event is judged, None: no trouble."""
 
@@ -138,8 +147,7 @@ class PagerDuty:
         self.lenient = False
         """Take anything on any path: for sinks that are not PagerDuty."""
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", port), _handler(self))
         if context:
             self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         scheme = "https" if context else "http"
@@ -191,14 +199,18 @@ class PagerDuty:
         return states
 
 
-def _handler(service: PagerDuty) -> type[BaseHTTPRequestHandler]:
+def _handler(service: PagerDuty) -> type[BaseHTTPRequestHandler]:  # noqa: C901 -- two short methods that count as one
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
         wbufsize = -1
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            length = int(self.headers.get("Content-Length", 0))
+            body = self.rfile.read(length)
+            if len(body) < length:  # the sender died in the middle of it
+                self.close_connection = True
+                return None
             with service._lock:
                 service.requests += 1
                 service.bare.append((self.command, self.path, dict(self.headers), body))
@@ -214,7 +226,7 @@ def _handler(service: PagerDuty) -> type[BaseHTTPRequestHandler]:
                 return None
             return self._say(trouble.status, {"message": "trouble"}, trouble.headers)
 
-        do_PUT = do_POST
+        do_PUT = do_POST  # noqa: N815 -- the server calls it so
 
         def do_GET(self) -> None:
             known: dict[str, Any] = {"/events": service.events, "/incidents": service.incidents()}
@@ -236,7 +248,7 @@ def _handler(service: PagerDuty) -> type[BaseHTTPRequestHandler]:
             except OSError:
                 self.close_connection = True
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, form: str, *args: object) -> None:
             pass
 
     return Handler

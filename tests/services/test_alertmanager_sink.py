@@ -106,9 +106,7 @@ def test_what_alertmanager_refuses_and_misses(start: Any, page: Any) -> None:
 
 
 def test_alertmanagers_own_pagerduty_client_is_taken(start: Any, page: Any, pagerduty: Any, incidents: Any) -> None:
-    """Our page through a real Alertmanager's PagerDuty receiver triggers and resolves at the stand-in, which finds
-    nothing to refuse: the stand-in speaks as PagerDuty does.
-    """
+    """A real Alertmanager's PagerDuty receiver triggers and resolves our page at the stand-in, and is taken."""
     with start(RECEIVER.format(key=ROUTING_KEY, url=pagerduty.url)) as running:
         sink = Alertmanager(SinkSettings("s", "alertmanager", url=running.url))
         assert isinstance(sink.deliver(page), Sent)
