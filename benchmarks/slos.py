@@ -1,6 +1,6 @@
 """Time of one look at 10,000 SLOs, and memory of one: eight judge shards as the service has them, a look each second.
 
-Each SLO has the four rules of the SRE workbook and gets an event a second. `calm`: all keep their objective. `breached`:
+Each SLO has the four rules of the SRE workbook and gets an event a second. `calm`: all keep their objective.
 all burn, so every rule asks for evidence and every incident is open: the worst look there can be.
 """
 

@@ -1,10 +1,10 @@
-"""HTTP server of one flow process: /metrics for Prometheus, /healthz for supervisors."""
+"""HTTP server of one process: /metrics for Prometheus, /healthz for supervisors."""
 
 from __future__ import annotations
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from prometheus_client import generate_latest
 from typing_extensions import override
@@ -12,19 +12,28 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from flows.metrics import Metrics
+    from prometheus_client import CollectorRegistry
+
+
+class Metrics(Protocol):
+    """What is served: the registry at /metrics, the problem (None: healthy) at /healthz."""
+
+    problem: str | None
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """Give what is scraped."""
+        ...
 
 
 class MetricsServer:
     """Serves `metrics` while it is entered. Port 0 takes any free one, see `port`; a taken one raises OSError."""
 
-    def __init__(self, metrics: Metrics, host: str, port: int) -> None:
+    def __init__(self, metrics: Metrics, host: str, port: int, setting: str = "metrics.port") -> None:
         try:
             self._server = ThreadingHTTPServer((host, port), _handler(metrics))
         except OSError as error:
-            msg = (
-                f"cannot listen on {host}:{port}: {error.strerror}; another port is set by metrics.port in flyball.yaml"
-            )
+            msg = f"cannot listen on {host}:{port}: {error.strerror}; another port is set by {setting} in flyball.yaml"
             raise OSError(msg) from error
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)

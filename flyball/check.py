@@ -17,8 +17,16 @@ if TYPE_CHECKING:
     from flyball.config.settings import Settings
     from flyball.openslo import Loaded
 
+
+def _routes(path: Path) -> list[Problem]:
+    from flyball.config.routes_yaml import problems  # noqa: PLC0415 -- loads the sinks only where there are any
+
+    return problems(path)
+
+
 FILES: dict[str, Callable[[Path], list[Problem]]] = {
     "flyball.yaml": flyball_yaml.problems,
+    "routes.yaml": _routes,
 }
 """What validates a file, by its name or a pattern of names; the first that fits. A new kind of file is one line.
 

@@ -15,7 +15,7 @@ from flows.receiver import create_app
 from flows.receiving.settings import ReceiverSettings
 from flyball.errors import CommandError
 from flyball.listen import listen, refusal
-from flyball.wiring import open_configured_log
+from flyball.opening import open_configured_log
 
 if TYPE_CHECKING:
     import socket

@@ -1,4 +1,4 @@
-"""Everything on one machine: the receiver and the flow as processes under one supervisor."""
+"""Everything on one machine: the receiver, the flow and delivery as processes under one supervisor."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from flyball.listen import listen
+from flyball.opening import open_configured_log
 from flyball.supervise import Part, Supervisor
-from flyball.wiring import open_configured_log
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +25,8 @@ def run_up(settings: Settings, config: Path | None, data: Path) -> int:
         listen(otlp.host, otlp.grpc_port, "otlp.grpc_port").close()
     for index in range(settings.flow.workers):
         listen(metrics.host, metrics.port and metrics.port + index, "metrics.port").close()
+    pages = settings.deliver.metrics
+    listen(pages.host, pages.port, "deliver.metrics.port").close()
     data.mkdir(parents=True, exist_ok=True)
     if not settings.log.brokers:  # a disk that cannot be written is told before anything starts; Kafka is waited for
         with closing(open_configured_log(settings, data)) as log:
@@ -35,12 +37,13 @@ def run_up(settings: Settings, config: Path | None, data: Path) -> int:
         _say(f"OTLP/gRPC   {otlp.host}:{otlp.grpc_port}")
     _say(f"metrics     http://{metrics.host}:{metrics.port}/metrics")
     _say(f"records     {topics.runs}, {topics.slis} in {'Kafka' if settings.log.brokers else data / 'log'}")
+    _say(f"pages       to the sinks of routes.yaml, else here; metrics http://{pages.host}:{pages.port}/metrics")
     _say("Ctrl-C stops; the next start goes on where this one ended")
     return Supervisor(parts(settings, config, data), _say).run()
 
 
 def parts(settings: Settings, config: Path | None, data: Path) -> list[Part]:
-    """List the processes: one receiver, and one per worker of the flow."""
+    """List the processes: one receiver, one delivery, and one per worker of the flow."""
     common = ["--data", str(data), *(["--config", str(config)] if config else [])]
     workers = settings.flow.workers
     addresses = [f"127.0.0.1:{port}" for port in _free_ports(workers)] if workers > 1 else []
@@ -49,7 +52,8 @@ def parts(settings: Settings, config: Path | None, data: Path) -> list[Part]:
         Part(f"flow {index}", "flow", ["flow", *common, *(["--process", str(index), *cluster] if addresses else [])])
         for index in range(workers)
     ]
-    return [Part("receiver", "receiver", ["receive", *common]), *flows]
+    alone = [Part("receiver", "receiver", ["receive", *common]), Part("deliver", "deliver", ["deliver", *common])]
+    return [*alone, *flows]
 
 
 def _free_ports(count: int) -> list[int]:

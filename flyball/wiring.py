@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import fields
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from flows.settings import FlowSettings, Topics
+from flyball.opening import open_configured_log
 from models.runs.policy import RunPolicy
 from models.runs.shards import SHARDS
 from models.slis.settings import SliSettings
@@ -17,14 +19,13 @@ if TYPE_CHECKING:
 
     from flows.launcher import FlowProcess
     from flyball.config.settings import Settings
-    from streams.port import Log
 
 
 def flow_settings(settings: Settings, journal: Path | None = None) -> FlowSettings:
     """Give what shapes the dataflow."""
     runs, slis = settings.runs, settings.slis
     return FlowSettings(
-        topics=Topics(**vars(settings.log.topics)),
+        topics=Topics(**{f.name: getattr(settings.log.topics, f.name) for f in fields(Topics)}),
         runs=RunPolicy(
             idle=runs.idle,
             max_age=runs.max_age,
@@ -49,20 +50,6 @@ def flow_settings(settings: Settings, journal: Path | None = None) -> FlowSettin
 
 def _price(fields: dict[str, float | None]) -> dict[str, float]:
     return {kind: float(value) for kind, value in fields.items() if value is not None}
-
-
-def open_configured_log(settings: Settings, data: Path) -> Log:
-    """Open the log that the configuration names: Kafka when brokers are given, else the embedded one."""
-    log = settings.log
-    if log.brokers:
-        from streams.kafka.log import KafkaLog  # noqa: PLC0415  # loads librdkafka only when it is used
-
-        return KafkaLog(",".join(log.brokers))
-    from streams.embedded.log import EmbeddedLog  # noqa: PLC0415
-    from streams.embedded.settings import Settings as Retention  # noqa: PLC0415
-
-    retention = Retention(max_age_ns=log.retention_age, max_bytes=log.retention_size)
-    return EmbeddedLog(log.embedded or data / "log", retention)
 
 
 def flow_process(settings: Settings, data: Path, process_id: int = 0, addresses: Sequence[str] = ()) -> FlowProcess:

@@ -80,3 +80,31 @@ def kafka(kafka_broker: Any) -> Any:
     """Give the running broker: `.address` (host:port), `.start()`, `.stop()`, `.kill()`."""
     kafka_broker.start()
     return kafka_broker
+
+
+@pytest.fixture(scope="session")
+def incidents() -> Any:
+    """Give tests/helpers/incidents.py: tellings, a clock, a sink that remembers."""
+    return load("incidents", "helpers/incidents.py")
+
+
+@pytest.fixture(scope="session")
+def pagerduty_tool() -> Any:
+    """Give tests/services/pagerduty.py."""
+    return load("pagerduty_tool", "services/pagerduty.py")
+
+
+@pytest.fixture
+def pagerduty(pagerduty_tool: Any) -> Iterator[Any]:
+    """Give a stand-in for PagerDuty: `.url`, `.events`, `.incidents()`, `.refused`, `.trouble`."""
+    with pagerduty_tool.PagerDuty() as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def require_alertmanager() -> Any:
+    """Give tests/services/alertmanager.py, where a real Alertmanager can be started."""
+    tool = load("alertmanager_tool", "services/alertmanager.py")
+    reason = tool.missing()
+    require(reason is None, f"no Alertmanager: {reason}")
+    return tool

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("flyball", "flows", "models", "streams")
-HEAVY = ("bytewax", "confluent_kafka", "genai_prices", "kafka", "numba", "polars", "starlette", "uvicorn")
+PACKAGES = ("alerts", "flyball", "flows", "models", "streams")
+HEAVY = ("bytewax", "confluent_kafka", "genai_prices", "kafka", "numba", "polars", "starlette", "urllib3", "uvicorn")
 
 
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -41,6 +41,9 @@ def test_imports_point_one_way() -> None:
         ("models/spoiled.py", "streams.port", "imports point one way BROKEN"),
         ("streams/spoiled.py", "flows", "imports point one way BROKEN"),
         ("flows/spoiled.py", "flyball", "imports point one way BROKEN"),
+        ("alerts/spoiled.py", "flows", "imports point one way BROKEN"),
+        ("streams/spoiled.py", "alerts", "imports point one way BROKEN"),
+        ("alerts/sinks/spoiled.py", "bytewax", "only flows knows the engine BROKEN"),
         ("flyball/spoiled.py", "bytewax.dataflow", "only flows knows the engine BROKEN"),
         ("models/runs/spoiled.py", "bytewax", "only flows knows the engine BROKEN"),
         ("models/slis/spoiled.py", "time", "models do no I/O BROKEN"),

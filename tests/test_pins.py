@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
-SHIPPED = ("flows", "flyball", "models", "streams")
+SHIPPED = ("alerts", "flows", "flyball", "models", "streams")
 DEVELOPED = ("benchmarks", "scripts", "tests")
 
 

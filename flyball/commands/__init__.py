@@ -14,4 +14,5 @@ COMMANDS = (
     "check",
     "flow",
     "receive",
+    "deliver",
 )

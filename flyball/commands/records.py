@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 
     from streams.port import Log, Message, Reader
 
-HELP = "print run records, SLI records or dead letters from the log"
+HELP = "print run records, SLI records, incidents or dead letters from the log"
 _AT_ONCE, _BYTES = 1000, 1 << 20
 _PAUSE_S = 0.2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what can be given."""
-    parser.add_argument("topic", metavar="TOPIC", help="as flyball.runs, flyball.slis or flyball.dead_letters")
+    parser.add_argument(
+        "topic", metavar="TOPIC", help="as flyball.runs, flyball.slis, flyball.incidents or flyball.dead_letters"
+    )
     add_config(parser)
     add_data(parser)
     parser.add_argument("--follow", action="store_true", help="go on with what comes, until Ctrl-C")
@@ -35,11 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print what is there, and with --follow what comes."""
     from flyball.check import configuration
-    from flyball.wiring import open_configured_log
+    from flyball.opening import open_configured_log
 
     settings = configuration(args.config)
     topics = settings.log.topics
-    known = (topics.runs, topics.slis, topics.dead_letters)
+    known = (topics.runs, topics.slis, topics.incidents, topics.dead_letters)
     _refuse_unknown(args.topic, known)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader that has had enough ends us, as it does any filter
     with ExitStack() as stack:

@@ -86,7 +86,9 @@ def _section(kind: type, node: yaml.Node, at: Place) -> Any:
     for name in sorted(must - set(pairs)):
         at.wrong(line_of(node), f"no key {name}", "it")
     good = {name: value for name, value in read.items() if not isinstance(value, _Bad)}
-    return _BAD if _required(known) - set(good) else _checked(kind(**good), node, at)
+    if _required(known) - set(good):
+        return _BAD
+    return _checked(kind(**{known[name].field: value for name, value in good.items()}), node, at)
 
 
 def _required(known: Mapping[str, Any]) -> set[str]:
@@ -97,6 +99,8 @@ def _checked(value: Any, node: yaml.Node, at: Place) -> Any:
     """Let a section say what is wrong between its own keys."""
     for wrong in value.wrong() if hasattr(value, "wrong") else ():
         inner = f"{at.where}.{wrong.key}" if at.where else wrong.key
+        if any(problem.where == inner for problem in at.problems):
+            continue  # the key is there, and what is wrong with it is told
         line = at.lines.get(inner, line_of(node))
         replace(at, where=inner).wrong(line, wrong.found, wrong.expected)
     return value
@@ -133,21 +137,32 @@ def _scalar(hint: Any, node: yaml.Node, at: Place) -> Any:
     kind = KINDS[hint]
     if not isinstance(node, yaml.ScalarNode) or node.tag == NULL:
         return _expected(node, kind.expected, at)
-    text: str = node.value
-    if kind.references and has_reference(text):
-        try:
-            text = resolve(text, at.file.parent)
-        except SecretError as error:
-            return at.wrong(line_of(node), error.found, error.expected)
-    elif is_quoted(node) and not kind.quoted:
-        return at.wrong(line_of(node), describe(node), kind.expected, "leave out the quotes")
-    elif hint is str and node.tag != TEXT:
-        return at.wrong(line_of(node), describe(node), kind.expected, "put it in quotes")
+    text = _said(hint, node, at)
+    if isinstance(text, _Bad):
+        return text
     try:
         value = kind.parse(text)
     except ValueError:
         return _expected(node, kind.expected, at)
     return at.file.parent / value if hint is Path else value
+
+
+def _said(hint: Any, node: yaml.ScalarNode, at: Place) -> str | _Bad:
+    """Give the text of a scalar, references put in."""
+    kind, text = KINDS[hint], str(node.value)
+    refers = kind.references and has_reference(text)
+    if kind.secret and not refers:
+        return at.wrong(line_of(node), "a secret written out", kind.expected)
+    if refers:
+        try:
+            return resolve(text, at.file.parent)
+        except SecretError as error:
+            return at.wrong(line_of(node), error.found, error.expected)
+    if is_quoted(node) and not kind.quoted:
+        return at.wrong(line_of(node), describe(node), kind.expected, "leave out the quotes")
+    if hint is str and node.tag != TEXT:
+        return at.wrong(line_of(node), describe(node), kind.expected, "put it in quotes")
+    return text
 
 
 def _bounded(hint: Any, node: yaml.Node, at: Place) -> Any:
@@ -169,7 +184,9 @@ def _choice(hint: Any, node: yaml.Node, at: Place) -> Any:
 def _list(hint: Any, node: yaml.Node, at: Place) -> Any:
     inner = get_args(hint)[0]
     if not isinstance(node, yaml.SequenceNode):
-        items = "sections" if is_section(inner) else f"{KINDS[inner].expected.removeprefix('a ')}s, as in [a, b]"
+        items = "sections" if is_section(inner) else "items"
+        if inner in KINDS:
+            items = f"{KINDS[inner].expected.removeprefix('a ')}s, as in [a, b]"
         return _expected(node, f"a list of {items}", at)
     values = [_value(inner, item, at.under(str(i), item)) for i, item in enumerate(node.value)]
     return _BAD if any(isinstance(value, _Bad) for value in values) else tuple(values)

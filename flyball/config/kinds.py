@@ -6,8 +6,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from flyball.config.units import Duration, Size, duration, show_duration, show_size, size
+from flyball.config.secrets import Secret
+from flyball.config.units import Clock, Duration, Size, clock, duration, show_clock, show_duration, show_size, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +30,7 @@ class Kind:
     show: Callable[[Any], str] = str
     quoted: bool = True
     references: bool = True
+    secret: bool = False  # only by reference, never written out
 
     @property
     def name(self) -> str:
@@ -68,6 +71,14 @@ def path_of(text: str) -> Path:
     return Path(text_of(text)).expanduser()
 
 
+def zone_of(text: str) -> ZoneInfo:
+    """Read a time zone by its name."""
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, OSError) as error:
+        raise ValueError(text) from error
+
+
 KINDS: dict[Any, Kind] = {
     str: Kind("a text", text_of),
     int: Kind("a whole number", whole, quoted=False),
@@ -75,5 +86,8 @@ KINDS: dict[Any, Kind] = {
     bool: Kind("true or false", truth, lambda value: str(value).lower(), quoted=False),
     Path: Kind("a path", path_of),
     Duration: Kind("a duration such as 250ms, 15m or 1h30m", duration, show_duration),
+    Secret: Kind("a reference, ${ENV:NAME} or ${FILE:path}", text_of, lambda _: "…", secret=True),
+    Clock: Kind("a time of day such as 07:30, up to 24:00", clock, show_clock),
+    ZoneInfo: Kind("an IANA time zone such as Europe/Berlin", zone_of),
     Size: Kind("a size such as 500kB, 16MB or 1GiB", size, show_size),
 }

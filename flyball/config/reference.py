@@ -9,6 +9,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from flyball.config.kinds import KINDS
+from flyball.config.routes import RoutesFile
 from flyball.config.schema import Between, Tree, is_section, keys_of
 from flyball.config.settings import Settings
 
@@ -48,11 +49,18 @@ attributes: # the form is that of models/spans/attributes.yaml
 ## flyball.yaml
 """
 
+ROUTES = """\
+## routes.yaml
+
+Who is told of what. [Alerts](alerts.md) has an example, and says what each sink does with a page.
+"""
+
 
 def reference() -> str:
     """Write the page."""
     tables = [text for _, text in _tables(Settings, "")]
-    return "\n".join([INTRODUCTION, *tables])
+    routes = [text for _, text in _tables(RoutesFile, "")]
+    return "\n".join([INTRODUCTION, *tables, ROUTES, *routes])
 
 
 def _tables(kind: type, path: str) -> Iterator[tuple[str, str]]:
@@ -64,13 +72,13 @@ def _tables(kind: type, path: str) -> Iterator[tuple[str, str]]:
     for key in keys:
         inner = _inner(key.hint)
         if inner is not None:
-            name = key.name if inner is key.hint else f"{key.name}.NAME"
+            name = f"{key.name}.NAME" if get_origin(key.hint) is Mapping else key.name
             yield from _tables(inner, f"{path}.{name}" if path else name)
 
 
 def _inner(hint: Any) -> type | None:
-    """Give the settings class of a section, or of the sections in a mapping."""
-    candidates = (hint, *(get_args(hint)[1:] if get_origin(hint) is Mapping else ()))
+    """Give the settings class of a section, or of the sections in a mapping or list."""
+    candidates = (hint, *(get_args(hint) if get_origin(hint) in (Mapping, tuple) else ()))
     return next((candidate for candidate in candidates if is_section(candidate)), None)
 
 
@@ -90,13 +98,13 @@ def _row(name: str, hint: Any, default: Any, doc: str) -> str:
 def _what(hint: Any) -> str:
     origin, args = get_origin(hint), get_args(hint)
     if hint in KINDS:
-        return KINDS[hint].name.removeprefix("a ")
+        return KINDS[hint].name.removeprefix("a ").removeprefix("an ")
     if origin is Annotated:
         return f"{_what(args[0])}{_bounds(*args)}"
     if origin is Literal:
         return ", ".join(f"`{arg}`" for arg in args)
     if origin is tuple:
-        return f"list of {_what(args[0])}s"
+        return "list of " + ("sections" if is_section(args[0]) else _what(args[0]) + "s" * (args[0] in KINDS))
     if hint is Tree or origin is Mapping:
         return "section"
     return ", ".join(_what(arg) for arg in args if arg is not NoneType)

@@ -59,6 +59,8 @@ class Key(NamedTuple):
     hint: Any  # resolved type, Annotated kept
     default: Any
     doc: str
+    field: str
+    """Of the dataclass: the name, with a `_` after it where the name is a word of Python."""
     needed: bool = False
 
 
@@ -90,12 +92,14 @@ def keys_of(kind: type) -> dict[str, Key]:
     """List the keys of a settings dataclass, in order."""
     hints = get_type_hints(kind, include_extras=True)
     fields = dataclasses.fields(kind)
-    return {f.name: _key(f, hints[f.name]) for f in fields}
+    keys = (_key(f, hints[f.name]) for f in fields)
+    return {key.name: key for key in keys}
 
 
 def _key(field: dataclasses.Field[Any], hint: Any) -> Key:
     told = field.metadata
-    return Key(field.name, hint, _default(field), told.get("doc", ""), needed=told.get("needed", False))
+    name, needed = field.name.rstrip("_"), told.get("needed", False)
+    return Key(name, hint, _default(field), told.get("doc", ""), field.name, needed)
 
 
 def is_section(hint: Any) -> bool:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NewType
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+Secret = NewType("Secret", str)
+"""A text that may only be said by reference."""
 
 _REFERENCE = re.compile(r"\$(\$)?\{([^}]*)\}?")
 

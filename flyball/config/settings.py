@@ -50,6 +50,7 @@ class Topics:
     logs: str = key("otlp_logs", "read: log events (evaluations, feedback)")
     runs: str = key("flyball.runs", "written: run records")
     slis: str = key("flyball.slis", "written: SLI records")
+    incidents: str = key("flyball.incidents", "written by the flow, read by `deliver`: what people must hear")
     dead_letters: str = key("flyball.dead_letters", "written: what could not be read, and why")
 
     def wrong(self) -> Iterator[Wrong]:
@@ -133,6 +134,25 @@ class Slis:
 
 
 @dataclass(frozen=True)
+class DeliverMetrics:
+    """Where Prometheus reads `/metrics` of `deliver`."""
+
+    host: str = key("127.0.0.1", "address to listen on")
+    port: Port = key(9463, "port to listen on; 0 takes a free one")
+
+
+@dataclass(frozen=True)
+class Deliver:
+    """Delivery of pages; who is told of what stands in `routes.yaml`."""
+
+    metrics: DeliverMetrics = section(DeliverMetrics)
+    outbox: Path | None = key(None, "folder of the outbox; without it, `deliver` in the data folder")
+    max_rows: Count = key(100_000, "deliveries that wait, and that are parked, at most; SEV-1 never gives way")
+    give_up: Longer = key(duration("72h"), "what a sink has not taken for this long is parked")
+    keep: Longer = key(duration("720h"), "how long ended pages are remembered; longer than the log keeps messages")
+
+
+@dataclass(frozen=True)
 class Price:
     """What a model costs, in USD per million tokens."""
 
@@ -152,5 +172,6 @@ class Settings:
     flow: Flow = section(Flow)
     runs: Runs = section(Runs)
     slis: Slis = section(Slis)
+    deliver: Deliver = section(Deliver)
     attributes: Tree = key(Tree({}), "your own source attributes, asked before the built-in ones")
     prices: Mapping[str, Price] = key({}, "prices of your own by model name, before the built-in ones")

@@ -1,4 +1,4 @@
-"""Units as people write them: durations (`15m`, `1h30m`, `250ms`) in nanoseconds, sizes (`16MB`, `1GiB`) in bytes."""
+"""Units as people write them: durations (`15m`, `250ms`) in ns, sizes (`16MB`) in bytes, times of day in minutes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ Duration = NewType("Duration", int)
 Size = NewType("Size", int)
 """Bytes."""
 
+Clock = NewType("Clock", int)
+"""Minute of the day, 0 to 1440."""
+
 _NS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86_400 * 10**9}
 _DECIMAL = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _BYTES = _DECIMAL | {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|ms|s|m|h|d)")
+_CLOCK = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])")
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kKMGT]?i?B)")
 
 
@@ -34,6 +38,20 @@ def size(text: str) -> Size:
     if found is None or unit not in _BYTES:
         raise ValueError(text)
     return Size(_whole(text, Fraction(found[1]) * _BYTES[unit]))
+
+
+def clock(text: str) -> Clock:
+    """Read a time of day, `HH:MM`, up to 24:00; raises ValueError."""
+    found = _CLOCK.fullmatch(text)
+    minute = int(found[1]) * 60 + int(found[2]) if found else 1441
+    if minute > 1440:  # noqa: PLR2004 -- 24 hours
+        raise ValueError(text)
+    return Clock(minute)
+
+
+def show_clock(minute: int) -> str:
+    """Write a time of day."""
+    return f"{minute // 60:02d}:{minute % 60:02d}"
 
 
 def show_duration(ns: int) -> str:

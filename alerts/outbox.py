@@ -1,0 +1,254 @@
+"""Outbox: what each sink is to know of each page, kept until the sink has said that it does.
+
+One row a (page, sink). The newest state of the page wins: whatever was not delivered yet is not delivered any more, but
+a sink that was told nothing hears of an open page first, and of its end after that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import IntEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from alerts.page import Page
+from models.incidents.incident import Status
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection, Mapping
+
+    from alerts.store import Store
+
+FULL = "the outbox was full, and this was the least urgent and oldest that no sink knew of"
+
+_PARK = "UPDATE outbox SET parked_ns = ?, reason = ?, due_ns = NULL"
+
+
+class Stage(IntEnum):
+    """What a sink knows of a page."""
+
+    NOTHING = 0
+    TRIGGERED = 1
+    RESOLVED = 2
+
+
+class Job(NamedTuple):
+    """One delivery to make."""
+
+    row: int
+    page: Page
+    """As the sink is to hear it: open, while the sink knows nothing of it."""
+    wanted: int
+    stage: Stage
+    known_rank: int
+    attempts: int
+    since_ns: int
+    """When the sink began not to know."""
+    pending: bool
+    """There is news; False: only told again, so that the sink does not forget."""
+
+
+class Queue(NamedTuple):
+    """How one sink stands."""
+
+    depth: int
+    oldest_ns: int | None
+    parked: int
+
+
+class Parked(NamedTuple):
+    """A row that is not tried any more."""
+
+    row: int
+    sink: str
+    severity: str
+    page: str
+    parked_ns: int
+    reason: str
+    headline: str
+
+
+class Outbox:
+    """The rows. Every method is one transaction, but for `put`, which is part of the one that changes the page."""
+
+    def __init__(self, store: Store, max_rows: int = 100_000) -> None:
+        self._store = store
+        self._max_rows = max_rows
+        with store.reading() as db:
+            self._most = _pending(db)
+
+    def room(self) -> bool:
+        """Tell whether more can be taken in: False where twice the bound waits, which only SEV-1 brings about."""
+        with self._store.reading() as db:
+            return _pending(db) < 2 * self._max_rows
+
+    def put(
+        self,
+        db: sqlite3.Connection,
+        page_id: int,
+        page: Page,
+        holds: Mapping[str, int],
+        now_ns: int,
+        steady: Collection[str] = (),
+    ) -> list[int]:
+        """Have sinks told of a page, each not before its time (`holds`, Unix ns); sinks that know of it are told too.
+
+        An end that a sink waits for is never held back, nor is anything of a page that a `steady` sink knows of.
+        A parked row is in line again: it has something new to say. Gives the ranks of rows that had to give way.
+        """
+        there = dict(db.execute("SELECT sink, stage FROM outbox WHERE page = ?", (page_id,)).fetchall())
+        for sink in {*holds, *there}:
+            stage = there.get(sink, Stage.NOTHING)
+            free = stage == Stage.TRIGGERED and (sink in steady or not page.is_open)
+            due = now_ns if free else max(now_ns, holds.get(sink, now_ns))
+            if sink in there:
+                _tell_again(db, page_id, page, sink, due)
+            else:
+                db.execute(
+                    "INSERT INTO outbox (page, sink, rank, wanted, due_ns, since_ns) VALUES (?, ?, ?, ?, ?, ?)",
+                    (page_id, sink, page.rank, page.revision, due, due),
+                )
+                self._most += 1
+        return self._trim(db, now_ns)
+
+    def take(self, sink: str, now_ns: int) -> Job | None:
+        """Give the most urgent delivery that is due; None when none is."""
+        with self._store.reading() as db:
+            found = db.execute(
+                "SELECT o.id, p.told, o.wanted, o.known, o.stage, o.known_rank, o.attempts, o.since_ns"
+                " FROM outbox o JOIN pages p ON p.id = o.page"
+                " WHERE o.sink = ? AND o.due_ns <= ? ORDER BY o.rank, o.due_ns LIMIT 1",
+                (sink, now_ns),
+            ).fetchone()
+        if found is None:
+            return None
+        row, told, wanted, known, stage, known_rank, attempts, since_ns = found
+        page = Page.load(told)
+        if stage == Stage.NOTHING and not page.is_open:
+            page = replace(page, status=Status.OPEN, resolved_at=None)
+        return Job(row, page, wanted, Stage(stage), known_rank, attempts, since_ns, wanted > known)
+
+    def next_due(self, sink: str) -> int | None:
+        """Tell when the sink has something to do, Unix ns."""
+        with self._store.reading() as db:
+            (due,) = db.execute(
+                "SELECT min(due_ns) FROM outbox WHERE sink = ? AND due_ns IS NOT NULL", (sink,)
+            ).fetchone()
+        return None if due is None else int(due)
+
+    def sent(self, job: Job, now_ns: int, refresh_ns: int | None) -> None:
+        """Note that the sink knows; an open page is due again after `refresh_ns`, where there is one."""
+        stage = Stage.TRIGGERED if job.page.is_open else Stage.RESOLVED
+        again = now_ns + refresh_ns if refresh_ns is not None and job.page.is_open else None
+        with self._store.transaction() as db:
+            found = db.execute("SELECT p.open FROM outbox o JOIN pages p ON p.id = o.page WHERE o.id = ?", (job.row,))
+            still_open = bool((found.fetchone() or (1,))[0])
+            # of a page that has ended the sink now knows the beginning: its end is still to be told, and at once
+            known = job.wanted - 1 if job.page.is_open and not still_open else job.wanted
+            db.execute(
+                "UPDATE outbox SET known = ?, stage = ?, known_rank = ?, attempts = 0,"
+                " due_ns = CASE WHEN wanted <= ? THEN ? WHEN ? THEN due_ns ELSE ? END WHERE id = ?",
+                (known, stage, job.page.rank, known, again, still_open, now_ns, job.row),
+            )
+
+    def postpone(self, job: Job, due_ns: int) -> None:
+        """Try again at `due_ns`."""
+        with self._store.transaction() as db:
+            db.execute("UPDATE outbox SET attempts = attempts + 1, due_ns = ? WHERE id = ?", (due_ns, job.row))
+
+    def park(self, job: Job, reason: str, now_ns: int) -> None:
+        """Try no more, until the page has something new to say (it may have by now) or a person puts it back."""
+        with self._store.transaction() as db:
+            db.execute(f"{_PARK} WHERE id = ? AND wanted = ?", (now_ns, reason, job.row, job.wanted))
+            _bound_parked(db, self._max_rows)
+
+    def park_sink(self, sink: str, reason: str, now_ns: int) -> None:
+        """Park all that is in line for a sink that is no more."""
+        with self._store.transaction() as db:
+            db.execute(f"{_PARK} WHERE sink = ? AND due_ns IS NOT NULL", (now_ns, reason, sink))
+
+    def parked(self) -> list[Parked]:
+        """List what is parked, the most urgent and oldest first."""
+        with self._store.reading() as db:
+            rows = db.execute(
+                "SELECT o.id, o.sink, p.told, o.parked_ns, o.reason FROM outbox o JOIN pages p ON p.id = o.page"
+                " WHERE o.parked_ns IS NOT NULL ORDER BY o.rank, o.parked_ns"
+            ).fetchall()
+        pages = [Page.load(told) for _, _, told, _, _ in rows]
+        return [
+            Parked(row, sink, page.severity, page.key, parked_ns, reason, page.headline)
+            for (row, sink, _, parked_ns, reason), page in zip(rows, pages, strict=True)
+        ]
+
+    def put_back(self, row: int, now_ns: int) -> bool:
+        """Put a parked row in line again; False where there is none of that number."""
+        with self._store.transaction() as db:
+            done = db.execute(
+                "UPDATE outbox SET parked_ns = NULL, reason = NULL, attempts = 0, due_ns = ?, since_ns = ?"
+                " WHERE id = ? AND parked_ns IS NOT NULL",
+                (now_ns, now_ns, row),
+            )
+            return done.rowcount > 0
+
+    def sinks(self) -> list[str]:
+        """Name the sinks that rows are in line for."""
+        with self._store.reading() as db:
+            return [sink for (sink,) in db.execute("SELECT DISTINCT sink FROM outbox WHERE due_ns IS NOT NULL")]
+
+    def queue(self, sink: str) -> Queue:
+        """Tell how a sink stands."""
+        with self._store.reading() as db:
+            depth, oldest = db.execute(
+                "SELECT count(*), min(since_ns) FROM outbox WHERE sink = ? AND wanted > known AND parked_ns IS NULL",
+                (sink,),
+            ).fetchone()
+            (parked,) = db.execute(
+                "SELECT count(*) FROM outbox WHERE sink = ? AND parked_ns IS NOT NULL", (sink,)
+            ).fetchone()
+        return Queue(depth, oldest, parked)
+
+    def _trim(self, db: sqlite3.Connection, now_ns: int) -> list[int]:
+        """Park the least urgent, oldest rows of which the sink knows nothing while too many wait; never a SEV-1."""
+        if self._most <= self._max_rows:  # an upper bound, so that the rows are not counted each time
+            return []
+        self._most = _pending(db)
+        excess = self._most - self._max_rows
+        if excess <= 0:
+            return []
+        rows = db.execute(
+            "SELECT id, rank FROM outbox WHERE wanted > known AND parked_ns IS NULL AND stage = 0 AND rank > 1"
+            " ORDER BY rank DESC, since_ns, id LIMIT ?",
+            (excess,),
+        ).fetchall()
+        db.executemany(f"{_PARK} WHERE id = ?", [(now_ns, FULL, row) for row, _ in rows])
+        self._most -= len(rows)
+        _bound_parked(db, self._max_rows)
+        return [rank for _, rank in rows]
+
+
+def _tell_again(db: sqlite3.Connection, page_id: int, page: Page, sink: str, due_ns: int) -> None:
+    """Let a row want the newest state. It keeps its turn or comes earlier; what got worse waits no more."""
+    db.execute(
+        "UPDATE outbox SET rank = ?, wanted = ?, parked_ns = NULL, reason = NULL,"
+        " since_ns = CASE WHEN wanted > known THEN since_ns ELSE ? END,"
+        " due_ns = CASE WHEN due_ns IS NULL THEN ? WHEN attempts > 0 AND rank <= ? THEN due_ns"
+        "  WHEN wanted > known THEN min(due_ns, ?) ELSE ? END"
+        " WHERE page = ? AND sink = ?",
+        (page.rank, page.revision, due_ns, due_ns, page.rank, due_ns, due_ns, page_id, sink),
+    )
+
+
+def _pending(db: sqlite3.Connection) -> int:
+    (count,) = db.execute("SELECT count(*) FROM outbox WHERE wanted > known AND parked_ns IS NULL").fetchone()
+    return int(count)
+
+
+def _bound_parked(db: sqlite3.Connection, most: int) -> None:
+    """Forget the least urgent, oldest parked rows beyond the bound; never a SEV-1."""
+    (count,) = db.execute("SELECT count(*) FROM outbox WHERE parked_ns IS NOT NULL").fetchone()
+    if count > most:
+        db.execute(
+            "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE parked_ns IS NOT NULL AND rank > 1"
+            " ORDER BY rank DESC, parked_ns LIMIT ?)",
+            (count - most,),
+        )

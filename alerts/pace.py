@@ -1,0 +1,39 @@
+"""Pace: how fast a sink may be told, and how long to wait when it does not take it. Time is handed in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from random import Random
+
+SECOND = 10**9
+_FIRST_S, _LONGEST_S = 1.0, 60.0
+
+
+class TokenBucket:
+    """At most `rate` a second in the long run, `burst` at once. Times are Unix ns; a clock set back costs nothing."""
+
+    def __init__(self, rate: float, burst: int, now_ns: int) -> None:
+        self._rate, self._burst = rate, burst
+        self._tokens = float(burst)
+        self._at = now_ns
+
+    def take(self, now_ns: int) -> int:
+        """Take a token and give 0, or give how long there is none, ns."""
+        passed = max(0, now_ns - self._at)
+        self._tokens = min(float(self._burst), self._tokens + passed * self._rate / SECOND)
+        self._at = now_ns
+        if self._tokens >= 1 - 1e-9:
+            self._tokens -= 1
+            return 0
+        return int((1 - self._tokens) / self._rate * SECOND) + 1
+
+
+def backoff_ns(attempts: int, random: Random, longest_s: float = _LONGEST_S) -> int:
+    """Give the wait before the next attempt after so many, ns: exponential with full jitter.
+
+    Uniform between 0 and min(longest, 1 s * 2^attempts).
+    (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/)
+    """
+    return int(random.uniform(0, min(longest_s, _FIRST_S * 2.0 ** min(attempts, 32))) * SECOND)

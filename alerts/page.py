@@ -1,0 +1,94 @@
+"""Page: a group of incidents as one thing that people are told of, and may be told again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import orjson
+
+from models.incidents.incident import Severity, Status
+
+RANKS = {Severity.SEV_1: 1, Severity.SEV_2: 2, Severity.SEV_3: 3}
+"""Order of urgency; 1 goes first."""
+
+MAX_RUNS = 5
+MAX_SCOPES = 10
+
+
+@dataclass(frozen=True)
+class Page:
+    """What is known of a page at one moment. Times are RFC 3339 UTC.
+
+    `key`, `group`, `class_`, `rule`, `workflow`, `tenant`, `owner`, `opened_at` and `first_severity` never change;
+    `severity` only gets worse; `title`, `summary`, `evidence`, `labels`, `runbook` are those of the incident that made
+    it so. `count` incidents ever belonged to it, `open` still are.
+    """
+
+    key: str
+    group: dict[str, str]
+    status: Status
+    severity: Severity
+    first_severity: Severity
+    class_: str
+    rule: str
+    workflow: str | None
+    tenant: str | None
+    owner: str
+    title: str
+    summary: str
+    opened_at: str
+    at: str
+    resolved_at: str | None
+    count: int
+    open: int
+    runs: tuple[str, ...]
+    scopes: tuple[dict[str, str], ...]
+    evidence: dict[str, Any]
+    labels: dict[str, str]
+    runbook: str
+    revision: int = 0
+    """Rises each time the page is told."""
+
+    @property
+    def rank(self) -> int:
+        """Give the order of urgency, 1 to 3."""
+        return RANKS[self.severity]
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether any incident of it is open."""
+        return self.status is Status.OPEN
+
+    @property
+    def headline(self) -> str:
+        """Say it in one line: severity, what, and of how many incidents when there are several."""
+        many = f" ({self.count} incidents, {self.open} open)" if self.count > 1 else ""
+        return f"[{self.severity}] {self.summary or self.title}{many}"
+
+    def record(self) -> dict[str, Any]:
+        """Give it as a record: what the webhook sends."""
+        said: dict[str, Any] = {"kind": "page"}
+        for each in fields(self):
+            said[each.name.rstrip("_")] = getattr(self, each.name)
+        return said
+
+    def dump(self) -> bytes:
+        """Give it as bytes to store."""
+        return orjson.dumps(self.record())
+
+    @staticmethod
+    def load(stored: bytes) -> Page:
+        """Read back what `dump` gave."""
+        said = orjson.loads(stored)
+        values = {each.name: said[each.name.rstrip("_")] for each in fields(Page)}
+        return Page(
+            **values
+            | {
+                "status": Status(said["status"]),
+                "severity": Severity(said["severity"]),
+                "first_severity": Severity(said["first_severity"]),
+                "runs": tuple(said["runs"]),
+                "scopes": tuple(said["scopes"]),
+            }
+        )

@@ -1,0 +1,79 @@
+"""Sink: what delivers pages to one service. A new one is a file here, and a line in `alerts.sinks`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from alerts.http import Http
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from alerts.outcome import Outcome
+    from alerts.page import Page
+
+Need = Literal["required", "optional"]
+
+
+@dataclass(frozen=True)
+class SinkSettings:
+    """What `routes.yaml` says of one sink."""
+
+    name: str
+    type: str
+    url: str | None = None
+    secret: str | None = field(default=None, repr=False)
+    ca: Path | None = None
+    timeout_s: float = 10.0
+    rate: float | None = None
+    """Deliveries a second; None: the sink's own."""
+    runbooks: str | None = None
+    """Where runbooks are read: a runbook is at `{runbooks}/{name}.md`."""
+    console: str | None = None
+
+
+class Sink:
+    """Base of all sinks. `deliver` is called by one thread; it never raises for what a service or network does."""
+
+    NEEDS: ClassVar[Mapping[str, Need]] = {}
+    """Whether `url` and `secret` are required or optional; what is not named cannot be given."""
+    DEFAULT_URL: ClassVar[str] = ""
+    RATE: ClassVar[float | None] = None
+    """Deliveries a second that the service takes; None: any."""
+    BURST: ClassVar[int] = 1
+    UPDATES: ClassVar[bool] = True
+    """A page that only got more incidents is worth telling again; False: only its begin, a worse severity, its end."""
+    REFRESH_S: ClassVar[float | None] = None
+    """An open page is told again this often, for the service would forget it."""
+
+    def __init__(self, settings: SinkSettings, now_s: Callable[[], float] = time.time) -> None:
+        self.settings = settings
+        self.now_s = now_s
+
+    def deliver(self, page: Page) -> Outcome:
+        """Tell the service of a page as it is now; told twice it must know it once, by the page's key."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Release connections."""
+
+    def runbook(self, page: Page) -> str | None:
+        """Give the address of the page's runbook, where one is known."""
+        base = self.settings.runbooks
+        return f"{base.rstrip('/')}/{page.runbook}.md" if base and page.runbook else None
+
+
+class HttpSink(Sink):
+    """A sink over HTTP."""
+
+    def __init__(self, settings: SinkSettings, now_s: Callable[[], float] = time.time) -> None:
+        super().__init__(settings, now_s)
+        self.url = settings.url or self.DEFAULT_URL
+        self.http = Http(settings.timeout_s, settings.ca, (settings.secret or "",), now_s)
+
+    def close(self) -> None:
+        """Release connections."""
+        self.http.close()

@@ -1,0 +1,81 @@
+"""Slack incoming webhook: one message a begin, a worse severity, and an end; there are no threads or updates.
+
+Limits: 1 message a second, header 150 characters, section 3,000, 10 fields of 2,000, 50 blocks
+(https://docs.slack.dev/reference/block-kit/blocks, https://docs.slack.dev/apis/web-api/rate-limits).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from typing_extensions import override
+
+from alerts.cut import cut
+from alerts.sinks.base import HttpSink
+
+if TYPE_CHECKING:
+    from alerts.outcome import Outcome
+    from alerts.page import Page
+
+MAX_HEADER: Final = 150
+MAX_SECTION: Final = 3_000
+MAX_FIELDS: Final = 10
+MAX_FIELD: Final = 2_000
+_MAX_MESSAGE: Final = 3_000
+_FIELD: Final = 400
+"""Ten of these and a section stay below the 13,200 characters that a message may have in practice."""
+_ESCAPES: Final = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
+
+
+class Slack(HttpSink):
+    """One webhook; its address is the `secret`."""
+
+    NEEDS = {"secret": "required"}  # noqa: RUF012 -- a ClassVar of the base
+    RATE = 1.0
+    UPDATES = False
+
+    @override
+    def deliver(self, page: Page) -> Outcome:
+        return self.http.send_json(self.settings.secret or "", self._message(page))
+
+    def _message(self, page: Page) -> dict[str, Any]:
+        head = page.headline if page.is_open else f"Resolved: {page.headline}"
+        blocks: list[dict[str, Any]] = [
+            {"type": "header", "text": {"type": "plain_text", "text": cut(head, MAX_HEADER)}},
+            {"type": "section", "text": _markdown(f"{page.title}\n{page.summary}", MAX_SECTION)},
+            {"type": "section", "fields": _fields(page)},
+        ]
+        links = [f"<{url}|{text}>" for url, text in self._links(page) if url]
+        if links:
+            blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": " · ".join(links)}]})
+        return {"text": _markdown(head, _MAX_MESSAGE)["text"], "blocks": blocks}
+
+    def _links(self, page: Page) -> list[tuple[str | None, str]]:
+        return [(self.runbook(page), "runbook"), (self.settings.console, "console")]
+
+
+def _fields(page: Page) -> list[dict[str, str]]:
+    said = {
+        "class": page.class_,
+        "rule": page.rule,
+        "workflow": page.workflow,
+        "tenant": page.tenant,
+        "owner": page.owner,
+        "since": page.opened_at,
+        "until": page.resolved_at,
+        "incidents": f"{page.count}, {page.open} open",
+        "scopes": ", ".join(" ".join(scope.values()) for scope in page.scopes),
+        "runs": ", ".join(page.runs),
+    }
+    shown = [_markdown(f"*{name}*\n{value}", _FIELD) for name, value in said.items() if value]
+    return shown[:MAX_FIELDS]
+
+
+def _markdown(text: str, limit: int) -> dict[str, str]:
+    """Escape what Slack reads as markup; what escaping makes longer is counted."""
+    text = cut(text, limit)
+    escaped = text.translate(_ESCAPES)
+    while len(escaped) > limit:
+        text = cut(text, max(len(text) * limit // len(escaped) - 1, 20))
+        escaped = text.translate(_ESCAPES)
+    return {"type": "mrkdwn", "text": escaped}

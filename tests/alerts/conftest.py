@@ -1,0 +1,84 @@
+"""A desk: store, pager, outbox and workers by hand, one step at a time, on a clock that is set."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from alerts.metrics import Metrics
+from alerts.outbox import Outbox
+from alerts.pager import Pager
+from alerts.routing import Route, Routing
+from alerts.store import Store
+from alerts.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+class Desk:
+    """Everything of delivery but its threads and the log."""
+
+    def __init__(
+        self, folder: Path, clock: Any, sinks: list[Any], routing: Routing | None = None, **bounds: Any
+    ) -> None:
+        self.clock = clock
+        self.sinks = sinks
+        names = tuple(sink.settings.name for sink in sinks)
+        self.routing = routing or Routing([Route("all", names)])
+        self.store = Store(folder / "outbox.db")
+        self.outbox = Outbox(self.store, bounds.pop("max_rows", 1_000))
+        self.pager = Pager(self.outbox, lambda: self.routing)
+        self.metrics = Metrics()
+        self.said: list[str] = []
+        self.workers = [
+            Worker(sink, self.outbox, self.metrics, clock, random=Random(7), say=self.said.append, **bounds)  # noqa: S311 -- repeatable, no secret
+            for sink in sinks
+        ]
+
+    def tell(self, *incidents: Any) -> None:
+        """Take tellings in one transaction."""
+        with self.store.transaction() as db:
+            self.pager.take(db, incidents, self.clock())
+
+    def work(self) -> None:
+        """Tell what is due, and deliver until nothing is due now."""
+        with self.store.transaction() as db:
+            self.pager.tell_due(db, self.clock())
+        for worker in self.workers:
+            while worker.step() == 0.0:
+                pass
+
+    def after(self, seconds: float) -> None:
+        """Let time pass in one go, and work."""
+        self.clock.advance(seconds)
+        self.work()
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Read a counter."""
+        return self.metrics.registry.get_sample_value(name, labels) or 0.0
+
+
+@pytest.fixture
+def clock(incidents: Any) -> Any:
+    """Give a clock."""
+    return incidents.Clock()
+
+
+@pytest.fixture
+def make_desk(tmp_path: Path, clock: Any) -> Iterator[Callable[..., Desk]]:
+    """Give the function that sets up a desk with some sinks; the store is closed at the end."""
+    desks: list[Desk] = []
+
+    def make(*sinks: Any, **more: Any) -> Desk:
+        folder = tmp_path / str(len(desks))
+        folder.mkdir()
+        desks.append(Desk(folder, clock, list(sinks), **more))
+        return desks[-1]
+
+    yield make
+    for desk in desks:
+        desk.store.close()

@@ -1,0 +1,250 @@
+"""Outbox: newest state wins, in order, urgent first, bounded without ever dropping a SEV-1, parked where it is seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alerts.outbox import FULL
+from alerts.outcome import Refused, Retry, Sent
+from alerts.routing import Route, Routing
+
+
+def failing(sink: Any, reason: str = "HTTP 500") -> None:
+    """Let a sink take nothing."""
+    sink.answer = lambda page: Retry(None, reason)
+
+
+def test_the_newest_state_wins(make_desk: Any, incidents: Any) -> None:
+    """What a sink has missed is told as it is now, once."""
+    sink = incidents.Memory()
+    desk = make_desk(sink)
+    failing(sink)
+    for number in range(5):
+        desk.tell(incidents.incident(str(number)))
+        desk.after(61)
+    sink.told.clear()
+    sink.answer = lambda page: Sent()
+    desk.after(600)
+    assert [page.count for page in sink.told] == [5]
+
+
+def test_an_end_never_overtakes_its_beginning(make_desk: Any, incidents: Any) -> None:
+    """A page that began and ended while the sink was away is told as open, then as resolved."""
+    sink = incidents.Memory()
+    desk = make_desk(sink)
+    failing(sink)
+    desk.tell(incidents.incident("a"))
+    desk.work()
+    desk.tell(incidents.resolved("a"))
+    desk.work()
+    assert {page.status for page in sink.told} == {"open"}
+    sink.told.clear()
+    sink.answer = lambda page: Sent()
+    desk.after(600)
+    assert [(page.status, page.resolved_at is None) for page in sink.told] == [("open", True), ("resolved", False)]
+    desk.after(3600)
+    assert len(sink.told) == 2
+
+
+def test_the_urgent_go_first(make_desk: Any, incidents: Any) -> None:
+    """Of what waits, SEV-1 goes before SEV-2 before SEV-3, and in each the one that waits longest."""
+    sink = incidents.Memory()
+    desk = make_desk(sink)
+    for number, level in enumerate((3, 2, 1, 3, 2, 1)):
+        desk.clock.advance(1)
+        desk.tell(incidents.incident(str(number), workflow=f"w{number}", severity=incidents.severity(level)))
+    desk.work()
+    assert [page.workflow for page in sink.told] == ["w2", "w5", "w1", "w4", "w0", "w3"]
+
+
+def test_a_refused_page_is_parked_and_can_be_put_back(make_desk: Any, incidents: Any) -> None:
+    """What a sink refuses is tried once, is listed with its reason, and goes out when a person says so."""
+    sink = incidents.Memory()
+    desk = make_desk(sink)
+    sink.answer = lambda page: Refused("HTTP 400: no")
+    desk.tell(incidents.incident("a"))
+    desk.after(86_400)
+    assert len(sink.told) == 1
+    (parked,) = desk.outbox.parked()
+    assert (parked.sink, parked.severity, parked.reason) == ("memory", "SEV-2", "HTTP 400: no")
+    assert desk.outbox.queue("memory") == (0, None, 1)
+    assert desk.metric("flyball_deliveries_total", sink="memory", outcome="refused") == 1
+    sink.answer = lambda page: Sent()
+    assert desk.outbox.put_back(parked.row, desk.clock())
+    assert not desk.outbox.put_back(parked.row, desk.clock())
+    desk.work()
+    assert [page.status for page in sink.told] == ["open", "open"]
+    assert desk.outbox.parked() == []
+
+
+def test_a_parked_page_that_has_news_is_in_line_again(make_desk: Any, incidents: Any) -> None:
+    """The end of a page whose beginning was refused is told in order, once the sink takes it."""
+    sink = incidents.Memory()
+    desk = make_desk(sink)
+    sink.answer = lambda page: Refused("HTTP 401")
+    desk.tell(incidents.incident("a"))
+    desk.work()
+    sink.answer = lambda page: Sent()
+    desk.tell(incidents.resolved("a"))
+    desk.work()
+    assert [page.status for page in sink.told] == ["open", "open", "resolved"]
+    assert desk.outbox.parked() == []
+
+
+def test_what_nobody_takes_for_days_is_parked(make_desk: Any, incidents: Any) -> None:
+    """After three days without success a delivery is parked, and says why."""
+    sink = incidents.Memory()
+    desk = make_desk(sink)
+    failing(sink)
+    desk.tell(incidents.incident("a"))
+    for _ in range(3 * 24):
+        desk.after(3_600)
+    assert desk.outbox.parked() == []
+    desk.after(3_600)
+    assert [parked.reason for parked in desk.outbox.parked()] == ["not taken for 3 days"]
+
+
+def test_at_the_bound_the_least_urgent_give_way(make_desk: Any, incidents: Any) -> None:
+    """With room for four, four SEV-3 and then SEV-2 and SEV-1: the oldest SEV-3 are parked, no SEV-1 ever."""
+    sink = incidents.Memory()
+    desk = make_desk(sink, max_rows=4)
+    failing(sink)
+    levels = (3, 3, 3, 3, 2, 1, 1, 3)
+    for number, level in enumerate(levels):
+        desk.clock.advance(1)
+        desk.tell(incidents.incident(str(number), workflow=f"w{number}", severity=incidents.severity(level)))
+    parked = desk.outbox.parked()
+    assert [(each.severity, each.reason) for each in parked] == [("SEV-3", FULL)] * 4
+    assert desk.outbox.queue("memory").depth == 4
+    for number in range(8, 20):
+        desk.clock.advance(1)
+        desk.tell(incidents.incident(str(number), workflow=f"w{number}", severity=incidents.severity(1)))
+    sink.answer = lambda page: Sent()
+    sink.told.clear()
+    desk.after(600)
+    assert sorted(page.workflow for page in sink.told if page.severity == "SEV-1") == sorted(
+        f"w{number}" for number in (5, 6, *range(8, 20))
+    )
+    assert len(desk.outbox.parked()) <= 4
+    assert desk.pager.counted["gave_way", "SEV-3"] == 5
+
+
+def test_a_slow_sink_does_not_hold_back_another(make_desk: Any, incidents: Any) -> None:
+    """Each sink has rows of its own: one that takes nothing changes nothing for the other."""
+    slow, quick = incidents.Memory("slow"), incidents.Memory("quick")
+    desk = make_desk(slow, quick)
+    failing(slow)
+    desk.tell(incidents.incident("a"))
+    desk.work()
+    desk.tell(incidents.resolved("a"))
+    desk.work()
+    assert [page.status for page in quick.told] == ["open", "resolved"]
+    assert desk.outbox.queue("slow").depth == 1
+
+
+def test_sinks_that_know_of_a_page_hear_its_end(make_desk: Any, incidents: Any) -> None:
+    """When the routes change meanwhile, the end still goes to whoever was told of the beginning."""
+    first, second = incidents.Memory("first"), incidents.Memory("second")
+    desk = make_desk(first, second, routing=Routing([Route("r", ("first",))]))
+    desk.tell(incidents.incident("a"))
+    desk.work()
+    desk.routing = Routing([Route("r", ("second",))])
+    desk.tell(incidents.resolved("a"))
+    desk.work()
+    assert [page.status for page in first.told] == ["open", "resolved"]
+    assert [page.status for page in second.told] == ["open", "resolved"]
+
+
+def test_a_sink_without_updates_hears_only_what_matters(make_desk: Any, incidents: Any) -> None:
+    """Begin, worse severity and end are told; mere numbers are not."""
+    sink = incidents.Memory()
+    sink.UPDATES = False
+    desk = make_desk(sink)
+    desk.tell(incidents.incident("a"))
+    desk.work()
+    for number in range(3):
+        desk.tell(incidents.incident(f"b{number}"))
+        desk.after(61)
+    desk.tell(incidents.incident("c", severity=incidents.severity(1)))
+    desk.work()
+    desk.tell(*(incidents.resolved(key) for key in ("a", "b0", "b1", "b2", "c")))
+    desk.work()
+    assert [(page.status, page.severity, page.count) for page in sink.told] == [
+        ("open", "SEV-2", 1),
+        ("open", "SEV-1", 5),
+        ("resolved", "SEV-1", 5),
+    ]
+
+
+def test_a_sink_that_forgets_is_told_again_while_it_is_open(make_desk: Any, incidents: Any) -> None:
+    """Told again each minute, also when that fails once, and never after the end."""
+    sink = incidents.Memory()
+    sink.REFRESH_S = 60.0
+    desk = make_desk(sink)
+    desk.tell(incidents.incident("a"))
+    desk.work()
+    for second in range(1, 181):
+        desk.clock.ns = incidents.START_NS + second * incidents.SECOND
+        desk.work()
+    assert len(sink.told) == 4
+    assert desk.outbox.queue("memory").depth == 0
+    desk.tell(incidents.resolved("a"))
+    desk.work()
+    desk.after(3_600)
+    assert [page.status for page in sink.told] == ["open"] * 4 + ["resolved"]
+
+
+def test_news_while_a_delivery_is_under_way_is_not_lost(make_desk: Any, incidents: Any) -> None:
+    """A page that ends, or gets worse, while its beginning is being delivered is told again after it."""
+    sink = incidents.Memory()
+    desk = make_desk(sink)
+    news = [incidents.incident("b", severity=incidents.severity(1)), incidents.resolved("a"), incidents.resolved("b")]
+
+    def meanwhile(page: Any) -> Any:
+        if news:
+            desk.tell(news.pop(0))
+        return Sent()
+
+    sink.answer = meanwhile
+    desk.tell(incidents.incident("a"))
+    desk.work()
+    desk.after(61)
+    assert sink.told[0].severity == "SEV-2"
+    assert [page.status for page in sink.told][-1] == "resolved"
+    assert [page.severity for page in sink.told[1:]] == ["SEV-1"] * (len(sink.told) - 1)
+
+
+def test_news_while_a_page_is_refused_is_tried(make_desk: Any, incidents: Any) -> None:
+    """A page is only parked for what was refused: what it has to say by then is told."""
+    sink = incidents.Memory()
+    desk = make_desk(sink)
+
+    def refuse_once(page: Any) -> Any:
+        sink.answer = lambda page: Sent()
+        desk.tell(incidents.incident("b", severity=incidents.severity(1)))
+        return Refused("too long")
+
+    sink.answer = refuse_once
+    desk.tell(incidents.incident("a"))
+    desk.work()
+    assert [page.count for page in sink.told] == [1, 2]
+    assert desk.outbox.parked() == []
+
+
+def test_ended_pages_are_forgotten_only_when_nobody_waits_for_them(make_desk: Any, incidents: Any) -> None:
+    """After its time an ended page goes with its incidents; one that is parked, open or undelivered stays."""
+    sink = incidents.Memory()
+    desk = make_desk(sink)
+    for name in ("done", "open", "parked"):
+        sink.answer = (lambda page: Refused("no")) if name == "parked" else (lambda page: Sent())
+        desk.tell(incidents.incident(name, workflow=name))
+        desk.work()
+        if name != "open":
+            desk.tell(incidents.resolved(name, workflow=name))
+            desk.work()
+    desk.clock.advance(100)
+    with desk.store.transaction() as db:
+        desk.pager.forget(db, desk.clock())
+        kept = [key for (key,) in db.execute("SELECT key FROM incidents ORDER BY key")]
+        assert kept == ["open", "parked"]
+        assert db.execute("SELECT count(*) FROM outbox").fetchone() == (2,)
