@@ -26,7 +26,7 @@ HOUR, DAY = 3600, 86_400
 SLOS = 10_000
 START = 1_790_000_000
 RULES = (
-    BurnRule("page-fast", Fraction(72, 5), HOUR, 300, page=True, urgent=True),
+    BurnRule("page-fast", Fraction(72, 5), HOUR, 300, page=True),
     BurnRule("page-slow", Fraction(6), 6 * HOUR, 1800, page=True),
     BurnRule("ticket-fast", Fraction(3), DAY, 2 * HOUR, page=False),
     BurnRule("ticket-slow", Fraction(1), 3 * DAY, 6 * HOUR, page=False),

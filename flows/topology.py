@@ -85,7 +85,8 @@ def build(
     letters = op.flat_map_batch("letters", marks.falses, _letters)
     streams = [runs, op.flat_map_batch("panes", panes, _values), letters]
     if settings.slos:
-        events = op.flat_map_batch("count", values, timed(metrics, "count", CountStep(Counter(settings.slos))))
+        counter = Counter(settings.slos, with_caps(settings.caps))
+        events = op.flat_map_batch("count", values, timed(metrics, "count", CountStep(counter)))  # (shard, ShardEvents)
         judged = op.stateful_batch("judge", events, _judge(settings, clock, drain=drain, kept=kept))
         streams.append(op.flat_map_batch("judged", judged, _values))
     out = op.merge("records", *streams)  # (shard, [Outbound])

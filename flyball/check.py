@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from flyball.config.settings import Settings
     from flyball.openslo import Loaded
+    from models.slos.spec import Slo
 
 
 def _routes(path: Path) -> list[Problem]:
@@ -54,6 +55,14 @@ def check(directory: Path | None) -> tuple[int, list[Problem]]:
     others = [path for path in yaml_files(directory) if path not in slos]
     problems = [problem for path in others for problem in _problems(path)] + _slo_problems(slos)
     return len(slos) + len(others), sorted(problems, key=lambda problem: (problem.file, problem.line))
+
+
+def objectives(directory: Path | None) -> tuple[Slo, ...]:
+    """Give what is to be judged: the SLOs of a directory in which all is well, else the default ones."""
+    from flyball.openslo import slos_of  # noqa: PLC0415 -- the SLIs take a second to load
+
+    found: Loaded = slos_of(find_directory(directory))
+    return found.slos
 
 
 def slos(directory: Path | None) -> Loaded | None:

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
     from flows.launcher import FlowProcess
     from flyball.config.settings import Settings
+    from models.slos.spec import Slo
 
 
-def flow_settings(settings: Settings, journal: Path | None = None) -> FlowSettings:
-    """Give what shapes the dataflow."""
+def flow_settings(settings: Settings, slos: Sequence[Slo] = (), journal: Path | None = None) -> FlowSettings:
+    """Give what shapes the dataflow; `slos` are judged."""
     runs, slis = settings.runs, settings.slis
     return FlowSettings(
         topics=Topics(**{f.name: getattr(settings.log.topics, f.name) for f in fields(Topics)}),
@@ -43,6 +44,7 @@ def flow_settings(settings: Settings, journal: Path | None = None) -> FlowSettin
         },
         attributes=dict(settings.attributes) or None,
         prices={model: _price(vars(price)) for model, price in settings.prices.items()} or None,
+        slos=tuple(slos),
         lateness_ns=settings.flow.lateness,
         journal=journal,
     )

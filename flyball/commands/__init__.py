@@ -12,6 +12,7 @@ COMMANDS = (
     "simulate",
     "records",
     "check",
+    "gate",
     "flow",
     "receive",
     "deliver",

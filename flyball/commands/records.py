@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from streams.port import Log, Message, Reader
 
-HELP = "print run records, SLI records, incidents or dead letters from the log"
+HELP = "print a topic of the log: runs, SLIs, SLOs, incidents, verdicts or dead letters"
 _AT_ONCE, _BYTES = 1000, 1 << 20
 _PAUSE_S = 0.2
 
@@ -27,7 +27,7 @@ _PAUSE_S = 0.2
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what can be given."""
     parser.add_argument(
-        "topic", metavar="TOPIC", help="as flyball.runs, flyball.slis, flyball.incidents or flyball.dead_letters"
+        "topic", metavar="TOPIC", help="as flyball.runs, flyball.slis, flyball.slos or flyball.incidents"
     )
     add_config(parser)
     add_data(parser)
@@ -41,7 +41,14 @@ def run(args: argparse.Namespace) -> int:
 
     settings = configuration(args.config)
     topics = settings.log.topics
-    known = (topics.runs, topics.slis, topics.incidents, topics.dead_letters)
+    known = (
+        topics.runs,
+        topics.slis,
+        topics.slos,
+        topics.incidents,
+        topics.verdicts,
+        topics.dead_letters,
+    )
     _refuse_unknown(args.topic, known)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader that has had enough ends us, as it does any filter
     with ExitStack() as stack:

@@ -50,7 +50,9 @@ class Topics:
     logs: str = key("otlp_logs", "read: log events (evaluations, feedback)")
     runs: str = key("flyball.runs", "written: run records")
     slis: str = key("flyball.slis", "written: SLI records")
+    slos: str = key("flyball.slos", "written: the state of SLOs, once a minute each; `gate` reads it")
     incidents: str = key("flyball.incidents", "written by the flow, read by `deliver`: what people must hear")
+    verdicts: str = key("flyball.verdicts", "written: what the stream decides about agents")
     dead_letters: str = key("flyball.dead_letters", "written: what could not be read, and why")
 
     def wrong(self) -> Iterator[Wrong]:

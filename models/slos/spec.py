@@ -108,8 +108,6 @@ class BurnRule:
     after_s: int = 0
     """How long it must hold before it counts."""
     confidence: float = CONFIDENCE
-    urgent: bool = False
-    """Of rules that page: the fast ones, which are about harm that goes on right now (SEV-1)."""
     rescaled: str = ""
     """How windows and factor differ from what the file or table said, and why; empty where they do not."""
 

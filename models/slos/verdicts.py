@@ -19,7 +19,7 @@ from models.times import rfc3339
 
 if TYPE_CHECKING:
     from models.slos.instances import Instance
-    from models.slos.spec import BurnRule, PolicyStep
+    from models.slos.spec import BurnRule, PolicyStep, Slo
     from models.slos.table import Judged, SloTable
 
 TELL_S = 60
@@ -103,7 +103,7 @@ class Judge:
             ident = _ident((BURN, SLOW_BURN)[lane], instance)
             if on[lane, slot]:
                 rule = instance.slo.rules[worst[lane, slot]]
-                told = table.book.wrong(ident, _severity(rule), now, partial(self._burning, slot, rule))
+                told = table.book.wrong(ident, _severity(instance.slo, rule), now, partial(self._burning, slot, rule))
             else:
                 told = table.book.right(ident, now)
             self._lanes.heard(lane, slot, is_open=table.book.is_open(ident))
@@ -138,8 +138,12 @@ class Judge:
         return Speaker(self._table.ledger, self._table.names)
 
 
-def _severity(rule: BurnRule) -> Severity:
-    return Severity.SEV_3 if not rule.page else Severity.SEV_1 if rule.urgent else Severity.SEV_2
+def _severity(slo: Slo, rule: BurnRule) -> Severity:
+    """Give SEV-1 to the fastest rule that pages: harm goes on right now; SEV-2 to other pages, SEV-3 to tickets."""
+    if not rule.page:
+        return Severity.SEV_3
+    fastest = max(slo.rules, key=lambda each: (each.page, each.factor, -each.long_s))
+    return Severity.SEV_1 if rule == fastest and slo.owner == _WOKEN else Severity.SEV_2
 
 
 def _ident(class_: str, instance: Instance, step: str = "") -> Ident:

@@ -1,0 +1,42 @@
+# ruff: noqa: PLC0415, T201 -- a command prints, and imports when it runs
+"""Says whether an SLO lets a rollout go on, for CI/CD.
+
+Exit code 0: go on. 1: its error budget is spent, or frozen by its policy. 2: not known.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from flyball.arguments import add_config, add_data
+
+if TYPE_CHECKING:
+    import argparse
+
+HELP = "exit code 1 when the error budget of an SLO is spent, for CI/CD"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what can be given."""
+    add_config(parser)
+    add_data(parser)
+    parser.add_argument("--slo", metavar="NAME", required=True, help="an SLO, or one instance of it: NAME:WORKFLOW")
+    parser.add_argument(
+        "--max-age", metavar="SECONDS", type=float, default=300.0, help="older records say nothing (default 300)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print a line for each instance, and give the exit code."""
+    from datetime import UTC, datetime
+
+    from flyball.check import configuration
+    from flyball.gate import gate
+    from flyball.opening import open_configured_log
+
+    settings = configuration(args.config)
+    with closing(open_configured_log(settings, args.data)) as log:
+        answer = gate(log, settings.log.topics.slos, args.slo, now=datetime.now(UTC), max_age_s=args.max_age)
+    print("\n".join(answer.words))
+    return answer.code
