@@ -95,7 +95,7 @@ def _restore(table: SloTable, arrays: Mapping[str, NDArray[Any]], text: Mapping[
         if slo in same:
             slots[slot] = table.slot(slo, value)
     table.resume(text, slots)
-    table.book.adopt(text["lives"])
+    table.book.adopt(text["lives"], newer=True)
 
 
 def _restore_whole(
