@@ -175,11 +175,14 @@ class IncidentBook:
         changed, self._changed = self._changed, set()
         return self.state(changed)
 
-    def adopt(self, state: Iterable[Mapping[str, Any]]) -> None:
-        """Take lives as they were, also those that were told after the last snapshot: what was told is true."""
+    def adopt(self, state: Iterable[Mapping[str, Any]], *, newer: bool = False) -> None:
+        """Take lives as they were, also those that were told after the last snapshot: what was told is true.
+
+        `newer`: of two states of one telling this is the later one. (That it is quiet now, say, changes its state.)
+        """
         for kept in state:
             known = self._lives.get(Ident(*kept["ident"]))
-            if known and (known.number, known.revision) >= (kept["number"], kept["revision"]):
+            if known and (known.number, known.revision, not newer) > (kept["number"], kept["revision"], False):
                 continue
             facts = Facts(**kept["facts"] | {"runs": tuple(kept["facts"]["runs"])}) if kept["facts"] else None
             said = {name: value for name, value in kept.items() if name not in ("ident", "facts", "severity")}

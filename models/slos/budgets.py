@@ -36,6 +36,8 @@ _HYSTERESIS = Fraction(1, 10)
 
 _EVIDENT = frozenset({Action.BOUND, Action.ROLLBACK})
 _CONFIDENCE = 0.95
+_UNTOLD = 0
+"""Of a step that is reached again in a period in which it was told of: spent is spent, also for the second time."""
 _Key = tuple[int, int, bool]
 """Slot, percent, whether it waits for evidence."""
 
@@ -57,7 +59,7 @@ class Budgets:
         self._slos: list[Slo] = []
         self._steps: list[list[PolicyStep]] = []
         self._periods: dict[int, _Period] = {}
-        self._reached: dict[_Key, int] = {}  # Unix second since which it is reached
+        self._reached: dict[_Key, int] = {}  # when that was told, Unix seconds
         self._blocks: dict[_Key, int] = {}  # the period in which it was last taken
 
     def add(self, slo: Slo) -> None:
@@ -90,11 +92,12 @@ class Budgets:
         used = budget.used
         for step in self._steps[slot]:
             key, share = (slot, step.percent, _waits(step)), Fraction(step.percent, 100)
-            if key in self._reached:
-                if used is not None and used < share - _HYSTERESIS:
-                    del self._reached[key]
+            if key not in self._reached and self._is_reached(budget, share, step):
+                self._reached[key] = _UNTOLD
+            if key in self._reached and used is not None and used < share - _HYSTERESIS:
+                if self._reached.pop(key) != _UNTOLD:
                     yield step, False
-            elif self._is_reached(budget, share, step) and self.block(slot, now) != self._blocks.get(key):
+            elif self._reached.get(key) == _UNTOLD and self.block(slot, now) != self._blocks.get(key):
                 self._reached[key], self._blocks[key] = now, self.block(slot, now)
                 yield step, True
 
@@ -118,6 +121,11 @@ class Budgets:
             period = self._periods[slot] = _Period(*bounds(window, now))
         return period
 
+    def _is_period(self, slot: int, begin: int, end: int) -> bool:
+        """Say whether it is one of the calendar of an instance, which may have been another one."""
+        window = self._slos[slot].window
+        return isinstance(window, Calendar) and bounds(window, begin) == (begin, end)
+
     def block(self, slot: int, now: int) -> int:
         """Number the stretch of time around `now` in which a step is taken once."""
         window = self._slos[slot].window
@@ -136,9 +144,11 @@ class Budgets:
         }
 
     def restore(self, state: Mapping[str, Any], slots: Mapping[int, int]) -> None:
-        """Put it back; `slots` gives the slot now of each slot then."""
+        """Put it back, instead of what is; `slots` gives the slot now of each slot then."""
+        own = set(slots.values())
+        self._reached = {key: at for key, at in self._reached.items() if key[0] not in own}
         for slot, *period in state["periods"]:
-            if slot in slots:
+            if slot in slots and self._is_period(slots[slot], *period[:2]):
                 self._periods[slots[slot]] = _Period(*period)
         for kept, into in ((state["reached"], self._reached), (state["blocks"], self._blocks)):
             into.update(

@@ -118,7 +118,9 @@ class Burning:
         return [[int(row[name]) for name in ("slot", "rule", "since", "on")] for row in held]
 
     def restore(self, state: list[list[int]], slots: Mapping[int, int]) -> None:
-        """Put back what held; `slots` gives the slot now of each slot then."""
+        """Put back what held, instead of what holds; `slots` gives the slot now of each slot then."""
+        own = np.isin(self._rows["slot"], list(slots.values()))
+        self._rows["since"][own], self._rows["on"][own] = NEVER, False
         places: dict[tuple[int, int], Any] = {
             (int(row["slot"]), int(row["rule"])): place for place, row in enumerate(self._rows)
         }

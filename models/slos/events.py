@@ -72,10 +72,9 @@ class Events:
         return Events(counts, slices, runs, names)
 
     def until(self, second: int) -> tuple[Events, Events]:
-        """Part them: up to that time, and later."""
-        return self._where([array[TIME_S] <= second for array in self.arrays]), self._where(
-            [array[TIME_S] > second for array in self.arrays]
-        )
+        """Part them: up to that time, and later. A slice is of the time at which it was first seen: its pane is long."""
+        due = [self.counts[TIME_S] <= second, self.slices[FIRST_S] <= second, self.runs[TIME_S] <= second]
+        return self._where(due), self._where([~those for those in due])
 
     def _where(self, chosen: Sequence[NDArray[np.bool_]]) -> Events:
         counts, slices, runs = (array[:, those] for array, those in zip(self.arrays, chosen, strict=True))

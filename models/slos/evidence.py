@@ -18,6 +18,10 @@ from scipy.special import betainc, betaincinv
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_BELOW = 1 - 1e-12
+"""Rounding must not make a tail that is exactly as likely as the confidence allows a smaller one: 1 of 1 at a rate of
+0.001 is no evidence at 0.999, though 1.0 - 0.999 is a little over 0.001."""
+
 
 def lower_bound(bad: int, total: int, confidence: float) -> float:
     """Give the one-sided lower bound on the error rate, 0 to 1; 0 where nothing was bad."""
@@ -30,13 +34,13 @@ def exceeds(
     """Say of each row whether the lower bound on its error rate is over `rate` (0 to 1, exclusive)."""
     some = np.maximum(bad, 1)
     tail = betainc(some, np.maximum(total, some) - some + 1, rate)  # P(X >= bad | total, rate)
-    found: NDArray[np.bool_] = (bad > 0) & (tail < 1.0 - confidence)
+    found: NDArray[np.bool_] = (bad > 0) & (tail < (1.0 - confidence) * _BELOW)
     return found
 
 
 def failures_needed(total: int, rate: float, confidence: float) -> int | None:
     """Give the fewest bad events of `total` that are evidence of an error rate over `rate`; None: not even all."""
     for bad in range(1, total + 1):
-        if betainc(bad, total - bad + 1, rate) < 1.0 - confidence:
+        if betainc(bad, total - bad + 1, rate) < (1.0 - confidence) * _BELOW:
             return bad
     return None

@@ -97,7 +97,7 @@ def _restore(table: SloTable, arrays: Mapping[str, NDArray[Any]], text: Mapping[
         if slo in same:
             slots[slot] = table.slot(slo, value)
     table.resume(text, slots)
-    table.adopt(text["lives"])
+    table.adopt(text["lives"], newer=True)
 
 
 def _restore_whole(

@@ -96,8 +96,8 @@ class SloTable:
 
     def finish(self) -> Judged:
         """End of input: judge up to the last event, and give the state of every SLO."""
-        times = [int(array[TIME_S].max()) for array in self.held.arrays if array.shape[1]]
-        judged = self.follow(max(times, default=0) // EDGE_S * EDGE_S + EDGE_S) if times else Judged()
+        times = self.held.counts[TIME_S]
+        judged = self.follow(_edge(int(times.max()))) if len(times) else Judged()
         judged.slos += self._judge.records()
         return judged
 
@@ -109,12 +109,13 @@ class SloTable:
     def _next_instant(self) -> int:
         """Give the next edge while something is going on, else the edge after the next event, within `QUIET_S`."""
         now = self.ledger.now
-        times = [int(array[TIME_S].min()) for array in self.held.arrays if array.shape[1]]
+        times = self.held.counts[TIME_S]
+        first = _edge(int(times.min())) if len(times) else NEVER
         if not now:
-            return _edge(min(times)) if times else NEVER
+            return first
         if self.burning.any or self.book.open_idents():
             return _edge(now)
-        return min([_edge(now + QUIET_S - EDGE_S), *(max(_edge(time), _edge(now)) for time in times)])
+        return min(_edge(now + QUIET_S - EDGE_S), max(first, _edge(now)))
 
     def _count(self, due: Events) -> None:
         self.names |= due.names
@@ -184,7 +185,7 @@ class SloTable:
 
     def absorb(self, now_s: int) -> None:
         """Count what is due at `now_s` and judge nothing: it was judged already."""
-        due, self.held = self.held.until(now_s)
+        due, self.held = self.held.until(now_s - 1)  # a pane counts once it is over
         self.ledger.advance(now_s)
         if len(due):
             self._count(due)
@@ -200,9 +201,9 @@ class SloTable:
         self.burning.restore(state["burning"], slots)
         self.budgets.restore(state["budgets"], slots)
 
-    def adopt(self, lives: Iterable[Mapping[str, Any]]) -> None:
-        """Take incidents as they were last told."""
-        self.book.adopt(lives)
+    def adopt(self, lives: Iterable[Mapping[str, Any]], *, newer: bool = False) -> None:
+        """Take incidents as they were last told; `newer`: whatever is known of them."""
+        self.book.adopt(lives, newer=newer)
         self._judge.grow(self.ledger.now)
         self._judge.resume()
 

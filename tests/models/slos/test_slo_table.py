@@ -1,0 +1,197 @@
+"""The table of SLOs: one answer for any order, batching, lateness and restart."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from models.slos.events import Events
+from models.slos.keeping import KeptSloTable
+from models.slos.spec import Action, Calendar, Indicator, PolicyStep, Rolling, Unit
+from models.slos.table import SloTable
+from tests.helpers.slo_events import DAY, HOUR, Row, events, rule, slo
+
+if TYPE_CHECKING:
+    from models.slos.table import Judged
+
+START = 20_500 * DAY + 17 * HOUR
+"""An hour and a half before midnight in Kolkata."""
+
+LATENESS = 60
+POLICY = (
+    PolicyStep(50, (Action.NOTIFY,)),
+    PolicyStep(100, (Action.NOTIFY, Action.FREEZE, Action.BOUND)),
+)
+RULES = (rule("2", 1800, 300, urgent=True), rule("1.5", HOUR, None, page=False, after_s=120, confidence=0.9))
+SLOS = (
+    slo("whole", "0.8", Rolling(2 * HOUR), rules=RULES, policy=POLICY),
+    slo("split", "0.8", Rolling(2 * HOUR), rules=RULES, policy=POLICY, split="workflow"),
+    slo("day", "0.8", Calendar("2026-01-01 00:00:00", "Asia/Kolkata", 1, Unit.DAY), rules=RULES[:1], policy=POLICY),
+)
+
+
+def traffic(seed: int, runs: int = 250, span: int = 3 * HOUR) -> list[Row]:
+    """Make runs of two workflows with phases of failure; some of them are corrected afterwards."""
+    chance = random.Random(seed)
+    phases = [chance.choice([0.02, 0.05, 0.9]) for _ in range(6)]
+    rows: list[Row] = []
+    for run in range(1, runs + 1):
+        second = chance.randrange(span)
+        bad = chance.random() < phases[second * 6 // span]
+        workflow, version = chance.choice(["air", "rail"]), chance.choice(["v1", "v2", ""])
+        for name, value in (("whole", ""), ("split", workflow), ("day", "")):
+            row = Row(name, START + second, bad, value, run, version)
+            rows.append(row)
+            if run % 9 == 0:
+                rows += [row._replace(sign=-1), row._replace(bad=not bad)]
+    return rows
+
+
+class Heard:
+    """What was told: the last `slo` records, incidents by key, verdicts by id."""
+
+    def __init__(self) -> None:
+        self.slos: dict[str, Any] = {}
+        self.incidents: dict[str, Any] = {}
+        self.revisions: dict[str, list[int]] = {}
+        self.verdicts: dict[str, Any] = {}
+
+    def hear(self, judged: Judged) -> None:
+        """Take note."""
+        self.slos |= {record["slo"]: record for record in judged.slos}
+        for told in judged.incidents:
+            self.incidents[told.key] = told.status, told.severity, told.opened_at, told.resolved_at, told.rule
+            self.revisions.setdefault(told.key, []).append(told.revision)
+        self.verdicts |= {v["id"]: (v["action"], v["rule"], v["scope"]["id"]) for v in judged.verdicts}
+
+
+def in_order(rows: list[Row]) -> Heard:
+    """Give what one table says that sees everything in order, at once."""
+    heard, table = Heard(), SloTable(SLOS)
+    table.apply(events(sorted(rows, key=lambda row: row.second)))
+    heard.hear(table.finish())
+    return heard
+
+
+@settings(max_examples=8, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(seed=st.integers(0, 10**6), cuts=st.lists(st.integers(0, 30), max_size=4), size=st.sampled_from([5, 40, 200]))
+def test_order_batches_and_restarts_change_nothing(seed: int, cuts: list[int], size: int) -> None:
+    """Late by up to a minute, in batches, cut anywhere and journaled: numbers, keys, times, verdicts are the same."""
+    rows = traffic(seed)
+    expected, heard = in_order(rows), Heard()
+    chance = random.Random(seed)
+    arrivals = sorted((row.second + chance.randrange(LATENESS), chance.random(), at) for at, row in enumerate(rows))
+    table = KeptSloTable(SLOS)
+    base, deltas = None, []  # type: bytes | None, list[bytes]
+    for batch, start in enumerate(range(0, len(arrivals), size)):
+        arrived = arrivals[start : start + size]
+        table.apply(events(rows[at] for *_, at in arrived))
+        heard.hear(table.follow(arrived[-1][0] - LATENESS))
+        if batch in cuts:
+            deltas = [delta for delta in [*deltas, table.take_delta()] if delta]
+            if chance.random() < 0.5:
+                base, deltas = table.dump(), []
+            if chance.random() < 0.7:
+                table = KeptSloTable.load(SLOS, base, deltas, batch + 1)
+    heard.hear(table.finish())
+    assert heard.slos == expected.slos
+    assert heard.incidents == expected.incidents
+    assert heard.verdicts == expected.verdicts
+    assert all(revisions == sorted(set(revisions)) for revisions in heard.revisions.values())
+
+
+def test_traffic_opens_and_resolves() -> None:
+    """The traffic of these tests is worth testing with: incidents of all classes, open and resolved, and verdicts."""
+    seen = [in_order(traffic(seed)) for seed in range(3)]
+    rules = {(status, rule_.split()[-1]) for heard in seen for status, *_, rule_ in heard.incidents.values()}
+    assert {("open", "whole"), ("resolved", "whole"), ("resolved", "air"), ("open", "bound")} - rules <= {
+        ("resolved", "air"),
+    }
+    assert {action for heard in seen for action, *_ in heard.verdicts.values()} == {"bound", "clear"}
+
+
+def test_final_numbers_are_the_sums() -> None:
+    """The last records say what adding up the rows says, split and whole, rolling and by the day."""
+    rows = traffic(1)
+    heard = in_order(rows)
+    end = max(row.second for row in rows) // 10 * 10 + 10
+    midnight = START + 90 * 60
+    for name, value, since in (
+        ("whole", "", end // 60 * 60 - 119 * 60),
+        ("split", "air", end // 60 * 60 - 119 * 60),
+        ("split", "rail", end // 60 * 60 - 119 * 60),
+        ("day", "", midnight),
+    ):
+        own = [row for row in rows if (row.slo, row.value) == (name, value) and row.second >= since]
+        record = heard.slos[f"{name}:{value}" if value else name]
+        total, bad = sum(row.sign for row in own), sum(row.sign * row.bad for row in own)
+        assert (record["total"], record["bad"]) == (total, bad)
+        assert abs(record["budget_used"] - bad / (0.2 * total)) < 1e-9
+
+
+def test_events_ahead_of_now_are_held() -> None:
+    """What comes before its time counts when it comes, also after a restart in between."""
+    table = KeptSloTable(SLOS[:1])
+    table.apply(events([Row("whole", START, run=1), Row("whole", START + 500, bad=True, run=2)]))
+    assert [(r["total"], r["bad"]) for r in table.look(START + 1).slos] == [(1, 0)]
+    for base in (False, True):
+        delta = table.take_delta()
+        table = KeptSloTable.load(SLOS[:1], table.dump() if base else None, [] if base else [delta], 1)
+        assert [(r["total"], r["bad"]) for r in table.look(START + 100).slos] in ([], [(1, 0)])
+    assert [(r["total"], r["bad"]) for r in table.look(START + 501).slos] == [(2, 1)]
+
+
+def test_a_pane_counts_once_it_is_over() -> None:
+    """In a replay an instant knows nothing of what happened after it, however much is read at once."""
+    rule_ = rule("1", 600, None)
+    one = (slo("whole", "0.5", Rolling(2 * HOUR), rules=(rule_,)),)
+    rows = [Row("whole", START + second, bad=True, run=second) for second in (0, 15)]
+    table = SloTable(one)
+    table.apply(events(rows))
+    table.follow(START + 10)
+    assert int(table.ledger.read()[0, 0, 0]) == 1
+
+
+def test_nothing_to_do() -> None:
+    """A table without events says nothing, keeps nothing, and is restored from nothing."""
+    table = KeptSloTable(SLOS)
+    assert not table.follow(START)
+    assert not table.finish()
+    assert table.take_delta() == b""
+    assert KeptSloTable.load(SLOS, None, []).ledger.now == 0
+    assert not table.look(START)
+    assert len(Events.none()) == 0
+
+
+def test_only_the_finest_of_evidence_is_told_once() -> None:
+    """An hour of failures: one page, told once; a ticket for the same is told only after the page is over."""
+    rows = [Row("whole", START + 60 * at, bad=at >= 60, run=at) for at in range(120)]
+    table = SloTable(SLOS[:1])
+    table.apply(events(rows))
+    told = [t for t in table.follow(START + 2 * HOUR).incidents if t.class_ in ("slo.burn", "slo.slow_burn")]
+    assert [(t.class_, t.status, t.severity) for t in told] == [("slo.burn", "open", "SEV-1")]
+    evidence = told[0].evidence
+    assert (evidence["slo"], evidence["window"], evidence["factor"]) == ("whole", "30m", 2.0)
+    assert evidence["count"] > evidence["limit"] > 0
+    assert len(told[0].runs) == 5
+    later = [t for t in table.follow(START + 4 * HOUR).incidents if t.class_ == "slo.burn"]
+    assert later == []  # nothing more was heard: it rests
+
+
+def test_an_indicator_names_its_scope() -> None:
+    """Incidents are about the workflow that an SLO is split by, or names alone, else about its service."""
+    only = Indicator("task_success", (("workflow", ("air",)),))
+    slos = (SLOS[1], slo("named", "0.8", rules=RULES, indicator=only), SLOS[0])
+    table = SloTable(slos)
+    for row in (Row("split", START, value="rail"), Row("named", START), Row("whole", START)):
+        table.apply(events([row]))
+    table.look(START + 10)
+    found = {instance.name: (instance.scope, instance.workflow) for instance in table.instances.known}
+    assert found == {
+        "split:rail": (("workflow", "rail"), "rail"),
+        "named": (("workflow", "air"), "air"),
+        "whole": (("product", "shop"), None),
+    }
