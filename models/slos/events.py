@@ -72,7 +72,7 @@ class Events:
         return Events(counts, slices, runs, names)
 
     def until(self, second: int) -> tuple[Events, Events]:
-        """Part them: up to that time, and later. A slice is of the time at which it was first seen: its pane is long."""
+        """Part them: up to that time, and later. A slice is of the time it was first seen at: its pane is long."""
         due = [self.counts[TIME_S] <= second, self.slices[FIRST_S] <= second, self.runs[TIME_S] <= second]
         return self._where(due), self._where([~those for those in due])
 

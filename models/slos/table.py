@@ -80,15 +80,13 @@ class SloTable:
 
     def look(self, now_s: int) -> Judged:
         """Judge as things stand at `now_s`; a time before an earlier one counts as that."""
-        now_s = max(now_s, self.ledger.now)
-        self.absorb(now_s)
-        return self._judge.look(now_s)
+        return self._look(max(now_s, self.ledger.now), 0)
 
     def follow(self, until_s: int) -> Judged:
         """Judge at every instant up to `until_s` at which a live service would have."""
         judged = Judged()
         while (instant := self._next_instant()) <= until_s:
-            part = self.look(instant)
+            part = self._look(instant, 1)  # of panes that are over, so that it is the same however much is read at once
             judged.slos += part.slos
             judged.incidents += part.incidents
             judged.verdicts += part.verdicts
@@ -105,6 +103,10 @@ class SloTable:
     def memory_bytes(self) -> int:
         """Size of the arrays, roughly."""
         return self.ledger.memory_bytes + sum(array.nbytes for array in self.held.arrays)
+
+    def _look(self, now_s: int, before: int) -> Judged:
+        self.absorb(now_s, before)
+        return self._judge.look(now_s)
 
     def _next_instant(self) -> int:
         """Give the next edge while something is going on, else the edge after the next event, within `QUIET_S`."""
@@ -183,9 +185,9 @@ class SloTable:
         """Give when the last record of each instance was told."""
         return self._judge.told
 
-    def absorb(self, now_s: int) -> None:
-        """Count what is due at `now_s` and judge nothing: it was judged already."""
-        due, self.held = self.held.until(now_s - 1)  # a pane counts once it is over
+    def absorb(self, now_s: int, before: int = 0) -> None:
+        """Count what is due `before` seconds before `now_s`, and judge nothing."""
+        due, self.held = self.held.until(now_s - before)
         self.ledger.advance(now_s)
         if len(due):
             self._count(due)

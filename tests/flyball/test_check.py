@@ -55,10 +55,11 @@ def test_mistakes_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     (tmp_path / "flybal.yml").write_text("otlp: {}\n")
     assert main(["check", str(tmp_path)]) == 1
     lines = capsys.readouterr().out.replace(f"{tmp_path}/", "").splitlines()
+    keys = "host, port, grpc_port, max_body"
     known = "flyball.yaml, routes.yaml or an OpenSLO file (apiVersion: openslo/v1)"
     assert lines == [
         f"flybal.yml: found an unknown file, expected {known}; did you mean flyball.yaml?",
-        "flyball.yaml:2: otlp: found the unknown key prot, expected one of host, port, grpc_port, max_body; did you mean port?",
+        f"flyball.yaml:2: otlp: found the unknown key prot, expected one of {keys}; did you mean port?",
         "flyball.yaml:3: otlp.host: found 2, expected a text; put it in quotes",
     ]
 
