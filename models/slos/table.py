@@ -46,6 +46,12 @@ class Judged:
     incidents: list[Incident] = field(default_factory=list)
     verdicts: list[dict[str, Any]] = field(default_factory=list)
 
+    def extend(self, other: Judged) -> None:
+        """Put what a later look gave behind this."""
+        self.slos += other.slos
+        self.incidents += other.incidents
+        self.verdicts += other.verdicts
+
     def __bool__(self) -> bool:
         """Say whether there is anything to tell."""
         return bool(self.slos or self.incidents or self.verdicts)
@@ -86,16 +92,17 @@ class SloTable:
         """Judge at every instant up to `until_s` at which a live service would have."""
         judged = Judged()
         while (instant := self._next_instant()) <= until_s:
-            part = self._look(instant, 1)  # of panes that are over, so that it is the same however much is read at once
-            judged.slos += part.slos
-            judged.incidents += part.incidents
-            judged.verdicts += part.verdicts
+            judged.extend(self._look(instant, 1))  # panes that are over: the same however much is read at once
         return judged
 
     def finish(self) -> Judged:
         """End of input: judge up to the last event, and give the state of every SLO."""
-        times = self.held.counts[TIME_S]
-        judged = self.follow(_edge(int(times.max()))) if len(times) else Judged()
+        last = max(int(self.held.counts[TIME_S].max(initial=0)), int(self.newest.max(initial=0)))
+        if not last:
+            return Judged()
+        judged = self.follow(_edge(last))
+        if self.ledger.now < _edge(last):
+            judged.extend(self._look(_edge(last), 1))
         judged.slos += self._judge.records()
         return judged
 
@@ -195,7 +202,7 @@ class SloTable:
 
     def resume(self, state: Mapping[str, Any], slots: Mapping[int, int]) -> None:
         """Go on where `state` was; `slots` gives the slot now of each slot then."""
-        self._judge.grow(self.ledger.now)
+        self._judge.grow()
         for then, now in slots.items():
             self.newest[now] = max(self.newest[now], state["newest"][then])
             if then < len(state["told"]):
@@ -206,7 +213,7 @@ class SloTable:
     def adopt(self, lives: Iterable[Mapping[str, Any]], *, newer: bool = False) -> None:
         """Take incidents as they were last told; `newer`: whatever is known of them."""
         self.book.adopt(lives, newer=newer)
-        self._judge.grow(self.ledger.now)
+        self._judge.grow()
         self._judge.resume()
 
     def take_news(self) -> Events:

@@ -37,6 +37,8 @@ class Judge:
         self.silence = Silence()
         self.told = np.empty(0, np.int64)
         """By slot: when its last `slo` record was told, Unix seconds."""
+        self._phase = np.empty(0, np.int64)
+        """By slot: the second of the minute in which it is due, so that not all are at once."""
         self._lanes = Lanes()
 
     def look(self, now: int) -> Judged:
@@ -49,10 +51,10 @@ class Judge:
         if silent:
             frozen[:] = [instance.workflow in silent for instance in table.instances.known]
         table.burning.look(table.ledger, table.newest, frozen)
-        self.grow(now)
+        self.grow()
         self._tell_silence(silent, now, out)
         self._tell_burning(now, out)
-        due = np.flatnonzero(now - self.told >= TELL_S)
+        due = np.flatnonzero((now - self._phase) // TELL_S > (self.told - self._phase) // TELL_S)
         self.told[due] = now
         for slot in due.tolist():
             self._tell_budget(slot, table.instances.known[slot], now, out)
@@ -62,10 +64,11 @@ class Judge:
         """Give the `slo` record of every instance as it stands."""
         return [self._record(slot, instance) for slot, instance in enumerate(self._table.instances.known)]
 
-    def grow(self, now: int) -> None:
-        """Make room for instances that are new; their records are spread over the time between two."""
-        new = range(len(self.told), len(self._table.newest))
-        self.told = np.append(self.told, [now - TELL_S + slot % TELL_S for slot in new]).astype(np.int64)
+    def grow(self) -> None:
+        """Make room for instances that are new."""
+        new = self._table.instances.keys()[len(self.told) :]
+        self.told = np.append(self.told, np.zeros(len(new), np.int64))
+        self._phase = np.append(self._phase, [(slo ^ value) % TELL_S for slo, value in new]).astype(np.int64)
         self._lanes.grow(len(self.told))
 
     def resume(self) -> None:
