@@ -165,7 +165,7 @@ def _read_resource_attribute(buffer: Any, at: Any, stop: Any, t: Any, s: Any) ->
         return at
     found = find_key(buffer, key, length, t)
     if found >= 0:
-        offer_attribute(buffer, found, RESOURCE, 0, kind, a, b, t, s)
+        offer_attribute(buffer, found, np.int64(RESOURCE), np.int64(0), kind, a, b, t, s)
     elif is_cohort(buffer, key, length) and not value_is_empty(kind, b):
         if s[INHERITED] >= MAX_INHERITED:
             s[COHORTS_LEFT_OUT] += 1

@@ -80,7 +80,7 @@ def read_event(buffer: Any, at: Any, end: Any, depth: Any, t: Any, s: Any) -> An
         if at < 0:
             return at
     if _is_exception(buffer, name, length):
-        _read_event_attributes(buffer, start, end, depth, EXCEPTION, t, s)
+        _read_event_attributes(buffer, start, end, np.int64(depth), np.int64(EXCEPTION), t, s)
     elif is_evaluation(buffer, name, length):
         s[EVALUATED] = 1
     return at
@@ -118,7 +118,7 @@ def write_span_evaluations(buffer: Any, at: Any, end: Any, trace: Any, scored: A
         stop, at = read_length(buffer, at, end)
         forget_event(t, s)
         unreadable = s[NUMBER_UNREADABLE]
-        name, length, time = _read_event_attributes(buffer, at, stop, 4, EVENT, t, s)
+        name, length, time = _read_event_attributes(buffer, at, stop, np.int64(4), np.int64(EVENT), t, s)
         if not is_evaluation(buffer, name, length):
             s[NUMBER_UNREADABLE] = unreadable
         else:

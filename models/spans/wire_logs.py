@@ -79,10 +79,10 @@ def read_record(buffer: Any, at: Any, end: Any, t: Any, s: Any) -> Any:
     scored = read_span_id(buffer, s[SPAN_AT], s[SPAN_LEN], PARENT_ID_MADE, s)
     if kind == _EVALUATION:
         forget_event(t, s)
-        _offer_attributes(buffer, start, end, EVENT, t, s)
+        _offer_attributes(buffer, start, end, np.int64(EVENT), t, s)
         write_evaluation(buffer, t, s, trace, scored, time, EVENT_SAID, EVENT_SLOTS)
     else:
-        _offer_attributes(buffer, start, end, LOG, t, s)
+        _offer_attributes(buffer, start, end, np.int64(LOG), t, s)
         s[STARTED], s[ENDED] = time, time
         _write_record(buffer, start, end, trace, scored, kind, t, s)
     return at
@@ -142,7 +142,7 @@ def _kind(buffer: Any, t: Any, s: Any) -> Any:
         s[SAID + slot] = s[BASE_RANK + slot]
     s[LATER] = 0
     s[SPAN_NUMBER] += 1
-    offer(buffer, t[RECORD_KEY], LOG, s[SCOPES], np.int64(STRING), s[NAME_AT], s[NAME_LEN], t, s)
+    offer(buffer, t[RECORD_KEY], np.int64(LOG), s[SCOPES], np.int64(STRING), s[NAME_AT], s[NAME_LEN], t, s)
     return s[SAID + BEST + 4 * _KIND + 1] if s[SAID + _KIND] < UNSAID else np.int64(_NOT_KNOWN)
 
 
@@ -153,7 +153,7 @@ def _offer_attributes(buffer: Any, at: Any, end: Any, place: Any, t: Any, s: Any
         tag, at = read_tag(buffer, at, end)
         if tag == 0x32:
             stop, at = read_length(buffer, at, end)
-            at = read_attribute(buffer, at, stop, 4, place, t, s)
+            at = read_attribute(buffer, at, stop, np.int64(4), place, t, s)
         else:
             at = skip(buffer, at, end, tag, 3, s)
 

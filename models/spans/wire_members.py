@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from models.spans.mapping import EVENT
 from models.spans.tables import KEY_FIELDS, KEY_OPENS, KEYS
 from models.spans.wire import read_length, read_tag, skip
 from models.spans.wire_json import (
@@ -31,7 +30,7 @@ from models.spans.wire_json import (
     behind_string,
     behind_value,
 )
-from models.spans.wire_sources import find_member, offer, offer_event
+from models.spans.wire_sources import find_member, offer
 from models.spans.wire_state import NESTING, NUMBER_UNREADABLE
 from models.spans.wire_values import BOOL, BYTES, DICT, LIST, NOTHING, STRING, read_pair, value_is_empty
 
@@ -39,21 +38,21 @@ from models.spans.wire_values import BOOL, BYTES, DICT, LIST, NOTHING, STRING, r
 @njit(cache=True)
 def offer_attribute(buffer: Any, key: Any, place: Any, scopes: Any, kind: Any, a: Any, b: Any, t: Any, s: Any) -> Any:
     """Take the value of a mapped attribute, and those of its members if they are mapped."""
-    _offer(buffer, key, place, scopes, kind, a, b, t, s)
-    if t[t[KEYS] + KEY_FIELDS * key + KEY_OPENS] and not value_is_empty(kind, b):
-        if kind == DICT:
-            _offer_pairs(buffer, key, place, scopes, a, a + b, t, s)
-        elif kind != STRING or not _offer_text(buffer, key, place, scopes, a, a + b, t, s):
-            s[NUMBER_UNREADABLE] += 1
+    offer(buffer, key, place, scopes, kind, a, b, t, s)
+    if _opens(key, t):
+        # as plain numbers: else this is compiled once for every place
+        _offer_members(buffer, np.int64(key), np.int64(place), np.int64(scopes), kind, a, b, t, s)
 
 
 @njit(cache=True)
-def _offer(buffer: Any, key: Any, place: Any, scopes: Any, kind: Any, a: Any, b: Any, t: Any, s: Any) -> Any:
-    """Take one value."""
-    if place == EVENT:
-        offer_event(buffer, key, place, scopes, kind, a, b, t, s)
-    else:
-        offer(buffer, key, place, scopes, kind, a, b, t, s)
+def _offer_members(buffer: Any, key: Any, place: Any, scopes: Any, kind: Any, a: Any, b: Any, t: Any, s: Any) -> Any:
+    """Take the values of the members of an object; what is none is counted."""
+    if value_is_empty(kind, b):
+        return
+    if kind == DICT:
+        _offer_pairs(buffer, key, place, scopes, a, a + b, t, s)
+    elif kind != STRING or not _offer_text(buffer, key, place, scopes, a, a + b, t, s):
+        s[NUMBER_UNREADABLE] += 1
 
 
 @njit(cache=True)
@@ -91,7 +90,7 @@ def _offer_text(buffer: Any, key: Any, place: Any, scopes: Any, at: Any, end: An
             found = find_member(buffer, name, length, key, t)
             if found >= 0:
                 kind, a, b = _json_value(buffer, at, stop)
-                _offer(buffer, found, place, scopes, kind, a, b, t, s)
+                offer(buffer, found, place, scopes, kind, a, b, t, s)
                 if kind == DICT and _opens(found, t):
                     s[NESTING + 3 * level] = key
                     level += 1
@@ -136,7 +135,7 @@ def _offer_pairs(buffer: Any, key: Any, place: Any, scopes: Any, at: Any, end: A
         name, length, kind, a, b, at = read_pair(buffer, at, stop, 0, s)
         found = find_member(buffer, name, length, key, t)
         if found >= 0:
-            _offer(buffer, found, place, scopes, kind, a, b, t, s)
+            offer(buffer, found, place, scopes, kind, a, b, t, s)
             if kind == DICT and _opens(found, t):
                 s[NESTING + 3 * level], s[NESTING + 3 * level + 1], s[NESTING + 3 * level + 2] = key, at, end
                 level += 1

@@ -176,7 +176,7 @@ def _add(buffer: Any, t: Any, s: Any, row: Any) -> Any:
         for which in (PLUS, PLUS_TOO):
             if t[first + which] >= 0:
                 more = _said_number(buffer, t[first + which], t, s, row)
-                if more > 0 and cols[column * n + row] <= room - more:
+                if 0 < more <= room and cols[column * n + row] <= room - more:
                     cols[column * n + row] += more
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 
 from models.digest import digest64, digest_of, load64
-from models.spans.mapping import EXCEPTION, RESOURCE
+from models.spans.mapping import EVENT, EXCEPTION, RESOURCE
 from models.spans.pointers import bytes_of
 from models.spans.tables import (
     ABSENT_TEXT,
@@ -55,7 +55,7 @@ _TRUE, _FALSE = digest_of("true"), digest_of("false")
 @njit(cache=True)
 def find_key(buffer: Any, at: Any, length: Any, t: Any) -> Any:
     """Look an attribute's name up: the number of its key, -1 where no source has it."""
-    return find_member(buffer, at, length, -1, t)
+    return find_member(buffer, at, length, np.int64(-1), t)
 
 
 @njit(cache=True)
@@ -93,7 +93,7 @@ def same_bytes(buffer: Any, at: Any, other: Any, there: Any, length: Any) -> Any
 
 @njit(cache=True)
 def offer(buffer: Any, key: Any, place: Any, scopes: Any, kind: Any, a: Any, b: Any, t: Any, s: Any) -> Any:
-    """Take a value for a key: of a span or log record, or of an exception event or a resource (rank + 1)."""
+    """Take a value for a key: of a span or log record, of an exception event or a resource (rank + 1), of an evaluation."""
     if value_is_empty(kind, b):
         return
     known = t[KEYS] + KEY_FIELDS * key
@@ -103,26 +103,12 @@ def offer(buffer: Any, key: Any, place: Any, scopes: Any, kind: Any, a: Any, b: 
         said, value_kind, value = _meaning(buffer, t, source, kind, a, b)
         if not said:
             continue
-        if t[SOURCES + FIELDS * source + KINDS] != AT_ONCE:
+        if t[SOURCES + FIELDS * source + KINDS] != AT_ONCE and place != EVENT:
             _wait(s, source, value_kind, value, b)
         else:
             rank = t[SOURCES + FIELDS * source + RANK] + (place == RESOURCE or place == EXCEPTION)
-            take(s, SAID, t[SOURCES + FIELDS * source + SLOT], rank, value_kind, value, b, source)
-
-
-@njit(cache=True)
-def offer_event(buffer: Any, key: Any, place: Any, scopes: Any, kind: Any, a: Any, b: Any, t: Any, s: Any) -> Any:
-    """Take a value for a key, of an evaluation event."""
-    if value_is_empty(kind, b):
-        return
-    known = t[KEYS] + KEY_FIELDS * key
-    for source in range(t[known + KEY_SOURCE], t[known + KEY_FIELDS + KEY_SOURCE]):
-        if not _applies(t, source, place, scopes):
-            continue
-        said, value_kind, value = _meaning(buffer, t, source, kind, a, b)
-        if said:
-            slot, rank = t[SOURCES + FIELDS * source + SLOT], t[SOURCES + FIELDS * source + RANK]
-            take(s, EVENT_SAID, slot, rank, value_kind, value, b, source)
+            bank = EVENT_SAID if place == EVENT else SAID
+            take(s, bank, t[SOURCES + FIELDS * source + SLOT], rank, value_kind, value, b, source)
 
 
 @njit(cache=True)
