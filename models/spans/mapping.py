@@ -189,7 +189,9 @@ def _agree(column: Column, source: Source, given: Map[str, Any], where: str) -> 
     if source.places & EVENT and column not in EVALUATIONS:
         raise MappingError(f"{where}: evaluation events give EVALUATION, LABEL and SCORE only")
     if source.places & RESOURCE and (source.waits or source.scope):
-        raise MappingError(f"{where}: an attribute of a resource cannot depend on `kinds`, `scope` or what is beside it")
+        raise MappingError(
+            f"{where}: an attribute of a resource cannot depend on `kinds`, `scope` or what is beside it"
+        )
 
 
 def _agree_on_kind(source: Source, where: str) -> None:

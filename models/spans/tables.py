@@ -125,8 +125,8 @@ class _Builder:
             absent = self.absent(column)
             for rank, source in enumerate(sources):
                 self.source(column, source, 2 * rank, absent)
-        for name in ((RECORD_NAME,), *(name[:n] for name in list(self.rows) for n in range(1, len(name)))):
-            self.rows[name] += []  # keys without sources of their own
+        for key in ((RECORD_NAME,), *(name[:n] for name in list(self.rows) for n in range(1, len(name)))):
+            self.rows[key] += []  # keys without sources of their own
         rows = [row for sources_of_key in self.rows.values() for row in sources_of_key]
         slots = self.first_annotation + 3 * ANNOTATIONS
         if len(rows) > MAX_SOURCES or slots > MAX_SLOTS:
@@ -250,9 +250,9 @@ def _add_values(words: list[int], sets: list[dict[str, int]]) -> None:
 def _digests(text: str) -> Iterator[int]:
     """Give the digest of a text and, if it is a whole number as it is written out, that of the number."""
     yield digest_of(text)
-    if text.removeprefix("-").isdecimal() and text.isascii() and str(number := int(text)) == text:
-        if -(2**63) <= number < 2**63:
-            yield number_digest(number)
+    digits = text.removeprefix("-")
+    if digits.isascii() and digits.isdecimal() and str(int(text)) == text and abs(int(text)) < 2**63:
+        yield number_digest(int(text))
 
 
 def _add_table(words: list[int], keys: list[int], values: list[int], empty: int) -> tuple[int, int, int]:

@@ -1,4 +1,4 @@
-# ruff: noqa: PLR2004 - compiled kernels: bytes are compared with numbers of the wire format, one after the other
+# ruff: noqa: PLR1714, PLR2004 - compiled kernels: bytes are compared with numbers of the wire format, one after the other
 """Events of spans: evaluations and exceptions."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# ruff: noqa: C901, PLR0911, PLR0912, PLR2004 - compiled kernels: bytes are compared with what JSON has, one after the other
+# ruff: noqa: C901, PLR0911, PLR0912, PLR2004, SIM110 - compiled kernels: bytes are compared with what JSON has, one after the other
 """JSON in attributes: what a text is made of, checked in full before any of it is believed (RFC 8259).
 
 Positions are in the buffer of the message, of which the text is a part; nothing at or beyond `end` is looked at.

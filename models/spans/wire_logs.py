@@ -1,4 +1,4 @@
-# ruff: noqa: PLR1714, PLR2004, SIM102 - compiled kernels: bytes are compared with numbers of the wire format, one after the other
+# ruff: noqa: PLR0917, PLR1714, PLR2004, SIM102 - compiled kernels: bytes are compared with numbers of the wire format, one after the other
 """Log records: evaluations of a trace, and records that the mapping gives a kind by their name."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# ruff: noqa: PLR0917, PLR1714, PLR2004 - compiled kernels: bytes are compared with numbers of the wire format, one after the other
+# ruff: noqa: PLR0913, PLR0917, PLR1714, PLR2004, SIM109 - compiled kernels: bytes are compared with numbers of the wire format, one after the other
 """Attributes that hold an object: its members are offered as attributes are, by the paths that the mapping knows.
 
 The object is a text of JSON or a kvlistValue. What is no such thing, all of it, says nothing of its members and is

@@ -185,7 +185,9 @@ def _said_number(buffer: Any, slot: Any, t: Any, s: Any, row: Any) -> Any:
     """Give the number in a slot, that of the row where it is a column; UNKNOWN where none was said."""
     if s[SAID + slot] == UNSAID:
         return np.int64(UNKNOWN)
-    return words_at(s[COLS])[slot * s[MAX_ROWS] + row] if slot < _COLUMNS else number_of(buffer, SAID, slot, t, s, UNKNOWN)
+    return (
+        words_at(s[COLS])[slot * s[MAX_ROWS] + row] if slot < _COLUMNS else number_of(buffer, SAID, slot, t, s, UNKNOWN)
+    )
 
 
 @njit(cache=True)

@@ -93,7 +93,7 @@ def same_bytes(buffer: Any, at: Any, other: Any, there: Any, length: Any) -> Any
 
 @njit(cache=True)
 def offer(buffer: Any, key: Any, place: Any, scopes: Any, kind: Any, a: Any, b: Any, t: Any, s: Any) -> Any:
-    """Take a value for a key: of a span or log record, of an exception event or a resource (rank + 1), of an evaluation."""
+    """Take a value for a key: of a span or record, an evaluation event, an exception event or a resource (rank + 1)."""
     if value_is_empty(kind, b):
         return
     known = t[KEYS] + KEY_FIELDS * key

@@ -1,4 +1,4 @@
-# ruff: noqa: C901, PLR1714, PLR2004, SIM110 - compiled kernels: bytes are compared with numbers of the wire format, one after the other
+# ruff: noqa: C901, PLR0912, PLR1714, PLR2004, SIM110 - compiled kernels: bytes are compared with numbers of the wire format, one after the other
 """Spans on the wire: one Span message becomes a row, rows of its evaluations, or a dead letter."""
 
 from __future__ import annotations

@@ -16,17 +16,56 @@ _TEXTS = [
     *("airline", "gpt-4o", "(merged tools)", "task_success", "pass", "success", "transfer_to_human_agents", "true"),
     *("12", " 12.5 ", "-3", "1e3", "0.000123", "1e-30", "9" * 30, "1.5e400", "nan", "inf", "x", ".", "-", "1e", "+7."),
     *("é" * 130, "a" * 255 + "é", "a" * 300, "{}"),
-    *("99981f6a-abd1-4d09-9fba-00e2ab172193", "99981F6AABD14D099FBA00E2AB172193", "99981f6a-abd1-4d09-9fba-00e2ab17219"),
+    *(
+        "99981f6a-abd1-4d09-9fba-00e2ab172193",
+        "99981F6AABD14D099FBA00E2AB172193",
+        "99981f6a-abd1-4d09-9fba-00e2ab17219",
+    ),
     *("-32602", "99981f6a-abd1-4d09-9fba-00e2ab172193x", "0998-f6a-abd1-4d09-9fba-00e2ab172193", "ERROR"),
 ]
 _NAMES = [
-    *("gen_ai.evaluation.result", "gen_ai.evaluation.result", "gen_ai.choice", "claude_code.api_request", "api_request"),
+    *(
+        "gen_ai.evaluation.result",
+        "gen_ai.evaluation.result",
+        "gen_ai.choice",
+        "claude_code.api_request",
+        "api_request",
+    ),
     *("claude_code.tool_decision", "tool_decision", ""),
 ]
 _JSON = [
-    *("120", "0", "-3", "1.5e2", "0.000123", "1E400", "9" * 30, "-0", '"12"', '"1\\u0032"', '""', '"é"', "true", "false"),
+    *(
+        "120",
+        "0",
+        "-3",
+        "1.5e2",
+        "0.000123",
+        "1E400",
+        "9" * 30,
+        "-0",
+        '"12"',
+        '"1\\u0032"',
+        '""',
+        '"é"',
+        "true",
+        "false",
+    ),
     *("null", "[1, [2]]", "[]", "{}", '{"a": {"b": [null, "]}"]}}', '{"input": 5}', "[" * 100 + "]" * 100, "01", "1."),
-    *("[" * 99 + "]" * 99, ".5", "+1", "NaN", "tru", "nulll", '"\\x"', '"\\ud800"', "[1,]", '{"a":1,}', "{1:2}", "", "1 2"),
+    *(
+        "[" * 99 + "]" * 99,
+        ".5",
+        "+1",
+        "NaN",
+        "tru",
+        "nulll",
+        '"\\x"',
+        '"\\ud800"',
+        "[1,]",
+        '{"a":1,}',
+        "{1:2}",
+        "",
+        "1 2",
+    ),
 ]
 _SCOPES = ["", "pydantic-ai", "openinference.instrumentation.beeai", "com.anthropic.claude_code.tracing", "other"]
 
@@ -162,7 +201,9 @@ class Writer:
         text = self.json(chosen)
         if chance.random() < 0.3:
             at = chance.randrange(len(text))
-            text = chance.choice([text[:at], text[:at] + chance.choice('{}[]",:x1-\\u \t\x01é') + text[at:], text + "1"])
+            text = chance.choice(
+                [text[:at], text[:at] + chance.choice('{}[]",:x1-\\u \t\x01é') + text[at:], text + "1"]
+            )
         value.string_value = text
 
     def json(self, paths: list[tuple[str, ...]]) -> str:
@@ -171,7 +212,9 @@ class Writer:
         for path in paths:
             inside = self.json([path[1:]]) if len(path) > 1 and chance.random() < 0.9 else chance.choice(_JSON)
             members.append((path[0], inside))
-        members += [(chance.choice(["x", "é", "in\\\\put", ""]), chance.choice(_JSON)) for _ in range(chance.randrange(2))]
+        members += [
+            (chance.choice(["x", "é", "in\\\\put", ""]), chance.choice(_JSON)) for _ in range(chance.randrange(2))
+        ]
         space = [chance.choice(["", "", " ", "\n\t"]) for _ in range(5)]
         joined = f"{space[0]},{space[1]}".join(f'"{key}"{space[2]}:{space[3]}{text}' for key, text in members)
         return f"{space[0]}{{{space[4]}{joined}{space[1]}}}{space[2]}"

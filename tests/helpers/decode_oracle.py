@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
-import math
 import re
 from collections import Counter, defaultdict
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,7 +25,6 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 from models.digest import digest_of, mix64
 from models.spans.columns import NO_SCORE, UNKNOWN, Column, SpanKind, SpanStatus
 from models.spans.mapping import (
-    ALL_KINDS,
     ANNOTATIONS,
     CONTENTS,
     EVALUATIONS,
@@ -41,16 +37,15 @@ from models.spans.mapping import (
     SPAN,
     Mapping,
 )
+from tests.helpers.decode_values import members_of, scaled
 
 MASK = 2**64 - 1
-MAX_JSON_DEPTH = 100
 MAX = 2**63 - 1
 NAMED = range(Column.WORKFLOW, Column.ERROR_TYPE + 1)
 COUNTED = range(Column.INPUT_TOKENS, Column.COST + 1)
 _STRING, _MESSAGE, _BYTES = 9, 11, 12
 _RAW = {"ArrayValue", "KeyValueList", "Span"}
 UUID = re.compile(rb"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-NUMBER = re.compile(rb" *([+-]?)(\d+\.?\d*|\.\d+)([eE][+-]?\d+)? *")
 
 
 def _classes(raw: bool) -> Any:
@@ -192,9 +187,9 @@ class Oracle:
 
     def _settle(self, said: Said, later: list[Any], kind: int, role: int) -> None:
         for slot, rank, source, value in later:
-            if source.kinds >> kind & 1 and source.span_kinds >> role & 1:
-                if not source.beside or ("beside", source.beside) in said.best:
-                    said.take(slot, rank, source, value)
+            fits = source.kinds >> kind & source.span_kinds >> role & 1
+            if fits and (not source.beside or ("beside", source.beside) in said.best):
+                said.take(slot, rank, source, value)
 
     def _attributes(self, span: Any, said: Said, later: list[Any], cohorts: list[Any]) -> list[Any]:
         """Take what the span's attributes say: `later` and what is returned wait for the kind."""
@@ -242,7 +237,9 @@ class Oracle:
         digest = _folded(0, parent, time)
         for pair in record.attributes:
             choice = pair.value.WhichOneof("value")
-            digest = _folded(digest, digest_of(pair.key), _content(choice, getattr(pair.value, choice) if choice else 0))
+            digest = _folded(
+                digest, digest_of(pair.key), _content(choice, getattr(pair.value, choice) if choice else 0)
+            )
         span_id = _signed(digest)
         self._row(said, trace, span_id, parent or span_id, time, time, kind, 0)
         self.cohorts += [(len(self.rows) - 1, cohort, value) for cohort, value in self.inherited]
@@ -266,7 +263,7 @@ class Oracle:
         self._say(said, name, (choice, value), place, later)
         if name not in self.opened or choice is None or value == b"":
             return
-        members = _members(choice, value)
+        members = members_of(choice, value, _pairs)
         if members is None:
             self.mended["number.unreadable"] += 1
             return
@@ -298,9 +295,7 @@ class Oracle:
                 meaning = source.constant if source.values is None else texts.get(text)
                 if meaning is None:
                     continue
-            elif text is not None and text.decode(errors="replace") in self._absent(slot):
-                continue
-            elif choice == "string_value" and self._is_no_name(column, source, value):
+            elif self._is_absent(column, source, said_so, text):
                 continue
             hidden = isinstance(slot, tuple) and isinstance(slot[0], str)
             if source.waits and not hidden and place != EVENT:
@@ -308,13 +303,13 @@ class Oracle:
             else:
                 said.take(slot, rank + (place in {RESOURCE, EXCEPTION}), source, meaning)
 
-    def _is_no_name(self, column: Any, source: Any, value: bytes) -> bool:
+    def _is_absent(self, column: Any, source: Any, said_so: Any, text: bytes | None) -> bool:
+        if not isinstance(column, Column) or text is None:
+            return False
         named = column in self.mapping.unnamed and column in NAMES and not source.digest
-        return named and UUID.fullmatch(value) is not None
-
-    def _absent(self, slot: Any) -> Any:
-        column = slot[1] if isinstance(slot, tuple) else slot
-        return self.mapping.absent.get(column, ()) if isinstance(column, Column) else ()
+        if named and said_so[0] == "string_value" and UUID.fullmatch(text):
+            return True
+        return text.decode(errors="replace") in self.mapping.absent.get(column, ())
 
     def _row(
         self, said: Said, trace: Any, span_id: int, parent: int, start: int, end: int, kind: int, code: int
@@ -396,7 +391,7 @@ class Oracle:
         choice, value = best[2]
         scale = {Column.COST: 9, Column.SCORE: 6}.get(Column(column), 0)
         signed = column == Column.SCORE
-        number = _scaled(choice, value, scale, signed)
+        number = scaled(choice, value, scale, signed=signed)
         if number is None or (number < 0 and not signed):
             self.mended["number.unreadable"] += 1
             return NO_SCORE if signed else UNKNOWN
@@ -454,69 +449,16 @@ def _path(*names: str) -> tuple[bytes, ...]:
     return tuple(name.encode() for name in names)
 
 
+def _pairs(raw: bytes) -> Any:
+    pairs = SHALLOW("common.v1.KeyValueList")()
+    pairs.MergeFromString(raw)
+    return pairs.values
+
+
 def _folded(digest: int, *words: int) -> int:
     for word in words:
         digest = int(mix64(np.uint64((digest * 0x9E3779B97F4A7C15 & MASK) ^ (word & MASK))))
     return digest
-
-
-def _members(choice: str, value: Any) -> list[Any] | None:
-    """Give key, value as an attribute has it, and a way to the members inside, of each member; None: not an object."""
-    if choice == "kvlist_value":
-        pairs = SHALLOW("common.v1.KeyValueList")()
-        pairs.MergeFromString(value)
-        found = [(p.key, p.value.WhichOneof("value"), p.value) for p in pairs.values]
-        return [(key, (kind, getattr(v, kind) if kind else None), _inside(kind, v)) for key, kind, v in found]
-    if choice != "string_value":
-        return None
-    text = value.decode("latin-1")  # bytes as characters: what is no UTF-8 is none of JSON's business here
-    try:
-        if _depth(text) > MAX_JSON_DEPTH or not isinstance(json.loads(text, parse_constant=_refuse), dict):
-            return None
-    except ValueError:
-        return None
-    return _json_members(text)
-
-
-def _inside(kind: str | None, value: Any) -> Any:
-    return (lambda: _members("kvlist_value", value.kvlist_value)) if kind == "kvlist_value" else None
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)
-
-
-def _depth(text: str) -> int:
-    depth = deepest = 0
-    for token in re.findall(r'"(?:\\.|[^"\\])*"|[\[{]|[\]}]', text):
-        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token, 0)
-        deepest = max(deepest, depth)
-    return deepest
-
-
-def _json_members(text: str) -> list[Any]:
-    """Give the members of an object that is JSON, as it is written."""
-    reader, space, members = json.JSONDecoder(), re.compile(r"[ \t\r\n]*"), []
-    at = space.match(text, text.index("{") + 1).end()
-    while text[at] != "}":
-        _, stop = reader.raw_decode(text, at)
-        key = text[at + 1 : stop - 1].encode("latin-1")
-        at = space.match(text, space.match(text, stop).end() + 1).end()
-        value, stop = reader.raw_decode(text, at)
-        raw = text[at:stop].encode("latin-1")
-        members.append((key, _json_value(value, raw), partial(_json_members, raw.decode("latin-1")) if raw[:1] == b"{" else None))
-        at = space.match(text, stop).end()
-        at = space.match(text, at + 1).end() if text[at] == "," else at
-    return members
-
-
-def _json_value(value: Any, raw: bytes) -> tuple[str | None, Any]:
-    if isinstance(value, str):
-        return ("bytes_value" if b"\\" in raw else "string_value"), raw[1:-1]
-    if value is None or isinstance(value, bool):
-        return (None if value is None else "bool_value"), value
-    kinds = {dict: "kvlist_value", list: "array_value"}
-    return kinds.get(type(value), "string_value"), raw
 
 
 def _content(choice: str | None, value: Any) -> int:
@@ -526,30 +468,6 @@ def _content(choice: str | None, value: Any) -> int:
     bits = int(np.float64(value).view(np.uint64)) if choice == "double_value" else int(value) & MASK
     inner = int(mix64(np.uint64(kind)))
     return _signed(int(mix64(np.uint64(bits ^ inner)))) or 1
-
-
-def _scaled(choice: str, value: Any, scale: int, signed: bool) -> int | None:
-    if choice == "double_value":
-        size = abs(value) * 10.0**scale
-        if not size < 9e18:
-            return None
-        whole = math.floor(size + 0.5)
-        return -whole if value < 0 else whole
-    if choice == "int_value" or (choice == "bool_value" and signed):
-        value = str(int(value)).encode()
-    elif choice != "string_value":
-        return None
-    match = NUMBER.fullmatch(value)
-    if not match:
-        return None
-    whole, _, fraction = match[2].partition(b".")
-    exponent = max(-9999, min(9999, int(match[3][1:]))) if match[3] else 0
-    exponent += scale - len(fraction)
-    digits = int(whole + fraction)
-    size = digits * 10**exponent if exponent >= 0 else (2 * digits + 10**-exponent) // (2 * 10**-exponent)
-    if size > 9 * 10**18:
-        return None
-    return -size if match[1] == b"-" else size
 
 
 def _word(raw: bytes) -> int:

@@ -26,7 +26,9 @@ EXTRA = {
     "columns": {
         "TENANT": [{"attribute": "meta", "path": "tenant"}, {"attribute": "meta", "path": ["org", "id"]}],
         "RESULT": [{"attribute": "meta", "path": "org"}],
-        "OUTCOME": [{"attribute": "meta", "path": "ok", "values": {"true": "success", "0": "failure", "120": "success"}}],
+        "OUTCOME": [
+            {"attribute": "meta", "path": "ok", "values": {"true": "success", "0": "failure", "120": "success"}}
+        ],
         "SCORE": [{"attribute": "meta", "path": ["org", "score"]}],
         "AGENT": [{"attribute": "meta", "path": ["org", "unit", "agent"], "kinds": ["run", "other", "approval"]}],
     }
