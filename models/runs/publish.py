@@ -106,7 +106,7 @@ def _is_same(store: Any, scratch: Any, slot: Any, place: Any) -> Any:
 @small
 def _is_unpriced(run: Any) -> Any:
     """Say whether the cost of a run is not known, or only in part."""
-    if run.llm_calls == 0:
+    if run.llm_calls == 0 and run.reported == 0:
         return run.agent_cost < 0
     return run.unpriced > 0 or run.reported + run.computed == 0
 

@@ -26,6 +26,7 @@ STATE = np.dtype(
         ("said_workflow", _I64),  # said in so many words; RUN.workflow may be a fallback
         ("first_agent", _I64),  # name of the run span that starts first
         ("other_agent", _I64),  # by rank, where that one has no name
+        ("estimated", _I64),  # computed costs of LLM spans, less those of calls whose bill is known: may be below 0
         # blocks in the arena, in words; rooms in entries
         ("seen_at", _I32),  # span id -> parent id (0: none, or a barrier), every span; and evaluations
         ("seen_n", _I32),
@@ -42,10 +43,13 @@ STATE = np.dtype(
         ("made_room", _I32),
         ("made_index", _I32),
         ("handed", _I32),  # hand-offs to a person said by attributes
+        ("computed_open", _I32),  # LLM spans with a computed cost, less bills of such calls: may be below 0
+        ("unpriced_open", _I32),  # the same of those without a price
         ("mark", _I32),  # 1 + place among the runs touched by this batch; 0 between batches
         ("kept", _I8),  # 1: counted as remembered
         ("foreign", _I8),  # 1: closed and without any agent span: never published
-        ("spare", _I8, (6,)),  # fills the last word: no byte may be undefined
+        ("asked", _I8),  # 1: spans tell of approvals, so logs of them are not counted
+        ("spare", _I8, (5,)),  # fills the last word: no byte may be undefined
     ],
     align=True,
 )

@@ -29,8 +29,8 @@ def effective_output_tokens() -> pl.Expr:
 def effective_cost() -> pl.Expr:
     """Nano-USD of what is priced (a lower bound when `unpriced` > 0); null, not 0, when nothing is priced.
 
-    Without LLM spans the agent span's word counts.
+    Without LLM spans, or bills of their calls, the agent span's word counts.
     """
-    by_spans = (pl.col("llm_calls") > 0) & (pl.col("reported") + pl.col("computed") > 0)
+    by_spans = pl.col("reported") + pl.col("computed") > 0  # of LLM spans and bills: nothing else is counted there
     by_agent = (pl.col("llm_calls") == 0) & (pl.col("agent_cost") != UNKNOWN)
     return pl.when(by_spans).then("cost").when(by_agent).then("agent_cost")

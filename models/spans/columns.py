@@ -48,7 +48,7 @@ class Column(IntEnum):
     PROVIDER = 22
     TOOL = 23
     ERROR_TYPE = 24
-    EVALUATION = 25  # name of the evaluation
+    EVALUATION = 25  # name of the evaluation; of a row that another log record became, the name of the record
     LABEL = 26  # label of the evaluation
     # digests of content whose text is not kept
     CALL_ID = 27
@@ -81,6 +81,7 @@ class SpanKind(IntEnum):
     GUARD = 4
     APPROVAL = 5
     EVALUATION = 6  # a score for a run; trace and span id are those of what is scored
+    BILL = 8  # what a log says that one LLM call cost; the call itself is a span, and only that is counted as one
 
 
 class SpanStatus(IntEnum):

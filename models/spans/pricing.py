@@ -46,12 +46,12 @@ class Prices:
     def price(self, spans: Spans) -> Spans:
         """Fill COST (nano-USD) and PRICED of every row in place, and give the same spans back.
 
-        LLM rows: a reported cost stays (REPORTED); known tokens of a known model are priced at the time the span starts
-        (COMPUTED); other known tokens are UNPRICED; without tokens there is NOTHING. RUN rows keep a reported cost.
-        All other costs become UNKNOWN. Doing it twice changes nothing.
+        LLM and BILL rows: a reported cost stays (REPORTED); known tokens of a known model are priced at the time the
+        span starts (COMPUTED); other known tokens are UNPRICED; without tokens there is NOTHING. RUN rows keep a
+        reported cost. All other costs become UNKNOWN. Doing it twice changes nothing.
         """
         cost, priced, kind = spans[Column.COST], spans[Column.PRICED], spans[Column.KIND]
-        llm = kind == SpanKind.LLM
+        llm = (kind == SpanKind.LLM) | (kind == SpanKind.BILL)
         reported = (llm | (kind == SpanKind.RUN)) & (cost >= 0) & (priced != Priced.COMPUTED)
         cost[~reported] = UNKNOWN
         priced[:] = np.where(reported, Priced.REPORTED, Priced.NOTHING)

@@ -20,6 +20,7 @@ from tests.helpers.span_rows import SECOND, row, spans_of
 
 POLICY = RunPolicy(idle=60 * SECOND, grace=90 * SECOND, max_age=600 * SECOND, remember_other=10**15, unknown="bad")
 KINDS = [SpanKind.OTHER, SpanKind.RUN, SpanKind.LLM, SpanKind.TOOL, SpanKind.TOOL, SpanKind.GUARD, SpanKind.APPROVAL]
+KINDS += [SpanKind.BILL]
 SPAN_MINUTES = 12
 
 
@@ -46,6 +47,8 @@ def _span(draw: random.Random, trace: int, number: int, others: list[int], *, ro
     if draw.random() < 0.7:
         made |= {"input_tokens": draw.randrange(9), "output_tokens": draw.randrange(9)}
         made |= draw.choice([{"cost": draw.randrange(99), "priced": draw.choice([1, 2])}, {"priced": 3}])
+    if kind == SpanKind.APPROVAL and draw.random() < 0.6:
+        made["evaluation"] = "tool_decision"
     made["outcome"] = draw.choice([0] * 20 + [1, 2, 3])
     made["decision"] = draw.randrange(3)
     made["handoff"] = int(draw.random() < 0.02)

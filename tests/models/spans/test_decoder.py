@@ -2,75 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
-from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
-from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from models.digest import digest_of
 from models.spans.columns import NO_SCORE, UNKNOWN, Column, Decision, Outcome, SpanKind, SpanStatus
 from models.spans.decoder import Decoder
 from models.spans.mapping import Mapping
-
-if TYPE_CHECKING:
-    from models.spans.batch import Decoded, Spans
-
-NOW = 1_764_684_300_000_000_000
-TRACE, OTHER_TRACE = bytes(15) + b"\x01", bytes(15) + b"\x02"
-DECODER = Decoder()
-
-
-def fill(attributes: Any, values: dict[str, Any]) -> None:
-    """Write attributes."""
-    for key, value in values.items():
-        target = attributes.add(key=key).value
-        name = {str: "string", bool: "bool", int: "int", float: "double", bytes: "bytes"}[type(value)]
-        setattr(target, f"{name}_value", value)
-
-
-class Traces:
-    """A message of one resource and scope, to be filled."""
-
-    def __init__(self, resource: dict[str, Any] | None = None, scope: str = "") -> None:
-        self.data = TracesData()
-        self.part = self.data.resource_spans.add()
-        fill(self.part.resource.attributes, resource or {})
-        self.scoped = self.part.scope_spans.add()
-        self.scoped.scope.name = scope
-
-    def span(self, attributes: dict[str, Any] | None = None, **fields: Any) -> Any:
-        """Add a span of TRACE, a second long, that ended a minute ago."""
-        fields = {
-            "trace_id": TRACE,
-            "span_id": len(self.scoped.spans).to_bytes(7, "big") + b"\x07",
-            "start_time_unix_nano": NOW - 61 * 10**9,
-            "end_time_unix_nano": NOW - 60 * 10**9,
-        } | fields
-        span = self.scoped.spans.add(**fields)
-        fill(span.attributes, attributes or {})
-        return span
-
-    def decode(self, decoder: Decoder = DECODER) -> Decoded:
-        """Decode the message."""
-        return decoder.decode([self.data.SerializeToString()], NOW)
-
-
-def one(attributes: dict[str, Any], scope: str = "", **fields: Any) -> dict[str, Any]:
-    """Decode one span: its row, with names as texts."""
-    traces = Traces(scope=scope)
-    traces.span(attributes, **fields)
-    return row(traces.decode().spans, 0)
-
-
-def row(spans: Spans, i: int) -> dict[str, Any]:
-    """Give a row by column, with names as texts."""
-    values = {column.name: int(spans[column][i]) for column in Column}
-    for column in range(Column.WORKFLOW, Column.LABEL + 1):
-        digest = int(spans[Column(column)][i])
-        values[Column(column).name] = spans.names[digest] if digest else None
-    return values
+from tests.helpers.decode_by_hand import DECODER, NOW, OTHER_TRACE, TRACE, Traces, fill, logs, one, row
 
 
 def test_a_span_is_a_row() -> None:
@@ -320,16 +261,6 @@ def test_users_sources_are_read() -> None:
     assert [row(spans, i)["TENANT"] for i in (0, 1)] == ["acme", "ns"]
 
 
-def logs(name: str, attributes: dict[str, Any], *, trace: bytes = TRACE, as_attribute: bool = False) -> Decoded:
-    """Decode one log record."""
-    data = LogsData()
-    record = data.resource_logs.add().scope_logs.add().log_records.add(trace_id=trace, span_id=bytes(7) + b"\x05")
-    record.time_unix_nano = NOW - 1
-    record.event_name = "" if as_attribute else name
-    fill(record.attributes, ({"event.name": name} if as_attribute else {}) | attributes)
-    return DECODER.decode([data.SerializeToString()], NOW)
-
-
 EVALUATION = {
     "gen_ai.evaluation.name": "task_success",
     "gen_ai.evaluation.score.value": 0.5,
@@ -353,7 +284,7 @@ def test_an_evaluation_event_is_a_row_of_what_is_scored(as_attribute: bool) -> N
 def test_other_logs_are_ignored_and_counted() -> None:
     """Other events, evaluations of no trace, and evaluations without a name give no row, but are counted."""
     assert logs("gen_ai.choice", EVALUATION).mended == {"log.ignored": 1}
-    assert logs("gen_ai.evaluation.result", EVALUATION, trace=b"").mended == {"log.ignored": 1}
+    assert logs("gen_ai.evaluation.result", EVALUATION, trace_id=b"").mended == {"log.ignored": 1}
     unnamed = logs("gen_ai.evaluation.result", {"gen_ai.evaluation.score.value": 1})
     assert (len(unnamed.spans), unnamed.mended) == (0, {"evaluation.unnamed": 1})
 

@@ -105,7 +105,15 @@ def test_run_spans_keep_only_reported_costs() -> None:
     assert priced(run, {**run, "cost": 7}) == [(UNKNOWN, Priced.NOTHING), (7, Priced.REPORTED)]
 
 
-@pytest.mark.parametrize("kind", [k for k in SpanKind if k not in (SpanKind.LLM, SpanKind.RUN)])
+def test_bills_are_priced_like_calls() -> None:
+    """Of a bill's two rows one says what was paid, the other costs what its call's span is computed to cost."""
+    bought = {**GPT_4O, "kind": SpanKind.BILL, "given": 1000, "out": 100}
+    paid = {**GPT_4O, "kind": SpanKind.BILL, "cost": 9}
+    assert priced(paid, bought) == [(9, Priced.REPORTED), *priced({**bought, "kind": SpanKind.LLM})]
+    assert priced(bought)[0][1] == Priced.COMPUTED
+
+
+@pytest.mark.parametrize("kind", [k for k in SpanKind if k not in (SpanKind.LLM, SpanKind.RUN, SpanKind.BILL)])
 def test_other_kinds_have_no_cost(kind: SpanKind) -> None:
     """Whatever a tool or guard span says about tokens and cost is dropped."""
     assert priced({**GPT_4O, "kind": kind, "given": 5, "cost": 5}) == [(UNKNOWN, Priced.NOTHING)]
