@@ -27,7 +27,7 @@ STATE = np.dtype(
         ("first_agent", _I64),  # name of the run span that starts first
         ("other_agent", _I64),  # by rank, where that one has no name
         # blocks in the arena, in words; rooms in entries
-        ("seen_at", _I32),  # span id -> parent id (0: none, or a barrier), every span; and evaluations
+        ("seen_at", _I32),  # span id -> parent id (0: none, or a barrier); evaluations; failure_key -> flags
         ("seen_n", _I32),
         ("seen_room", _I32),
         ("seen_index", _I32),
@@ -45,7 +45,8 @@ STATE = np.dtype(
         ("mark", _I32),  # 1 + place among the runs touched by this batch; 0 between batches
         ("kept", _I8),  # 1: counted as remembered
         ("foreign", _I8),  # 1: closed and without any agent span: never published
-        ("spare", _I8, (6,)),  # fills the last word: no byte may be undefined
+        ("failures", _I8),  # 1: `seen` says of some span that what was executed in it failed
+        ("spare", _I8, (5,)),  # fills the last word: no byte may be undefined
     ],
     align=True,
 )

@@ -81,6 +81,7 @@ class SpanKind(IntEnum):
     GUARD = 4
     APPROVAL = 5
     EVALUATION = 6  # a score for a run; trace and span id are those of what is scored
+    EXECUTION = 7  # the doing of a tool call: its failure is that of the tool span directly around it
 
 
 class SpanStatus(IntEnum):

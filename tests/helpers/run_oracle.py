@@ -139,8 +139,10 @@ def _add_calls(run: dict[str, Any], spans: list[Row], policy: RunPolicy) -> None
         if outer[span["span_id"]] is not None:
             continue
         group = members[span["span_id"]]
-        failed = any(s.get("status", 0) == SpanStatus.ERROR or s.get("error_type") for s in group)
-        timed_out = any("timeout" in (s.get("error_type") or "").lower() for s in group)
+        ids = {s["span_id"] for s in group}
+        done = [s for s in spans if s["kind"] == SpanKind.EXECUTION and s["parent_id"] in ids]
+        failed = any(s.get("status", 0) == SpanStatus.ERROR or s.get("error_type") for s in group + done)
+        timed_out = any("timeout" in (s.get("error_type") or "").lower() for s in group + done)
         told = calls[span.get("tool"), span["end"] // 60_000_000_000]
         for k, one in enumerate((1, failed, timed_out)):
             told[k] += one

@@ -19,7 +19,7 @@ from tests.helpers.run_oracle import runs_of
 from tests.helpers.span_rows import SECOND, row, spans_of
 
 POLICY = RunPolicy(idle=60 * SECOND, grace=90 * SECOND, max_age=600 * SECOND, remember_other=10**15, unknown="bad")
-KINDS = [SpanKind.OTHER, SpanKind.RUN, SpanKind.LLM, SpanKind.TOOL, SpanKind.TOOL, SpanKind.GUARD, SpanKind.APPROVAL]
+KINDS = [kind for kind in SpanKind if kind != SpanKind.EVALUATION] + [SpanKind.TOOL, SpanKind.EXECUTION]
 SPAN_MINUTES = 12
 
 

@@ -114,6 +114,7 @@ def test_ids_are_read_in_the_order_they_are_printed() -> None:
         ({"ai.operationId": "ai.streamText.doStream"}, "", SpanKind.LLM),
         ({"ai.toolCall.name": "search"}, "", SpanKind.TOOL),
         ({"span.type": "tool.blocked_on_user"}, "com.anthropic.claude_code.tracing", SpanKind.APPROVAL),
+        ({"span.type": "tool.execution"}, "com.anthropic.claude_code.tracing", SpanKind.EXECUTION),
         ({"span.type": "tool"}, "", SpanKind.OTHER),
     ],
 )
@@ -162,6 +163,25 @@ def test_claude_codes_input_tokens_get_what_is_cached() -> None:
     span = one(usage, "com.anthropic.claude_code.tracing")
     assert [span[c] for c in ("INPUT_TOKENS", "CACHE_READ", "CACHE_WRITE")] == [84574, 84562, 10]
     assert one(usage)["INPUT_TOKENS"] == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ({"success": True}, None),
+        ({"success": "true"}, None),
+        ({"success": False}, "false"),
+        ({"success": "false"}, "false"),
+        ({"success": False, "error": "Timed out after 5s"}, "Timed out after 5s"),
+        ({"error": ""}, None),
+    ],
+    ids=str,
+)
+def test_claude_codes_executions_say_whether_they_failed(said: dict[str, Any], error: str | None) -> None:
+    """`success` as text or boolean, and `error` before it, say so on executions, and only on those."""
+    scope = "com.anthropic.claude_code.tracing"
+    assert one({"span.type": "tool.execution"} | said, scope)["ERROR_TYPE"] == error
+    assert one({"span.type": "llm_request"} | said, scope)["ERROR_TYPE"] is None
 
 
 def test_costs_are_nano_dollars() -> None:
