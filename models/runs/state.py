@@ -46,7 +46,8 @@ STATE = np.dtype(
         ("kept", _I8),  # 1: counted as remembered
         ("foreign", _I8),  # 1: closed and without any agent span: never published
         ("failures", _I8),  # 1: `seen` says of some span that what was executed in it failed
-        ("spare", _I8, (5,)),  # fills the last word: no byte may be undefined
+        ("agent_computed", _I8),  # 1: `agent_cost` was computed
+        ("spare", _I8, (4,)),  # fills the last word: no byte may be undefined
     ],
     align=True,
 )

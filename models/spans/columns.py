@@ -93,7 +93,7 @@ class SpanStatus(IntEnum):
 
 
 class Priced(IntEnum):
-    """Where the cost of an LLM span comes from."""
+    """Where the cost of an LLM or run span comes from."""
 
     NOTHING = 0  # nothing to price: no tokens, no cost
     REPORTED = 1

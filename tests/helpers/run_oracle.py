@@ -62,7 +62,8 @@ def _gather(rows: list[Row], policy: RunPolicy) -> dict[str, Any]:
 def _agent_order(span: Row) -> tuple[Any, ...]:
     name = digest_of(span["agent"]) if span.get("agent") else 0
     tokens = max(span.get("input_tokens", 0), 0), max(span.get("output_tokens", 0), 0)
-    return (span["start"], -span["end"], -span.get("status", 0), -name, -tokens[0], -tokens[1], -span.get("cost", -1))
+    cost = -span.get("cost", -1), span.get("priced", 0) != Priced.COMPUTED
+    return (span["start"], -span["end"], -span.get("status", 0), -name, -tokens[0], -tokens[1], *cost)
 
 
 def _rank(span: Row) -> int:
@@ -94,6 +95,8 @@ def _add_tokens(run: dict[str, Any], spans: list[Row], agent: Row | None) -> Non
     run["agent_input_tokens"] = max(agent.get("input_tokens", 0), 0) if agent else 0
     run["agent_output_tokens"] = max(agent.get("output_tokens", 0), 0) if agent else 0
     run["agent_cost"] = agent.get("cost", -1) if agent else -1
+    if not llm:
+        run["computed"] = int(agent is not None and agent.get("priced", 0) == Priced.COMPUTED)
 
 
 def _add_decisions(run: dict[str, Any], spans: list[Row]) -> None:

@@ -375,3 +375,20 @@ def test_a_run_without_llm_spans_says_what_its_agent_said() -> None:
     names = ("input_tokens", "output_tokens", "cost_usd", "priced")
     assert [_record(alone)[name] for name in names] == [10, 3, 7e-9, "reported"]
     assert [_record(both)[name] for name in names] == [4, 2, 5e-9, "reported"]
+
+
+def test_a_run_without_llm_spans_may_have_a_computed_cost() -> None:
+    """It says so; once an LLM span comes, only what LLM spans cost counts, whatever came first."""
+    agent, llm = {**ROOT, "cost": 7, "priced": 2}, row(LLM, 2, 1, 0, 1, cost=5, priced=1)
+    _, alone = _fed([agent])
+    _, early = _fed([llm], [agent])
+    table, late = _fed([agent], [llm])
+    told = [(_record(ledger)["cost_usd"], _record(ledger)["priced"]) for ledger in (alone, early, late)]
+    assert told == [(7e-9, "computed"), (5e-9, "reported"), (5e-9, "reported")]
+    assert table.counters["unpriced"] == 0
+
+
+def test_a_run_without_llm_spans_of_an_unknown_model_is_unpriced() -> None:
+    """Tokens of a model without a price have no cost, and are counted."""
+    table, ledger = _fed([{**ROOT, "input_tokens": 10, "priced": 3}])
+    assert (_record(ledger)["cost_usd"], _record(ledger)["priced"], table.counters["unpriced"]) == (None, "unpriced", 1)
