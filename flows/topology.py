@@ -8,11 +8,13 @@ import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
 from flows.decode import DecodeStep
-from flows.items import Outbound, ShardCells, ShardSpans
+from flows.items import Outbound, ShardCells, ShardSpans, ShardTalk
+from flows.join import JoinLogic
 from flows.measure import MeasureLogic, SplitStep
 from flows.shard_state import ShardStates
 from flows.timing import timed
 from flows.track import RunRecordStep, TrackLogic
+from models.runs.conversations import Conversations
 from models.runs.table import RunTable
 from models.slis import with_caps
 from models.slis.panes import PaneTable
@@ -62,10 +64,16 @@ def build(
     decoded = op.flat_map_batch("decode", raw, timed(metrics, "decode", decode))
     rest: BranchOut[Any, Any] = op.branch(
         "decoded", decoded, _is_spans
-    )  # (run shard, ShardSpans) | (series shard, ShardCells) | Outbound
-    marks: BranchOut[Any, Any] = op.branch("rest", rest.falses, _is_marks)  # (series shard, ShardCells) | Outbound
+    )  # (run shard, ShardSpans) | (talk shard, ShardTalk) | (series shard, ShardCells) | Outbound
+    talks: BranchOut[Any, Any] = op.branch("talks", rest.falses, _is_talk)  # the same without ShardSpans
+    marks: BranchOut[Any, Any] = op.branch("rest", talks.falses, _is_marks)  # (series shard, ShardCells) | Outbound
+    joined = op.stateful_batch(
+        "join", talks.trues, _join(settings, parts, clock, drain=drain)
+    )  # (talk shard, (run shard, ShardSpans))
+    found = op.flat_map_batch("joined", joined, _values)
+    spans: KeyedStream[Any] = op.merge("spans", rest.trues, found)  # (run shard, ShardSpans)
     tracked = op.stateful_batch(
-        "track", rest.trues, _track(settings, metrics, parts, clock, drain=drain)
+        "track", spans, _track(settings, metrics, parts, clock, drain=drain)
     )  # (shard, Tracked)
     values = op.flat_map_batch("tracked", tracked, _values)  # Tracked
     cells = op.flat_map_batch(
@@ -92,6 +100,16 @@ def _track(
     return lambda snapshot: TrackLogic(states, snapshot, clock, metrics, drain=drain)
 
 
+def _join(
+    settings: FlowSettings, parts: tuple[str, ...], clock: Clock, *, drain: bool
+) -> Callable[[bytes | None], JoinLogic]:
+    def load(base: bytes | None, deltas: list[bytes], _: int) -> Conversations:
+        return Conversations.load(base, deltas)
+
+    states = ShardStates(load, _folder(settings, "join"), settings.lateness_ns, parts, clock)
+    return lambda snapshot: JoinLogic(states, snapshot, clock, drain=drain)
+
+
 def _measure(
     settings: FlowSettings, metrics: Metrics, parts: tuple[str, ...], clock: Clock, *, drain: bool
 ) -> Callable[[bytes | None], MeasureLogic]:
@@ -108,6 +126,10 @@ def _folder(settings: FlowSettings, step: str) -> Path | None:
 
 def _is_spans(item: Any) -> bool:
     return isinstance(item, tuple) and isinstance(item[1], ShardSpans)
+
+
+def _is_talk(item: Any) -> bool:
+    return isinstance(item, tuple) and isinstance(item[1], ShardTalk)
 
 
 def _is_marks(item: Any) -> bool:

@@ -55,8 +55,13 @@ class TrackLogic(StatefulBatchLogic[ShardSpans, Tracked, bytes]):
             watermark = state.hear(value.marks, now)
             if value.expected:
                 state.table.expect_evaluations(value.expected)
+            if value.joined:
+                state.table.found(len(value))
+            if value.asked is not None:
+                state.table.ask(value.asked)
             if len(value):
                 out.append(state.table.update(value.spans, slice(value.start, value.stop), watermark))
+        out.append(state.table.join(state.watermark.current))
         if not self._clock:
             out.append(state.table.advance(state.watermark.current))
         if self._due is None:
@@ -69,12 +74,16 @@ class TrackLogic(StatefulBatchLogic[ShardSpans, Tracked, bytes]):
         if self._clock is None or state is None or self._due is None or datetime.now(UTC) < self._due:
             return (), False
         self._due = self._next_tick()
-        return self._tell(state.key, [state.table.advance(state.hear((), self._clock()))]), False
+        watermark = state.hear((), self._clock())
+        return self._tell(state.key, [state.table.join(watermark), state.table.advance(watermark)]), False
 
     @override
     def on_eof(self) -> tuple[Iterable[Tracked], bool]:
         state = self._state
-        return (self._tell(state.key, [state.table.drain()]) if self._drain and state else ()), False
+        if state is None or not self._drain:
+            return (), False
+        joined = state.table.join(state.watermark.current, at_once=True)
+        return self._tell(state.key, [joined, state.table.drain()]), False
 
     @override
     def notify_at(self) -> datetime | None:

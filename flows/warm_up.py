@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
@@ -61,7 +61,8 @@ def is_cold() -> bool:
 def _track(messages: list[bytes]) -> list[Changes]:
     spans, _ = sort_by_shard(Decoder().decode(messages, _AT).spans)
     table = RunTable(RunPolicy())
-    changes = [table.update(spans, slice(0, len(spans)), _AT)]
+    table.ask(Decoder().decode([_ASKED], _AT).spans)
+    changes = [table.join(_AT), table.update(spans, slice(0, len(spans)), _AT)]
     deltas = [table.take_delta()]
     changes.append(table.update(spans, np.arange(len(spans)), _AT + SECOND))
     changes.append(table.advance(_AT + 1000 * SECOND))
@@ -144,7 +145,7 @@ _TRACES = orjson.dumps(
         ]
     }
 )
-_EVENT = {
+_EVENT: dict[str, Any] = {
     "traceId": f"{1:032x}",
     "spanId": f"{1:016x}",
     "timeUnixNano": str(_AT),
@@ -152,3 +153,5 @@ _EVENT = {
     "attributes": [_said("gen_ai.evaluation.name", "task_success"), _said("gen_ai.evaluation.score.value", 1.0)],
 }
 _LOGS = orjson.dumps({"resourceLogs": [{"resource": _RESOURCE, "scopeLogs": [{"logRecords": [_EVENT]}]}]})
+_ANSWERED = {**_EVENT, "traceId": "", "attributes": [*_EVENT["attributes"], _said("gen_ai.response.id", "a")]}
+_ASKED = orjson.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": [_ANSWERED]}]}]})

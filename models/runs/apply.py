@@ -18,17 +18,18 @@ from models.runs.prefetch import prefetch
 from models.runs.record import NEVER
 from models.runs.state import MAX_TOOLS, RULE_REMEMBER, RUN_WORDS, SEEN_WORDS, TOOL_WORDS, Head
 from models.runs.tools import add_execution, add_seen, add_tool, words_needed
-from models.spans.columns import Column, SpanKind
+from models.spans.columns import NO_SCORE, Column, SpanKind
 
 _HI, _LO, _SPAN, _PARENT = (int(c) for c in (Column.TRACE_HI, Column.TRACE_LO, Column.SPAN_ID, Column.PARENT_ID))
 _START, _END, _KIND = int(Column.START), int(Column.END), int(Column.KIND)
-_ERROR_TYPE, _LABEL = int(Column.ERROR_TYPE), int(Column.LABEL)
+_ERROR_TYPE, _LABEL, _RESPONSE = int(Column.ERROR_TYPE), int(Column.LABEL), int(Column.RESPONSE_ID)
 _RUN, _LLM, _TOOL = int(SpanKind.RUN), int(SpanKind.LLM), int(SpanKind.TOOL)
 _EVALUATION, _EXECUTION = int(SpanKind.EVALUATION), int(SpanKind.EXECUTION)
 _TOP, _NEED, _TOUCHED, _OLD, _FRESH, _NAMES = (
     int(h) for h in (Head.TOP, Head.NEED, Head.TOUCHED, Head.OLD_CALLS, Head.FRESH, Head.NAMES)
 )
-_UNREAD = int(Head.UNREAD)
+_SCORE = int(Column.SCORE)
+_UNREAD, _UNJOINED = int(Head.UNREAD), int(Head.UNJOINED)
 _SPANS, _DUPLICATES, _LATE, _HORIZON = (int(h) for h in (Head.SPANS, Head.DUPLICATES, Head.LATE, Head.HORIZON))
 
 AHEAD = 64
@@ -145,6 +146,9 @@ def apply_rows(store: Any, scratch: Any, cols: Any, rows: Any, start: Any, cohor
         j = rows[i]
         slot = _slot_of(store, scratch, cols, j, i - first_ahead)
         if slot < 0:
+            if cols[_HI, j] == 0 and cols[_LO, j] == 0:
+                head[_UNJOINED] += cols[_SCORE, j] != NO_SCORE or cols[_LABEL, j] != 0
+                continue
             if cols[_END, j] <= head[_HORIZON]:
                 head[_SPANS] += 1
                 head[_LATE] += 1
@@ -187,7 +191,8 @@ def _apply_row(store: Any, scratch: Any, cols: Any, j: Any, slot: Any, cohorts: 
         return True
     head[_LATE] += s.life != 0
     _keep_old_calls(store, scratch, slot, place)
-    add_seen(store, s, span, 0 if kind in (_RUN, _LLM) else cols[_PARENT, j])
+    above = cols[_RESPONSE, j] if kind == _LLM else cols[_PARENT, j]
+    add_seen(store, s, span, 0 if kind == _RUN else above)
     apply_span(store, scratch.fresh, slot, cols, j)
     if kind == _TOOL:
         add_tool(store, scratch.fresh, s, cols, j, span, fixed[1:])

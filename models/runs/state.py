@@ -27,7 +27,9 @@ STATE = np.dtype(
         ("first_agent", _I64),  # name of the run span that starts first
         ("other_agent", _I64),  # by rank, where that one has no name
         # blocks in the arena, in words; rooms in entries
-        ("seen_at", _I32),  # span id -> parent id (0: none, or a barrier); evaluations; failure_key -> flags
+        # span id -> parent id, of an LLM span digest of the response id (0: none, or a barrier); evaluations;
+        # failure_key -> flags
+        ("seen_at", _I32),
         ("seen_n", _I32),
         ("seen_room", _I32),
         ("seen_index", _I32),
@@ -91,6 +93,7 @@ class Head(IntEnum):
     HORIZON = 8  # newest `closed_at` of what was forgotten
     WATERMARK = 9
     SCANNED = 10  # watermark of the last scan of `due`
+    LOOKED_UP = 11  # watermark of the last look-up of evaluations that name no trace
     SPANS = 12
     DUPLICATES = 13
     LATE = 14
@@ -100,6 +103,7 @@ class Head(IntEnum):
     CLOSED_IDLE = 18
     UNPRICED = 19
     NOT_AGENT = 20
+    UNJOINED = 21  # evaluations without a trace that came here, less those of any shard that this one found a run for
     # of the batch; 0 at its start
     TOUCHED = 24
     OLD_CALLS = 25
@@ -145,7 +149,7 @@ def new_store() -> Store:
     """Give an empty shard."""
     states = rows_like(64)
     head = np.zeros(HEAD, np.int64)
-    head[Head.HORIZON] = head[Head.WATERMARK] = head[Head.SCANNED] = -NEVER
+    head[Head.HORIZON] = head[Head.WATERMARK] = head[Head.SCANNED] = head[Head.LOOKED_UP] = -NEVER
     return Store(
         states,
         words_of(states),

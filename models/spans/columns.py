@@ -66,6 +66,8 @@ class Column(IntEnum):
     OUTCOME = 37  # Outcome, as said by an attribute
     DECISION = 38  # Decision of a guard or of a person asked for approval
     HANDOFF = 39  # 1: the span hands the task to a person
+    # a digest again
+    RESPONSE_ID = 40  # of a model's answer; of an evaluation: of the answer that it scores
 
 
 FIRST_NAME, LAST_NAME = Column.WORKFLOW, Column.LABEL
@@ -80,7 +82,7 @@ class SpanKind(IntEnum):
     TOOL = 3
     GUARD = 4
     APPROVAL = 5
-    EVALUATION = 6  # a score for a run; trace and span id are those of what is scored
+    EVALUATION = 6  # a score; trace and span id are those of what is scored, 0 where only an answer or conversation is
     EXECUTION = 7  # the doing of a tool call: its failure is that of the tool span directly around it
 
 

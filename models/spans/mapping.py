@@ -38,10 +38,13 @@ MEANINGS: dict[Column, dict[str, int]] = {
 """The enumerated columns and the words for their values."""
 
 NAMES = range(Column.WORKFLOW, Column.LABEL + 1)
-CONTENTS = range(Column.CALL_ID, Column.RESULT + 1)
+CONTENTS = (*range(Column.CALL_ID, Column.RESULT + 1), Column.RESPONSE_ID)
 NUMBERS = (*range(Column.INPUT_TOKENS, Column.COST + 1), Column.SCORE)
 NAMED_BY_RESOURCE = range(Column.WORKFLOW, Column.ERROR_TYPE)
 EVALUATIONS = (Column.EVALUATION, Column.LABEL, Column.SCORE)
+OF_EVENTS = (*EVALUATIONS, Column.RESPONSE_ID, Column.CONVERSATION)
+"""The columns that evaluation events can fill: what was found, and by what it is joined to its run."""
+
 MAPPED = (*(Column(c) for c in (*NAMES, *CONTENTS, *NUMBERS)), *MEANINGS)
 """The columns that attributes can fill."""
 
@@ -138,14 +141,14 @@ def _agree(column: Column, source: Source, given: Map[str, Any], where: str) -> 
         raise MappingError(f"{where}: `plus` is for numbers")
     if source.places & RESOURCE and column not in (*NAMED_BY_RESOURCE, *MEANINGS):
         raise MappingError(f"{where}: this column says something of one span: a resource cannot give it")
-    if source.places & EVENT and column not in EVALUATIONS:
-        raise MappingError(f"{where}: evaluation events give EVALUATION, LABEL and SCORE only")
+    if source.places & EVENT and column not in OF_EVENTS:
+        raise MappingError(f"{where}: evaluation events give {', '.join(Column(c).name for c in OF_EVENTS)} only")
     if source.places & RESOURCE and (source.kinds != ALL_KINDS or source.scope):
         raise MappingError(f"{where}: an attribute of a resource cannot depend on `kinds` or `scope`")
 
 
 def _default_places(column: Column, given: Map[str, Any]) -> int:
-    if column in EVALUATIONS:
+    if column in EVALUATIONS or column == Column.RESPONSE_ID:
         return EVENT | SPAN
     if "kinds" in given or "scope" in given:
         return SPAN

@@ -14,7 +14,7 @@ from models.spans.mapping import EVENT, EXCEPTION
 from models.spans.tables import SLOTS
 from models.spans.wire import KEY_VALUE, TRUNCATED, check, read_length, read_tag, skip
 from models.spans.wire_ids import read_span_id, read_trace_id
-from models.spans.wire_rows import write_evaluation
+from models.spans.wire_rows import content_in, name_said, write_evaluation
 from models.spans.wire_sources import find_key, offer, offer_event
 from models.spans.wire_state import (
     END_OF_FACTS,
@@ -45,6 +45,7 @@ _EVALUATION_LENGTH, _EVALUATION_DIGEST = len(_EVALUATION_EVENT), digest_of(_EVAL
 _EXCEPTION_LENGTH, _EXCEPTION_DIGEST = len(_EXCEPTION_EVENT), digest_of(_EXCEPTION_EVENT)
 _NAME_KEY_LENGTH, _NAME_KEY_DIGEST = len(_NAME_KEY), digest_of(_NAME_KEY)
 _SLOTS = (int(Column.EVALUATION), int(Column.LABEL), int(Column.SCORE))
+_RESPONSE, _CONVERSATION = int(Column.RESPONSE_ID), int(Column.CONVERSATION)
 
 
 @njit(cache=True)
@@ -136,13 +137,14 @@ def write_span_evaluations(buffer: Any, at: Any, end: Any, trace: Any, scored: A
             if time == 0:
                 time = s[ENDED]
             time = _mend_time(s, time)
-            write_evaluation(buffer, t, s, trace, scored, time, EVENT_SAID, _SLOTS)
+            of = (trace[0], trace[1], scored, np.int64(0), np.int64(0))
+            write_evaluation(buffer, t, s, of, time, EVENT_SAID, _SLOTS)
         at = stop
 
 
 @njit(cache=True)
 def read_record(buffer: Any, at: Any, end: Any, t: Any, s: Any) -> Any:
-    """Read a log record, and write a row if it is an evaluation of a trace: `end`, or an error."""
+    """Read a log record, and write a row if it is an evaluation of something known by an id: `end`, or an error."""
     for fact in range(FIRST_FACT, END_OF_FACTS):
         s[fact] = 0
     _forget(t, s)
@@ -150,9 +152,13 @@ def read_record(buffer: Any, at: Any, end: Any, t: Any, s: Any) -> Any:
     if at < 0:
         return at
     trace = np.int64(0), np.int64(0)
+    response, conversation = np.int64(0), np.int64(0)
     if is_evaluation(buffer, s[NAME_AT], s[NAME_LEN]):
         trace = read_trace_id(buffer, s[TRACE_AT], s[TRACE_LEN], s)
-    if trace[0] == 0 and trace[1] == 0:
+        response = content_in(buffer, EVENT_SAID, _RESPONSE, s)
+        if trace[0] == 0 and trace[1] == 0 and response == 0:
+            conversation = name_said(buffer, EVENT_SAID, _CONVERSATION, t, s)
+    if trace[0] == 0 and trace[1] == 0 and response == 0 and conversation == 0:
         s[LOG_IGNORED] += 1
         return at
     time = s[STARTED] if s[STARTED] != 0 else s[ENDED]
@@ -161,7 +167,8 @@ def read_record(buffer: Any, at: Any, end: Any, t: Any, s: Any) -> Any:
         time = s[RECEIVED]
     time = _mend_time(s, time)
     scored = read_span_id(buffer, s[SPAN_AT], s[SPAN_LEN], PARENT_ID_MADE, s)
-    write_evaluation(buffer, t, s, trace, scored, time, EVENT_SAID, _SLOTS)
+    of = (trace[0], trace[1], scored, response, conversation)
+    write_evaluation(buffer, t, s, of, time, EVENT_SAID, _SLOTS)
     return at
 
 

@@ -1,4 +1,3 @@
-# ruff: noqa: PLR0917 - compiled kernels: bytes are compared with numbers of the wire format, one after the other
 """Rows: what was gathered of a span or an evaluation is written down in the canonical columns."""
 
 from __future__ import annotations
@@ -48,6 +47,7 @@ from models.spans.wire_values import digest_value, to_integer
 
 _NAMED = (int(Column.WORKFLOW), int(Column.ERROR_TYPE))
 _CONTENTS = (int(Column.CALL_ID), int(Column.RESULT))
+_RESPONSE, _CONVERSATION = int(Column.RESPONSE_ID), int(Column.CONVERSATION)
 _NUMBERS = (int(Column.INPUT_TOKENS), int(Column.COST))
 _CHOSEN = (int(Column.OUTCOME), int(Column.HANDOFF))
 _FIRST_NAME = int(Column.WORKFLOW)
@@ -92,6 +92,25 @@ def name_in(buffer: Any, bank: Any, slot: Any, column: Any, t: Any, s: Any) -> A
 
 
 @njit(cache=True)
+def content_in(buffer: Any, bank: Any, slot: Any, s: Any) -> Any:
+    """Digest the content in a slot; ABSENT where nothing was said."""
+    if s[bank + slot] == UNSAID:
+        return np.int64(ABSENT)
+    best = bank + BEST + 4 * slot
+    return digest_value(buffer, s[best], s[best + 1], s[best + 2])
+
+
+@njit(cache=True)
+def name_said(buffer: Any, bank: Any, column: Any, t: Any, s: Any) -> Any:
+    """Give the name that was said for a column, else that of the resource; ABSENT where there is none."""
+    if s[bank + column] != UNSAID and s[bank + column] != s[BASE_RANK + column]:
+        said = name_in(buffer, bank, column, column, t, s)
+        if said != ABSENT:
+            return said
+    return s[BASE_VALUE + column]
+
+
+@njit(cache=True)
 def write_span(buffer: Any, t: Any, s: Any, trace: Any, span_id: Any, parent: Any, kind: Any) -> Any:
     """Write the row of the span that was read."""
     row = new_row(s)
@@ -101,17 +120,11 @@ def write_span(buffer: Any, t: Any, s: Any, trace: Any, span_id: Any, parent: An
     cols[_START * n + row], cols[_END * n + row] = s[STARTED], s[ENDED]
     cols[_KIND * n + row], cols[_STATUS * n + row], cols[_MESSAGE * n + row] = kind, s[CODE], s[MESSAGE]
     for column in range(_NAMED[0], _NAMED[1] + 1):
-        value = s[BASE_VALUE + column]
-        if s[SAID + column] != s[BASE_RANK + column]:
-            said = name_in(buffer, SAID, column, column, t, s)
-            value = said if said != ABSENT else value
-        cols[column * n + row] = value
+        cols[column * n + row] = name_said(buffer, SAID, column, t, s)
     cols[_EVALUATION * n + row], cols[_LABEL * n + row] = ABSENT, ABSENT
     for column in range(_CONTENTS[0], _CONTENTS[1] + 1):
-        said = s[SAID + column] < UNSAID
-        best = SAID + BEST + 4 * column
-        content = digest_value(buffer, s[best], s[best + 1], s[best + 2]) if said else np.int64(ABSENT)
-        cols[column * n + row] = content
+        cols[column * n + row] = content_in(buffer, SAID, column, s)
+    cols[_RESPONSE * n + row] = content_in(buffer, SAID, _RESPONSE, s)
     for column in range(_NUMBERS[0], _NUMBERS[1] + 1):
         said = s[SAID + column] < UNSAID
         cols[column * n + row] = number_of(buffer, SAID, column, t, s, UNKNOWN) if said else np.int64(UNKNOWN)
@@ -204,9 +217,13 @@ def _late_if_negative(time: Any) -> Any:
 
 
 @njit(cache=True)
-def write_evaluation(buffer: Any, t: Any, s: Any, trace: Any, scored: Any, time: Any, bank: Any, slots: Any) -> Any:
-    """Write the row of an evaluation whose name, label and score are in `slots`; without a name: none, counted."""
+def write_evaluation(buffer: Any, t: Any, s: Any, of: Any, time: Any, bank: Any, slots: Any) -> Any:
+    """Write the row of an evaluation whose name, label and score are in `slots`; without a name: none, counted.
+
+    `of` is what it scores: trace (both words), span, answer, conversation; 0 where that is not said.
+    """
     name_slot, label_slot, score_slot = slots
+    hi, lo, scored, response, conversation = of
     name = np.int64(ABSENT)
     if s[bank + name_slot] < UNSAID:
         name = name_in(buffer, bank, name_slot, _EVALUATION, t, s)
@@ -222,7 +239,8 @@ def write_evaluation(buffer: Any, t: Any, s: Any, trace: Any, scored: Any, time:
     cols, n = words_at(s[COLS]), s[MAX_ROWS]
     for column in range(_COLUMNS):
         cols[column * n + row] = 0
-    cols[_TRACE_HI * n + row], cols[_TRACE_LO * n + row] = trace
+    cols[_TRACE_HI * n + row], cols[_TRACE_LO * n + row] = hi, lo
+    cols[_RESPONSE * n + row], cols[_CONVERSATION * n + row] = response, conversation
     cols[_PARENT_ID * n + row], cols[_KIND * n + row], cols[_MESSAGE * n + row] = scored, _EVALUATED, s[MESSAGE]
     cols[_START * n + row], cols[_END * n + row] = time, time
     cols[_EVALUATION * n + row], cols[_LABEL * n + row], cols[_SCORE * n + row] = name, label, score
@@ -231,6 +249,8 @@ def write_evaluation(buffer: Any, t: Any, s: Any, trace: Any, scored: Any, time:
     for column in range(_NUMBERS[0], _NUMBERS[1] + 1):
         cols[column * n + row] = UNKNOWN
     digest = _fold(_fold(_fold(_fold(_fold(np.uint64(0), scored), name), time), score), label)
+    if hi == 0 and lo == 0:
+        digest = _fold(_fold(digest, response), conversation)
     cols[_SPAN_ID * n + row] = np.int64(digest) if digest != np.uint64(0) else np.int64(1)
 
 

@@ -57,6 +57,10 @@ class Writer:
                 pair.value.string_value = chance.choice(["gen_ai.evaluation.result", "gen_ai.choice"])
             self.value(record.body, 2)
             self.evaluation(record.attributes)
+            self.attributes(record.attributes, 1)
+            for key in ("gen_ai.response.id", "session.id"):
+                if chance.random() < 0.3:
+                    self.value(record.attributes.add(key=key).value, 1)
         return data.SerializeToString()
 
     def span(self, span: Any) -> None:

@@ -173,6 +173,10 @@ class Oracle:
             span_id = digest_of(raw)
             self.mended["span_id.made"] += 1
         parent = self._span_id(span.parent_span_id, "parent_id.made")
+        if evaluator and groups and not parent and not span.links and (conversation := self._conversation(said)):
+            for slots in groups:
+                self._evaluation(said, slots, (0, 0), 0, end, conversation=conversation)
+            return
         self._row(said, trace, span_id, parent, start, end, SpanKind.OTHER if evaluator else kind, span.status.code)
         mine = [*cohorts, *(c for c in self.inherited if c[0] not in {name for name, _ in cohorts})]
         self.cohorts += [(len(self.rows) - 1, name, value) for name, value in mine]
@@ -202,14 +206,28 @@ class Oracle:
         for pair in record.attributes:
             if pair.key == b"event.name" and not name and pair.value.WhichOneof("value") == "string_value":
                 name = pair.value.string_value
-        trace = self._trace_id(record.trace_id) if name == b"gen_ai.evaluation.result" else None
-        if not trace:
+        said, trace, response, conversation = Said(), None, 0, 0
+        for pair in record.attributes:
+            self._offer(said, pair, EVENT, [])
+        if name == b"gen_ai.evaluation.result":
+            trace = self._trace_id(record.trace_id)
+            if Column.RESPONSE_ID in said.best:
+                response = _content(*said.best[Column.RESPONSE_ID][2])
+            if not trace and not response:
+                conversation = self._conversation(said)
+        if not (trace or response or conversation):
             self.mended["log.ignored"] += 1
             return
         time = record.time_unix_nano or record.observed_time_unix_nano
         self.mended["time.missing"] += not time
         time = self._capped(time or self.received)
-        self._event(record.attributes, trace, self._span_id(record.span_id, "parent_id.made"), time)
+        scored = self._span_id(record.span_id, "parent_id.made")
+        self._evaluation(said, EVALUATIONS, trace or (0, 0), scored, time, response, conversation)
+
+    def _conversation(self, said: Said) -> int:
+        best = said.best.get(Column.CONVERSATION)
+        base: int = self.base.get(Column.CONVERSATION, (0, None, 0))[2]
+        return base if best is None or best[1] is None else (self._name(best) or base)
 
     def _event(self, attributes: Any, trace: Any, scored: int, time: int) -> None:
         said = Said()
@@ -272,7 +290,9 @@ class Oracle:
             row[column] = said.best[column][2] if column in said.best else 0
         self.rows.append(row)
 
-    def _evaluation(self, said: Said, slots: Any, trace: Any, scored: int, time: int) -> None:
+    def _evaluation(
+        self, said: Said, slots: Any, trace: Any, scored: int, time: int, response: int = 0, conversation: int = 0
+    ) -> None:
         name, label, score = (said.best.get(slot) for slot in slots)
         named = self._name(name) if name else 0
         if not named:
@@ -285,8 +305,9 @@ class Oracle:
         row |= {Column.START: time, Column.END: time, Column.KIND: int(SpanKind.EVALUATION)}
         row |= {Column.EVALUATION: named, Column.LABEL: labelled, Column.SCORE: scored_as}
         row |= {c: self.base[c][2] for c in (Column.WORKFLOW, Column.SERVICE) if c in self.base}
+        row |= {Column.RESPONSE_ID: response, Column.CONVERSATION: conversation}
         digest = 0
-        for word in (scored, named, time, scored_as, labelled):
+        for word in (scored, named, time, scored_as, labelled, *((response, conversation) if trace == (0, 0) else ())):
             digest = int(mix64(np.uint64((digest * 0x9E3779B97F4A7C15 & MASK) ^ (word & MASK))))
         row[Column.SPAN_ID] = _signed(digest)
         self.rows.append(row)
