@@ -8,6 +8,7 @@ import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
 from flows.decode import DecodeStep
+from flows.hearsay import Hearsay
 from flows.items import Outbound, ShardCells, ShardSpans, ShardTalk
 from flows.join import JoinLogic
 from flows.measure import MeasureLogic, SplitStep
@@ -97,7 +98,8 @@ def _track(
         return RunTable.load(settings.runs, base, deltas, life)
 
     states = ShardStates(load, _folder(settings, "track"), settings.lateness_ns, parts, clock)
-    return lambda snapshot: TrackLogic(states, snapshot, clock, metrics, drain=drain)
+    hearsay = Hearsay(_folder(settings, "hearsay"))
+    return lambda snapshot: TrackLogic(states, snapshot, clock, metrics, hearsay, drain=drain)
 
 
 def _join(

@@ -24,7 +24,7 @@ from models.runs.state import MAX_TOOLS, SEEN_WORDS, STATE, TALLY_WORDS, TOOL_WO
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_HEADER = struct.Struct("<4sHHIIQIIQiiii")
+_HEADER = struct.Struct("<4sHHIIQIIQiiiii")
 _MAGIC, _VERSION = b"fbRT", 2
 _OWN = (Head.ROWS, Head.FREE, Head.ALIVE, Head.KEPT, Head.TOP, Head.NEED, Head.NAMES, Head.STAMP)
 """Numbers of the head that follow from how the arrays lie, not from what is known."""
@@ -92,7 +92,7 @@ def pack(
     lost = np.concatenate(gone) if gone else np.empty((0, 2), np.int64)
     texts = [text.encode("utf-8", "surrogatepass") for text in names.values()]
     text = b"".join(texts)
-    tables = (-1, -1, -1) if expectations is None else tuple(len(table) for table in expectations)
+    tables = (-1,) * 4 if expectations is None else tuple(len(table) for table in expectations)
     tables += (-1 if waiting is None else waiting.size,)
     sizes = len(store.head), len(slots), len(blocks), len(lost), len(texts), len(text), *tables
     header = _HEADER.pack(_MAGIC, _VERSION, STATE.itemsize, *sizes)

@@ -99,6 +99,10 @@ class RunTable:
         """
         self.expectations.tell(names)
 
+    def hear_of_evaluations(self, names: Mapping[int, int]) -> None:
+        """Take in what other shards know now, in place of what they did; like `expect_evaluations` else."""
+        self.expectations.hear(names)
+
     def ask(self, evaluations: Spans) -> None:
         """Take in EVALUATION rows that name the answer they score, and maybe a trace, for the run with that answer.
 

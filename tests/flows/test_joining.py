@@ -165,3 +165,18 @@ def test_feedback_waits_over_a_restart(tmp_path: Path) -> None:
     items.insert(4, TestingSource.EOF())
     bench = Bench().run(items, tmp_path)
     assert (sum(bench.good_feedback().values()), bench.unjoined) == (2, 1)
+
+
+@pytest.mark.parametrize("order", ["as it was", "verdicts first", "backwards"])
+def test_what_one_shard_learns_of_evaluations_all_wait_for(order: str) -> None:
+    """An evaluator under a name of its own scores every fourth run: of the others nobody knows the outcome.
+
+    Without that word they would count as successes, each in the shards that have no scored run.
+    """
+    runs = [run(trace) for trace in range(1, RUNS)]
+    verdicts = [verdict(trace, foreign=False) for trace in range(1, RUNS) if trace % 4 == 1]
+    messages = {"as it was": [*runs, *verdicts], "verdicts first": [*verdicts, *runs]}
+    told = messages.get(order, [*runs, *verdicts][::-1])
+    expected = {trace: "failure" if trace % 4 == 1 else "unknown" for trace in range(1, RUNS)}
+    for size in (1, 1000):
+        assert Bench().run(batches(told, size)).outcomes() == expected
