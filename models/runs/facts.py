@@ -108,7 +108,9 @@ def _is_first_agent(s: Any, cols: Any, j: Any) -> Any:
         return _known(cols[_INPUT, j]) > s.agent_input_tokens
     if _known(cols[_OUTPUT, j]) != s.agent_output_tokens:
         return _known(cols[_OUTPUT, j]) > s.agent_output_tokens
-    return cols[_COST, j] > s.agent_cost
+    if cols[_COST, j] != s.agent_cost:
+        return cols[_COST, j] > s.agent_cost
+    return (cols[_PRICED, j] == _COMPUTED) > s.agent_computed
 
 
 @kernel
@@ -119,7 +121,7 @@ def _apply_run_span(store: Any, fresh: Any, s: Any, cols: Any, j: Any) -> None:
     s.agent_status = cols[_STATUS, j]
     s.first_agent = cols[_AGENT, j]
     s.agent_input_tokens, s.agent_output_tokens = _known(cols[_INPUT, j]), _known(cols[_OUTPUT, j])
-    s.agent_cost = cols[_COST, j]
+    s.agent_cost, s.agent_computed = cols[_COST, j], cols[_PRICED, j] == _COMPUTED
     keep_text(store, fresh, s.first_agent)
 
 

@@ -48,8 +48,8 @@ class Decoder:
     - `name.type`: a list, map, byte string or float where a name belongs is no name. `name.cut`: names end after 256
       bytes, at a character. `utf8.replaced`: a name (counted once a batch) is not UTF-8; its text gets U+FFFD, its
       digest is that of the bytes as they came.
-    - `log.ignored`: a log record without a trace id, or without a kind in the mapping; a bill without a cost.
-      `evaluation.unnamed`: an evaluation without name.
+    - `log.ignored`: an evaluation of no trace, answer or conversation; another log record without a trace id, or
+      without a kind in the mapping; a bill without a cost. `evaluation.unnamed`: an evaluation without name.
     - `cohorts.left_out`: more than 16 cohort attributes on a resource.
 
     A message that is not valid is one dead letter and gives nothing else; a span without trace id is one by itself.

@@ -48,10 +48,13 @@ MEANINGS: dict[Column, dict[str, int]] = {
 """The enumerated columns and the words for their values."""
 
 NAMES = range(Column.WORKFLOW, Column.LABEL + 1)
-CONTENTS = range(Column.CALL_ID, Column.RESULT + 1)
+CONTENTS = (*range(Column.CALL_ID, Column.RESULT + 1), Column.RESPONSE_ID)
 NUMBERS = (*range(Column.INPUT_TOKENS, Column.COST + 1), Column.SCORE)
 NAMED_BY_RESOURCE = range(Column.WORKFLOW, Column.ERROR_TYPE)
 EVALUATIONS = (Column.EVALUATION, Column.LABEL, Column.SCORE)
+OF_EVENTS = (*EVALUATIONS, Column.RESPONSE_ID, Column.CONVERSATION)
+"""The columns that evaluation events can fill: what was found, and by what it is joined to its run."""
+
 MAPPED = (*(Column(c) for c in (*NAMES, *CONTENTS, *NUMBERS)), *MEANINGS)
 """The columns that attributes can fill."""
 
@@ -186,8 +189,8 @@ def _agree(column: Column, source: Source, given: Map[str, Any], where: str) -> 
         raise MappingError(f"{where}: `within` limits what `plus` adds to INPUT_TOKENS or OUTPUT_TOKENS")
     if source.places & RESOURCE and column not in (*NAMED_BY_RESOURCE, Column.OUTCOME, Column.DECISION, Column.HANDOFF):
         raise MappingError(f"{where}: this column says something of one span: a resource cannot give it")
-    if source.places & EVENT and column not in EVALUATIONS:
-        raise MappingError(f"{where}: evaluation events give EVALUATION, LABEL and SCORE only")
+    if source.places & EVENT and column not in OF_EVENTS:
+        raise MappingError(f"{where}: evaluation events give {', '.join(Column(c).name for c in OF_EVENTS)} only")
     if source.places & RESOURCE and (source.waits or source.scope):
         raise MappingError(
             f"{where}: an attribute of a resource cannot depend on `kinds`, `scope` or what is beside it"
@@ -205,7 +208,7 @@ def _agree_on_kind(source: Source, where: str) -> None:
 
 
 def _default_places(column: Column, given: Map[str, Any]) -> int:
-    if column in EVALUATIONS:
+    if column in EVALUATIONS or column == Column.RESPONSE_ID:
         return EVENT | SPAN
     if given.keys() & {"kinds", "span_kinds", "beside", "scope"}:
         return SPAN

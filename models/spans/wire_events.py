@@ -125,7 +125,8 @@ def write_span_evaluations(buffer: Any, at: Any, end: Any, trace: Any, scored: A
             if time == 0:
                 time = s[ENDED]
             time = mend_time(s, time)
-            write_evaluation(buffer, t, s, trace, scored, time, EVENT_SAID, EVENT_SLOTS)
+            of = (trace[0], trace[1], scored, np.int64(0), np.int64(0))
+            write_evaluation(buffer, t, s, of, time, EVENT_SAID, EVENT_SLOTS)
         at = stop
 
 

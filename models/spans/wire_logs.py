@@ -1,5 +1,5 @@
 # ruff: noqa: PLR0917, PLR1714, PLR2004, SIM102 - compiled kernels: bytes are compared with numbers of the wire format, one after the other
-"""Log records: evaluations of a trace, and records that the mapping gives a kind by their name."""
+"""Log records: evaluations of a trace, answer or conversation; records that the mapping gives a kind by their name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from models.spans.wire import TRUNCATED, check, read_length, read_tag, skip
 from models.spans.wire_events import EVENT_SLOTS, forget_event, is_evaluation, mend_time, read_attribute
 from models.spans.wire_ids import read_span_id, read_trace_id
 from models.spans.wire_names import intern_name
-from models.spans.wire_rows import as_id, fold, new_row, write_evaluation, write_span
+from models.spans.wire_rows import as_id, content_in, fold, name_said, new_row, write_evaluation, write_span
 from models.spans.wire_sources import offer, settle
 from models.spans.wire_state import (
     BASE_RANK,
@@ -52,6 +52,7 @@ _NAME_KEY_LENGTH, _NAME_KEY_DIGEST = len(RECORD_NAME), digest_of(RECORD_NAME)
 _NOT_KNOWN, _EVALUATION, _BILL = -1, int(SpanKind.EVALUATION), int(SpanKind.BILL)
 _KIND, _SPAN_ID, _COST, _RECORD = (int(c) for c in (Column.KIND, Column.SPAN_ID, Column.COST, Column.EVALUATION))
 _FIRST_NAME, _FIRST_TOKENS, _LAST_TOKENS = int(Column.WORKFLOW), int(Column.INPUT_TOKENS), int(Column.CACHE_WRITE)
+_RESPONSE, _CONVERSATION = int(Column.RESPONSE_ID), int(Column.CONVERSATION)
 _COLUMNS = len(Column)
 
 
@@ -67,7 +68,12 @@ def read_record(buffer: Any, at: Any, end: Any, t: Any, s: Any) -> Any:
     kind, trace = _kind(buffer, t, s), (np.int64(0), np.int64(0))
     if kind != _NOT_KNOWN:
         trace = read_trace_id(buffer, s[TRACE_AT], s[TRACE_LEN], s)
-    if trace[0] == 0 and trace[1] == 0:
+    response = conversation = np.int64(0)
+    if kind == _EVALUATION:
+        forget_event(t, s)
+        _offer_attributes(buffer, start, end, np.int64(EVENT), t, s)
+        response, conversation = _scored(buffer, trace, t, s)
+    if trace[0] == 0 and trace[1] == 0 and response == 0 and conversation == 0:
         s[LOG_IGNORED] += 1
         return at
     time = s[STARTED] if s[STARTED] != 0 else s[ENDED]
@@ -77,9 +83,8 @@ def read_record(buffer: Any, at: Any, end: Any, t: Any, s: Any) -> Any:
     time = mend_time(s, time)
     scored = read_span_id(buffer, s[SPAN_AT], s[SPAN_LEN], PARENT_ID_MADE, s)
     if kind == _EVALUATION:
-        forget_event(t, s)
-        _offer_attributes(buffer, start, end, np.int64(EVENT), t, s)
-        write_evaluation(buffer, t, s, trace, scored, time, EVENT_SAID, EVENT_SLOTS)
+        of = (trace[0], trace[1], scored, response, conversation)
+        write_evaluation(buffer, t, s, of, time, EVENT_SAID, EVENT_SLOTS)
     else:
         _offer_attributes(buffer, start, end, np.int64(LOG), t, s)
         s[STARTED], s[ENDED] = time, time
@@ -143,6 +148,15 @@ def _kind(buffer: Any, t: Any, s: Any) -> Any:
     s[SPAN_NUMBER] += 1
     offer(buffer, t[RECORD_KEY], np.int64(LOG), s[SCOPES], np.int64(STRING), s[NAME_AT], s[NAME_LEN], t, s)
     return s[SAID + BEST + 4 * _KIND + 1] if s[SAID + _KIND] < UNSAID else np.int64(_NOT_KNOWN)
+
+
+@njit(cache=True)
+def _scored(buffer: Any, trace: Any, t: Any, s: Any) -> Any:
+    """Give the answer that an evaluation scores, and the conversation where neither trace nor answer is said; or 0."""
+    response, conversation = content_in(buffer, EVENT_SAID, _RESPONSE, s), np.int64(0)
+    if trace[0] == 0 and trace[1] == 0 and response == 0:
+        conversation = name_said(buffer, EVENT_SAID, _CONVERSATION, t, s)
+    return response, conversation
 
 
 @njit(cache=True)

@@ -1,4 +1,3 @@
-# ruff: noqa: PLR0917 - compiled kernels: bytes are compared with numbers of the wire format, one after the other
 """Rows: what was gathered of a span or an evaluation is written down in the canonical columns."""
 
 from __future__ import annotations
@@ -58,6 +57,7 @@ from models.spans.wire_values import digest_value, to_integer
 
 _NAMED = (int(Column.WORKFLOW), int(Column.ERROR_TYPE))
 _CONTENTS = (int(Column.CALL_ID), int(Column.RESULT))
+_RESPONSE, _CONVERSATION = int(Column.RESPONSE_ID), int(Column.CONVERSATION)
 _NUMBERS = (int(Column.INPUT_TOKENS), int(Column.COST))
 _CHOSEN = (int(Column.OUTCOME), int(Column.HANDOFF))
 _FIRST_NAME = int(Column.WORKFLOW)
@@ -104,6 +104,25 @@ def name_in(buffer: Any, bank: Any, slot: Any, column: Any, t: Any, s: Any) -> A
 
 
 @njit(cache=True)
+def content_in(buffer: Any, bank: Any, slot: Any, s: Any) -> Any:
+    """Digest the content in a slot; ABSENT where nothing was said."""
+    if s[bank + slot] == UNSAID:
+        return np.int64(ABSENT)
+    best = bank + BEST + 4 * slot
+    return digest_value(buffer, s[best], s[best + 1], s[best + 2])
+
+
+@njit(cache=True)
+def name_said(buffer: Any, bank: Any, column: Any, t: Any, s: Any) -> Any:
+    """Give the name that was said for a column, else that of the resource; ABSENT where there is none."""
+    if s[bank + column] != UNSAID and s[bank + column] != s[BASE_RANK + column]:
+        said = name_in(buffer, bank, column, column, t, s)
+        if said != ABSENT:
+            return said
+    return s[BASE_VALUE + column]
+
+
+@njit(cache=True)
 def write_span(buffer: Any, t: Any, s: Any, trace: Any, span_id: Any, parent: Any, kind: Any) -> Any:
     """Write the row of the span that was read: its number."""
     row = new_row(s)
@@ -113,19 +132,13 @@ def write_span(buffer: Any, t: Any, s: Any, trace: Any, span_id: Any, parent: An
     cols[at + _START], cols[at + _END] = s[STARTED], s[ENDED]
     cols[at + _KIND], cols[at + _STATUS], cols[at + _MESSAGE] = kind, s[CODE], s[MESSAGE]
     for column in range(_NAMED[0], _NAMED[1] + 1):
-        value = s[BASE_VALUE + column]
-        if s[SAID + column] != s[BASE_RANK + column]:
-            said = name_in(buffer, SAID, column, column, t, s)
-            value = said if said != ABSENT else value
-        cols[at + column] = value
+        cols[at + column] = name_said(buffer, SAID, column, t, s)
     if s[SAID + _STATUS] < UNSAID:
         _write_status(t, s, row)
     cols[at + _EVALUATION], cols[at + _LABEL] = ABSENT, ABSENT
     for column in range(_CONTENTS[0], _CONTENTS[1] + 1):
-        said = s[SAID + column] < UNSAID
-        best = SAID + BEST + 4 * column
-        content = digest_value(buffer, s[best], s[best + 1], s[best + 2]) if said else np.int64(ABSENT)
-        cols[at + column] = content
+        cols[at + column] = content_in(buffer, SAID, column, s)
+    cols[at + _RESPONSE] = content_in(buffer, SAID, _RESPONSE, s)
     for column in range(_NUMBERS[0], _NUMBERS[1] + 1):
         said = s[SAID + column] < UNSAID
         cols[at + column] = number_of(buffer, SAID, column, t, s, UNKNOWN) if said else np.int64(UNKNOWN)
@@ -244,9 +257,13 @@ def _late_if_negative(time: Any) -> Any:
 
 
 @njit(cache=True)
-def write_evaluation(buffer: Any, t: Any, s: Any, trace: Any, scored: Any, time: Any, bank: Any, slots: Any) -> Any:
-    """Write the row of an evaluation whose name, label and score are in `slots`; without a name: none, counted."""
+def write_evaluation(buffer: Any, t: Any, s: Any, of: Any, time: Any, bank: Any, slots: Any) -> Any:
+    """Write the row of an evaluation whose name, label and score are in `slots`; without a name: none, counted.
+
+    `of` is what it scores: trace (both words), span, answer, conversation; 0 where that is not said.
+    """
     name_slot, label_slot, score_slot = slots
+    hi, lo, scored, response, conversation = of
     name = np.int64(ABSENT)
     if s[bank + name_slot] < UNSAID:
         name = name_in(buffer, bank, name_slot, _EVALUATION, t, s)
@@ -262,7 +279,8 @@ def write_evaluation(buffer: Any, t: Any, s: Any, trace: Any, scored: Any, time:
     cols, at = words_at(s[COLS]), _COLUMNS * row
     for column in range(_COLUMNS):
         cols[at + column] = 0
-    cols[at + _TRACE_HI], cols[at + _TRACE_LO] = trace
+    cols[at + _TRACE_HI], cols[at + _TRACE_LO] = hi, lo
+    cols[at + _RESPONSE], cols[at + _CONVERSATION] = response, conversation
     cols[at + _PARENT_ID], cols[at + _KIND], cols[at + _MESSAGE] = scored, _EVALUATED, s[MESSAGE]
     cols[at + _START], cols[at + _END] = time, time
     cols[at + _EVALUATION], cols[at + _LABEL], cols[at + _SCORE] = name, label, score
@@ -270,7 +288,10 @@ def write_evaluation(buffer: Any, t: Any, s: Any, trace: Any, scored: Any, time:
     cols[at + _WORKFLOW], cols[at + _SERVICE] = s[BASE_VALUE + _WORKFLOW], s[BASE_VALUE + _SERVICE]
     for column in range(_NUMBERS[0], _NUMBERS[1] + 1):
         cols[at + column] = UNKNOWN
-    cols[at + _SPAN_ID] = as_id(fold(fold(fold(fold(fold(np.uint64(0), scored), name), time), score), label))
+    digest = fold(fold(fold(fold(fold(np.uint64(0), scored), name), time), score), label)
+    if hi == 0 and lo == 0:
+        digest = fold(fold(digest, response), conversation)
+    cols[at + _SPAN_ID] = as_id(digest)
 
 
 @njit(cache=True)

@@ -103,7 +103,7 @@ _ROWS = 2048
 
 
 def make_rows(rows: int) -> NDArray[np.int64]:
-    """Make [row, column] for so many rows: a row is 5 cache lines that lie together, whoever writes or reads it."""
+    """Make [row, column] for so many rows: a row is 6 cache lines that lie together, whoever writes or reads it."""
     return np.empty((rows, len(Column)), np.int64)
 
 

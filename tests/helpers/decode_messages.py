@@ -116,6 +116,9 @@ class Writer:
             for key in ("cost_usd", "input_tokens", "cache_read_tokens", "decision"):
                 if chance.random() < 0.4:
                     self.value(record.attributes.add(key=key).value, 0)
+            for key in ("gen_ai.response.id", "session.id"):
+                if chance.random() < 0.3:
+                    self.value(record.attributes.add(key=key).value, 1)
         return data.SerializeToString()
 
     def span(self, span: Any) -> None:

@@ -1,10 +1,5 @@
 # ruff: noqa: C901, FBT001, PLR0917 - an oracle keeps the rules together, however many they are
-"""The decoder's oracle: the same rules in plain Python, over what the protobuf library parsed.
-
-The library refuses strings that are not UTF-8 where the decoder mends them; so the oracle parses with copies of OTLP's
-descriptors in which strings are bytes. A second set leaves spans, lists and maps as the bytes they came in, as the
-decoder digests those.
-"""
+"""The decoder's oracle: the same rules in plain Python, over what the protobuf library parsed."""
 
 from __future__ import annotations
 
@@ -15,12 +10,7 @@ from collections import Counter, defaultdict
 from typing import Any
 
 import numpy as np
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.common.v1 import common_pb2
-from opentelemetry.proto.logs.v1 import logs_pb2
-from opentelemetry.proto.resource.v1 import resource_pb2
-from opentelemetry.proto.trace.v1 import trace_pb2
 
 from models.digest import digest_of, mix64
 from models.spans.columns import NO_SCORE, UNKNOWN, Column, SpanKind, SpanStatus
@@ -38,37 +28,13 @@ from models.spans.mapping import (
     Mapping,
 )
 from tests.helpers.decode_values import members_of, scaled
+from tests.helpers.otlp_classes import FULL, SHALLOW
 
 MASK = 2**64 - 1
 MAX = 2**63 - 1
 NAMED = range(Column.WORKFLOW, Column.ERROR_TYPE + 1)
 COUNTED = range(Column.INPUT_TOKENS, Column.COST + 1)
-_STRING, _MESSAGE, _BYTES = 9, 11, 12
-_RAW = {"ArrayValue", "KeyValueList", "Span"}
 UUID = re.compile(rb"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-
-
-def _classes(raw: bool) -> Any:
-    """Give a function from the name of an OTLP message to its class, with strings (and spans, lists) as bytes."""
-    pool = descriptor_pool.DescriptorPool()
-    for module in (common_pb2, resource_pb2, trace_pb2, logs_pb2):
-        proto = descriptor_pb2.FileDescriptorProto()
-        module.DESCRIPTOR.CopyToProto(proto)
-        for message in proto.message_type:
-            for holder in (message, *message.nested_type):
-                for field in holder.field:
-                    if field.type == _STRING or (raw and field.type == _MESSAGE and _is_raw(holder.name, field)):
-                        field.type = _BYTES
-                        field.ClearField("type_name")
-        pool.Add(proto)
-    return lambda name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"opentelemetry.proto.{name}"))
-
-
-def _is_raw(holder: str, field: Any) -> bool:
-    return field.type_name.rsplit(".", 1)[-1] in _RAW and holder in {"AnyValue", "ScopeSpans"}
-
-
-FULL, SHALLOW = _classes(raw=False), _classes(raw=True)
 
 
 class Said:
@@ -175,6 +141,10 @@ class Oracle:
             span_id = digest_of(raw)
             self.mended["span_id.made"] += 1
         parent = self._span_id(span.parent_span_id, "parent_id.made")
+        if evaluator and groups and not parent and not span.links and (conversation := self._conversation(said)):
+            for slots in groups:
+                self._evaluation(said, slots, (0, 0), 0, end, conversation=conversation)
+            return
         self._row(said, trace, span_id, parent, start, end, SpanKind.OTHER if evaluator else kind, span.status.code)
         mine = [*cohorts, *(c for c in self.inherited if c[0] not in {name for name, _ in cohorts})]
         self.cohorts += [(len(self.rows) - 1, name, value) for name, value in mine]
@@ -218,7 +188,15 @@ class Oracle:
             self._say(said, (b"event.name",), ("string_value", name), LOG, later)
             kind = said.best[Column.KIND][2] if Column.KIND in said.best else None
         trace = self._trace_id(record.trace_id) if kind is not None else None
-        if not trace:
+        response = conversation = 0
+        if kind == SpanKind.EVALUATION:
+            for pair in record.attributes:
+                self._offer(said, pair, EVENT, [])
+            if Column.RESPONSE_ID in said.best:
+                response = _content(*said.best[Column.RESPONSE_ID][2])
+            if not trace and not response:
+                conversation = self._conversation(said)
+        if not (trace or response or conversation):
             self.mended["log.ignored"] += 1
             return
         time = record.time_unix_nano or record.observed_time_unix_nano
@@ -226,8 +204,13 @@ class Oracle:
         time = self._capped(time or self.received)
         parent = self._span_id(record.span_id, "parent_id.made")
         if kind == SpanKind.EVALUATION:
-            self._event(record.attributes, trace, parent, time)
-            return
+            self._evaluation(said, EVALUATIONS, trace or (0, 0), parent, time, response, conversation)
+        else:
+            self._log_row(record, name, said, later, kind, trace, parent, time)
+
+    def _log_row(
+        self, record: Any, name: bytes, said: Said, later: list[Any], kind: Any, trace: Any, parent: int, time: int
+    ) -> None:
         for pair in record.attributes:
             self._offer(said, pair, LOG, later)
         self._settle(said, later, kind, 0)
@@ -250,6 +233,11 @@ class Oracle:
             self.rows.append(paid | {Column.SPAN_ID: bought, Column.COST: UNKNOWN})
             for column in (Column.INPUT_TOKENS, Column.OUTPUT_TOKENS, Column.CACHE_READ, Column.CACHE_WRITE):
                 paid[column] = UNKNOWN
+
+    def _conversation(self, said: Said) -> int:
+        best = said.best.get(Column.CONVERSATION)
+        base: int = self.base.get(Column.CONVERSATION, (0, None, 0))[2]
+        return base if best is None or best[1] is None else (self._name(best) or base)
 
     def _event(self, attributes: Any, trace: Any, scored: int, time: int) -> None:
         said = Said()
@@ -351,7 +339,9 @@ class Oracle:
             return row[name] if name in said.best else UNKNOWN
         return self._number(said.best["number", name], column) if ("number", name) in said.best else UNKNOWN
 
-    def _evaluation(self, said: Said, slots: Any, trace: Any, scored: int, time: int) -> None:
+    def _evaluation(
+        self, said: Said, slots: Any, trace: Any, scored: int, time: int, response: int = 0, conversation: int = 0
+    ) -> None:
         name, label, score = (said.best.get(slot) for slot in slots)
         named = self._name(name) if name else 0
         if not named:
@@ -364,7 +354,9 @@ class Oracle:
         row |= {Column.START: time, Column.END: time, Column.KIND: int(SpanKind.EVALUATION)}
         row |= {Column.EVALUATION: named, Column.LABEL: labelled, Column.SCORE: scored_as}
         row |= {c: self.base[c][2] for c in (Column.WORKFLOW, Column.SERVICE) if c in self.base}
-        row[Column.SPAN_ID] = _signed(_folded(0, scored, named, time, scored_as, labelled))
+        row |= {Column.RESPONSE_ID: response, Column.CONVERSATION: conversation}
+        by = (response, conversation) if trace == (0, 0) else ()
+        row[Column.SPAN_ID] = _signed(_folded(0, scored, named, time, scored_as, labelled, *by))
         self.rows.append(row)
 
     def _name(self, best: Any) -> int:

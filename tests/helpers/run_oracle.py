@@ -62,7 +62,8 @@ def _gather(rows: list[Row], policy: RunPolicy) -> dict[str, Any]:
 def _agent_order(span: Row) -> tuple[Any, ...]:
     name = digest_of(span["agent"]) if span.get("agent") else 0
     tokens = max(span.get("input_tokens", 0), 0), max(span.get("output_tokens", 0), 0)
-    return (span["start"], -span["end"], -span.get("status", 0), -name, -tokens[0], -tokens[1], -span.get("cost", -1))
+    cost = -span.get("cost", -1), span.get("priced", 0) != Priced.COMPUTED
+    return (span["start"], -span["end"], -span.get("status", 0), -name, -tokens[0], -tokens[1], *cost)
 
 
 def _rank(span: Row) -> int:
@@ -100,6 +101,9 @@ def _add_tokens(run: dict[str, Any], spans: list[Row], agent: Row | None) -> Non
     run["agent_input_tokens"] = max(agent.get("input_tokens", 0), 0) if agent else 0
     run["agent_output_tokens"] = max(agent.get("output_tokens", 0), 0) if agent else 0
     run["agent_cost"] = agent.get("cost", -1) if agent else -1
+    if not llm:
+        by_agent = not run["reported"] and agent is not None and agent.get("priced", 0) == Priced.COMPUTED
+        run["computed"] = int(by_agent)
 
 
 def _cost(span: Row) -> int:
@@ -154,8 +158,10 @@ def _add_calls(run: dict[str, Any], spans: list[Row], policy: RunPolicy) -> None
         if outer[span["span_id"]] is not None:
             continue
         group = members[span["span_id"]]
-        failed = any(s.get("status", 0) == SpanStatus.ERROR or s.get("error_type") for s in group)
-        timed_out = any("timeout" in (s.get("error_type") or "").lower() for s in group)
+        ids = {s["span_id"] for s in group}
+        done = [s for s in spans if s["kind"] == SpanKind.EXECUTION and s["parent_id"] in ids]
+        failed = any(s.get("status", 0) == SpanStatus.ERROR or s.get("error_type") for s in group + done)
+        timed_out = any("timeout" in (s.get("error_type") or "").lower() for s in group + done)
         told = calls[span.get("tool"), span["end"] // 60_000_000_000]
         for k, one in enumerate((1, failed, timed_out)):
             told[k] += one

@@ -55,6 +55,7 @@ def test_ids_are_read_in_the_order_they_are_printed() -> None:
         ({"ai.operationId": "ai.streamText.doStream"}, "", SpanKind.LLM),
         ({"ai.toolCall.name": "search"}, "", SpanKind.TOOL),
         ({"span.type": "tool.blocked_on_user"}, "com.anthropic.claude_code.tracing", SpanKind.APPROVAL),
+        ({"span.type": "tool.execution"}, "com.anthropic.claude_code.tracing", SpanKind.EXECUTION),
         ({"span.type": "tool"}, "", SpanKind.OTHER),
     ],
 )
@@ -103,6 +104,25 @@ def test_claude_codes_input_tokens_get_what_is_cached() -> None:
     span = one(usage, "com.anthropic.claude_code.tracing")
     assert [span[c] for c in ("INPUT_TOKENS", "CACHE_READ", "CACHE_WRITE")] == [84574, 84562, 10]
     assert one(usage)["INPUT_TOKENS"] == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ({"success": True}, None),
+        ({"success": "true"}, None),
+        ({"success": False}, "false"),
+        ({"success": "false"}, "false"),
+        ({"success": False, "error": "Timed out after 5s"}, "Timed out after 5s"),
+        ({"error": ""}, None),
+    ],
+    ids=str,
+)
+def test_claude_codes_executions_say_whether_they_failed(said: dict[str, Any], error: str | None) -> None:
+    """`success` as text or boolean, and `error` before it, say so on executions, and only on those."""
+    scope = "com.anthropic.claude_code.tracing"
+    assert one({"span.type": "tool.execution"} | said, scope)["ERROR_TYPE"] == error
+    assert one({"span.type": "llm_request"} | said, scope)["ERROR_TYPE"] is None
 
 
 def test_costs_are_nano_dollars() -> None:
@@ -287,6 +307,43 @@ def test_other_logs_are_ignored_and_counted() -> None:
     assert logs("gen_ai.evaluation.result", EVALUATION, trace_id=b"").mended == {"log.ignored": 1}
     unnamed = logs("gen_ai.evaluation.result", {"gen_ai.evaluation.score.value": 1})
     assert (len(unnamed.spans), unnamed.mended) == (0, {"evaluation.unnamed": 1})
+
+
+@pytest.mark.parametrize(
+    ("said", "trace", "response", "conversation"),
+    [
+        ({"gen_ai.response.id": "r-1"}, b"", "r-1", None),
+        ({"gen_ai.response.id": "r-1"}, TRACE, "r-1", None),
+        ({"session.id": "s-1"}, b"", None, "s-1"),
+        ({"gen_ai.response.id": "r-1", "session.id": "s-1"}, b"", "r-1", None),
+        ({"session.id": "s-1"}, TRACE, None, None),
+    ],
+    ids=str,
+)
+def test_evaluations_say_what_they_score(
+    said: dict[str, Any], trace: bytes, response: str | None, conversation: str | None
+) -> None:
+    """A trace, an answer, else a conversation; without a trace they are different where those are."""
+    score = row(logs("gen_ai.evaluation.result", EVALUATION | said, trace=trace).spans, 0)
+    assert (score["TRACE_LO"], score["CONVERSATION"]) == (int.from_bytes(trace[-1:], "big"), conversation)
+    assert score["RESPONSE_ID"] == (digest_of(response) if response else 0)
+    others = {name: f"{text}'" for name, text in said.items()}
+    other = row(logs("gen_ai.evaluation.result", EVALUATION | others, trace=trace).spans, 0)
+    assert (score["SPAN_ID"] == other["SPAN_ID"]) == (trace == TRACE)
+
+
+def test_feedback_on_a_session_is_of_no_trace() -> None:
+    """An evaluator without parent or link that names a session scores it, not its own trace; with a parent it stays."""
+    said = {"openinference.span.kind": "EVALUATOR", "session.id": "s-1", "annotations.0.annotation.name": "helpful"}
+    score = one(said)
+    assert (score["KIND"], score["TRACE_LO"], score["CONVERSATION"]) == (SpanKind.EVALUATION, 0, "s-1")
+    assert one(said, parent_span_id=bytes(7) + b"\x09")["KIND"] == SpanKind.OTHER
+    assert one({**said, "openinference.span.kind": "CHAIN"})["KIND"] == SpanKind.OTHER
+
+
+def test_answers_are_known_by_their_ids() -> None:
+    """A call of a model has the digest of its response id."""
+    assert one({"gen_ai.operation.name": "chat", "gen_ai.response.id": "r-1"})["RESPONSE_ID"] == digest_of("r-1")
 
 
 def test_events_of_a_span() -> None:
