@@ -19,8 +19,8 @@ from bytewax.recovery import (
 )
 from bytewax.run import cli_main
 
-from flows.garbage import settle_collector
 from flows.journal import JournalError
+from flows.memory import settle_memory
 from flows.metrics import Metrics
 from flows.metrics_server import MetricsServer
 from flows.recovery import open_recovery
@@ -96,7 +96,7 @@ def _run(settings: FlowSettings, process: FlowProcess) -> None:
     sink = LogSink(lambda: log)
     warm_up(process.say)
     flow = build(source, sink, settings, metrics, clock=time.time_ns, parts=tuple(source.list_parts()))
-    settle_collector()
+    settle_memory()
     with closing(log), MetricsServer(metrics, process.metrics_host, process.metrics_port):
         cli_main(
             flow,
