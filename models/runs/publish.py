@@ -234,7 +234,7 @@ def emit(store: Any, scratch: Any, rules: Any, out: Any) -> Any:
     return n_calls, n_names
 
 
-def new_scratch(runs: int, old_calls: int = 512, fresh: int = 256) -> Scratch:
+def new_scratch(runs: int, old_calls: int = 512, fresh: int = 2048) -> Scratch:
     """Give scratch for up to `runs` touched runs; memory counts only where it is written."""
     before = np.empty(runs, RUN)
     flags = np.empty((2, runs), np.uint8)
