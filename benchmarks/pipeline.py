@@ -34,8 +34,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from report import Figure, arguments, tell
 from traffic import messages
 
-from flows.garbage import settle_collector
 from flows.items import RawBatch
+from flows.memory import settle_memory
 from flows.metrics import Metrics
 from flows.settings import FlowSettings
 from flows.sink import CallSink
@@ -199,7 +199,7 @@ def main() -> None:
     args = arguments(__doc__)
     values = messages(300_000 if args.quick else 2_000_000)
     from_memory(values[:100])  # compile
-    settle_collector()  # as the service does
+    settle_memory()  # as the service does
     rate, spans = from_memory(values)
     plain = messages(40_000 if args.quick else 200_000, logs=False)
     run_rate, span_rate = run_peer(plain), span_peer(plain)

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import orjson
 
-from flows.items import Outbound, RawBatch, ShardCells, ShardSpans
+from flows.items import Outbound, RawBatch, ShardCells, ShardSpans, ShardTalk
 from models.digest import digest_of
+from models.runs import conversations
 from models.runs.shards import SHARDS, by_shard
+from models.spans.batch import Spans
 from models.spans.columns import Column, SpanKind
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from flows.items import Marks
     from flows.metrics import Metrics
-    from models.spans.batch import DeadLetter, Spans
+    from models.spans.batch import DeadLetter
     from models.spans.decoder import Decoder
     from models.spans.pricing import Prices
 
@@ -27,9 +29,11 @@ _TASK_SUCCESS = digest_of("task_success")
 _MARK_EVERY_NS = 1_000_000_000
 RUN_SHARDS = [f"r{shard:02d}" for shard in range(SHARDS)]
 SERIES_SHARDS = [f"s{shard:02d}" for shard in range(SHARDS)]
+TALK_SHARDS = [f"c{shard}" for shard in range(conversations.SHARDS)]
 
 RunItem = tuple[str, ShardSpans]
 SeriesItem = tuple[str, ShardCells]
+TalkItem = tuple[str, ShardTalk]
 
 
 class DecodeStep:
@@ -54,7 +58,7 @@ class DecodeStep:
         """Partitions that went on since all shards were last told."""
         self._told_ns = 0
 
-    def __call__(self, batches: list[RawBatch]) -> list[RunItem | SeriesItem | Outbound]:
+    def __call__(self, batches: list[RawBatch]) -> list[RunItem | SeriesItem | TalkItem | Outbound]:
         """Decode all batches of this activation as one."""
         messages = [message for batch in batches for message in batch.messages]
         if not messages and not self._untold:
@@ -64,21 +68,25 @@ class DecodeStep:
         self._metrics.decoded(len(messages), decoded)
         spans = self._prices.price(decoded.spans)
         marks = self._observe(batches, spans, received)
-        out: list[RunItem | SeriesItem | Outbound] = list(self._letters(batches, decoded.dead))
+        out: list[RunItem | SeriesItem | TalkItem | Outbound] = list(self._letters(batches, decoded.dead))
         out.extend(self._per_shard(spans, marks, tell_all=not messages))
         return out
 
-    def _per_shard(self, spans: Spans, marks: Marks, *, tell_all: bool) -> Iterator[RunItem | SeriesItem]:
-        expected = self._news_of_evaluations(spans)
-        tell_all = self._due() or bool(expected) or tell_all
+    def _per_shard(self, spans: Spans, marks: Marks, *, tell_all: bool) -> Iterator[RunItem | SeriesItem | TalkItem]:
+        scores = np.flatnonzero(spans[Column.KIND] == SpanKind.EVALUATION)
+        expected, asked = self._news_of_evaluations(spans, scores), _chosen(spans, scores, Column.RESPONSE_ID)
+        ends, talked = conversations.ends_of_runs(spans), _chosen(spans, scores, Column.CONVERSATION)
+        tell_all = self._due() or bool(expected) or asked is not None or tell_all
         if tell_all:  # a shard that got no rows of a partition has not heard of it since the last time
             marks = tuple((part, self._newest[part]) for part in sorted(self._untold))
             self._untold.clear()
         for key, rows in zip(RUN_SHARDS, by_shard(spans.cols), strict=True):
             if len(rows) or tell_all:
-                yield key, ShardSpans(key, spans, rows, marks, expected)
+                yield key, ShardSpans(key, spans, rows, marks, expected, asked)
         if tell_all:
             yield from ((key, ShardCells(key, None, marks)) for key in SERIES_SHARDS)
+        if tell_all or len(ends) or talked:
+            yield from _per_conversation(ends, talked, marks, tell_all=tell_all)
 
     def _observe(self, batches: list[RawBatch], spans: Spans, received: NDArray[np.int64]) -> Marks:
         """Find the newest event time per source partition; an event is never newer than its receipt.
@@ -103,10 +111,9 @@ class DecodeStep:
             first = last
         return tuple(marks)
 
-    def _news_of_evaluations(self, spans: Spans) -> dict[int, int]:
+    def _news_of_evaluations(self, spans: Spans, scores: NDArray[np.intp]) -> dict[int, int]:
         """Find workflows, or services where no workflow is said, that have evaluations since earlier than known."""
-        rows = np.flatnonzero(spans[Column.KIND] == SpanKind.EVALUATION)
-        rows = rows[spans[Column.EVALUATION][rows] == _TASK_SUCCESS]
+        rows = scores[spans[Column.EVALUATION][scores] == _TASK_SUCCESS]
         news: dict[int, int] = {}
         workflows, services = spans[Column.WORKFLOW][rows], spans[Column.SERVICE][rows]
         senders = np.where(workflows != 0, workflows, services).tolist()
@@ -140,3 +147,26 @@ class DecodeStep:
                 "bytes": letter.size,
             }
             yield Outbound(self._dead_letters, f"{topic}/{partition}".encode(), orjson.dumps(record))
+
+
+def _per_conversation(
+    ends: NDArray[np.int64], talked: Spans | None, marks: Marks, *, tell_all: bool
+) -> Iterator[TalkItem]:
+    last = conversations.SHARDS - 1
+    shards = ends[:, 0] & last
+    for shard, key in enumerate(TALK_SHARDS):
+        own = ends[shards == shard]
+        asked = None
+        if talked is not None:
+            asked = _chosen(talked, np.flatnonzero(talked[Column.CONVERSATION] & last == shard), Column.CONVERSATION)
+        if tell_all or len(own) or asked is not None:
+            yield key, ShardTalk(key, own, asked, marks)
+
+
+def _chosen(spans: Spans, scores: NDArray[np.intp], by: Column) -> Spans | None:
+    """Give the evaluations among these rows that are joined to their run by this column; None: there are none."""
+    rows = scores[spans[by][scores] != 0]
+    if not len(rows):
+        return None
+    labels = {label: spans.names[label] for label in spans[Column.LABEL][rows].tolist() if label}
+    return Spans(spans.cols[:, rows], labels)

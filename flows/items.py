@@ -42,6 +42,10 @@ class ShardSpans:
     marks: Marks
     expected: dict[int, int] = field(default_factory=dict)
     """Workflows and services (name digest) that have evaluations -> event time of their first."""
+    asked: Spans | None = None
+    """Evaluations of answers, for whoever has the run."""
+    joined: bool = False
+    """Whether these are evaluations of conversations that were found to be about runs of this shard."""
 
     def __len__(self) -> int:
         """Count the rows."""
@@ -49,7 +53,24 @@ class ShardSpans:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to another process with the own rows and names only."""
-        return _arrived, (self.key, *_chosen(self.spans, self.rows), self.marks, self.expected)
+        return _arrived, (
+            self.key,
+            *_chosen(self.spans, self.rows),
+            self.marks,
+            self.expected,
+            self.asked,
+            self.joined,
+        )
+
+
+@dataclass(frozen=True)
+class ShardTalk:
+    """What is said to one shard of `join`: ends of runs of conversations, as `ends_of_runs` gives them, and scores."""
+
+    key: str
+    ends: NDArray[np.int64]
+    asked: Spans | None
+    marks: Marks
 
 
 @dataclass(frozen=True)
@@ -109,7 +130,6 @@ def _arrived(
     cols: NDArray[np.int64],
     names: dict[int, str],
     cohorts: tuple[NDArray[np.int64], ...],
-    marks: Marks,
-    expected: dict[int, int],
+    *rest: Any,
 ) -> ShardSpans:
-    return ShardSpans(key, Spans(cols, names, Cohorts(*cohorts)), np.arange(cols.shape[1]), marks, expected)
+    return ShardSpans(key, Spans(cols, names, Cohorts(*cohorts)), np.arange(cols.shape[1]), *rest)

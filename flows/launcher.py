@@ -19,8 +19,8 @@ from bytewax.recovery import (
 )
 from bytewax.run import cli_main
 
-from flows.garbage import settle_collector
 from flows.journal import JournalError
+from flows.memory import settle_memory
 from flows.metrics import Metrics
 from flows.metrics_server import MetricsServer
 from flows.recovery import open_recovery
@@ -126,7 +126,7 @@ def _flow(
     settings = replace(settings, journal=process.recovery / "journal")
     parts = tuple(source.list_parts())
     flow = build(source, LogSink(lambda: log), settings, metrics, clock=time.time_ns, parts=parts)
-    settle_collector()
+    settle_memory()
     return flow
 
 

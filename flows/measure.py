@@ -61,6 +61,8 @@ class MeasureLogic(StatefulBatchLogic[ShardCells, Records, bytes]):
         self._topic = topic
         self._drain = drain
         self._due: datetime | None = datetime.now(UTC) + _IDLE_TICK if clock else None
+        self._free = datetime.now(UTC)
+        """When panes may be told again: at once after a quiet while, else a tick after the last ones."""
         self._fresh: list[Cells] = []
         if self._state:
             self._begin(self._state)
@@ -75,8 +77,7 @@ class MeasureLogic(StatefulBatchLogic[ShardCells, Records, bytes]):
                 state.table.apply(value.cells)
                 self._fresh.append(value.cells)
         if self._clock:
-            soon = datetime.now(UTC) + _TICK
-            self._due = min(self._due, soon) if self._due else soon
+            self._due = min(self._due, self._free) if self._due else self._free
             return (), False
         self._promise(state)
         return self._tell(state.key, state.table.final(state.watermark.current)), False
@@ -91,7 +92,8 @@ class MeasureLogic(StatefulBatchLogic[ShardCells, Records, bytes]):
         early = self._tell(state.key, state.table.early(now))
         final = self._tell(state.key, state.table.final(state.hear((), now)))
         pending = state.table.pending
-        self._due = datetime.now(UTC) + (_TICK if pending else _IDLE_TICK)
+        self._free = datetime.now(UTC) + _TICK
+        self._due = self._free if pending else datetime.now(UTC) + _IDLE_TICK
         return early + final, False
 
     @override

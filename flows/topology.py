@@ -8,12 +8,15 @@ import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
 from flows.decode import RUN_SHARDS, DecodeStep
-from flows.items import Outbound, ShardCells, ShardSpans, Tracked
+from flows.hearsay import Hearsay
+from flows.items import Outbound, ShardCells, ShardSpans, ShardTalk, Tracked
+from flows.join import JoinLogic
 from flows.judge import CountStep, JudgeLogic
 from flows.measure import MeasureLogic, SplitStep
 from flows.shard_state import ShardStates
 from flows.timing import timed
 from flows.track import RunRecordStep, TrackLogic
+from models.runs.conversations import Conversations
 from models.runs.table import RunTable
 from models.slis import with_caps
 from models.slis.panes import PaneTable
@@ -67,10 +70,16 @@ def build(
     decoded = op.flat_map_batch("decode", raw, timed(metrics, "decode", decode))
     rest: BranchOut[Any, Any] = op.branch(
         "decoded", decoded, _is_spans
-    )  # (run shard, ShardSpans) | (series shard, ShardCells) | Outbound
-    marks: BranchOut[Any, Any] = op.branch("rest", rest.falses, _is_marks)  # (series shard, ShardCells) | Outbound
+    )  # (run shard, ShardSpans) | (talk shard, ShardTalk) | (series shard, ShardCells) | Outbound
+    talks: BranchOut[Any, Any] = op.branch("talks", rest.falses, _is_talk)  # the same without ShardSpans
+    marks: BranchOut[Any, Any] = op.branch("rest", talks.falses, _is_marks)  # (series shard, ShardCells) | Outbound
+    joined = op.stateful_batch(
+        "join", talks.trues, _join(settings, parts, clock, drain=drain, kept=kept)
+    )  # (talk shard, (run shard, ShardSpans))
+    found = op.flat_map_batch("joined", joined, _values)
+    spans: KeyedStream[Any] = op.merge("spans", rest.trues, found)  # (run shard, ShardSpans)
     tracked = op.stateful_batch(
-        "track", rest.trues, _track(settings, metrics, parts, clock, drain=drain, kept=kept)
+        "track", spans, _track(settings, metrics, parts, clock, drain=drain, kept=kept)
     )  # (shard, Tracked)
     values = op.flat_map_batch("tracked", tracked, _values)  # Tracked | Progress
     changes = op.flat_map_batch("changes", values, _changes)  # Tracked
@@ -101,7 +110,18 @@ def _track(
         return RunTable.load(settings.runs, base, deltas, life)
 
     states = ShardStates(load, _folder(settings, "track"), settings.lateness_ns, parts, clock, kept)
-    return lambda snapshot: TrackLogic(states, snapshot, clock, metrics, drain=drain)
+    hearsay = Hearsay(_folder(settings, "hearsay"))
+    return lambda snapshot: TrackLogic(states, snapshot, clock, metrics, hearsay, drain=drain)
+
+
+def _join(
+    settings: FlowSettings, parts: tuple[str, ...], clock: Clock, *, drain: bool, kept: bool
+) -> Callable[[bytes | None], JoinLogic]:
+    def load(base: bytes | None, deltas: list[bytes], _: int) -> Conversations:
+        return Conversations.load(base, deltas)
+
+    states = ShardStates(load, _folder(settings, "join"), settings.lateness_ns, parts, clock, kept)
+    return lambda snapshot: JoinLogic(states, snapshot, clock, drain=drain)
 
 
 def _measure(
@@ -128,6 +148,10 @@ def _folder(settings: FlowSettings, step: str) -> Path | None:
 
 def _is_spans(item: Any) -> bool:
     return isinstance(item, tuple) and isinstance(item[1], ShardSpans)
+
+
+def _is_talk(item: Any) -> bool:
+    return isinstance(item, tuple) and isinstance(item[1], ShardTalk)
 
 
 def _is_marks(item: Any) -> bool:

@@ -17,6 +17,7 @@ from models.runs.report import run_ids, run_lines
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from flows.hearsay import Hearsay
     from flows.metrics import Metrics
     from flows.shard_state import ShardState, ShardStates
     from models.runs.changes import Changes
@@ -34,33 +35,46 @@ class TrackLogic(StatefulBatchLogic[ShardSpans, "Tracked | Progress", bytes]):
         snapshot: bytes | None,
         clock: Callable[[], int] | None,
         metrics: Metrics,
+        hearsay: Hearsay,
         *,
         drain: bool,
     ) -> None:
         self._states = states
+        self._hearsay = hearsay
+        self._versions = -1, -1
+        """Of what was heard, and of what was said."""
+        self._settled: list[Tracked] = []
         self._state = states.resume(snapshot) if snapshot else None
         self._clock = clock
         self._metrics = metrics
         self._drain = drain
         self._due: datetime | None = self._next_tick()
         if self._state:
-            metrics.watch_runs(self._state.key, self._state.table, self._state.watermark)
+            self._begin(self._state)
 
     @override
     def on_batch(self, values: list[ShardSpans]) -> tuple[Iterable[Tracked | Progress], bool]:
         now = self._clock() if self._clock else None
         state = self._state = self._state or self._opened(values[0].key)
         out = []
+        self._hearsay.stir()
+        self._listen(state)
         for value in values:
             watermark = state.hear(value.marks, now)
             if value.expected:
                 state.table.expect_evaluations(value.expected)
+            if value.joined:
+                state.table.found(len(value))
+            if value.asked is not None:
+                state.table.ask(value.asked)
             if len(value):
                 out.append(state.table.update(value.spans, value.rows, watermark))
+        out.append(state.table.join(state.watermark.current))
         if not self._clock:
             out.append(state.table.advance(state.watermark.current))
         if self._due is None:
             self._due = self._next_tick()
+        self._say(state)
         return [*self._tell(state.key, out), *self._progress(state)], False
 
     @override
@@ -69,12 +83,22 @@ class TrackLogic(StatefulBatchLogic[ShardSpans, "Tracked | Progress", bytes]):
         if self._clock is None or state is None or self._due is None or datetime.now(UTC) < self._due:
             return (), False
         self._due = self._next_tick()
-        return self._tell(state.key, [state.table.advance(state.hear((), self._clock()))]), False
+        now = self._clock()
+        self._hearsay.refresh(now)
+        self._listen(state)
+        watermark = state.hear((), now)
+        out = [state.table.join(watermark), state.table.advance(watermark)]
+        self._say(state)
+        return self._tell(state.key, out), False
 
     @override
     def on_eof(self) -> tuple[Iterable[Tracked | Progress], bool]:
         state = self._state
-        return (self._tell(state.key, [state.table.drain()]) if self._drain and state else ()), False
+        if state is None or not self._drain:
+            return (), False
+        self._hearsay.settle()
+        told, self._settled = self._settled, []
+        return told, False
 
     @override
     def notify_at(self) -> datetime | None:
@@ -86,8 +110,33 @@ class TrackLogic(StatefulBatchLogic[ShardSpans, "Tracked | Progress", bytes]):
 
     def _opened(self, key: str) -> ShardState[RunTable]:
         state = self._states.open(key)
-        self._metrics.watch_runs(key, state.table, state.watermark)
+        self._begin(state)
         return state
+
+    def _begin(self, state: ShardState[RunTable]) -> None:
+        self._metrics.watch_runs(state.key, state.table, state.watermark)
+        self._hearsay.register(state.key, self._settle)
+
+    def _settle(self) -> None:
+        """End the input, or end it again with what other shards said at its end."""
+        if (state := self._state) is None:
+            return
+        self._listen(state)
+        joined = state.table.join(state.watermark.current, at_once=True)
+        self._settled += self._tell(state.key, [joined, state.table.drain()])
+        self._say(state)
+
+    def _listen(self, state: ShardState[RunTable]) -> None:
+        heard, said = self._versions
+        if heard != self._hearsay.version:
+            state.table.hear_of_evaluations(self._hearsay.heard(state.key))
+            self._versions = self._hearsay.version, said
+
+    def _say(self, state: ShardState[RunTable]) -> None:
+        heard, said = self._versions
+        if said != state.table.expectations.own_version:
+            self._hearsay.say(state.key, state.table.expectations.own())
+            self._versions = heard, state.table.expectations.own_version
 
     def _next_tick(self) -> datetime | None:
         table = self._state.table if self._state else None

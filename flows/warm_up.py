@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
@@ -62,7 +62,9 @@ def is_cold() -> bool:
 def _track(messages: list[bytes]) -> list[Changes]:
     spans = Decoder().decode(messages, _AT).spans
     table = RunTable(RunPolicy())
-    changes = [table.update(spans, rows, _AT) for rows in by_shard(spans.cols) if len(rows)]
+    table.ask(Decoder().decode([_ASKED], _AT).spans)
+    changes = [table.join(_AT)]
+    changes += [table.update(spans, rows, _AT) for rows in by_shard(spans.cols) if len(rows)]
     deltas = [table.take_delta()]
     changes.append(table.update(spans, np.arange(len(spans)), _AT + SECOND))
     changes.append(table.advance(_AT + 1000 * SECOND))
@@ -145,7 +147,7 @@ _TRACES = orjson.dumps(
         ]
     }
 )
-_EVENT = {
+_EVENT: dict[str, Any] = {
     "traceId": f"{1:032x}",
     "spanId": f"{1:016x}",
     "timeUnixNano": str(_AT),
@@ -153,3 +155,5 @@ _EVENT = {
     "attributes": [_said("gen_ai.evaluation.name", "task_success"), _said("gen_ai.evaluation.score.value", 1.0)],
 }
 _LOGS = orjson.dumps({"resourceLogs": [{"resource": _RESOURCE, "scopeLogs": [{"logRecords": [_EVENT]}]}]})
+_ANSWERED = {**_EVENT, "traceId": "", "attributes": [*_EVENT["attributes"], _said("gen_ai.response.id", "a")]}
+_ASKED = orjson.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": [_ANSWERED]}]}]})

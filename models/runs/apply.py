@@ -17,21 +17,23 @@ from models.runs.names import is_read
 from models.runs.prefetch import prefetch
 from models.runs.record import NEVER
 from models.runs.state import MAX_TOOLS, RULE_REMEMBER, RUN_WORDS, SEEN_WORDS, TOOL_WORDS, Head
-from models.runs.tools import add_seen, add_tool, words_needed
-from models.spans.columns import Column, SpanKind
+from models.runs.tools import add_execution, add_seen, add_tool, words_needed
+from models.spans.columns import NO_SCORE, Column, SpanKind
 
 _HI, _LO, _SPAN, _PARENT = (int(c) for c in (Column.TRACE_HI, Column.TRACE_LO, Column.SPAN_ID, Column.PARENT_ID))
 _START, _END, _KIND = int(Column.START), int(Column.END), int(Column.KIND)
-_ERROR_TYPE, _LABEL = int(Column.ERROR_TYPE), int(Column.LABEL)
-_RUN, _LLM, _TOOL, _EVALUATION = (int(k) for k in (SpanKind.RUN, SpanKind.LLM, SpanKind.TOOL, SpanKind.EVALUATION))
+_ERROR_TYPE, _LABEL, _RESPONSE = int(Column.ERROR_TYPE), int(Column.LABEL), int(Column.RESPONSE_ID)
+_RUN, _LLM, _TOOL = int(SpanKind.RUN), int(SpanKind.LLM), int(SpanKind.TOOL)
+_EVALUATION, _EXECUTION = int(SpanKind.EVALUATION), int(SpanKind.EXECUTION)
 _TOP, _NEED, _TOUCHED, _OLD, _FRESH, _NAMES = (
     int(h) for h in (Head.TOP, Head.NEED, Head.TOUCHED, Head.OLD_CALLS, Head.FRESH, Head.NAMES)
 )
-_UNREAD = int(Head.UNREAD)
+_SCORE = int(Column.SCORE)
+_UNREAD, _UNJOINED = int(Head.UNREAD), int(Head.UNJOINED)
 _SPANS, _DUPLICATES, _LATE, _HORIZON = (int(h) for h in (Head.SPANS, Head.DUPLICATES, Head.LATE, Head.HORIZON))
 
 _WIDTH = len(Column)
-_LINES = _WIDTH // 8
+_LINES = -(-_WIDTH // 8)
 AHEAD = 64
 """Rows whose memory is asked for at once. Without it a span costs 1.6 times as much at a million open runs."""
 
@@ -71,10 +73,10 @@ def _keep_old_calls(store: Any, scratch: Any, slot: Any, place: Any) -> None:
 
 
 @kernel
-def _is_room(store: Any, scratch: Any, slot: Any, is_tool: Any, names: Any) -> Any:
+def _is_room(store: Any, scratch: Any, slot: Any, kind: Any, names: Any) -> Any:
     """Say whether one more row of this run fits everywhere; else nothing of it has been applied yet."""
     head, s = store.head, store.states[slot]
-    need = words_needed(s, is_tool)
+    need = words_needed(s, kind)
     if head[_TOP] + need > store.arena.shape[0]:
         head[_NEED] = need
         return False
@@ -95,7 +97,7 @@ def _identity(cols: Any, j: Any) -> Any:
 
 @kernel
 def _are_read(store: Any, cols: Any, j: Any) -> Any:
-    """Say whether the texts that matter to a tool span or an evaluation have been read."""
+    """Say whether the texts that matter to a tool span, an execution or an evaluation have been read."""
     keys, flags = store.name_keys, store.name_flags
     return is_read(keys, flags, cols[_ERROR_TYPE, j]) and is_read(keys, flags, cols[_LABEL, j])
 
@@ -150,6 +152,9 @@ def apply_rows(store: Any, scratch: Any, cols: Any, rows: Any, start: Any, cohor
         j = rows[i]
         slot = _slot_of(store, scratch, cols, j, i - first_ahead)
         if slot < 0:
+            if cols[_HI, j] == 0 and cols[_LO, j] == 0:
+                head[_UNJOINED] += cols[_SCORE, j] != NO_SCORE or cols[_LABEL, j] != 0
+                continue
             if cols[_END, j] <= head[_HORIZON]:
                 head[_SPANS] += 1
                 head[_LATE] += 1
@@ -168,14 +173,14 @@ def apply_rows(store: Any, scratch: Any, cols: Any, rows: Any, start: Any, cohor
 def _apply_row(store: Any, scratch: Any, cols: Any, j: Any, slot: Any, cohorts: Any, rules: Any, fixed: Any) -> Any:
     """Apply a row to its run; False: nothing was applied, something must be done first."""
     head, kind = store.head, cols[_KIND, j]
-    if kind in (_TOOL, _EVALUATION) and not _are_read(store, cols, j):
+    if kind in (_TOOL, _EVALUATION, _EXECUTION) and not _are_read(store, cols, j):
         head[_UNREAD] = 1
         return False
     cohort_row, cohort_name, cohort_value = cohorts
     first = last = 0
     if cohort_row.shape[0]:
         first, last = np.searchsorted(cohort_row, j), np.searchsorted(cohort_row, j, side="right")
-    if not _is_room(store, scratch, slot, kind == _TOOL, NAMES_A_ROW + 2 * (last - first)):
+    if not _is_room(store, scratch, slot, kind, NAMES_A_ROW + 2 * (last - first)):
         return False
     head[_SPANS] += 1
     s = store.states[slot]
@@ -192,10 +197,13 @@ def _apply_row(store: Any, scratch: Any, cols: Any, j: Any, slot: Any, cohorts: 
         return True
     head[_LATE] += s.life != 0
     _keep_old_calls(store, scratch, slot, place)
-    add_seen(store, s, span, 0 if kind in (_RUN, _LLM) else cols[_PARENT, j])
+    above = cols[_RESPONSE, j] if kind == _LLM else cols[_PARENT, j]
+    add_seen(store, s, span, 0 if kind == _RUN else above)
     apply_span(store, scratch.fresh, slot, cols, j)
     if kind == _TOOL:
         add_tool(store, scratch.fresh, s, cols, j, span, fixed[1:])
+    elif kind == _EXECUTION:
+        add_execution(store, s, cols, j)
     for k in range(first, last):
         apply_cohort(store, scratch.fresh, slot, cohort_name[k], cohort_value[k])
     return True

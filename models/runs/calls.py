@@ -1,7 +1,7 @@
 """Tool calls of a run, from its tool spans. One call may show as three nested ones (agent, MCP client, server).
 
 A tool span inside another one of the same call, with no run or LLM span between, belongs to it. The call has tool and
-minute of the outermost span; it failed or timed out if any of its spans did.
+minute of the outermost span; it failed or timed out if any of its spans did, or an execution directly inside one.
 """
 # ruff: noqa: PLR0917 - compiled kernels over flat arrays
 
@@ -30,6 +30,7 @@ _OUTER, _FLAGS, _IDS, _PLACES = range(4)
 WORK = (4, 2 * MAX_TOOLS)
 """Shape of the work array: outermost spans and flags by tool span; a table of ids or digests, and its values."""
 _SHIFT = np.uint64(23)
+_FAILED = np.uint64(0x5851F42D4C957F2D)
 _MERGE = 16
 """How many of the last rows are looked through to add a call to the row of its tool and minute."""
 
@@ -41,6 +42,21 @@ def call_key(tool: Any, arguments: Any) -> Any:
     """Digest a tool and its arguments, never 0."""
     key = np.int64(mix64(np.uint64(arguments) ^ (mix64(tool) >> _SHIFT)))
     return key if key != 0 else 1
+
+
+@small
+def failure_key(span: Any) -> Any:
+    """Give the key in the map of seen spans under which it says how executions inside a span failed."""
+    return np.int64(mix64(np.uint64(span) ^ _FAILED) | np.uint64(1))
+
+
+@kernel
+def failures(arena: Any, s: Any, span: Any) -> Any:
+    """Give the flags of the executions directly inside a span."""
+    if s.failures == 0:
+        return 0
+    at = find(arena, s.seen_at, s.seen_n, s.seen_room, s.seen_index, failure_key(span))
+    return arena[s.seen_at + SEEN_WORDS * at + 1] if at >= 0 else 0
 
 
 @kernel
@@ -104,7 +120,7 @@ def collapse(arena: Any, s: Any, work: Any) -> Any:
         at = s.tools_at + TOOL_WORDS * k
         place = _place(work[_IDS], size, arena[at])
         work[_IDS, place], work[_PLACES, place] = arena[at], k
-        work[_FLAGS, k] = arena[at + 5] & 0xFF
+        work[_FLAGS, k] = (arena[at + 5] & 0xFF) | failures(arena, s, arena[at])
     for k in range(n):
         work[_OUTER, k] = _outer(arena, s, k, work, size)
     for k in range(n):

@@ -91,6 +91,8 @@ def _derive_closed(store: Any, work: Any, s: Any, rules: Any, names: Any, times:
     s.workflow = s.said_workflow
     if s.workflow == 0:
         s.workflow = s.agent if s.agent != 0 else s.service
+    if s.llm_calls == 0:  # a bill, which is a report, comes before what the agent span says
+        s.computed = s.agent_computed if s.reported == 0 else 0
     _derive_outcome(s, rules, names, times, watermark)
     derive_calls(store.arena, s, work)
     s.escalated = s.handoffs > 0

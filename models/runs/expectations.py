@@ -16,11 +16,18 @@ if TYPE_CHECKING:
 
 
 class Expectations:
-    """Two sources: `told` from elsewhere, only ever earlier; `learnt` from the runs at hand, and unlearnt with them."""
+    """Three sources, of which the earliest time counts.
+
+    `told`: for good, only ever earlier. `learnt`: from the runs at hand, and unlearnt with them. `heard`: from other
+    shards, in place of what was heard before.
+    """
 
     def __init__(self) -> None:
         self.told: dict[int, int] = {}
         self.learnt: dict[int, int] = {}
+        self.heard: dict[int, int] = {}
+        self.own_version = 0
+        """Changes when `own` may have changed."""
         self.names: NDArray[np.int64] = np.empty(0, np.int64)
         self.times: NDArray[np.int64] = np.empty(0, np.int64)
         self.dirty = False
@@ -30,6 +37,18 @@ class Expectations:
         """Take in what is evaluated elsewhere: name digest -> first event time."""
         if _lower(self.told, news.items()):
             self._refresh()
+
+    def hear(self, news: Mapping[int, int]) -> None:
+        """Take in what other shards know now."""
+        if self.heard != news:
+            self.heard = dict(news)
+            self._refresh()
+
+    def own(self) -> dict[int, int]:
+        """Give what this shard knows without having heard it."""
+        times = dict(self.told)
+        _lower(times, self.learnt.items())
+        return times
 
     def tell_forgotten(self, workflows: NDArray[np.int64], times: NDArray[np.int64]) -> None:
         """Keep what forgotten runs taught."""
@@ -59,19 +78,22 @@ class Expectations:
         return changed
 
     def tables(self) -> tuple[dict[int, int], ...]:
-        """Give what is to be kept: told, learnt, and the names whose runs have not been looked at again."""
-        return self.told, self.learnt, dict.fromkeys(self._changed, 0)
+        """Give what is to be kept: told, learnt, heard, and the names whose runs have not been looked at again."""
+        return self.told, self.learnt, self.heard, dict.fromkeys(self._changed, 0)
 
-    def restore(self, told: dict[int, int], learnt: dict[int, int], changed: dict[int, int]) -> None:
+    def restore(
+        self, told: dict[int, int], learnt: dict[int, int], heard: dict[int, int], changed: dict[int, int]
+    ) -> None:
         """Put back what was kept."""
-        self.told, self.learnt = told, learnt
+        self.told, self.learnt, self.heard = told, learnt, heard
         self._refresh()
         self._changed, self.dirty = set(changed), False
 
     def _refresh(self) -> None:
-        merged = dict(self.told)
-        _lower(merged, self.learnt.items())
+        merged = self.own()
+        _lower(merged, self.heard.items())
         self.dirty = True
+        self.own_version += 1
         names = np.array(sorted(merged), np.int64)
         times = np.array([merged[name] for name in names.tolist()], np.int64)
         if np.array_equal(names, self.names) and np.array_equal(times, self.times):

@@ -21,6 +21,7 @@ _INPUT, _OUTPUT, _COST, _PRICED = (int(c) for c in (_C.INPUT_TOKENS, _C.OUTPUT_T
 _OUTCOME, _DECISION, _HANDOFF = int(_C.OUTCOME), int(_C.DECISION), int(_C.HANDOFF)
 _EVALUATION, _SCORE, _LABEL = int(_C.EVALUATION), int(_C.SCORE), int(_C.LABEL)
 _RUN, _LLM, _GUARD, _APPROVAL = (int(k) for k in (SpanKind.RUN, SpanKind.LLM, SpanKind.GUARD, SpanKind.APPROVAL))
+_BILL = int(SpanKind.BILL)
 _REPORTED, _COMPUTED, _UNPRICED = int(Priced.REPORTED), int(Priced.COMPUTED), int(Priced.UNPRICED)
 _SUCCESS, _FAILURE, _ESCALATED = int(Outcome.SUCCESS), int(Outcome.FAILURE), int(Outcome.ESCALATED)
 _ALLOW, _BLOCK = int(Decision.ALLOW), int(Decision.BLOCK)
@@ -107,7 +108,9 @@ def _is_first_agent(s: Any, cols: Any, j: Any) -> Any:
         return _known(cols[_INPUT, j]) > s.agent_input_tokens
     if _known(cols[_OUTPUT, j]) != s.agent_output_tokens:
         return _known(cols[_OUTPUT, j]) > s.agent_output_tokens
-    return cols[_COST, j] > s.agent_cost
+    if cols[_COST, j] != s.agent_cost:
+        return cols[_COST, j] > s.agent_cost
+    return (cols[_PRICED, j] == _COMPUTED) > s.agent_computed
 
 
 @kernel
@@ -118,7 +121,7 @@ def _apply_run_span(store: Any, fresh: Any, s: Any, cols: Any, j: Any) -> None:
     s.agent_status = cols[_STATUS, j]
     s.first_agent = cols[_AGENT, j]
     s.agent_input_tokens, s.agent_output_tokens = _known(cols[_INPUT, j]), _known(cols[_OUTPUT, j])
-    s.agent_cost = cols[_COST, j]
+    s.agent_cost, s.agent_computed = cols[_COST, j], cols[_PRICED, j] == _COMPUTED
     keep_text(store, fresh, s.first_agent)
 
 
@@ -137,11 +140,37 @@ def _apply_llm(s: Any, cols: Any, j: Any) -> None:
     s.llm_calls += 1
     s.input_tokens += _known(cols[_INPUT, j])
     s.output_tokens += _known(cols[_OUTPUT, j])
-    s.cost += _known(cols[_COST, j])
-    priced = cols[_PRICED, j]
-    s.reported += priced == _REPORTED
-    s.computed += priced == _COMPUTED
-    s.unpriced += priced == _UNPRICED
+    _apply_cost(s, cols, j, 1)
+
+
+@kernel
+def _apply_cost(s: Any, cols: Any, j: Any, sign: Any) -> None:
+    """Add a cost. A bill has one row of what was paid and one of its call, whose computed cost it takes away (sign -1).
+
+    A bill without its span takes away nothing: what is not there stays below 0, until the span comes.
+    """
+    cost, priced = _known(cols[_COST, j]), cols[_PRICED, j]
+    s.cost -= max(s.estimated, 0)
+    if priced == _COMPUTED:
+        s.estimated += sign * cost
+        s.computed_open += sign
+    else:
+        s.cost += cost
+        s.reported += priced == _REPORTED
+        s.unpriced_open += sign * (priced == _UNPRICED)
+    s.cost += max(s.estimated, 0)
+    s.computed, s.unpriced = max(s.computed_open, 0), max(s.unpriced_open, 0)
+
+
+@kernel
+def _apply_approval(s: Any, cols: Any, j: Any) -> None:
+    """Count a decision. A log may tell the same one as a span, and cannot say which: where spans tell, logs do not."""
+    if cols[_EVALUATION, j] == 0 and not s.asked:
+        s.asked = 1
+        s.approvals = s.approved = 0
+    if cols[_EVALUATION, j] == 0 or not s.asked:
+        s.approvals += 1
+        s.approved += cols[_DECISION, j] == _ALLOW
 
 
 @kernel
@@ -173,8 +202,9 @@ def apply_span(store: Any, fresh: Any, slot: Any, cols: Any, j: Any) -> None:
     elif kind == _RUN:
         _apply_run_span(store, fresh, s, cols, j)
     elif kind == _APPROVAL:
-        s.approvals += 1
-        s.approved += cols[_DECISION, j] == _ALLOW
+        _apply_approval(s, cols, j)
+    elif kind == _BILL:
+        _apply_cost(s, cols, j, -1)
     elif kind == _GUARD:
         s.guarded += 1
         s.blocked += cols[_DECISION, j] == _BLOCK

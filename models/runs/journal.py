@@ -1,7 +1,8 @@
 """A shard as bytes: a delta of what changed, or a dump of everything, in one format. Plain types, versioned.
 
 Layout: header, then head counters, states, due times, block words (in order of rows: seen, tools, tally, made; only the
-entries in use), forgotten trace ids, names (digests, lengths, UTF-8), expectations (tables of name and time).
+entries in use), forgotten trace ids, names (digests, lengths, UTF-8), expectations (tables of name and time),
+evaluations that wait for their run.
 All integers little-endian.
 """
 
@@ -23,8 +24,8 @@ from models.runs.state import MAX_TOOLS, SEEN_WORDS, STATE, TALLY_WORDS, TOOL_WO
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_HEADER = struct.Struct("<4sHHIIQIIQiii")
-_MAGIC, _VERSION = b"fbRT", 1
+_HEADER = struct.Struct("<4sHHIIQIIQiiiii")
+_MAGIC, _VERSION = b"fbRT", 2
 _OWN = (Head.ROWS, Head.FREE, Head.ALIVE, Head.KEPT, Head.TOP, Head.NEED, Head.NAMES, Head.STAMP)
 """Numbers of the head that follow from how the arrays lie, not from what is known."""
 
@@ -43,6 +44,7 @@ class Part:
     gone: NDArray[np.int64]
     names: dict[int, str]
     expectations: Expected | None
+    waiting: NDArray[np.int64] | None
 
 
 @kernel
@@ -83,20 +85,22 @@ def pack(
     gone: list[NDArray[np.int64]],
     names: dict[int, str],
     expectations: Expected | None,
+    waiting: NDArray[np.int64] | None,
 ) -> bytes:
-    """Write these slots, forgotten traces, names and expectations (None: as they were)."""
+    """Write these slots, forgotten traces, names, expectations and what waits (None: as they were)."""
     blocks = _gather(store.states, store.arena, slots)
     lost = np.concatenate(gone) if gone else np.empty((0, 2), np.int64)
     texts = [text.encode("utf-8", "surrogatepass") for text in names.values()]
     text = b"".join(texts)
-    tables = (-1, -1, -1) if expectations is None else tuple(len(table) for table in expectations)
+    tables = (-1,) * 4 if expectations is None else tuple(len(table) for table in expectations)
+    tables += (-1 if waiting is None else waiting.size,)
     sizes = len(store.head), len(slots), len(blocks), len(lost), len(texts), len(text), *tables
     header = _HEADER.pack(_MAGIC, _VERSION, STATE.itemsize, *sizes)
     pairs = [np.array(list(table.items()), np.int64).tobytes() for table in expectations or ()]
     # words are taken, not states: numpy copies structured rows field by field, which is 20 times slower
     parts: list[Any] = [header, store.head, np.take(store.words, slots, axis=0), store.due[slots], blocks, lost]
     parts += [np.fromiter(names, np.int64, len(names)), np.fromiter(map(len, texts), np.int64, len(texts))]
-    return b"".join([*parts, text, *pairs])
+    return b"".join([*parts, text, *pairs, *(() if waiting is None else (waiting,))])
 
 
 class _Cursor:
@@ -128,7 +132,7 @@ def unpack(raw: bytes) -> Part:
     if len(raw) < _HEADER.size:
         msg = f"run state: {len(raw)} bytes, expected at least a header of {_HEADER.size}"
         raise ValueError(msg)
-    magic, version, width, head, rows, words, gone, names, text, *tables = _HEADER.unpack_from(raw)
+    magic, version, width, head, rows, words, gone, names, text, *tables, waiting = _HEADER.unpack_from(raw)
     if (magic, version, width) != (_MAGIC, _VERSION, STATE.itemsize):
         msg = f"run state: found {magic!r} version {version}, rows of {width} bytes, expected version {_VERSION}"
         raise ValueError(msg)
@@ -141,6 +145,7 @@ def unpack(raw: bytes) -> Part:
         cursor.ints(2 * gone).reshape(gone, 2),
         cursor.names(names, text),
         None if tables[0] < 0 else tuple(cursor.table(size) for size in tables),
+        None if waiting < 0 else cursor.ints(waiting),
     )
     if cursor.at != len(raw):
         msg = f"run state: {len(raw)} bytes, expected {cursor.at}"

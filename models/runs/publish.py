@@ -106,7 +106,7 @@ def _is_same(store: Any, scratch: Any, slot: Any, place: Any) -> Any:
 @small
 def _is_unpriced(run: Any) -> Any:
     """Say whether the cost of a run is not known, or only in part."""
-    if run.llm_calls == 0:
+    if run.llm_calls == 0 and run.reported == 0:
         return run.agent_cost < 0
     return run.unpriced > 0 or run.reported + run.computed == 0
 
@@ -234,7 +234,7 @@ def emit(store: Any, scratch: Any, rules: Any, out: Any) -> Any:
     return n_calls, n_names
 
 
-def new_scratch(runs: int, old_calls: int = 512, fresh: int = 256) -> Scratch:
+def new_scratch(runs: int, old_calls: int = 512, fresh: int = 2048) -> Scratch:
     """Give scratch for up to `runs` touched runs; memory counts only where it is written."""
     before = np.empty(runs, RUN)
     flags = np.empty((2, runs), np.uint8)

@@ -81,7 +81,7 @@ RUN = np.dtype(
         ("agent_input_tokens", _I64),  # said by the outermost run span: used only when there is no LLM span
         ("agent_output_tokens", _I64),
         ("cost", _I64),  # nano-USD, sum of what is priced
-        ("agent_cost", _I64),  # UNKNOWN where it said none
+        ("agent_cost", _I64),  # UNKNOWN where it said none and none could be computed
         ("revision", _I64),  # of the last run record; generation << 20 at least
         ("spans", _I32),
         ("llm_calls", _I32),
@@ -89,8 +89,8 @@ RUN = np.dtype(
         ("tool_errors", _I32),
         ("tool_timeouts", _I32),
         ("duplicate_calls", _I32),  # calls with known arguments, made before in this run
-        ("reported", _I32),  # LLM spans by Priced
-        ("computed", _I32),
+        ("reported", _I32),  # LLM spans by Priced, and bills
+        ("computed", _I32),  # without any LLM span or bill: 1 where the outermost run span's cost was computed
         ("unpriced", _I32),
         ("approvals", _I32),
         ("approved", _I32),

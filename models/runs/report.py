@@ -36,7 +36,7 @@ def run_lines(rows: NDArray[np.void], names: Mapping[int, str]) -> list[bytes]:
     """Give one `{"kind": "run", ...}` as JSON per RUN row, in their order; `names` holds the text of their names.
 
     Times are RFC 3339 UTC with microseconds, durations seconds, money USD to 1e-9. What is not known is null; the
-    workflow never is. Without any LLM span, tokens and cost are what the run span said.
+    workflow never is. Without any LLM span, tokens and cost are those of the run span; a bill comes before that.
 
     Written by Polars column by column: a dict per record took five times as long (benchmarks/runs.py).
     """
@@ -50,7 +50,7 @@ def run_lines(rows: NDArray[np.void], names: Mapping[int, str]) -> list[bytes]:
 def _frame(rows: NDArray[np.void], names: Mapping[int, str]) -> pl.DataFrame:
     """Give the records as a frame, columns in the order of the contract."""
     said = rows["llm_calls"] == 0
-    cost, priced = _costs(rows, said)
+    cost, priced = _costs(rows, said & (rows["reported"] == 0))
     text = {0: None, **names}
     by_name = {name: list(map(text.get, rows[name].tolist())) for name in _NAMES}
     return pl.DataFrame(
@@ -86,11 +86,9 @@ def _costs(rows: NDArray[np.void], said: NDArray[np.bool_]) -> tuple[NDArray[np.
 
     Some of its calls priced, some not: partial. Nothing to price (no usage at all): unpriced, the cost is not 0.
     """
-    some = (rows["reported"] > 0) | (rows["computed"] > 0)
+    some = np.where(said, rows["agent_cost"] >= 0, (rows["reported"] > 0) | (rows["computed"] > 0))
     priced = np.select(
-        [said & (rows["agent_cost"] >= 0), said | ~some, rows["unpriced"] > 0, rows["computed"] > 0],
-        [_REPORTED, _UNPRICED, _PARTIAL, _COMPUTED],
-        _REPORTED,
+        [~some, ~said & (rows["unpriced"] > 0), rows["computed"] > 0], [_UNPRICED, _PARTIAL, _COMPUTED], _REPORTED
     )
     return np.where(said, rows["agent_cost"], rows["cost"]), priced
 

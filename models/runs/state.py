@@ -26,8 +26,11 @@ STATE = np.dtype(
         ("said_workflow", _I64),  # said in so many words; RUN.workflow may be a fallback
         ("first_agent", _I64),  # name of the run span that starts first
         ("other_agent", _I64),  # by rank, where that one has no name
+        ("estimated", _I64),  # computed costs of LLM spans, less those of calls whose bill is known: may be below 0
         # blocks in the arena, in words; rooms in entries
-        ("seen_at", _I32),  # span id -> parent id (0: none, or a barrier), every span; and evaluations
+        # span id -> parent id, of an LLM span digest of the response id (0: none, or a barrier); evaluations;
+        # failure_key -> flags
+        ("seen_at", _I32),
         ("seen_n", _I32),
         ("seen_room", _I32),
         ("seen_index", _I32),
@@ -42,10 +45,15 @@ STATE = np.dtype(
         ("made_room", _I32),
         ("made_index", _I32),
         ("handed", _I32),  # hand-offs to a person said by attributes
+        ("computed_open", _I32),  # LLM spans with a computed cost, less bills of such calls: may be below 0
+        ("unpriced_open", _I32),  # the same of those without a price
         ("mark", _I32),  # 1 + place among the runs touched by this batch; 0 between batches
         ("kept", _I8),  # 1: counted as remembered
         ("foreign", _I8),  # 1: closed and without any agent span: never published
-        ("spare", _I8, (6,)),  # fills the last word: no byte may be undefined
+        ("asked", _I8),  # 1: spans tell of approvals, so logs of them are not counted
+        ("failures", _I8),  # 1: `seen` says of some span that what was executed in it failed
+        ("agent_computed", _I8),  # 1: `agent_cost` was computed
+        ("spare", _I8, (3,)),  # fills the last word: no byte may be undefined
     ],
     align=True,
 )
@@ -89,6 +97,7 @@ class Head(IntEnum):
     HORIZON = 8  # newest `closed_at` of what was forgotten
     WATERMARK = 9
     SCANNED = 10  # watermark of the last scan of `due`
+    LOOKED_UP = 11  # watermark of the last look-up of evaluations that name no trace
     SPANS = 12
     DUPLICATES = 13
     LATE = 14
@@ -98,6 +107,7 @@ class Head(IntEnum):
     CLOSED_IDLE = 18
     UNPRICED = 19
     NOT_AGENT = 20
+    UNJOINED = 21  # evaluations without a trace that came here, less those of any shard that this one found a run for
     # of the batch; 0 at its start
     TOUCHED = 24
     OLD_CALLS = 25
@@ -148,7 +158,7 @@ def new_store() -> Store:
     """Give an empty shard."""
     states = rows_like(64)
     head = np.zeros(HEAD, np.int64)
-    head[Head.HORIZON] = head[Head.WATERMARK] = head[Head.SCANNED] = -NEVER
+    head[Head.HORIZON] = head[Head.WATERMARK] = head[Head.SCANNED] = head[Head.LOOKED_UP] = -NEVER
     return Store(
         states,
         words_of(states),

@@ -11,11 +11,14 @@ from models.runs.apply import NAMES_A_ROW
 from models.runs.changes import CALL, Changes, rows_of
 from models.runs.expectations import Expectations
 from models.runs.life import due_slots, forget, touch_all, touch_due, touch_open
+from models.runs.names import has_flag
 from models.runs.publish import Scratch, decide, derive_touched, emit, more_runs, new_scratch, settle, track_rows
 from models.runs.record import DIMENSIONS, NEVER, Life
 from models.runs.room import more_names, more_slots, more_words
-from models.runs.state import NAMES_AT, RUN_WORDS, Head, new_store, taken
+from models.runs.state import NAME_GOOD, NAMES_AT, RUN_WORDS, Head, new_store, taken
 from models.runs.texts import Texts
+from models.runs.waiting import Waiting
+from models.spans.batch import Spans
 from models.spans.columns import Column
 
 if TYPE_CHECKING:
@@ -25,13 +28,14 @@ if TYPE_CHECKING:
 
     from models.runs.policy import RunPolicy
     from models.runs.state import Store
-    from models.spans.batch import Spans
 
 _SECOND = 1_000_000_000
 _DRAINED = NEVER - 1
 _NO_SLOTS = np.empty(0, np.int64)
 _KEPT, _WATERMARK, _SCANNED = int(Head.KEPT), int(Head.WATERMARK), int(Head.SCANNED)
 _BATCH, _FRESH, _UNREAD = int(Head.TOUCHED), int(Head.FRESH), int(Head.UNREAD)
+_UNJOINED, _LOOKED_UP = int(Head.UNJOINED), int(Head.LOOKED_UP)
+_LOOK_UP_EVERY = 10 * _SECOND
 Sizes = tuple[int, int, int]
 """Numbers of run rows, call rows at most, and records; -1 runs: expectations have changed."""
 _AT_WORKFLOW, _AT_SERVICE = NAMES_AT, NAMES_AT + DIMENSIONS.index("service")
@@ -50,6 +54,7 @@ class RunTable:
     def __init__(self, policy: RunPolicy, generation: int = 0) -> None:
         self.policy = policy
         self.expectations = Expectations()
+        self.waiting = Waiting()
         self.store: Store = new_store()
         self.texts = Texts()
         self._rules = policy.rules(generation)
@@ -66,6 +71,8 @@ class RunTable:
         ascend. Nothing of `spans` is kept.
         """
         chosen = np.arange(*rows.indices(len(spans)), dtype=np.int64) if isinstance(rows, slice) else rows
+        if len(self.waiting):
+            spans, chosen = self._with_waiting(spans, chosen)
         due = self._due(watermark_ns)
         scratch = self._begin(len(chosen) + len(due), due)
         scratch, sizes = self._track(spans, chosen, scratch)
@@ -92,6 +99,37 @@ class RunTable:
         """
         self.expectations.tell(names)
 
+    def hear_of_evaluations(self, names: Mapping[int, int]) -> None:
+        """Take in what other shards know now, in place of what they did; like `expect_evaluations` else."""
+        self.expectations.hear(names)
+
+    def ask(self, evaluations: Spans) -> None:
+        """Take in EVALUATION rows that name the answer they score, and maybe a trace, for the run with that answer.
+
+        All shards are asked. Where the run is there already, the next `join` finds it; else the next `update` that
+        brings the answer. What is told twice, of the trace it names and by its answer, counts once.
+        """
+
+        def is_good(label: int) -> bool:
+            self.store = self.texts.read(self.store, [label], evaluations.names)
+            return bool(has_flag(self.store.name_keys, self.store.name_flags, label, NAME_GOOD))
+
+        self.waiting.ask(evaluations, is_good)
+
+    def join(self, watermark_ns: int, *, at_once: bool = False) -> Changes:
+        """Look for the runs of what was asked since the last time, every 10 s of watermark; `at_once`: now."""
+        head = self.store.head
+        if not self.waiting.fresh or (not at_once and watermark_ns < head[_LOOKED_UP] + _LOOK_UP_EVERY):
+            return Changes.none()
+        head[_LOOKED_UP] = watermark_ns
+        found, count = self.waiting.look_up(self.store, watermark_ns - self.policy.remember)
+        self.store.head[_UNJOINED] -= count
+        return self.update(found, slice(0, len(found)), watermark_ns)
+
+    def found(self, count: int) -> None:
+        """Take note that so many evaluations without a trace were joined to runs of this shard elsewhere."""
+        self.store.head[_UNJOINED] -= count
+
     # what goes to the journal
 
     def take_delta(self) -> bytes:
@@ -99,17 +137,22 @@ class RunTable:
         known = self.expectations
         slots = np.flatnonzero(self.store.dirty[: self.store.head[Head.ROWS]])
         raw = journal.pack(
-            self.store, slots, self._gone, self.texts.take_new(), known.tables() if known.dirty else None
+            self.store,
+            slots,
+            self._gone,
+            self.texts.take_new(),
+            known.tables() if known.dirty else None,
+            self.waiting.rows if self.waiting.dirty else None,
         )
         self.store.dirty[slots] = 0
         self._gone = []
-        known.dirty = False
+        known.dirty = self.waiting.dirty = False
         return raw
 
     def dump(self) -> bytes:
         """Give everything; the next delta still tells what changed since the last one."""
         slots = np.flatnonzero(self.store.due[: self.store.head[Head.ROWS]] != NEVER)
-        return journal.pack(self.store, slots, [], self.texts.known, self.expectations.tables())
+        return journal.pack(self.store, slots, [], self.texts.known, self.expectations.tables(), self.waiting.rows)
 
     @staticmethod
     def load(policy: RunPolicy, base: bytes | None, deltas: Sequence[bytes], generation: int = 0) -> RunTable:
@@ -124,6 +167,8 @@ class RunTable:
             table.texts.restore(part.names)
             if part.expectations is not None:
                 table.expectations.restore(*part.expectations)
+            if part.waiting is not None:
+                table.waiting.restore(part.waiting)
         table.store = table.texts.mark_kept(table.store)
         return table
 
@@ -154,17 +199,28 @@ class RunTable:
             "runs_closed_idle": head[Head.CLOSED_IDLE],
             "unpriced": head[Head.UNPRICED],
             "not_agent": head[Head.NOT_AGENT],
+            "evaluations_unjoined": head[Head.UNJOINED],
         }
 
     @property
     def memory_bytes(self) -> int:
         """Give the bytes allocated for the state, texts estimated."""
-        return sum(array.nbytes for array in self.store) - self.store.words.nbytes + self.texts.memory_bytes
+        rest = self.texts.memory_bytes + self.waiting.rows.nbytes
+        return sum(array.nbytes for array in self.store) - self.store.words.nbytes + rest
 
     # inside
 
     def _now(self) -> int:
         return int(self.store.head[_WATERMARK])
+
+    def _with_waiting(self, spans: Spans, rows: NDArray[np.int64]) -> tuple[Spans, NDArray[np.int64]]:
+        """Add what waited for the answers among these rows."""
+        met, count = self.waiting.meet(spans, rows)
+        self.store.head[_UNJOINED] -= count
+        if not len(met):
+            return spans, rows
+        both = Spans(np.concatenate((spans.cols, met.cols), axis=1), spans.names, spans.cohorts)
+        return both, np.concatenate((rows, np.arange(len(spans), len(both))))
 
     def _due(self, watermark: int) -> NDArray[np.int64]:
         """Give the slots whose time has come, if a second of watermark has passed since the last look."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from models.kernels import kernel
 from models.runs.arena import find, index_all, index_one, index_words, moved, next_room, take
-from models.runs.calls import call_key
+from models.runs.calls import call_key, failure_key, failures
 from models.runs.names import has_flag, keep_text
 from models.runs.state import (
     FLAG_ERROR,
@@ -18,12 +18,13 @@ from models.runs.state import (
     TALLY_WORDS,
     TOOL_WORDS,
 )
-from models.spans.columns import Column, SpanStatus
+from models.spans.columns import Column, SpanKind, SpanStatus
 
-_SPAN, _END, _STATUS = int(Column.SPAN_ID), int(Column.END), int(Column.STATUS)
+_PARENT, _END, _STATUS = int(Column.PARENT_ID), int(Column.END), int(Column.STATUS)
 _TOOL, _ERROR_TYPE, _CALL_ID = int(Column.TOOL), int(Column.ERROR_TYPE), int(Column.CALL_ID)
 _ARGUMENTS, _RESULT = int(Column.ARGUMENTS), int(Column.RESULT)
 _ERROR = int(SpanStatus.ERROR)
+_TOOL_SPAN, _EXECUTION = int(SpanKind.TOOL), int(SpanKind.EXECUTION)
 _MINUTE = 60_000_000_000
 _RECENT = 16
 """Tally entries looked through for the same tool and minute; an older one is repeated, sums do not mind."""
@@ -32,13 +33,13 @@ FIRST_SEEN, FIRST_TOOLS = 4, 2
 
 
 @kernel
-def words_needed(s: Any, is_tool: Any) -> Any:
+def words_needed(s: Any, kind: Any) -> Any:
     """Give the words that the blocks of a run may need for one more span."""
     need = 0
-    if s.seen_n == s.seen_room:
+    if s.seen_n + (kind == _EXECUTION) >= s.seen_room:
         room = next_room(s.seen_room, FIRST_SEEN)
         need += SEEN_WORDS * room + index_words(room)
-    if not is_tool:
+    if kind != _TOOL_SPAN:
         return need
     if s.tools_n < MAX_TOOLS:
         if s.tools_n == s.tools_room:
@@ -109,28 +110,44 @@ def _add_tally(store: Any, s: Any, tool: Any, minute: Any, flags: Any) -> None:
 
 
 @kernel
-def _flags(store: Any, cols: Any, j: Any, escalation: Any) -> Any:
+def _failure(store: Any, cols: Any, j: Any) -> Any:
     error_type = cols[_ERROR_TYPE, j]
     flags = 0
     if cols[_STATUS, j] == _ERROR or error_type != 0:
         flags |= FLAG_ERROR
     if has_flag(store.name_keys, store.name_flags, error_type, NAME_TIMEOUT):
         flags |= FLAG_TIMEOUT
-    for k in range(escalation.shape[0]):
-        if cols[_TOOL, j] == escalation[k]:
-            flags |= FLAG_ESCALATION
     return flags
+
+
+@kernel
+def add_execution(store: Any, s: Any, cols: Any, j: Any) -> None:
+    """Note at the span around it that an execution failed; nothing is kept of one that did not."""
+    flags, parent = _failure(store, cols, j), cols[_PARENT, j]
+    if flags == 0 or parent == 0:
+        return
+    key = failure_key(parent)
+    at = find(store.arena, s.seen_at, s.seen_n, s.seen_room, s.seen_index, key)
+    if at < 0:
+        add_seen(store, s, key, flags)
+    else:
+        store.arena[s.seen_at + SEEN_WORDS * at + 1] |= flags
+    s.failures = 1
 
 
 @kernel
 def add_tool(store: Any, fresh: Any, s: Any, cols: Any, j: Any, span: Any, escalation: Any) -> None:
     """Keep a tool span."""
     arena = store.arena
-    flags = _flags(store, cols, j, escalation)
+    flags = _failure(store, cols, j)
     tool, minute = cols[_TOOL, j], cols[_END, j] // _MINUTE
+    for k in range(escalation.shape[0]):
+        if tool == escalation[k]:
+            flags |= FLAG_ESCALATION
     keep_text(store, fresh, tool)
     if s.tools_n >= MAX_TOOLS:
         s.tools_n += 1
+        flags |= failures(arena, s, span)
         s.handed += flags & FLAG_ESCALATION != 0
         _add_tally(store, s, tool, minute, flags)
         if cols[_ARGUMENTS, j] != 0:

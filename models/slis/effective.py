@@ -29,8 +29,9 @@ def effective_output_tokens() -> pl.Expr:
 def effective_cost() -> pl.Expr:
     """Nano-USD of what is priced (a lower bound when `unpriced` > 0); null, not 0, when nothing is priced.
 
-    Without LLM spans the agent span's word counts.
+    Without LLM spans, or bills of their calls, the agent span's cost counts.
     """
-    by_spans = (pl.col("llm_calls") > 0) & (pl.col("reported") + pl.col("computed") > 0)
+    # without LLM spans only a bill is `reported`, and `computed` is said of the agent span
+    by_spans = (pl.col("reported") > 0) | ((pl.col("llm_calls") > 0) & (pl.col("computed") > 0))
     by_agent = (pl.col("llm_calls") == 0) & (pl.col("agent_cost") != UNKNOWN)
     return pl.when(by_spans).then("cost").when(by_agent).then("agent_cost")

@@ -35,7 +35,7 @@ class Cohorts:
 class Spans:
     """`cols` is int64 [len(Column), n], F-contiguous; `names` maps each name digest in it to its text.
 
-    A row lies together in memory: kernels, which take the transpose, touch 5 cache lines a span instead of 40. Columns
+    A row lies together in memory: kernels, which take the transpose, touch 6 cache lines a span instead of 41. Columns
     in another order are copied.
     """
 

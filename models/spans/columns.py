@@ -48,7 +48,7 @@ class Column(IntEnum):
     PROVIDER = 22
     TOOL = 23
     ERROR_TYPE = 24
-    EVALUATION = 25  # name of the evaluation
+    EVALUATION = 25  # name of the evaluation; of a row that another log record became, the name of the record
     LABEL = 26  # label of the evaluation
     # digests of content whose text is not kept
     CALL_ID = 27
@@ -66,6 +66,8 @@ class Column(IntEnum):
     OUTCOME = 37  # Outcome, as said by an attribute
     DECISION = 38  # Decision of a guard or of a person asked for approval
     HANDOFF = 39  # 1: the span hands the task to a person
+    # a digest again
+    RESPONSE_ID = 40  # of a model's answer; of an evaluation: of the answer that it scores
 
 
 FIRST_NAME, LAST_NAME = Column.WORKFLOW, Column.LABEL
@@ -80,7 +82,9 @@ class SpanKind(IntEnum):
     TOOL = 3
     GUARD = 4
     APPROVAL = 5
-    EVALUATION = 6  # a score for a run; trace and span id are those of what is scored
+    EVALUATION = 6  # a score; trace and span id are those of what is scored, 0 where only an answer or conversation is
+    EXECUTION = 7  # the doing of a tool call: its failure is that of the tool span directly around it
+    BILL = 8  # what a log says that one LLM call cost; the call itself is a span, and only that is counted as one
 
 
 class SpanStatus(IntEnum):
@@ -92,7 +96,7 @@ class SpanStatus(IntEnum):
 
 
 class Priced(IntEnum):
-    """Where the cost of an LLM span comes from."""
+    """Where the cost of an LLM span, bill or run span comes from."""
 
     NOTHING = 0  # nothing to price: no tokens, no cost
     REPORTED = 1

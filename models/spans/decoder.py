@@ -43,11 +43,13 @@ class Decoder:
     - `time.future`: an end later than the receipt plus `future_ns` becomes the time of receipt.
     - `span_id.made`: a missing span id is made from the span's bytes, one of another length than 8 from its own bytes
       (16 hex digits are read); `parent_id.made` likewise. `trace_id.text`: a trace id sent as hex or base64 is read.
-    - `number.unreadable`: a number that is none, not finite, negative or too large is not known.
+    - `number.unreadable`: a number that is none, not finite, negative or too large is not known; an attribute whose
+      members are asked for, but which is no object or no valid JSON, has none.
     - `name.type`: a list, map, byte string or float where a name belongs is no name. `name.cut`: names end after 256
       bytes, at a character. `utf8.replaced`: a name (counted once a batch) is not UTF-8; its text gets U+FFFD, its
       digest is that of the bytes as they came.
-    - `log.ignored`: a log record that is no evaluation of a trace. `evaluation.unnamed`: an evaluation without name.
+    - `log.ignored`: an evaluation of no trace, answer or conversation; another log record without a trace id, or
+      without a kind in the mapping; a bill without a cost. `evaluation.unnamed`: an evaluation without name.
     - `cohorts.left_out`: more than 16 cohort attributes on a resource.
 
     A message that is not valid is one dead letter and gives nothing else; a span without trace id is one by itself.

@@ -24,7 +24,7 @@ class Names(Mapping[int, str]):
     def __init__(self, digests: NDArray[np.int64], raw: bytes, ends: NDArray[np.int64]) -> None:
         self._place = dict(zip(digests.tolist(), range(len(digests)), strict=True))
         self._raw = raw
-        self._text = raw.decode() if raw.isascii() else None  # then texts are cut from it: bytes are characters
+        self._text = raw.decode("latin-1")  # a character a byte: what is ASCII is cut from it
         self._ends = [*ends.tolist(), 0]  # so that [-1] is where the first text begins
         self._more: dict[int, str] = {}
 
@@ -35,7 +35,7 @@ class Names(Mapping[int, str]):
     @property
     def replaced(self) -> int:
         """Count the names that are no UTF-8."""
-        if self._text is not None:
+        if self._text.isascii():
             return 0
         return sum(not _is_utf8(self._bytes(place)) for place in self._place.values())
 
@@ -44,16 +44,16 @@ class Names(Mapping[int, str]):
         place = self._place.get(digest)
         if place is None:
             return self._more[digest]
-        if self._text is None:
-            return self._bytes(place).decode(errors="replace")
-        return self._text[self._ends[place - 1] : self._ends[place]]
+        text = self._text[self._ends[place - 1] : self._ends[place]]
+        return text if text.isascii() else self._bytes(place).decode(errors="replace")
 
     def texts(self, digests: list[int]) -> dict[int, str]:
         """Give the texts of many names at once; those that are not there are left out."""
-        if self._text is None or self._more:
-            return {digest: self[digest] for digest in digests if digest in self._place or digest in self._more}
         text, ends, place = self._text, self._ends, self._place
-        return {d: text[ends[p - 1] : ends[p]] for d in digests if (p := place.get(d)) is not None}
+        found = {digest: text[ends[p - 1] : ends[p]] for digest in digests if (p := place.get(digest)) is not None}
+        if len(found) < len(digests) or not all(map(str.isascii, found.values())):
+            return {digest: self[digest] for digest in digests if digest in place or digest in self._more}
+        return found
 
     @override
     def __iter__(self) -> Iterator[int]:

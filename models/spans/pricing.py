@@ -1,4 +1,4 @@
-"""The price of LLM spans: as reported, else computed from tokens and model, else unpriced - never silently 0.
+"""The price of LLM and run spans: as reported, else computed from tokens and model, else unpriced - never silently 0.
 
 Without the split of cached tokens in the data, the computed price is an upper bound: every input token then counts as
 uncached (1.4 to 3 times too much on cache-heavy runs).
@@ -46,17 +46,19 @@ class Prices:
     def price(self, spans: Spans) -> Spans:
         """Fill COST (nano-USD) and PRICED of every row in place, and give the same spans back.
 
-        LLM rows: a reported cost stays (REPORTED); known tokens of a known model are priced at the time the span starts
-        (COMPUTED); other known tokens are UNPRICED; without tokens there is NOTHING. RUN rows keep a reported cost.
-        All other costs become UNKNOWN. Doing it twice changes nothing.
+        LLM, BILL and RUN rows: a reported cost stays (REPORTED); known tokens of a known model are priced at the time
+        the span starts (COMPUTED); other known tokens are UNPRICED; without tokens there is NOTHING. All other costs
+        become UNKNOWN. Doing it twice changes nothing.
+
+        The tokens of a RUN row are those of many calls, none of which need be long: they are priced as in short ones.
         """
         cost, priced, kind = spans[Column.COST], spans[Column.PRICED], spans[Column.KIND]
-        llm = kind == SpanKind.LLM
-        reported = (llm | (kind == SpanKind.RUN)) & (cost >= 0) & (priced != Priced.COMPUTED)
+        spending = (kind == SpanKind.LLM) | (kind == SpanKind.BILL) | (kind == SpanKind.RUN)
+        reported = spending & (cost >= 0) & (priced != Priced.COMPUTED)
         cost[~reported] = UNKNOWN
         priced[:] = np.where(reported, Priced.REPORTED, Priced.NOTHING)
         tokens = (spans[Column.INPUT_TOKENS] >= 0) | (spans[Column.OUTPUT_TOKENS] >= 0)
-        rows = np.flatnonzero(llm & ~reported & tokens)
+        rows = np.flatnonzero(spending & ~reported & tokens)
         if rows.size:
             computed = self._compute(spans, rows)
             cost[rows] = computed
@@ -70,7 +72,7 @@ class Prices:
             for column in (Column.INPUT_TOKENS, Column.OUTPUT_TOKENS, Column.CACHE_READ, Column.CACHE_WRITE)
         ]
         tiers, which = self._tiers(spans, rows)
-        rates = _choose_tier(tiers, which, tokens[0])
+        rates = _choose_tier(tiers, which, np.where(spans[Column.KIND][rows] == SpanKind.RUN, 0, tokens[0]))
         cost = _total(rates, *tokens)
         known = cost < _MAX_COST  # False for NaN, which stands for no price
         return np.where(known, np.rint(np.where(known, cost, 0)), UNKNOWN).astype(np.int64)

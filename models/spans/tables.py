@@ -16,34 +16,49 @@ from models.spans.mapping import (
     ANNOTATIONS,
     CONTENTS,
     EVALUATIONS,
+    LOG,
     MEANINGS,
+    RECORD_NAME,
     SPAN,
     Mapping,
     MappingError,
+    Name,
     Source,
 )
 from models.spans.wire_state import MAX_SLOTS, MAX_SOURCES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
-NAME, CONTENT, NUMBER, CHOICES, PRESENCE, CONTENT_NAME = 0, 1, 2, 3, 4, 5
-"""How a source is read."""
+NAME, CONTENT, NUMBER, CONTENT_NAME, CHOICES, PRESENCE, UUID_FREE_NAME = range(7)
+"""How a source is read. UUID_FREE_NAME: a name, but a UUID is none."""
 
 KEY_MASK, KEY_HASH, KEY_NUMBER, KEYS, VALUE_MASK, VALUE_KEY, VALUE_MEANING = range(7)
-SCOPE_COUNT, SCOPE_TEXT, SLOTS, FIRST_ANNOTATION = range(7, 11)
+SCOPE_COUNT, SCOPE_TEXT, SLOTS, FIRST_ANNOTATION, RECORD_KEY, OTHER_ERROR = range(7, 13)
 SOURCES = 16
 """Positions in the compiled mapping, one array of int64 words. MASK: size - 1 of an open-addressed table. Others are
-positions again: hashes and numbers (-1: empty) of keys; of each key the byte offset of its text in the array, its
-length and first source; keys (0: empty) and meanings of values; byte offsets of scope patterns. SLOTS: how many slots
-there are, which are places for values: the canonical columns, hidden addends, then annotations. SOURCES: by FIELDS.
+positions again: hashes and numbers (-1: empty) of keys; of each key what KEY_FIELDS says; keys (0: empty) and meanings
+of values; byte offsets of scope patterns. SLOTS: how many slots there are, which are places for values: the canonical
+columns, hidden ones, then annotations. RECORD_KEY: number of the key that is a log record's name. OTHER_ERROR: byte
+offset of the error type of errors that have none. SOURCES: by FIELDS.
 """
 
-PLACE, SCOPE, KINDS, SLOT, RANK, HOW, VALUES, CONSTANT, PLUS, PLUS_TOO = range(10)
-FIELDS = 10
-"""Fields of a source. SCOPE: bit of the pattern, -1: any. RANK: even; the same source on a resource has the next, odd,
-rank. VALUES: set of texts, -1: none. CONSTANT: meaning of the presence, or power of ten of a number. PLUS: slots, -1:
-none."""
+KEY_TEXT, KEY_LENGTH, KEY_SOURCE, KEY_OPENS, KEY_PARENT = range(5)
+KEY_FIELDS = 5
+"""Fields of a key: byte offset of its text in the array, its length, first source, whether members of its value are
+keys too, and the number of the key whose value it is a member of, -1: it is an attribute."""
+
+PLACE, SCOPE, KINDS, SLOT, RANK, HOW, VALUES, CONSTANT, PLUS, PLUS_TOO, WITHIN, ROLES, BESIDE = range(13)
+FIELDS = 13
+"""Fields of a source. SCOPE: bit of the pattern, -1: any. KINDS: AT_ONCE if nothing must be waited for. RANK: even; the
+same source on a resource has the next, odd, rank. VALUES: set of texts, -1: none. CONSTANT: meaning of the presence, or
+power of ten of a number. PLUS, WITHIN, BESIDE: slots, -1: none. ROLES: OTLP's kinds, as bits."""
+
+AT_ONCE = ALL_KINDS | 1 << 40
+OTHER_TYPE = "_OTHER"
+"""https://opentelemetry.io/docs/specs/semconv/registry/attributes/error/"""
 
 MAX_SCOPES = 30
 ABSENT_TEXT = -1
@@ -69,6 +84,18 @@ def hash_key(buffer: Any, at: Any, length: Any) -> Any:
 
 
 @njit(cache=True)
+def number_digest(number: Any) -> Any:
+    """Digest a whole number, to look it up in a set of values."""
+    return np.int64(mix64(np.uint64(number) ^ _SPREAD) | _ONE)
+
+
+@njit(cache=True)
+def hash_member(hashed: Any, parent: Any) -> Any:
+    """Hash a member's name, hashed as an attribute's, in the value of the key of this number; -1: the attribute's."""
+    return np.int64(mix64(np.uint64(hashed) + np.uint64(parent + 1) * _SPREAD)) if parent >= 0 else hashed
+
+
+@njit(cache=True)
 def value_key(digest: Any, values: Any) -> Any:
     """Key of a text in a set of values."""
     return np.int64(mix64(np.uint64(digest) ^ (np.uint64(values + 1) * _SPREAD)) | _ONE)
@@ -84,12 +111,13 @@ class _Builder:
 
     def __init__(self, mapping: Mapping) -> None:
         self.mapping = mapping
-        self.rows: defaultdict[str, list[list[int]]] = defaultdict(list)
+        self.rows: defaultdict[Name, list[list[int]]] = defaultdict(list)
         self.scopes: list[str] = []
         self.sets: list[dict[str, int]] = []
-        self.hidden: list[str] = []
-        addends = {p for sources in mapping.columns.values() for s in sources for p in s.plus if isinstance(p, str)}
-        self.hidden = sorted(addends)
+        sources = [source for sources in mapping.columns.values() for source in sources]
+        numbers = {name for s in sources for name in (*s.plus, s.within) if isinstance(name, tuple) and name}
+        presences = {s.beside for s in sources if s.beside}
+        self.hidden = [(NUMBER, name) for name in sorted(numbers)] + [(PRESENCE, name) for name in sorted(presences)]
         self.first_annotation = len(Column) + len(self.hidden)
 
     def words(self) -> NDArray[np.int64]:
@@ -97,28 +125,33 @@ class _Builder:
             absent = self.absent(column)
             for rank, source in enumerate(sources):
                 self.source(column, source, 2 * rank, absent)
+        for key in ((RECORD_NAME,), *(name[:n] for name in list(self.rows) for n in range(1, len(name)))):
+            self.rows[key] += []  # keys without sources of their own
         rows = [row for sources_of_key in self.rows.values() for row in sources_of_key]
         slots = self.first_annotation + 3 * ANNOTATIONS
         if len(rows) > MAX_SOURCES or slots > MAX_SLOTS:
             raise MappingError(f"found {len(rows)} sources, {slots} slots, expected {MAX_SOURCES}, {MAX_SLOTS} at most")
         words = [0] * SOURCES + [word for row in rows for word in row]
         words[SLOTS], words[FIRST_ANNOTATION] = slots, self.first_annotation
+        words[OTHER_ERROR] = _add_text(words, OTHER_TYPE)
         self.add_keys(words)
         self.add_scopes(words)
         _add_values(words, self.sets)
         return np.array([*words, 0], np.int64)
 
     def add_keys(self, words: list[int]) -> None:
-        """Add the names of attributes: their texts, what is known of each, and the table to find them in."""
-        known, source = [], 0
+        """Add the names of attributes and members: their texts, what is known of each, the table to find them in."""
+        known, hashes, source = [], [], 0
+        numbers = {name: number for number, name in enumerate(self.rows)}
+        opened = {name[:-1] for name in self.rows}
         for name, sources in self.rows.items():
-            known += [_add_text(words, name), len(name.encode()), source]
+            text, parent = name[-1], numbers.get(name[:-1], -1)
+            known += [_add_text(words, text), len(text.encode()), source, int(name in opened), parent]
+            hashes.append(_hash(text.encode(), parent))
             source += len(sources)
-        words[KEYS] = len(words)
-        words += [*known, 0, 0, source]
-        names = [name.encode() for name in self.rows]
-        hashes = [int(hash_key(np.frombuffer(raw + bytes(SLACK), np.uint8), 0, len(raw))) for raw in names]
-        words[KEY_MASK], words[KEY_HASH], words[KEY_NUMBER] = _add_table(words, hashes, list(range(len(names))), -1)
+        words[KEYS], words[RECORD_KEY] = len(words), numbers[RECORD_NAME,]
+        words += [*known, 0, 0, source, 0, -1]
+        words[KEY_MASK], words[KEY_HASH], words[KEY_NUMBER] = _add_table(words, hashes, list(range(len(hashes))), -1)
 
     def add_scopes(self, words: list[int]) -> None:
         """Add the patterns of scopes, behind each other."""
@@ -138,25 +171,34 @@ class _Builder:
         return len(self.sets) - 1
 
     def source(self, column: Column, source: Source, rank: int, absent: int) -> None:
-        how, values = _how(column, source), absent
+        how, values = _how(column, source, column in self.mapping.unnamed), absent
         if source.values is not None:
             values = self.add_set(dict(source.values))
-        plus = [p if isinstance(p, Column) else len(Column) + self.hidden.index(p) for p in source.plus]
-        if len(plus) > 2:
-            raise MappingError(f"{column.name}: {source.attribute}: found {len(plus)} in `plus`, expected at most 2")
-        row = [source.places, self.scope(source.scope), source.kinds, int(column), rank, how, values]
-        row += [_SCALE.get(column, source.constant or 0), *plus, *[-1] * (2 - len(plus))]
+        if len(source.plus) > 2:
+            raise MappingError(f"{column.name}: {source.attribute}: found {len(source.plus)} in `plus`, at most 2 fit")
+        # what a span can say, the row of a log record can; its kind is said by its name alone
+        places = source.places | (LOG if source.places & SPAN and column != Column.KIND else 0)
+        row = [places, self.scope(source.scope), source.kinds if source.waits else AT_ONCE, int(column), rank, how]
+        row += [values, _SCALE.get(column, source.constant or 0)]
+        plus = [p if isinstance(p, Column) else self.hide(NUMBER, p, row) for p in source.plus]
+        row += [*plus, *[-1] * (2 - len(plus)), self.hide(NUMBER, source.within, row), source.span_kinds]
+        row.append(self.hide(PRESENCE, source.beside, row))
         if column in EVALUATIONS and ".N." in source.attribute:
             for n in range(ANNOTATIONS):
                 slot = self.first_annotation + 3 * n + EVALUATIONS.index(column)
-                self.rows[source.attribute.replace(".N.", f".{n}.")].append([SPAN, *row[1:SLOT], slot, *row[RANK:]])
+                name = source.attribute.replace(".N.", f".{n}."), *source.path
+                self.rows[name].append([SPAN, *row[1:SLOT], slot, *row[RANK:]])
         else:
-            self.rows[source.attribute].append(row)
-        for name in source.plus:
-            if isinstance(name, str):
-                slot = len(Column) + self.hidden.index(name)
-                extra = [SPAN, row[SCOPE], ALL_KINDS, slot, 0, NUMBER, -1, row[CONSTANT], -1, -1]
-                self.rows[name].append(extra)
+            self.rows[source.name].append(row)
+
+    def hide(self, how: int, name: Name, row: list[int]) -> int:
+        """Have what is said by this name, for the source of `row`, in a slot that is no column: the slot; -1: none."""
+        if not name:
+            return -1
+        slot = len(Column) + self.hidden.index((how, name))
+        constant = row[CONSTANT] if how == NUMBER else 0
+        self.rows[name].append([SPAN | LOG, row[SCOPE], AT_ONCE, slot, 0, how, -1, constant, -1, -1, -1, 0, -1])
+        return slot
 
     def scope(self, pattern: str) -> int:
         """Give the bit of a scope pattern."""
@@ -169,14 +211,20 @@ class _Builder:
         return self.scopes.index(pattern)
 
 
-def _how(column: Column, source: Source) -> int:
+def _hash(raw: bytes, parent: int) -> int:
+    return int(hash_member(hash_key(np.frombuffer(raw + bytes(SLACK), np.uint8), 0, len(raw)), parent))
+
+
+def _how(column: Column, source: Source, unnamed: bool) -> int:  # noqa: FBT001
     if column in MEANINGS:
         return CHOICES if source.values is not None else PRESENCE
     if source.digest:
         return CONTENT_NAME
     if column in CONTENTS:
         return CONTENT
-    return NAME if column <= Column.LABEL else NUMBER
+    if column > Column.LABEL:
+        return NUMBER
+    return UUID_FREE_NAME if unnamed else NAME
 
 
 def _add_text(words: list[int], text: str) -> int:
@@ -188,12 +236,23 @@ def _add_text(words: list[int], text: str) -> int:
 
 
 def _add_values(words: list[int], sets: list[dict[str, int]]) -> None:
-    """Add the sets of texts and what they mean."""
+    """Add the sets of texts and what they mean; a whole number means what its text does."""
     meanings = {
-        int(value_key(digest_of(text), i)): value for i, texts in enumerate(sets) for text, value in texts.items()
+        int(value_key(digest, i)): value
+        for i, texts in enumerate(sets)
+        for text, value in texts.items()
+        for digest in _digests(text)
     }
     table = _add_table(words, list(meanings), list(meanings.values()), 0)
     words[VALUE_MASK], words[VALUE_KEY], words[VALUE_MEANING] = table
+
+
+def _digests(text: str) -> Iterator[int]:
+    """Give the digest of a text and, if it is a whole number as it is written out, that of the number."""
+    yield digest_of(text)
+    digits = text.removeprefix("-")
+    if digits.isascii() and digits.isdecimal() and str(int(text)) == text and abs(int(text)) < 2**63:
+        yield number_digest(int(text))
 
 
 def _add_table(words: list[int], keys: list[int], values: list[int], empty: int) -> tuple[int, int, int]:

@@ -13,10 +13,11 @@ from models.spans.mapping import RESOURCE
 from models.spans.pointers import bytes_of, pointer_to
 from models.spans.tables import SCOPE_COUNT, SCOPE_TEXT, SLOTS
 from models.spans.wire import ENTITY, KEY_VALUE, STACK, check, read_length, read_tag, skip
-from models.spans.wire_events import read_record
+from models.spans.wire_logs import read_record
+from models.spans.wire_members import offer_attribute
 from models.spans.wire_names import intern_name, name_of
 from models.spans.wire_rows import name_in
-from models.spans.wire_sources import find_key, offer, same_bytes
+from models.spans.wire_sources import find_key, same_bytes
 from models.spans.wire_spans import COHORT_COLUMN, is_cohort, read_span, write_dead
 from models.spans.wire_state import (
     BASE_RANK,
@@ -164,7 +165,7 @@ def _read_resource_attribute(buffer: Any, at: Any, stop: Any, t: Any, s: Any) ->
         return at
     found = find_key(buffer, key, length, t)
     if found >= 0:
-        offer(buffer, found, RESOURCE, 0, kind, a, b, t, s)
+        offer_attribute(buffer, found, np.int64(RESOURCE), np.int64(0), kind, a, b, t, s)
     elif is_cohort(buffer, key, length) and not value_is_empty(kind, b):
         if s[INHERITED] >= MAX_INHERITED:
             s[COHORTS_LEFT_OUT] += 1

@@ -1,4 +1,4 @@
-# ruff: noqa: PLR2004 - compiled kernels: bytes are compared with numbers of the wire format, one after the other
+# ruff: noqa: PLR1714, PLR2004 - compiled kernels: bytes are compared with numbers of the wire format, one after the other
 """Trace and span ids: bytes as they should be, or text of them, which some emitters send."""
 
 from __future__ import annotations
@@ -97,3 +97,15 @@ def _base64(buffer: Any, at: Any) -> Any:
         else:
             low = (low << 2) | (digit >> 4)
     return high, low, True
+
+
+@njit(cache=True)
+def is_uuid(buffer: Any, at: Any, length: Any) -> Any:
+    """Tell whether a text is a UUID (RFC 9562): 32 hexadecimal digits, or 36 with dashes behind 8, 12, 16 and 20."""
+    if length != 32 and length != 36:
+        return False
+    for i in range(length):
+        dash = length == 36 and (i == 8 or i == 13 or i == 18 or i == 23)
+        if (buffer[at + i] != 45) if dash else (_HEX[buffer[at + i]] == _BAD):
+            return False
+    return True

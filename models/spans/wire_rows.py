@@ -1,4 +1,3 @@
-# ruff: noqa: PLR0917 - compiled kernels: bytes are compared with numbers of the wire format, one after the other
 """Rows: what was gathered of a span or an evaluation is written down in the canonical columns."""
 
 from __future__ import annotations
@@ -9,10 +8,21 @@ import numpy as np
 from numba import njit
 
 from models.digest import mix64
-from models.spans.columns import ABSENT, NO_SCORE, UNKNOWN, Column, SpanKind
-from models.spans.pointers import words_at
-from models.spans.tables import CONSTANT, FIELDS, HOW, PLUS, PLUS_TOO, SIGNED_SCALE, SOURCES
-from models.spans.wire_names import name_of
+from models.spans.columns import ABSENT, NO_SCORE, UNKNOWN, Column, SpanKind, SpanStatus
+from models.spans.pointers import bytes_of, words_at
+from models.spans.tables import (
+    CONSTANT,
+    FIELDS,
+    HOW,
+    OTHER_ERROR,
+    OTHER_TYPE,
+    PLUS,
+    PLUS_TOO,
+    SIGNED_SCALE,
+    SOURCES,
+    WITHIN,
+)
+from models.spans.wire_names import intern_name, name_of
 from models.spans.wire_state import (
     BASE_RANK,
     BASE_VALUE,
@@ -47,12 +57,15 @@ from models.spans.wire_values import digest_value, to_integer
 
 _NAMED = (int(Column.WORKFLOW), int(Column.ERROR_TYPE))
 _CONTENTS = (int(Column.CALL_ID), int(Column.RESULT))
+_RESPONSE, _CONVERSATION = int(Column.RESPONSE_ID), int(Column.CONVERSATION)
 _NUMBERS = (int(Column.INPUT_TOKENS), int(Column.COST))
 _CHOSEN = (int(Column.OUTCOME), int(Column.HANDOFF))
 _FIRST_NAME = int(Column.WORKFLOW)
 _PRICED, _SCORE, _EVALUATION, _LABEL = (int(c) for c in (Column.PRICED, Column.SCORE, Column.EVALUATION, Column.LABEL))
 _TRACE_HI, _TRACE_LO, _SPAN_ID, _PARENT_ID, _START, _END, _KIND, _STATUS, _MESSAGE = range(Column.MESSAGE + 1)
-_EVALUATED = int(SpanKind.EVALUATION)
+_EVALUATED, _ERROR = int(SpanKind.EVALUATION), int(SpanStatus.ERROR)
+_ERROR_TYPE, _INPUT, _OUTPUT = int(Column.ERROR_TYPE), int(Column.INPUT_TOKENS), int(Column.OUTPUT_TOKENS)
+_OTHER_LENGTH = len(OTHER_TYPE)
 _WORKFLOW, _SERVICE = int(Column.WORKFLOW), int(Column.SERVICE)
 _COLUMNS = len(Column)
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
@@ -91,8 +104,27 @@ def name_in(buffer: Any, bank: Any, slot: Any, column: Any, t: Any, s: Any) -> A
 
 
 @njit(cache=True)
+def content_in(buffer: Any, bank: Any, slot: Any, s: Any) -> Any:
+    """Digest the content in a slot; ABSENT where nothing was said."""
+    if s[bank + slot] == UNSAID:
+        return np.int64(ABSENT)
+    best = bank + BEST + 4 * slot
+    return digest_value(buffer, s[best], s[best + 1], s[best + 2])
+
+
+@njit(cache=True)
+def name_said(buffer: Any, bank: Any, column: Any, t: Any, s: Any) -> Any:
+    """Give the name that was said for a column, else that of the resource; ABSENT where there is none."""
+    if s[bank + column] != UNSAID and s[bank + column] != s[BASE_RANK + column]:
+        said = name_in(buffer, bank, column, column, t, s)
+        if said != ABSENT:
+            return said
+    return s[BASE_VALUE + column]
+
+
+@njit(cache=True)
 def write_span(buffer: Any, t: Any, s: Any, trace: Any, span_id: Any, parent: Any, kind: Any) -> Any:
-    """Write the row of the span that was read."""
+    """Write the row of the span that was read: its number."""
     row = new_row(s)
     cols, at = words_at(s[COLS]), _COLUMNS * row
     cols[at + _TRACE_HI], cols[at + _TRACE_LO] = trace
@@ -100,17 +132,13 @@ def write_span(buffer: Any, t: Any, s: Any, trace: Any, span_id: Any, parent: An
     cols[at + _START], cols[at + _END] = s[STARTED], s[ENDED]
     cols[at + _KIND], cols[at + _STATUS], cols[at + _MESSAGE] = kind, s[CODE], s[MESSAGE]
     for column in range(_NAMED[0], _NAMED[1] + 1):
-        value = s[BASE_VALUE + column]
-        if s[SAID + column] != s[BASE_RANK + column]:
-            said = name_in(buffer, SAID, column, column, t, s)
-            value = said if said != ABSENT else value
-        cols[at + column] = value
+        cols[at + column] = name_said(buffer, SAID, column, t, s)
+    if s[SAID + _STATUS] < UNSAID:
+        _write_status(t, s, row)
     cols[at + _EVALUATION], cols[at + _LABEL] = ABSENT, ABSENT
     for column in range(_CONTENTS[0], _CONTENTS[1] + 1):
-        said = s[SAID + column] < UNSAID
-        best = SAID + BEST + 4 * column
-        content = digest_value(buffer, s[best], s[best + 1], s[best + 2]) if said else np.int64(ABSENT)
-        cols[at + column] = content
+        cols[at + column] = content_in(buffer, SAID, column, s)
+    cols[at + _RESPONSE] = content_in(buffer, SAID, _RESPONSE, s)
     for column in range(_NUMBERS[0], _NUMBERS[1] + 1):
         said = s[SAID + column] < UNSAID
         cols[at + column] = number_of(buffer, SAID, column, t, s, UNKNOWN) if said else np.int64(UNKNOWN)
@@ -119,6 +147,20 @@ def write_span(buffer: Any, t: Any, s: Any, trace: Any, span_id: Any, parent: An
     for column in range(_CHOSEN[0], _CHOSEN[1] + 1):
         cols[at + column] = _choice(s, column)
     _write_inherited(s, row)
+    return row
+
+
+@njit(cache=True)
+def _write_status(t: Any, s: Any, row: Any) -> Any:
+    """Write the status that an attribute says: an error has a type, what is no error has none."""
+    cols, at = words_at(s[COLS]), _COLUMNS * row
+    status = s[SAID + BEST + 4 * _STATUS + 1]
+    cols[at + _STATUS] = status
+    if status != _ERROR:
+        cols[at + _ERROR_TYPE] = ABSENT
+    elif cols[at + _ERROR_TYPE] == ABSENT:
+        column = _ERROR_TYPE - _FIRST_NAME
+        cols[at + _ERROR_TYPE] = intern_name(bytes_of(t), t[OTHER_ERROR], _OTHER_LENGTH, column, s)
 
 
 @njit(cache=True)
@@ -136,14 +178,26 @@ def _add(buffer: Any, t: Any, s: Any, row: Any) -> Any:
     for column in range(_NUMBERS[0], _NUMBERS[1] + 1):
         if s[SAID + column] == UNSAID or cols[at + column] < 0:
             continue
-        source = s[SAID + BEST + 4 * column + 3]
+        first = SOURCES + FIELDS * s[SAID + BEST + 4 * column + 3]
+        if t[first + PLUS] < 0:
+            continue
+        room = np.int64(_INT64_MAX)
+        if t[first + WITHIN] >= 0:
+            other = cols[at + (_OUTPUT if column == _INPUT else _INPUT)]
+            room = _said_number(buffer, t[first + WITHIN], t, s, row) - max(other, np.int64(0))
         for which in (PLUS, PLUS_TOO):
-            slot = t[SOURCES + FIELDS * source + which]
-            if slot < 0 or s[SAID + slot] == UNSAID:
-                continue
-            more = cols[at + slot] if slot < _COLUMNS else number_of(buffer, SAID, slot, t, s, UNKNOWN)
-            if more > 0 and cols[at + column] <= _INT64_MAX - more:
-                cols[at + column] += more
+            if t[first + which] >= 0:
+                more = _said_number(buffer, t[first + which], t, s, row)
+                if 0 < more <= room and cols[at + column] <= room - more:
+                    cols[at + column] += more
+
+
+@njit(cache=True)
+def _said_number(buffer: Any, slot: Any, t: Any, s: Any, row: Any) -> Any:
+    """Give the number in a slot, that of the row where it is a column; UNKNOWN where none was said."""
+    if s[SAID + slot] == UNSAID:
+        return np.int64(UNKNOWN)
+    return words_at(s[COLS])[_COLUMNS * row + slot] if slot < _COLUMNS else number_of(buffer, SAID, slot, t, s, UNKNOWN)
 
 
 @njit(cache=True)
@@ -203,9 +257,13 @@ def _late_if_negative(time: Any) -> Any:
 
 
 @njit(cache=True)
-def write_evaluation(buffer: Any, t: Any, s: Any, trace: Any, scored: Any, time: Any, bank: Any, slots: Any) -> Any:
-    """Write the row of an evaluation whose name, label and score are in `slots`; without a name: none, counted."""
+def write_evaluation(buffer: Any, t: Any, s: Any, of: Any, time: Any, bank: Any, slots: Any) -> Any:
+    """Write the row of an evaluation whose name, label and score are in `slots`; without a name: none, counted.
+
+    `of` is what it scores: trace (both words), span, answer, conversation; 0 where that is not said.
+    """
     name_slot, label_slot, score_slot = slots
+    hi, lo, scored, response, conversation = of
     name = np.int64(ABSENT)
     if s[bank + name_slot] < UNSAID:
         name = name_in(buffer, bank, name_slot, _EVALUATION, t, s)
@@ -221,7 +279,8 @@ def write_evaluation(buffer: Any, t: Any, s: Any, trace: Any, scored: Any, time:
     cols, at = words_at(s[COLS]), _COLUMNS * row
     for column in range(_COLUMNS):
         cols[at + column] = 0
-    cols[at + _TRACE_HI], cols[at + _TRACE_LO] = trace
+    cols[at + _TRACE_HI], cols[at + _TRACE_LO] = hi, lo
+    cols[at + _RESPONSE], cols[at + _CONVERSATION] = response, conversation
     cols[at + _PARENT_ID], cols[at + _KIND], cols[at + _MESSAGE] = scored, _EVALUATED, s[MESSAGE]
     cols[at + _START], cols[at + _END] = time, time
     cols[at + _EVALUATION], cols[at + _LABEL], cols[at + _SCORE] = name, label, score
@@ -229,11 +288,19 @@ def write_evaluation(buffer: Any, t: Any, s: Any, trace: Any, scored: Any, time:
     cols[at + _WORKFLOW], cols[at + _SERVICE] = s[BASE_VALUE + _WORKFLOW], s[BASE_VALUE + _SERVICE]
     for column in range(_NUMBERS[0], _NUMBERS[1] + 1):
         cols[at + column] = UNKNOWN
-    digest = _fold(_fold(_fold(_fold(_fold(np.uint64(0), scored), name), time), score), label)
-    cols[at + _SPAN_ID] = np.int64(digest) if digest != np.uint64(0) else np.int64(1)
+    digest = fold(fold(fold(fold(fold(np.uint64(0), scored), name), time), score), label)
+    if hi == 0 and lo == 0:
+        digest = fold(fold(digest, response), conversation)
+    cols[at + _SPAN_ID] = as_id(digest)
 
 
 @njit(cache=True)
-def _fold(digest: Any, word: Any) -> Any:
+def as_id(digest: Any) -> Any:
+    """Give a digest as a span id, which is never 0."""
+    return np.int64(digest) if digest != np.uint64(0) else np.int64(1)
+
+
+@njit(cache=True)
+def fold(digest: Any, word: Any) -> Any:
     """Digest one more word."""
     return mix64((digest * _SPREAD) ^ np.uint64(word))

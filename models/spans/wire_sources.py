@@ -9,22 +9,30 @@ import numpy as np
 from numba import njit
 
 from models.digest import digest64, digest_of, load64
-from models.spans.mapping import ALL_KINDS, EXCEPTION, RESOURCE
+from models.spans.mapping import EVENT, EXCEPTION, RESOURCE
 from models.spans.pointers import bytes_of
 from models.spans.tables import (
     ABSENT_TEXT,
+    AT_ONCE,
+    BESIDE,
     CHOICES,
     CONSTANT,
     FIELDS,
     HOW,
+    KEY_FIELDS,
     KEY_HASH,
+    KEY_LENGTH,
     KEY_MASK,
     KEY_NUMBER,
+    KEY_PARENT,
+    KEY_SOURCE,
+    KEY_TEXT,
     KEYS,
     KINDS,
     PLACE,
     PRESENCE,
     RANK,
+    ROLES,
     SCOPE,
     SLOT,
     SOURCES,
@@ -33,25 +41,35 @@ from models.spans.tables import (
     VALUE_MEANING,
     VALUES,
     hash_key,
+    hash_member,
+    number_digest,
     value_key,
 )
-from models.spans.wire_state import BEST, EVENT_SAID, LATER, SAID, SPAN_NUMBER, WAITED, WAITING
-from models.spans.wire_values import BOOL, CHOICE, STRING, value_is_empty
+from models.spans.wire_ids import is_uuid
+from models.spans.wire_state import BEST, EVENT_SAID, LATER, ROLE, SAID, SPAN_NUMBER, UNSAID, WAITED, WAITING
+from models.spans.wire_values import BOOL, CHOICE, INT, STRING, value_is_empty
 
 _TRUE, _FALSE = digest_of("true"), digest_of("false")
 
 
 @njit(cache=True)
 def find_key(buffer: Any, at: Any, length: Any, t: Any) -> Any:
-    """Look an attribute's name up: its number, -1 where no source has it."""
-    h = hash_key(buffer, at, length)
+    """Look an attribute's name up: the number of its key, -1 where no source has it."""
+    return find_member(buffer, at, length, np.int64(-1), t)
+
+
+@njit(cache=True)
+def find_member(buffer: Any, at: Any, length: Any, parent: Any, t: Any) -> Any:
+    """Look the name of a member up, of the value of the key `parent`: the number of its own key, -1: no source."""
+    h = hash_member(hash_key(buffer, at, length), parent)
     hashes, numbers, mask = t[KEY_HASH], t[KEY_NUMBER], t[KEY_MASK]
     place = h & mask
     while t[numbers + place] >= 0:
         if t[hashes + place] == h:
             key = t[numbers + place]
-            known = t[KEYS] + 3 * key
-            if t[known + 1] == length and same_bytes(buffer, at, bytes_of(t), t[known], length):
+            known = t[KEYS] + KEY_FIELDS * key
+            fits = t[known + KEY_LENGTH] == length and t[known + KEY_PARENT] == parent
+            if fits and same_bytes(buffer, at, bytes_of(t), t[known + KEY_TEXT], length):
                 return key
         place = (place + 1) & mask
     return np.int64(-1)
@@ -75,34 +93,22 @@ def same_bytes(buffer: Any, at: Any, other: Any, there: Any, length: Any) -> Any
 
 @njit(cache=True)
 def offer(buffer: Any, key: Any, place: Any, scopes: Any, kind: Any, a: Any, b: Any, t: Any, s: Any) -> Any:
-    """Take the value of a mapped attribute of a span, or of an exception event or a resource (rank + 1)."""
+    """Take a value for a key: of a span or record, an evaluation event, an exception event or a resource (rank + 1)."""
     if value_is_empty(kind, b):
         return
-    for source in range(t[t[KEYS] + 3 * key + 2], t[t[KEYS] + 3 * key + 5]):
+    known = t[KEYS] + KEY_FIELDS * key
+    for source in range(t[known + KEY_SOURCE], t[known + KEY_FIELDS + KEY_SOURCE]):
         if not _applies(t, source, place, scopes):
             continue
         said, value_kind, value = _meaning(buffer, t, source, kind, a, b)
         if not said:
             continue
-        if t[SOURCES + FIELDS * source + KINDS] != ALL_KINDS:
+        if t[SOURCES + FIELDS * source + KINDS] != AT_ONCE and place != EVENT:
             _wait(s, source, value_kind, value, b)
         else:
             rank = t[SOURCES + FIELDS * source + RANK] + (place == RESOURCE or place == EXCEPTION)
-            take(s, SAID, t[SOURCES + FIELDS * source + SLOT], rank, value_kind, value, b, source)
-
-
-@njit(cache=True)
-def offer_event(buffer: Any, key: Any, place: Any, scopes: Any, kind: Any, a: Any, b: Any, t: Any, s: Any) -> Any:
-    """Take the value of a mapped attribute of an evaluation event."""
-    if value_is_empty(kind, b):
-        return
-    for source in range(t[t[KEYS] + 3 * key + 2], t[t[KEYS] + 3 * key + 5]):
-        if not _applies(t, source, place, scopes):
-            continue
-        said, value_kind, value = _meaning(buffer, t, source, kind, a, b)
-        if said:
-            slot, rank = t[SOURCES + FIELDS * source + SLOT], t[SOURCES + FIELDS * source + RANK]
-            take(s, EVENT_SAID, slot, rank, value_kind, value, b, source)
+            bank = EVENT_SAID if place == EVENT else SAID
+            take(s, bank, t[SOURCES + FIELDS * source + SLOT], rank, value_kind, value, b, source)
 
 
 @njit(cache=True)
@@ -116,18 +122,20 @@ def take(s: Any, bank: Any, slot: Any, rank: Any, kind: Any, a: Any, b: Any, sou
 
 @njit(cache=True)
 def settle(kind: Any, t: Any, s: Any) -> Any:
-    """Take the values that waited for the span's kind."""
+    """Take the values that waited for the span's kind, for OTLP's kind of it, or for an attribute beside them."""
     for i in range(s[LATER]):
         source = s[WAITING + i]
-        if (t[SOURCES + FIELDS * source + KINDS] >> kind) & 1:
-            slot, rank = t[SOURCES + FIELDS * source + SLOT], t[SOURCES + FIELDS * source + RANK]
+        first = SOURCES + FIELDS * source
+        beside = t[first + BESIDE]
+        fits = (t[first + KINDS] >> kind) & (t[first + ROLES] >> s[ROLE]) & 1
+        if fits and (beside < 0 or s[SAID + beside] < UNSAID):
             waited = WAITED + 4 * source
-            take(s, SAID, slot, rank, s[waited + 1], s[waited + 2], s[waited + 3], source)
+            take(s, SAID, t[first + SLOT], t[first + RANK], s[waited + 1], s[waited + 2], s[waited + 3], source)
 
 
 @njit(cache=True)
 def _wait(s: Any, source: Any, kind: Any, a: Any, b: Any) -> Any:
-    """Keep the value until the span's kind is known; the first of the same source stays."""
+    """Keep the value until all that the source depends on is known; the first of the same source stays."""
     if s[WAITED + 4 * source + 0] != s[SPAN_NUMBER]:
         s[WAITED + 4 * source + 0] = s[SPAN_NUMBER]
         s[WAITED + 4 * source + 1], s[WAITED + 4 * source + 2], s[WAITED + 4 * source + 3] = kind, a, b
@@ -146,14 +154,19 @@ def _applies(t: Any, source: Any, place: Any, scopes: Any) -> Any:
 def _meaning(buffer: Any, t: Any, source: Any, kind: Any, a: Any, b: Any) -> Any:
     """Tell whether the value says something to this source: (whether, kind, a), a choice where texts have meanings."""
     how, values = t[SOURCES + FIELDS * source + HOW], t[SOURCES + FIELDS * source + VALUES]
-    if how == PRESENCE:
-        return True, np.int64(CHOICE), t[SOURCES + FIELDS * source + CONSTANT]
+    if how > CHOICES:
+        if how == PRESENCE:
+            return True, np.int64(CHOICE), t[SOURCES + FIELDS * source + CONSTANT]
+        if kind == STRING and is_uuid(buffer, a, b):
+            return False, kind, a
     if values < 0:
         return True, kind, a
     if kind == STRING:
         digest = digest64(buffer, a, b) if b <= 256 else np.int64(0)
     elif kind == BOOL:
         digest = np.int64(_TRUE) if a else np.int64(_FALSE)
+    elif kind == INT:
+        digest = number_digest(a)
     else:
         return how != CHOICES, kind, a
     meaning = _find_value(t, digest, values)

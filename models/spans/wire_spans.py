@@ -1,4 +1,4 @@
-# ruff: noqa: C901, PLR1714, PLR2004, SIM110 - compiled kernels: bytes are compared with numbers of the wire format, one after the other
+# ruff: noqa: C901, PLR0912, PLR1714, PLR2004, SIM110 - compiled kernels: bytes are compared with numbers of the wire format, one after the other
 """Spans on the wire: one Span message becomes a row, rows of its evaluations, or a dead letter."""
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ from numba import njit
 
 from models.digest import digest64, load64
 from models.spans.columns import Column, SpanKind
-from models.spans.mapping import ANNOTATIONS, SPAN
+from models.spans.mapping import ANNOTATIONS, SPAN, SPAN_KINDS
 from models.spans.pointers import words_at
 from models.spans.tables import FIRST_ANNOTATION, SLOTS
 from models.spans.wire import KEY_VALUE, TRUNCATED, check, read_length, read_tag, read_varint, skip
 from models.spans.wire_events import read_event, write_span_evaluations
 from models.spans.wire_ids import read_span_id, read_trace_id
+from models.spans.wire_members import offer_attribute
 from models.spans.wire_names import intern_name, name_of
-from models.spans.wire_rows import mend_times, write_cohort, write_evaluation, write_span
-from models.spans.wire_sources import find_key, offer, settle
+from models.spans.wire_rows import mend_times, name_said, write_cohort, write_evaluation, write_span
+from models.spans.wire_sources import find_key, settle
 from models.spans.wire_state import (
     BASE_RANK,
     BEST,
@@ -45,6 +46,7 @@ from models.spans.wire_state import (
     PARENT_AT,
     PARENT_ID_MADE,
     PARENT_LEN,
+    ROLE,
     SAID,
     SCOPES,
     SHORT,
@@ -67,8 +69,10 @@ _PREFIX_LENGTH = len(_PREFIX)
 _PREFIX_FIRST = np.uint64(int.from_bytes(_PREFIX[:8], "little"))
 _PREFIX_LAST = np.uint64(int.from_bytes(_PREFIX[-8:], "little"))
 _KIND = int(Column.KIND)
+_ROLES = np.uint64(len(SPAN_KINDS))
 _OTHER, _EVALUATOR = int(SpanKind.OTHER), int(SpanKind.EVALUATION)
 _EVALUATION, _LABEL, _SCORE = int(Column.EVALUATION), int(Column.LABEL), int(Column.SCORE)
+_CONVERSATION = int(Column.CONVERSATION)
 
 
 @njit(cache=True)
@@ -95,6 +99,10 @@ def read_span(buffer: Any, at: Any, end: Any, t: Any, s: Any) -> Any:
                 return TRUNCATED
             s[STARTED if tag == 0x39 else ENDED] = np.int64(load64(buffer, at))
             at += 8
+        elif tag == 0x30:
+            role, at = read_varint(buffer, at, end)
+            role &= np.uint64(0xFFFFFFFF)
+            s[ROLE] = np.int64(role) if role < _ROLES else np.int64(0)
         elif tag & 7 == 2:
             stop, at = read_length(buffer, at, end)
             if at >= 0:
@@ -115,7 +123,7 @@ def _read_span_attribute(buffer: Any, at: Any, stop: Any, t: Any, s: Any) -> Any
         return at
     found = find_key(buffer, key, length, t)
     if found >= 0:
-        offer(buffer, found, SPAN, s[SCOPES], kind, a, b, t, s)
+        offer_attribute(buffer, found, SPAN, s[SCOPES], kind, a, b, t, s)
     elif is_cohort(buffer, key, length) and not value_is_empty(kind, b):
         value = name_of(buffer, 0, kind, a, b, COHORT_COLUMN, s)
         if value != 0:
@@ -216,16 +224,24 @@ def _finish_span(buffer: Any, start: Any, end: Any, t: Any, s: Any) -> Any:
             s[COHORTS] = s[OWN_COHORTS]
             if not annotated:
                 s[EVALUATION_UNNAMED] += 1
-            _write_annotations(buffer, linked, scored, t, s)
+            _write_annotations(buffer, (linked[0], linked[1], scored, np.int64(0), np.int64(0)), t, s)
             return
     span_id = read_span_id(buffer, s[SPAN_AT], s[SPAN_LEN], SPAN_ID_MADE, s)
     if span_id == 0:
         span_id = digest64(buffer, start, end - start)
         s[SPAN_ID_MADE] += 1
     parent = read_span_id(buffer, s[PARENT_AT], s[PARENT_LEN], PARENT_ID_MADE, s)
+    if evaluator and annotated and parent == 0 and s[LINKS] == 0:
+        conversation = name_said(buffer, SAID, _CONVERSATION, t, s)
+        if conversation != 0:
+            s[COHORTS] = s[OWN_COHORTS]
+            none = np.int64(0)
+            _write_annotations(buffer, (none, none, none, none, conversation), t, s)
+            return
     write_span(buffer, t, s, trace, span_id, parent, np.int64(_OTHER) if evaluator else kind)
     if annotated:
-        _write_annotations(buffer, trace, parent if evaluator else span_id, t, s)
+        scored = parent if evaluator else span_id
+        _write_annotations(buffer, (trace[0], trace[1], scored, np.int64(0), np.int64(0)), t, s)
     if s[EVALUATED]:
         write_span_evaluations(buffer, start, end, trace, span_id, t, s)
 
@@ -243,17 +259,17 @@ def _is_annotated(t: Any, s: Any) -> Any:
 
 
 @njit(cache=True)
-def _write_annotations(buffer: Any, trace: Any, scored: Any, t: Any, s: Any) -> Any:
-    """Write a row for each evaluation that the span's attributes tell of."""
+def _write_annotations(buffer: Any, of: Any, t: Any, s: Any) -> Any:
+    """Write a row for each evaluation that the span's attributes tell of; `of`: what they score."""
     time = s[ENDED]
     if s[SAID + _EVALUATION] < UNSAID or s[SAID + _LABEL] < UNSAID or s[SAID + _SCORE] < UNSAID:
         slots = (np.int64(_EVALUATION), np.int64(_LABEL), np.int64(_SCORE))
-        write_evaluation(buffer, t, s, trace, scored, time, SAID, slots)
+        write_evaluation(buffer, t, s, of, time, SAID, slots)
     for n in range(ANNOTATIONS):
         slot = t[FIRST_ANNOTATION] + 3 * n
         if s[SAID + slot] < UNSAID or s[SAID + slot + 1] < UNSAID or s[SAID + slot + 2] < UNSAID:
             slots = (slot, slot + 1, slot + 2)
-            write_evaluation(buffer, t, s, trace, scored, time, SAID, slots)
+            write_evaluation(buffer, t, s, of, time, SAID, slots)
 
 
 @njit(cache=True)

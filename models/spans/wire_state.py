@@ -11,6 +11,7 @@ import numpy as np
 
 from models.digest import SLACK
 from models.spans.columns import Column
+from models.spans.mapping import MAX_PATH
 from models.spans.wire import WORKSPACE
 
 if TYPE_CHECKING:
@@ -59,12 +60,12 @@ MENDED_BEFORE = _COUNTS + 48
 
 _FACTS = _COUNTS + 64
 TRACE_AT, TRACE_LEN, SPAN_AT, SPAN_LEN, PARENT_AT, PARENT_LEN, STARTED, ENDED, CODE, LINKS = range(_FACTS, _FACTS + 10)
-LINK_TRACE_AT, LINK_TRACE_LEN, LINK_SPAN_AT, LINK_SPAN_LEN, EVALUATED, NAME_AT, NAME_LEN = range(
-    _FACTS + 10, _FACTS + 17
+LINK_TRACE_AT, LINK_TRACE_LEN, LINK_SPAN_AT, LINK_SPAN_LEN, EVALUATED, NAME_AT, NAME_LEN, ROLE = range(
+    _FACTS + 10, _FACTS + 18
 )
-FIRST_FACT, END_OF_FACTS = TRACE_AT, NAME_LEN + 1
+FIRST_FACT, END_OF_FACTS = TRACE_AT, ROLE + 1
 """What is known of the span or log record that is read: positions and lengths of its ids, times, status code, links,
-whether it has evaluation events; of a record, STARTED is its time, ENDED the time it was observed."""
+whether it has evaluation events, OTLP's kind (ROLE); of a record, STARTED is its time, ENDED when it was observed."""
 
 MESSAGE, RECEIVED = END_OF_FACTS, END_OF_FACTS + 1
 """Number of the message that is read, and when it arrived."""
@@ -94,14 +95,15 @@ EVENT_SAID = SAID + 5 * MAX_SLOTS  # a bank for the event that is read
 BEST = MAX_SLOTS  # where in a bank the values are
 WAITING = EVENT_SAID + 5 * MAX_SLOTS  # [i] sources that wait for the kind
 WAITED = WAITING + MAX_SOURCES  # [source, (span number, kind, a, b)] their values
-_END = WAITED + 4 * MAX_SOURCES
+NESTING = WAITED + 4 * MAX_SOURCES  # [level, (key, position, end)] of the objects around the member that is read
+_END = NESTING + 3 * (MAX_PATH + 1)
 
 _ROWS = 2048
 """Rows that there is room for at least."""
 
 
 def make_rows(rows: int) -> NDArray[np.int64]:
-    """Make [row, column] for so many rows: a row is 5 cache lines that lie together, whoever writes or reads it."""
+    """Make [row, column] for so many rows: a row is 6 cache lines that lie together, whoever writes or reads it."""
     return np.empty((rows, len(Column)), np.int64)
 
 

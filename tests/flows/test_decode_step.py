@@ -110,7 +110,7 @@ def test_spans_travel_with_their_own_rows_and_names() -> None:
     ]
     spans, seen = spans_of(rows), 0
     for own in by_shard(spans.cols):
-        there = pickle.loads(pickle.dumps(ShardSpans("r00", spans, own, (("p", 5),), {7: 8})))
+        there = pickle.loads(pickle.dumps(ShardSpans("r00", spans, own, (("p", 5),), {7: 8})))  # noqa: S301 - our own
         assert (there.key, there.marks, there.expected) == ("r00", (("p", 5),), {7: 8})
         assert np.array_equal(there.spans.cols[:, there.rows], spans.cols[:, own])
         numbers = [rows[j]["trace_lo"] for j in own.tolist()]

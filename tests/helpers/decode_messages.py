@@ -16,15 +16,70 @@ _TEXTS = [
     *("airline", "gpt-4o", "(merged tools)", "task_success", "pass", "success", "transfer_to_human_agents", "true"),
     *("12", " 12.5 ", "-3", "1e3", "0.000123", "1e-30", "9" * 30, "1.5e400", "nan", "inf", "x", ".", "-", "1e", "+7."),
     *("é" * 130, "a" * 255 + "é", "a" * 300, "{}"),
+    *(
+        "99981f6a-abd1-4d09-9fba-00e2ab172193",
+        "99981F6AABD14D099FBA00E2AB172193",
+        "99981f6a-abd1-4d09-9fba-00e2ab17219",
+    ),
+    *("-32602", "99981f6a-abd1-4d09-9fba-00e2ab172193x", "0998-f6a-abd1-4d09-9fba-00e2ab172193", "ERROR"),
+]
+_NAMES = [
+    *(
+        "gen_ai.evaluation.result",
+        "gen_ai.evaluation.result",
+        "gen_ai.choice",
+        "claude_code.api_request",
+        "api_request",
+    ),
+    *("claude_code.tool_decision", "tool_decision", ""),
+]
+_JSON = [
+    *(
+        "120",
+        "0",
+        "-3",
+        "1.5e2",
+        "0.000123",
+        "1E400",
+        "9" * 30,
+        "-0",
+        '"12"',
+        '"1\\u0032"',
+        '""',
+        '"é"',
+        "true",
+        "false",
+    ),
+    *("null", "[1, [2]]", "[]", "{}", '{"a": {"b": [null, "]}"]}}', '{"input": 5}', "[" * 100 + "]" * 100, "01", "1."),
+    *(
+        "[" * 99 + "]" * 99,
+        ".5",
+        "+1",
+        "NaN",
+        "tru",
+        "nulll",
+        '"\\x"',
+        '"\\ud800"',
+        "[1,]",
+        '{"a":1,}',
+        "{1:2}",
+        "",
+        "1 2",
+    ),
 ]
 _SCOPES = ["", "pydantic-ai", "openinference.instrumentation.beeai", "com.anthropic.claude_code.tracing", "other"]
 
 
 class Writer:
-    """Writes messages from one source of chance; `keys` are attributes of the mapping and texts they may have."""
+    """Writes messages from one source of chance.
 
-    def __init__(self, random: Random, keys: list[tuple[str, list[str]]]) -> None:
-        self.random, self.keys = random, keys
+    `keys` are attributes of the mapping and texts they may have, `paths` those that hold objects and where to look.
+    """
+
+    def __init__(
+        self, random: Random, keys: list[tuple[str, list[str]]], paths: list[tuple[str, tuple[str, ...]]] | None = None
+    ) -> None:
+        self.random, self.keys, self.paths = random, keys, paths or []
 
     def traces(self) -> bytes:
         """Write a TracesData."""
@@ -51,19 +106,29 @@ class Writer:
             record.trace_id, record.span_id = self.trace_id(), self.span_id()
             record.time_unix_nano, record.observed_time_unix_nano = self.time(), self.time()
             if chance.random() < 0.6:
-                record.event_name = "gen_ai.evaluation.result"
-            else:
+                record.event_name = chance.choice(_NAMES)
+            if chance.random() < 0.4:
                 pair = record.attributes.add(key="event.name")
-                pair.value.string_value = chance.choice(["gen_ai.evaluation.result", "gen_ai.choice"])
+                pair.value.string_value = chance.choice(_NAMES)
             self.value(record.body, 2)
             self.evaluation(record.attributes)
+            self.attributes(record.attributes, 6)
+            for key in ("cost_usd", "input_tokens", "cache_read_tokens", "decision"):
+                if chance.random() < 0.4:
+                    self.value(record.attributes.add(key=key).value, 0)
+            for key in ("gen_ai.response.id", "session.id"):
+                if chance.random() < 0.3:
+                    self.value(record.attributes.add(key=key).value, 1)
         return data.SerializeToString()
 
     def span(self, span: Any) -> None:
         """Write a Span."""
         chance = self.random
         span.trace_id, span.span_id, span.parent_span_id = self.trace_id(), self.span_id(), self.span_id()
-        span.name, span.kind, span.flags, span.trace_state = "name", 3, 1, "a=b"
+        span.name, span.flags, span.trace_state = "name", 1, "a=b"
+        span.kind = chance.choice([0, 1, 2, 2, 2, 3, 4, 5, 6, -1])
+        if chance.random() < 0.2:
+            span.attributes.add(key="mcp.method.name").value.string_value = "tools/call"
         span.start_time_unix_nano, span.end_time_unix_nano = self.time(), self.time()
         span.status.code = chance.choice([0, 1, 2])
         self.attributes(span.attributes, 12)
@@ -90,6 +155,10 @@ class Writer:
             key, texts = chance.choice(self.keys)
             if chance.random() < 0.2:
                 key, texts = chance.choice(["", "other", "flyball.cohort.", "flyball.cohort.a", "flyball.cohort.b"]), []
+            if self.paths and chance.random() < 0.2:
+                key, _ = chance.choice(self.paths)
+                self.object(attributes.add(key=key).value, [path for name, path in self.paths if name == key])
+                continue
             pair = attributes.add(key=key)
             if texts and chance.random() < 0.8:
                 pair.value.string_value = chance.choice(texts)
@@ -119,6 +188,39 @@ class Writer:
         else:
             value.kvlist_value.SetInParent()
             self.attributes(value.kvlist_value.values, 2 if depth > 1 else 0)
+
+    def object(self, value: Any, paths: list[tuple[str, ...]]) -> None:
+        """Write an object with some of these members, as a kvlist or as JSON, which may be damaged."""
+        chance = self.random
+        chosen = chance.sample(paths, chance.randrange(len(paths) + 1))
+        if chance.random() < 0.4:
+            value.kvlist_value.SetInParent()
+            for path in chosen:
+                pairs = value.kvlist_value.values
+                for name in path[:-1]:
+                    pairs = pairs.add(key=name).value.kvlist_value.values
+                self.value(pairs.add(key=path[-1]).value, 1)
+            return
+        text = self.json(chosen)
+        if chance.random() < 0.3:
+            at = chance.randrange(len(text))
+            text = chance.choice(
+                [text[:at], text[:at] + chance.choice('{}[]",:x1-\\u \t\x01é') + text[at:], text + "1"]
+            )
+        value.string_value = text
+
+    def json(self, paths: list[tuple[str, ...]]) -> str:
+        """Write an object of JSON, with members that nobody looks for, in any spelling."""
+        chance, members = self.random, []
+        for path in paths:
+            inside = self.json([path[1:]]) if len(path) > 1 and chance.random() < 0.9 else chance.choice(_JSON)
+            members.append((path[0], inside))
+        members += [
+            (chance.choice(["x", "é", "in\\\\put", ""]), chance.choice(_JSON)) for _ in range(chance.randrange(2))
+        ]
+        space = [chance.choice(["", "", " ", "\n\t"]) for _ in range(5)]
+        joined = f"{space[0]},{space[1]}".join(f'"{key}"{space[2]}:{space[3]}{text}' for key, text in members)
+        return f"{space[0]}{{{space[4]}{joined}{space[1]}}}{space[2]}"
 
     def trace_id(self) -> bytes:
         """Write a trace id, good ones mostly."""

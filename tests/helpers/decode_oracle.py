@@ -1,73 +1,40 @@
 # ruff: noqa: C901, FBT001, PLR0917 - an oracle keeps the rules together, however many they are
-"""The decoder's oracle: the same rules in plain Python, over what the protobuf library parsed.
-
-The library refuses strings that are not UTF-8 where the decoder mends them; so the oracle parses with copies of OTLP's
-descriptors in which strings are bytes. A second set leaves spans, lists and maps as the bytes they came in, as the
-decoder digests those.
-"""
+"""The decoder's oracle: the same rules in plain Python, over what the protobuf library parsed."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import math
 import re
 from collections import Counter, defaultdict
 from typing import Any
 
 import numpy as np
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.common.v1 import common_pb2
-from opentelemetry.proto.logs.v1 import logs_pb2
-from opentelemetry.proto.resource.v1 import resource_pb2
-from opentelemetry.proto.trace.v1 import trace_pb2
 
 from models.digest import digest_of, mix64
-from models.spans.columns import NO_SCORE, UNKNOWN, Column, SpanKind
+from models.spans.columns import NO_SCORE, UNKNOWN, Column, SpanKind, SpanStatus
 from models.spans.mapping import (
-    ALL_KINDS,
     ANNOTATIONS,
     CONTENTS,
     EVALUATIONS,
     EVENT,
     EXCEPTION,
+    LOG,
     MEANINGS,
+    NAMES,
     RESOURCE,
     SPAN,
     Mapping,
 )
+from tests.helpers.decode_values import members_of, scaled
+from tests.helpers.otlp_classes import FULL, SHALLOW
 
 MASK = 2**64 - 1
 MAX = 2**63 - 1
 NAMED = range(Column.WORKFLOW, Column.ERROR_TYPE + 1)
 COUNTED = range(Column.INPUT_TOKENS, Column.COST + 1)
-_STRING, _MESSAGE, _BYTES = 9, 11, 12
-_RAW = {"ArrayValue", "KeyValueList", "Span"}
-NUMBER = re.compile(rb" *([+-]?)(\d+\.?\d*|\.\d+)([eE][+-]?\d+)? *")
-
-
-def _classes(raw: bool) -> Any:
-    """Give a function from the name of an OTLP message to its class, with strings (and spans, lists) as bytes."""
-    pool = descriptor_pool.DescriptorPool()
-    for module in (common_pb2, resource_pb2, trace_pb2, logs_pb2):
-        proto = descriptor_pb2.FileDescriptorProto()
-        module.DESCRIPTOR.CopyToProto(proto)
-        for message in proto.message_type:
-            for holder in (message, *message.nested_type):
-                for field in holder.field:
-                    if field.type == _STRING or (raw and field.type == _MESSAGE and _is_raw(holder.name, field)):
-                        field.type = _BYTES
-                        field.ClearField("type_name")
-        pool.Add(proto)
-    return lambda name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"opentelemetry.proto.{name}"))
-
-
-def _is_raw(holder: str, field: Any) -> bool:
-    return field.type_name.rsplit(".", 1)[-1] in _RAW and holder in {"AnyValue", "ScopeSpans"}
-
-
-FULL, SHALLOW = _classes(raw=False), _classes(raw=True)
+UUID = re.compile(rb"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class Said:
@@ -87,7 +54,7 @@ class Oracle:
 
     def __init__(self, mapping: Mapping, future_ns: int) -> None:
         self.mapping, self.future_ns = mapping, future_ns
-        self.sources: defaultdict[bytes, list[tuple[Any, int, Any]]] = defaultdict(list)
+        self.sources: defaultdict[tuple[bytes, ...], list[tuple[Any, int, Any]]] = defaultdict(list)
         for column, sources in mapping.columns.items():
             for i, source in enumerate(sources):
                 names = [source.attribute]
@@ -95,10 +62,13 @@ class Oracle:
                     names = [source.attribute.replace(".N.", f".{n}.") for n in range(ANNOTATIONS)]
                 for n, name in enumerate(names):
                     slot = (n, column) if len(names) > 1 else column
-                    self.sources[name.encode()].append((slot, 2 * i, source))
-                for more in source.plus:
-                    if isinstance(more, str):
-                        self.sources[more.encode()].append((more, 0, source))
+                    self.sources[_path(name, *source.path)].append((slot, 2 * i, source))
+                for more in (*source.plus, source.within, source.beside):
+                    if isinstance(more, tuple) and more:
+                        how = "beside" if more == source.beside else "number"
+                        self.sources[_path(*more)].append(((how, more), 0, source))
+        self.opened = {name[:n] for name in self.sources for n in range(1, len(name))}
+        self.known = {name[0] for name in self.sources} | {b"event.name"}
 
     def decode(self, message: bytes, received: int, logs: bool) -> None:
         """Decode one message: leaves `rows`, `dead` (reasons; None: the whole message), `mended`, `cohorts`."""
@@ -127,7 +97,7 @@ class Oracle:
         self.inherited: list[tuple[int, int]] = []
         self.scope = b""
         for pair in resource.attributes:
-            if pair.key in self.sources:
+            if pair.key in self.known:
                 self._offer(said, pair, RESOURCE, [])
             elif cohort := self._cohort(pair):
                 if len(self.inherited) < 16:
@@ -154,9 +124,7 @@ class Oracle:
             return
         start, end = self._times(span.start_time_unix_nano, span.end_time_unix_nano)
         kind = said.best[Column.KIND][2] if Column.KIND in said.best else SpanKind.OTHER
-        for slot, rank, source, value in later + exceptions:
-            if source.kinds >> kind & 1:
-                said.take(slot, rank, source, value)
+        self._settle(said, later + exceptions, kind, span.kind if span.kind in range(6) else 0)
         evaluator = kind == SpanKind.EVALUATION
         groups = [EVALUATIONS, *([(n, c) for c in EVALUATIONS] for n in range(ANNOTATIONS))]
         groups = [slots for slots in groups if any(slot in said.best for slot in slots)]
@@ -173,6 +141,10 @@ class Oracle:
             span_id = digest_of(raw)
             self.mended["span_id.made"] += 1
         parent = self._span_id(span.parent_span_id, "parent_id.made")
+        if evaluator and groups and not parent and not span.links and (conversation := self._conversation(said)):
+            for slots in groups:
+                self._evaluation(said, slots, (0, 0), 0, end, conversation=conversation)
+            return
         self._row(said, trace, span_id, parent, start, end, SpanKind.OTHER if evaluator else kind, span.status.code)
         mine = [*cohorts, *(c for c in self.inherited if c[0] not in {name for name, _ in cohorts})]
         self.cohorts += [(len(self.rows) - 1, name, value) for name, value in mine]
@@ -183,10 +155,16 @@ class Oracle:
                 time = self._capped(event.time_unix_nano or end)
                 self._event(event.attributes, trace, span_id, time)
 
+    def _settle(self, said: Said, later: list[Any], kind: int, role: int) -> None:
+        for slot, rank, source, value in later:
+            fits = source.kinds >> kind & source.span_kinds >> role & 1
+            if fits and (not source.beside or ("beside", source.beside) in said.best):
+                said.take(slot, rank, source, value)
+
     def _attributes(self, span: Any, said: Said, later: list[Any], cohorts: list[Any]) -> list[Any]:
         """Take what the span's attributes say: `later` and what is returned wait for the kind."""
         for pair in span.attributes:
-            if pair.key in self.sources:
+            if pair.key in self.known:
                 self._offer(said, pair, SPAN, later)
             elif cohort := self._cohort(pair):
                 cohorts.append(cohort)
@@ -202,14 +180,64 @@ class Oracle:
         for pair in record.attributes:
             if pair.key == b"event.name" and not name and pair.value.WhichOneof("value") == "string_value":
                 name = pair.value.string_value
-        trace = self._trace_id(record.trace_id) if name == b"gen_ai.evaluation.result" else None
-        if not trace:
+        said, later, kind = Said(), [], None
+        if name == b"gen_ai.evaluation.result":
+            kind = SpanKind.EVALUATION
+        elif name:
+            said.best = dict(self.base)
+            self._say(said, (b"event.name",), ("string_value", name), LOG, later)
+            kind = said.best[Column.KIND][2] if Column.KIND in said.best else None
+        trace = self._trace_id(record.trace_id) if kind is not None else None
+        response = conversation = 0
+        if kind == SpanKind.EVALUATION:
+            for pair in record.attributes:
+                self._offer(said, pair, EVENT, [])
+            if Column.RESPONSE_ID in said.best:
+                response = _content(*said.best[Column.RESPONSE_ID][2])
+            if not trace and not response:
+                conversation = self._conversation(said)
+        if not (trace or response or conversation):
             self.mended["log.ignored"] += 1
             return
         time = record.time_unix_nano or record.observed_time_unix_nano
         self.mended["time.missing"] += not time
         time = self._capped(time or self.received)
-        self._event(record.attributes, trace, self._span_id(record.span_id, "parent_id.made"), time)
+        parent = self._span_id(record.span_id, "parent_id.made")
+        if kind == SpanKind.EVALUATION:
+            self._evaluation(said, EVALUATIONS, trace or (0, 0), parent, time, response, conversation)
+        else:
+            self._log_row(record, name, said, later, kind, trace, parent, time)
+
+    def _log_row(
+        self, record: Any, name: bytes, said: Said, later: list[Any], kind: Any, trace: Any, parent: int, time: int
+    ) -> None:
+        for pair in record.attributes:
+            self._offer(said, pair, LOG, later)
+        self._settle(said, later, kind, 0)
+        if kind == SpanKind.BILL and Column.COST not in said.best:
+            self.mended["log.ignored"] += 1
+            return
+        digest = _folded(0, parent, time)
+        for pair in record.attributes:
+            choice = pair.value.WhichOneof("value")
+            digest = _folded(
+                digest, digest_of(pair.key), _content(choice, getattr(pair.value, choice) if choice else 0)
+            )
+        span_id = _signed(digest)
+        self._row(said, trace, span_id, parent or span_id, time, time, kind, 0)
+        self.cohorts += [(len(self.rows) - 1, cohort, value) for cohort, value in self.inherited]
+        paid = self.rows[-1]
+        paid[Column.EVALUATION] = self._text("string_value", name)
+        if kind == SpanKind.BILL:
+            bought = _signed(_folded(span_id & MASK, int(SpanKind.BILL)))
+            self.rows.append(paid | {Column.SPAN_ID: bought, Column.COST: UNKNOWN})
+            for column in (Column.INPUT_TOKENS, Column.OUTPUT_TOKENS, Column.CACHE_READ, Column.CACHE_WRITE):
+                paid[column] = UNKNOWN
+
+    def _conversation(self, said: Said) -> int:
+        best = said.best.get(Column.CONVERSATION)
+        base: int = self.base.get(Column.CONVERSATION, (0, None, 0))[2]
+        return base if best is None or best[1] is None else (self._name(best) or base)
 
     def _event(self, attributes: Any, trace: Any, scored: int, time: int) -> None:
         said = Said()
@@ -219,31 +247,57 @@ class Oracle:
 
     def _offer(self, said: Said, pair: Any, place: int, later: list[Any]) -> None:
         choice = pair.value.WhichOneof("value")
-        value = getattr(pair.value, choice) if choice else None
+        name, value = (pair.key,), getattr(pair.value, choice) if choice else None
+        self._say(said, name, (choice, value), place, later)
+        if name not in self.opened or choice is None or value == b"":
+            return
+        members = members_of(choice, value, _pairs)
+        if members is None:
+            self.mended["number.unreadable"] += 1
+            return
+        self._offer_members(said, name, members, place, later)
+
+    def _offer_members(self, said: Said, name: Any, members: list[Any], place: int, later: list[Any]) -> None:
+        for key, meaning, inside in members:
+            self._say(said, (*name, key), meaning, place, later)
+            if inside is not None and (*name, key) in self.opened:
+                self._offer_members(said, (*name, key), inside(), place, later)
+
+    def _say(self, said: Said, name: Any, said_so: Any, place: int, later: list[Any]) -> None:
+        choice, value = said_so
         if choice is None or value == b"":
             return
-        for slot, rank, source in self.sources.get(pair.key, ()):
-            wanted = SPAN if isinstance(slot, str | tuple) else source.places
+        for slot, rank, source in self.sources.get(name, ()):
+            column = slot[1] if isinstance(slot, tuple) and isinstance(slot[0], int) else slot
+            wanted = source.places | (LOG if source.places & SPAN and column != Column.KIND else 0)
+            if isinstance(slot, tuple):
+                wanted = SPAN if isinstance(slot[0], int) else SPAN | LOG
             if not wanted & place or not self.scope.startswith(source.scope.encode()):
                 continue
-            meaning: Any = (choice, value)
+            meaning: Any = said_so
             text = {True: b"true", False: b"false"}[value] if choice == "bool_value" else value
-            text = text if choice in {"string_value", "bool_value"} else None
+            text = str(value).encode() if choice == "int_value" else text
+            text = text if choice in {"string_value", "bool_value", "int_value"} else None
             if slot in MEANINGS:
                 texts = {t.encode(): m for t, m in (source.values or {}).items()}
                 meaning = source.constant if source.values is None else texts.get(text)
                 if meaning is None:
                     continue
-            elif text is not None and text.decode(errors="replace") in self._absent(slot):
+            elif self._is_absent(column, source, said_so, text):
                 continue
-            if source.kinds != ALL_KINDS and not isinstance(slot, str):
+            hidden = isinstance(slot, tuple) and isinstance(slot[0], str)
+            if source.waits and not hidden and place != EVENT:
                 later.append((slot, rank, source, meaning))
             else:
                 said.take(slot, rank + (place in {RESOURCE, EXCEPTION}), source, meaning)
 
-    def _absent(self, slot: Any) -> Any:
-        column = slot[1] if isinstance(slot, tuple) else slot
-        return self.mapping.absent.get(column, ()) if isinstance(column, Column) else ()
+    def _is_absent(self, column: Any, source: Any, said_so: Any, text: bytes | None) -> bool:
+        if not isinstance(column, Column) or text is None:
+            return False
+        named = column in self.mapping.unnamed and column in NAMES and not source.digest
+        if named and said_so[0] == "string_value" and UUID.fullmatch(text):
+            return True
+        return text.decode(errors="replace") in self.mapping.absent.get(column, ())
 
     def _row(
         self, said: Said, trace: Any, span_id: int, parent: int, start: int, end: int, kind: int, code: int
@@ -257,22 +311,37 @@ class Oracle:
                 best = said.best[column]
                 base = self.base.get(column, (0, None, 0))[2]
                 row[column] = best[2] if best[1] is None else (self._name(best) or base)
+        if Column.STATUS in said.best:
+            row[Column.STATUS] = said.best[Column.STATUS][2]
+            none = digest_of("_OTHER") if row[Column.STATUS] == SpanStatus.ERROR else 0
+            row[Column.ERROR_TYPE] = (row[Column.ERROR_TYPE] or none) if none else 0
         for column in CONTENTS:
             if column in said.best:
                 row[Column(column)] = _content(*said.best[column][2])
         for column in COUNTED:
             row[Column(column)] = self._number(said.best[column], column) if column in said.best else UNKNOWN
         for column in COUNTED:
-            for more in said.best[column][1].plus if column in said.best and row[Column(column)] >= 0 else ():
-                if more in said.best:
-                    added = row[more] if isinstance(more, Column) else self._number(said.best[more], Column.COST)
-                    if added > 0 and row[Column(column)] <= MAX - added:
-                        row[Column(column)] += added
+            source = said.best[column][1] if column in said.best and row[Column(column)] >= 0 else None
+            room = MAX
+            if source and source.within:
+                tokens = Column.OUTPUT_TOKENS if column == Column.INPUT_TOKENS else Column.INPUT_TOKENS
+                room = self._addend(said, row, source.within, column) - max(row[tokens], 0)
+            for more in source.plus if source else ():
+                added = self._addend(said, row, more, column)
+                if added > 0 and row[Column(column)] <= room - added:
+                    row[Column(column)] += added
         for column in (Column.OUTCOME, Column.DECISION, Column.HANDOFF):
             row[column] = said.best[column][2] if column in said.best else 0
         self.rows.append(row)
 
-    def _evaluation(self, said: Said, slots: Any, trace: Any, scored: int, time: int) -> None:
+    def _addend(self, said: Said, row: Any, name: Any, column: int) -> int:
+        if isinstance(name, Column):
+            return row[name] if name in said.best else UNKNOWN
+        return self._number(said.best["number", name], column) if ("number", name) in said.best else UNKNOWN
+
+    def _evaluation(
+        self, said: Said, slots: Any, trace: Any, scored: int, time: int, response: int = 0, conversation: int = 0
+    ) -> None:
         name, label, score = (said.best.get(slot) for slot in slots)
         named = self._name(name) if name else 0
         if not named:
@@ -285,10 +354,9 @@ class Oracle:
         row |= {Column.START: time, Column.END: time, Column.KIND: int(SpanKind.EVALUATION)}
         row |= {Column.EVALUATION: named, Column.LABEL: labelled, Column.SCORE: scored_as}
         row |= {c: self.base[c][2] for c in (Column.WORKFLOW, Column.SERVICE) if c in self.base}
-        digest = 0
-        for word in (scored, named, time, scored_as, labelled):
-            digest = int(mix64(np.uint64((digest * 0x9E3779B97F4A7C15 & MASK) ^ (word & MASK))))
-        row[Column.SPAN_ID] = _signed(digest)
+        row |= {Column.RESPONSE_ID: response, Column.CONVERSATION: conversation}
+        by = (response, conversation) if trace == (0, 0) else ()
+        row[Column.SPAN_ID] = _signed(_folded(0, scored, named, time, scored_as, labelled, *by))
         self.rows.append(row)
 
     def _name(self, best: Any) -> int:
@@ -315,7 +383,7 @@ class Oracle:
         choice, value = best[2]
         scale = {Column.COST: 9, Column.SCORE: 6}.get(Column(column), 0)
         signed = column == Column.SCORE
-        number = _scaled(choice, value, scale, signed)
+        number = scaled(choice, value, scale, signed=signed)
         if number is None or (number < 0 and not signed):
             self.mended["number.unreadable"] += 1
             return NO_SCORE if signed else UNKNOWN
@@ -369,37 +437,29 @@ class Oracle:
         return digest_of(raw)
 
 
-def _content(choice: str, value: Any) -> int:
+def _path(*names: str) -> tuple[bytes, ...]:
+    return tuple(name.encode() for name in names)
+
+
+def _pairs(raw: bytes) -> Any:
+    pairs = SHALLOW("common.v1.KeyValueList")()
+    pairs.MergeFromString(raw)
+    return pairs.values
+
+
+def _folded(digest: int, *words: int) -> int:
+    for word in words:
+        digest = int(mix64(np.uint64((digest * 0x9E3779B97F4A7C15 & MASK) ^ (word & MASK))))
+    return digest
+
+
+def _content(choice: str | None, value: Any) -> int:
     if isinstance(value, bytes):
         return digest_of(value)
-    kind = {"bool_value": 2, "int_value": 3, "double_value": 4, "string_value_strindex": 8}[choice]
+    kind = {None: 0, "bool_value": 2, "int_value": 3, "double_value": 4, "string_value_strindex": 8}[choice]
     bits = int(np.float64(value).view(np.uint64)) if choice == "double_value" else int(value) & MASK
     inner = int(mix64(np.uint64(kind)))
     return _signed(int(mix64(np.uint64(bits ^ inner)))) or 1
-
-
-def _scaled(choice: str, value: Any, scale: int, signed: bool) -> int | None:
-    if choice == "double_value":
-        size = abs(value) * 10.0**scale
-        if not size < 9e18:
-            return None
-        whole = math.floor(size + 0.5)
-        return -whole if value < 0 else whole
-    if choice == "int_value" or (choice == "bool_value" and signed):
-        value = str(int(value)).encode()
-    elif choice != "string_value":
-        return None
-    match = NUMBER.fullmatch(value)
-    if not match:
-        return None
-    whole, _, fraction = match[2].partition(b".")
-    exponent = max(-9999, min(9999, int(match[3][1:]))) if match[3] else 0
-    exponent += scale - len(fraction)
-    digits = int(whole + fraction)
-    size = digits * 10**exponent if exponent >= 0 else (2 * digits + 10**-exponent) // (2 * 10**-exponent)
-    if size > 9 * 10**18:
-        return None
-    return -size if match[1] == b"-" else size
 
 
 def _word(raw: bytes) -> int:

@@ -62,7 +62,8 @@ def _gather(rows: list[Row], policy: RunPolicy) -> dict[str, Any]:
 def _agent_order(span: Row) -> tuple[Any, ...]:
     name = digest_of(span["agent"]) if span.get("agent") else 0
     tokens = max(span.get("input_tokens", 0), 0), max(span.get("output_tokens", 0), 0)
-    return (span["start"], -span["end"], -span.get("status", 0), -name, -tokens[0], -tokens[1], -span.get("cost", -1))
+    cost = -span.get("cost", -1), span.get("priced", 0) != Priced.COMPUTED
+    return (span["start"], -span["end"], -span.get("status", 0), -name, -tokens[0], -tokens[1], *cost)
 
 
 def _rank(span: Row) -> int:
@@ -87,17 +88,35 @@ def _cohorts(spans: list[Row]) -> dict[str, str]:
 def _add_tokens(run: dict[str, Any], spans: list[Row], agent: Row | None) -> None:
     llm = [span for span in spans if span["kind"] == SpanKind.LLM]
     run["llm_calls"] = len(llm)
-    for name in ("input_tokens", "output_tokens", "cost"):
+    for name in ("input_tokens", "output_tokens"):
         run[name] = sum(span[name] for span in llm if span.get(name, -1) != -1)
-    for priced in (Priced.REPORTED, Priced.COMPUTED, Priced.UNPRICED):
-        run[priced.name.lower()] = sum(span.get("priced", 0) == priced for span in llm)
+    bills = [span for span in spans if span["kind"] == SpanKind.BILL]
+    run["cost"] = sum(_cost(s) for s in llm + bills if s.get("priced", 0) != Priced.COMPUTED)
+    run["cost"] += max(
+        0, sum(map(_cost, _priced(llm, Priced.COMPUTED))) - sum(map(_cost, _priced(bills, Priced.COMPUTED)))
+    )
+    run["reported"] = len(_priced(llm + bills, Priced.REPORTED))
+    run["computed"] = max(0, len(_priced(llm, Priced.COMPUTED)) - len(_priced(bills, Priced.COMPUTED)))
+    run["unpriced"] = max(0, len(_priced(llm, Priced.UNPRICED)) - len(_priced(bills, Priced.UNPRICED)))
     run["agent_input_tokens"] = max(agent.get("input_tokens", 0), 0) if agent else 0
     run["agent_output_tokens"] = max(agent.get("output_tokens", 0), 0) if agent else 0
     run["agent_cost"] = agent.get("cost", -1) if agent else -1
+    if not llm:
+        by_agent = not run["reported"] and agent is not None and agent.get("priced", 0) == Priced.COMPUTED
+        run["computed"] = int(by_agent)
+
+
+def _cost(span: Row) -> int:
+    return max(int(span.get("cost", 0)), 0)
+
+
+def _priced(spans: list[Row], priced: Priced) -> list[Row]:
+    return [span for span in spans if span.get("priced", 0) == priced]
 
 
 def _add_decisions(run: dict[str, Any], spans: list[Row]) -> None:
     approvals = [span for span in spans if span["kind"] == SpanKind.APPROVAL]
+    approvals = [span for span in approvals if not span.get("evaluation")] or approvals
     guards = [span for span in spans if span["kind"] == SpanKind.GUARD]
     run["approvals"], run["guarded"] = len(approvals), len(guards)
     run["approved"] = sum(span.get("decision", 0) == 1 for span in approvals)
@@ -139,8 +158,10 @@ def _add_calls(run: dict[str, Any], spans: list[Row], policy: RunPolicy) -> None
         if outer[span["span_id"]] is not None:
             continue
         group = members[span["span_id"]]
-        failed = any(s.get("status", 0) == SpanStatus.ERROR or s.get("error_type") for s in group)
-        timed_out = any("timeout" in (s.get("error_type") or "").lower() for s in group)
+        ids = {s["span_id"] for s in group}
+        done = [s for s in spans if s["kind"] == SpanKind.EXECUTION and s["parent_id"] in ids]
+        failed = any(s.get("status", 0) == SpanStatus.ERROR or s.get("error_type") for s in group + done)
+        timed_out = any("timeout" in (s.get("error_type") or "").lower() for s in group + done)
         told = calls[span.get("tool"), span["end"] // 60_000_000_000]
         for k, one in enumerate((1, failed, timed_out)):
             told[k] += one

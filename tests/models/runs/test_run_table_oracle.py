@@ -19,7 +19,7 @@ from tests.helpers.run_oracle import runs_of
 from tests.helpers.span_rows import SECOND, row, spans_of
 
 POLICY = RunPolicy(idle=60 * SECOND, grace=90 * SECOND, max_age=600 * SECOND, remember_other=10**15, unknown="bad")
-KINDS = [SpanKind.OTHER, SpanKind.RUN, SpanKind.LLM, SpanKind.TOOL, SpanKind.TOOL, SpanKind.GUARD, SpanKind.APPROVAL]
+KINDS = [kind for kind in SpanKind if kind != SpanKind.EVALUATION] + [SpanKind.TOOL, SpanKind.EXECUTION]
 SPAN_MINUTES = 12
 
 
@@ -46,6 +46,10 @@ def _span(draw: random.Random, trace: int, number: int, others: list[int], *, ro
     if draw.random() < 0.7:
         made |= {"input_tokens": draw.randrange(9), "output_tokens": draw.randrange(9)}
         made |= draw.choice([{"cost": draw.randrange(99), "priced": draw.choice([1, 2])}, {"priced": 3}])
+    if kind == SpanKind.APPROVAL and draw.random() < 0.6:
+        made["evaluation"] = "tool_decision"
+    if draw.random() < 0.7:
+        made["response_id"] = 10**15 + 1000 * trace + number
     made["outcome"] = draw.choice([0] * 20 + [1, 2, 3])
     made["decision"] = draw.randrange(3)
     made["handoff"] = int(draw.random() < 0.02)
@@ -71,7 +75,10 @@ def _rows(draw: random.Random) -> list[dict[str, Any]]:
         rootless = draw.random() < 0.4
         ids = list(range(1, draw.choice([2, 4, 10, 30])))
         rows += [_span(draw, trace, number, ids[: number - 1] or ids, rootless=rootless) for number in ids]
-        rows += [_evaluation(draw, trace, number) for number in range(draw.choice([0, 0, 1, 3]))]
+        scores = [_evaluation(draw, trace, number) for number in range(draw.choice([0, 0, 1, 3]))]
+        llm = [made for made in rows if made["trace_lo"] == trace and made["kind"] == SpanKind.LLM]
+        answers = [made["response_id"] for made in llm if made.get("response_id")]
+        rows += [score | {"response_id": draw.choice([0, *answers])} for score in scores]
     return rows
 
 
@@ -89,12 +96,16 @@ def _played(draw: random.Random, told: list[dict[str, Any]], expected: dict[str,
     at = 0
     while at < len(told):
         size = draw.choice([1, 3, 20, 200])
-        ledger.add(table.update(spans_of(told[at : at + size]), slice(0, size), watermark))
+        some = [_without_trace(made) for made in told[at : at + size]]
+        if asked := [made for made in some if made["kind"] == SpanKind.EVALUATION and made.get("response_id")]:
+            table.ask(spans_of(asked))
+        ledger.add(table.update(spans_of(some), slice(0, size), watermark))
         at += size
         if at >= told_at:
             table.expect_evaluations({digest_of(name): since for name, since in expected.items()})
         if draw.random() < 0.5:
             watermark += draw.randrange(400 * SECOND)
+            ledger.add(table.join(watermark))
             ledger.add(table.advance(watermark))
         if draw.random() < 0.3:
             deltas.append(table.take_delta())
@@ -105,8 +116,15 @@ def _played(draw: random.Random, told: list[dict[str, Any]], expected: dict[str,
             deltas.append(table.take_delta())
             table = RunTable.load(POLICY, base, deltas)
     table.expect_evaluations({digest_of(name): since for name, since in expected.items()})
+    ledger.add(table.join(watermark, at_once=True))
     ledger.add(table.drain())
     return ledger, table
+
+
+def _without_trace(made: dict[str, Any]) -> dict[str, Any]:
+    """Give an evaluation that names an answer without its trace: the answer must lead to it."""
+    is_joined = made["kind"] == SpanKind.EVALUATION and made.get("response_id")
+    return {**made, "trace_hi": 0, "trace_lo": 0} if is_joined else made
 
 
 @pytest.mark.parametrize("part", range(4))
@@ -124,7 +142,7 @@ def test_the_sum_of_all_changes_is_the_truth(part: int, seed: int) -> None:
     assert table.counters["unpriced"] == len(
         [run for run in ledger.records.values() if run["priced"] in {"unpriced", "partial"}]
     )
-    assert table.open_runs == 0
+    assert (table.open_runs, table.counters["evaluations_unjoined"]) == (0, 0)
 
 
 @settings(max_examples=60, deadline=None)

@@ -15,7 +15,7 @@ from tests.helpers.run_ledger import Ledger
 from tests.helpers.span_rows import SECOND, row, spans_of
 
 MINUTE = 60 * SECOND
-RUN, LLM, TOOL, OTHER = SpanKind.RUN, SpanKind.LLM, SpanKind.TOOL, SpanKind.OTHER
+RUN, LLM, TOOL, OTHER, EXECUTION = SpanKind.RUN, SpanKind.LLM, SpanKind.TOOL, SpanKind.OTHER, SpanKind.EXECUTION
 ROOT = row(RUN, 1, 0, 0, 100, agent="helper")
 LATER = RunPolicy().remember * 3
 
@@ -134,6 +134,45 @@ def test_an_agent_between_two_tool_spans_makes_them_two_calls(between: SpanKind)
     rows = [row(TOOL, 2, 1, 0, 9, tool="book"), row(between, 3, 2, 1, 8), row(TOOL, 4, 3, 2, 7, tool="book"), ROOT]
     _, ledger = _fed(rows)
     assert _record(ledger)["tool_calls"] == (1 if between == OTHER else 2)
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 0, 4, 3, 1]], ids=str)
+def test_what_is_executed_in_a_tool_span_fails_with_it(order: list[int]) -> None:
+    """An execution is no call, but a failure of it is that of the call directly around it, in any order, also late."""
+    rows = [
+        row(EXECUTION, 4, 3, 0, 40, error_type="Timeout after 5s"),
+        row(TOOL, 3, 1, 0, 50, tool="bash"),
+        row(EXECUTION, 6, 5, 0, 50),
+        row(TOOL, 5, 1, 0, 50, tool="read"),
+        ROOT,
+    ]
+    _, ledger = _fed(*[[rows[k]] for k in order])
+    _, calls = ledger.truth()
+    assert (_record(ledger)["tool_calls"], _record(ledger)["tool_errors"]) == (2, 1)
+    told = {key[3:]: n for key, n in calls.items()}
+    assert told == dict.fromkeys([("bash", 0, kind) for kind in ("calls", "errors", "timeouts")], 1) | {
+        ("read", 0, "calls"): 1
+    }
+
+
+def test_a_failed_execution_is_the_error_of_any_span_of_its_call() -> None:
+    """The call failed wherever in it the execution lies; behind another span, or in no tool at all, it says nothing."""
+    call, failed = row(TOOL, 2, 1, 0, 9, tool="t"), row(EXECUTION, 4, 3, 0, 9, status=2)
+    _, nested = _fed([call, row(TOOL, 3, 2, 0, 9, tool="t"), failed, ROOT])
+    _, behind = _fed([call, row(OTHER, 3, 2, 0, 9), failed, ROOT])
+    _, alone = _fed([failed, row(EXECUTION, 5, 0, 0, 9, status=2), ROOT])
+    told = [(_record(ledger)["tool_calls"], _record(ledger)["tool_errors"]) for ledger in (nested, behind, alone)]
+    assert told == [(1, 1), (1, 0), (0, 0)]
+
+
+def test_executions_take_no_place_among_the_kept_calls() -> None:
+    """Of 400 calls with an execution each every one counts once, and so does every failure."""
+    rows = []
+    for k in range(1, 401):
+        rows.append(row(EXECUTION, 1000 + k, 2 * k, k, k, status=2 * (k % 4 == 0)))
+        rows.append(row(TOOL, 2 * k, 3, k, k, tool="t"))
+    _, ledger = _fed(rows[:333], rows[333:], [{**ROOT, "span_id": 3}])
+    assert (_record(ledger)["tool_calls"], _record(ledger)["tool_errors"]) == (400, 100)
 
 
 def test_calls_beyond_those_kept_still_count() -> None:
@@ -336,3 +375,20 @@ def test_a_run_without_llm_spans_says_what_its_agent_said() -> None:
     names = ("input_tokens", "output_tokens", "cost_usd", "priced")
     assert [_record(alone)[name] for name in names] == [10, 3, 7e-9, "reported"]
     assert [_record(both)[name] for name in names] == [4, 2, 5e-9, "reported"]
+
+
+def test_a_run_without_llm_spans_may_have_a_computed_cost() -> None:
+    """It says so; once an LLM span comes, only what LLM spans cost counts, whatever came first."""
+    agent, llm = {**ROOT, "cost": 7, "priced": 2}, row(LLM, 2, 1, 0, 1, cost=5, priced=1)
+    _, alone = _fed([agent])
+    _, early = _fed([llm], [agent])
+    table, late = _fed([agent], [llm])
+    told = [(_record(ledger)["cost_usd"], _record(ledger)["priced"]) for ledger in (alone, early, late)]
+    assert told == [(7e-9, "computed"), (5e-9, "reported"), (5e-9, "reported")]
+    assert table.counters["unpriced"] == 0
+
+
+def test_a_run_without_llm_spans_of_an_unknown_model_is_unpriced() -> None:
+    """Tokens of a model without a price have no cost, and are counted."""
+    table, ledger = _fed([{**ROOT, "input_tokens": 10, "priced": 3}])
+    assert (_record(ledger)["cost_usd"], _record(ledger)["priced"], table.counters["unpriced"]) == (None, "unpriced", 1)

@@ -2,75 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
-from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
-from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from models.digest import digest_of
 from models.spans.columns import NO_SCORE, UNKNOWN, Column, Decision, Outcome, SpanKind, SpanStatus
 from models.spans.decoder import Decoder
 from models.spans.mapping import Mapping
-
-if TYPE_CHECKING:
-    from models.spans.batch import Decoded, Spans
-
-NOW = 1_764_684_300_000_000_000
-TRACE, OTHER_TRACE = bytes(15) + b"\x01", bytes(15) + b"\x02"
-DECODER = Decoder()
-
-
-def fill(attributes: Any, values: dict[str, Any]) -> None:
-    """Write attributes."""
-    for key, value in values.items():
-        target = attributes.add(key=key).value
-        name = {str: "string", bool: "bool", int: "int", float: "double", bytes: "bytes"}[type(value)]
-        setattr(target, f"{name}_value", value)
-
-
-class Traces:
-    """A message of one resource and scope, to be filled."""
-
-    def __init__(self, resource: dict[str, Any] | None = None, scope: str = "") -> None:
-        self.data = TracesData()
-        self.part = self.data.resource_spans.add()
-        fill(self.part.resource.attributes, resource or {})
-        self.scoped = self.part.scope_spans.add()
-        self.scoped.scope.name = scope
-
-    def span(self, attributes: dict[str, Any] | None = None, **fields: Any) -> Any:
-        """Add a span of TRACE, a second long, that ended a minute ago."""
-        fields = {
-            "trace_id": TRACE,
-            "span_id": len(self.scoped.spans).to_bytes(7, "big") + b"\x07",
-            "start_time_unix_nano": NOW - 61 * 10**9,
-            "end_time_unix_nano": NOW - 60 * 10**9,
-        } | fields
-        span = self.scoped.spans.add(**fields)
-        fill(span.attributes, attributes or {})
-        return span
-
-    def decode(self, decoder: Decoder = DECODER) -> Decoded:
-        """Decode the message."""
-        return decoder.decode([self.data.SerializeToString()], NOW)
-
-
-def one(attributes: dict[str, Any], scope: str = "", **fields: Any) -> dict[str, Any]:
-    """Decode one span: its row, with names as texts."""
-    traces = Traces(scope=scope)
-    traces.span(attributes, **fields)
-    return row(traces.decode().spans, 0)
-
-
-def row(spans: Spans, i: int) -> dict[str, Any]:
-    """Give a row by column, with names as texts."""
-    values = {column.name: int(spans[column][i]) for column in Column}
-    for column in range(Column.WORKFLOW, Column.LABEL + 1):
-        digest = int(spans[Column(column)][i])
-        values[Column(column).name] = spans.names[digest] if digest else None
-    return values
+from tests.helpers.decode_by_hand import DECODER, NOW, OTHER_TRACE, TRACE, Traces, fill, logs, one, row
 
 
 def test_a_span_is_a_row() -> None:
@@ -114,6 +55,7 @@ def test_ids_are_read_in_the_order_they_are_printed() -> None:
         ({"ai.operationId": "ai.streamText.doStream"}, "", SpanKind.LLM),
         ({"ai.toolCall.name": "search"}, "", SpanKind.TOOL),
         ({"span.type": "tool.blocked_on_user"}, "com.anthropic.claude_code.tracing", SpanKind.APPROVAL),
+        ({"span.type": "tool.execution"}, "com.anthropic.claude_code.tracing", SpanKind.EXECUTION),
         ({"span.type": "tool"}, "", SpanKind.OTHER),
     ],
 )
@@ -162,6 +104,25 @@ def test_claude_codes_input_tokens_get_what_is_cached() -> None:
     span = one(usage, "com.anthropic.claude_code.tracing")
     assert [span[c] for c in ("INPUT_TOKENS", "CACHE_READ", "CACHE_WRITE")] == [84574, 84562, 10]
     assert one(usage)["INPUT_TOKENS"] == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ({"success": True}, None),
+        ({"success": "true"}, None),
+        ({"success": False}, "false"),
+        ({"success": "false"}, "false"),
+        ({"success": False, "error": "Timed out after 5s"}, "Timed out after 5s"),
+        ({"error": ""}, None),
+    ],
+    ids=str,
+)
+def test_claude_codes_executions_say_whether_they_failed(said: dict[str, Any], error: str | None) -> None:
+    """`success` as text or boolean, and `error` before it, say so on executions, and only on those."""
+    scope = "com.anthropic.claude_code.tracing"
+    assert one({"span.type": "tool.execution"} | said, scope)["ERROR_TYPE"] == error
+    assert one({"span.type": "llm_request"} | said, scope)["ERROR_TYPE"] is None
 
 
 def test_costs_are_nano_dollars() -> None:
@@ -320,16 +281,6 @@ def test_users_sources_are_read() -> None:
     assert [row(spans, i)["TENANT"] for i in (0, 1)] == ["acme", "ns"]
 
 
-def logs(name: str, attributes: dict[str, Any], *, trace: bytes = TRACE, as_attribute: bool = False) -> Decoded:
-    """Decode one log record."""
-    data = LogsData()
-    record = data.resource_logs.add().scope_logs.add().log_records.add(trace_id=trace, span_id=bytes(7) + b"\x05")
-    record.time_unix_nano = NOW - 1
-    record.event_name = "" if as_attribute else name
-    fill(record.attributes, ({"event.name": name} if as_attribute else {}) | attributes)
-    return DECODER.decode([data.SerializeToString()], NOW)
-
-
 EVALUATION = {
     "gen_ai.evaluation.name": "task_success",
     "gen_ai.evaluation.score.value": 0.5,
@@ -353,9 +304,46 @@ def test_an_evaluation_event_is_a_row_of_what_is_scored(as_attribute: bool) -> N
 def test_other_logs_are_ignored_and_counted() -> None:
     """Other events, evaluations of no trace, and evaluations without a name give no row, but are counted."""
     assert logs("gen_ai.choice", EVALUATION).mended == {"log.ignored": 1}
-    assert logs("gen_ai.evaluation.result", EVALUATION, trace=b"").mended == {"log.ignored": 1}
+    assert logs("gen_ai.evaluation.result", EVALUATION, trace_id=b"").mended == {"log.ignored": 1}
     unnamed = logs("gen_ai.evaluation.result", {"gen_ai.evaluation.score.value": 1})
     assert (len(unnamed.spans), unnamed.mended) == (0, {"evaluation.unnamed": 1})
+
+
+@pytest.mark.parametrize(
+    ("said", "trace", "response", "conversation"),
+    [
+        ({"gen_ai.response.id": "r-1"}, b"", "r-1", None),
+        ({"gen_ai.response.id": "r-1"}, TRACE, "r-1", None),
+        ({"session.id": "s-1"}, b"", None, "s-1"),
+        ({"gen_ai.response.id": "r-1", "session.id": "s-1"}, b"", "r-1", None),
+        ({"session.id": "s-1"}, TRACE, None, None),
+    ],
+    ids=str,
+)
+def test_evaluations_say_what_they_score(
+    said: dict[str, Any], trace: bytes, response: str | None, conversation: str | None
+) -> None:
+    """A trace, an answer, else a conversation; without a trace they are different where those are."""
+    score = row(logs("gen_ai.evaluation.result", EVALUATION | said, trace=trace).spans, 0)
+    assert (score["TRACE_LO"], score["CONVERSATION"]) == (int.from_bytes(trace[-1:], "big"), conversation)
+    assert score["RESPONSE_ID"] == (digest_of(response) if response else 0)
+    others = {name: f"{text}'" for name, text in said.items()}
+    other = row(logs("gen_ai.evaluation.result", EVALUATION | others, trace=trace).spans, 0)
+    assert (score["SPAN_ID"] == other["SPAN_ID"]) == (trace == TRACE)
+
+
+def test_feedback_on_a_session_is_of_no_trace() -> None:
+    """An evaluator without parent or link that names a session scores it, not its own trace; with a parent it stays."""
+    said = {"openinference.span.kind": "EVALUATOR", "session.id": "s-1", "annotations.0.annotation.name": "helpful"}
+    score = one(said)
+    assert (score["KIND"], score["TRACE_LO"], score["CONVERSATION"]) == (SpanKind.EVALUATION, 0, "s-1")
+    assert one(said, parent_span_id=bytes(7) + b"\x09")["KIND"] == SpanKind.OTHER
+    assert one({**said, "openinference.span.kind": "CHAIN"})["KIND"] == SpanKind.OTHER
+
+
+def test_answers_are_known_by_their_ids() -> None:
+    """A call of a model has the digest of its response id."""
+    assert one({"gen_ai.operation.name": "chat", "gen_ai.response.id": "r-1"})["RESPONSE_ID"] == digest_of("r-1")
 
 
 def test_events_of_a_span() -> None:

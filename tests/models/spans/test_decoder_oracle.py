@@ -21,12 +21,33 @@ from models.spans.pointers import pointer_to
 from models.spans.wire import WORKSPACE
 from models.spans.wire_batch import holds_logs
 
-MAPPING = replace(Mapping.load(), model_prefixes=())
+# with sources by path for columns of all sorts, which the built-in table has for numbers only
+EXTRA = {
+    "columns": {
+        "TENANT": [{"attribute": "meta", "path": "tenant"}, {"attribute": "meta", "path": ["org", "id"]}],
+        "RESULT": [{"attribute": "meta", "path": "org"}],
+        "OUTCOME": [
+            {"attribute": "meta", "path": "ok", "values": {"true": "success", "0": "failure", "120": "success"}}
+        ],
+        "SCORE": [{"attribute": "meta", "path": ["org", "score"]}],
+        "AGENT": [{"attribute": "meta", "path": ["org", "unit", "agent"], "kinds": ["run", "other", "approval"]}],
+    }
+}
+MAPPING = replace(Mapping.load(EXTRA), model_prefixes=())
 KEYS = [
     (source.attribute.replace(".N.", ".1."), list(source.values or ()))
     for sources in MAPPING.columns.values()
     for source in sources
 ] + [("llm.cost.completion", [])]
+PATHS = sorted(
+    {
+        (name[0], name[1:])
+        for sources in MAPPING.columns.values()
+        for source in sources
+        for name in (source.name, source.within, *source.plus)
+        if isinstance(name, tuple) and len(name) > 1
+    }
+)
 DECODER = Decoder(MAPPING)
 
 
@@ -65,7 +86,7 @@ def agree(oracle: Any, message: bytes, received: int) -> None:
 @given(seed=st.integers(0, 2**32))
 def test_valid_messages_decode_as_the_oracle_says(oracle: Any, decode_messages: Any, seed: int) -> None:
     """A valid message of spans or logs gives the rows, dead letters, repairs and cohorts that the rules say."""
-    writer = decode_messages.Writer(Random(seed), KEYS)
+    writer = decode_messages.Writer(Random(seed), KEYS, PATHS)
     agree(oracle, writer.traces() if seed % 4 else writer.logs(), decode_messages.RECEIVED)
 
 
@@ -73,7 +94,7 @@ def test_valid_messages_decode_as_the_oracle_says(oracle: Any, decode_messages: 
 @given(seed=st.integers(0, 2**32))
 def test_damaged_messages_decode_as_the_oracle_says(oracle: Any, decode_messages: Any, seed: int) -> None:
     """A damaged message is a dead letter exactly where the library refuses it, and else gives what is left of it."""
-    writer = decode_messages.Writer(Random(seed), KEYS)
+    writer = decode_messages.Writer(Random(seed), KEYS, PATHS)
     agree(oracle, writer.damage(writer.traces() if seed % 4 else writer.logs()), decode_messages.RECEIVED)
 
 
@@ -81,7 +102,7 @@ def test_damaged_messages_decode_as_the_oracle_says(oracle: Any, decode_messages
 @given(seed=st.integers(0, 2**32))
 def test_what_lies_behind_a_message_is_never_read(decode_messages: Any, seed: int) -> None:
     """A damaged message gives the same, whatever message lies behind it."""
-    writer = decode_messages.Writer(Random(seed), KEYS)
+    writer = decode_messages.Writer(Random(seed), KEYS, PATHS)
     message = writer.damage(writer.traces())
     alone = DECODER.decode([message], decode_messages.RECEIVED)
     for poison in (b"\x00" * 64, b"\xff" * 64, b"\x0a\x01" * 32):
@@ -94,7 +115,7 @@ def test_what_lies_behind_a_message_is_never_read(decode_messages: Any, seed: in
 def test_logs_are_told_from_traces(decode_messages: Any) -> None:
     """Spans and log records are told apart by the wire types of their fields; an empty message counts as traces."""
     for seed in range(50):
-        writer = decode_messages.Writer(Random(seed), KEYS)
+        writer = decode_messages.Writer(Random(seed), KEYS, PATHS)
         assert not sniff(writer.traces())
         assert sniff(writer.logs())
     assert not sniff(b"")

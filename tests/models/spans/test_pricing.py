@@ -99,13 +99,35 @@ def test_absurd_token_counts_are_unpriced() -> None:
     assert priced({**GPT_4O, "given": 2**62, "out": 2**62}) == [(UNKNOWN, Priced.UNPRICED)]
 
 
-def test_run_spans_keep_only_reported_costs() -> None:
-    """A run span is never priced by its tokens (it repeats those of its calls), but keeps what it says."""
-    run = {**GPT_4O, "kind": SpanKind.RUN, "given": 1000, "out": 100}
-    assert priced(run, {**run, "cost": 7}) == [(UNKNOWN, Priced.NOTHING), (7, Priced.REPORTED)]
+def test_run_spans_are_priced_like_calls() -> None:
+    """What a run span says comes first; else its model, tokens and those of them that were cached."""
+    run = {**GPT_4O, "kind": SpanKind.RUN, "given": 1000, "out": 100, "read": 800}
+    assert priced(run, {**run, "cost": 7}, {**run, "model": "no-such-model"}, {**GPT_4O, "kind": SpanKind.RUN}) == [
+        (2_500_000, Priced.COMPUTED),
+        (7, Priced.REPORTED),
+        (UNKNOWN, Priced.UNPRICED),
+        (UNKNOWN, Priced.NOTHING),
+    ]
 
 
-@pytest.mark.parametrize("kind", [k for k in SpanKind if k not in (SpanKind.LLM, SpanKind.RUN)])
+def test_the_tokens_of_a_run_are_those_of_many_calls() -> None:
+    """A million tokens of claude-sonnet-4-5 in one call cost 6 USD, in the calls of a run 3 USD."""
+    call = {"provider": "anthropic", "model": "claude-sonnet-4-5", "given": 1_000_000, "out": 0}
+    assert priced(call, {**call, "kind": SpanKind.RUN}) == [
+        (6_000_000_000, Priced.COMPUTED),
+        (3_000_000_000, Priced.COMPUTED),
+    ]
+
+
+def test_bills_are_priced_like_calls() -> None:
+    """Of a bill's two rows one says what was paid, the other costs what its call's span is computed to cost."""
+    bought = {**GPT_4O, "kind": SpanKind.BILL, "given": 1000, "out": 100}
+    paid = {**GPT_4O, "kind": SpanKind.BILL, "cost": 9}
+    assert priced(paid, bought) == [(9, Priced.REPORTED), *priced({**bought, "kind": SpanKind.LLM})]
+    assert priced(bought)[0][1] == Priced.COMPUTED
+
+
+@pytest.mark.parametrize("kind", [k for k in SpanKind if k not in (SpanKind.LLM, SpanKind.RUN, SpanKind.BILL)])
 def test_other_kinds_have_no_cost(kind: SpanKind) -> None:
     """Whatever a tool or guard span says about tokens and cost is dropped."""
     assert priced({**GPT_4O, "kind": kind, "given": 5, "cost": 5}) == [(UNKNOWN, Priced.NOTHING)]

@@ -1,4 +1,4 @@
-"""The garbage collector of a flow process."""
+"""Memory of a flow process: the collector and the allocator."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from flows.garbage import settle_collector
+from flows.memory import settle_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ def _collector_as_it_was() -> Iterator[None]:
 @pytest.mark.usefixtures("_collector_as_it_was")
 def test_what_is_there_is_left_out_and_new_cycles_still_go() -> None:
     """What was there before is not looked at again; a cycle made afterwards goes once enough others have come."""
-    settle_collector()
+    settle_memory()
     assert gc.get_freeze_count() > 1000
     knot = weakref.ref(_Knot())
     kept = [[] for _ in range(gc.get_threshold()[0] + 1000)]
