@@ -24,7 +24,6 @@ MAX_RUNS, MAX_WAITING = 32_768, 4096
 """Runs known and evaluations that wait, a shard; beyond it the oldest go first."""
 
 _C = Column
-_ENDS = [_C.CONVERSATION, _C.TRACE_HI, _C.TRACE_LO, _C.END]
 _SAID = [_C.CONVERSATION, _C.SPAN_ID, _C.END, _C.EVALUATION, _C.SCORE]
 _CONVERSATION, _HI, _LO, _END, _IS_AGENT = range(5)
 _OF, _, _AT, _, _SCORE, _LOOKED_UP = range(len(_SAID) + 1)
@@ -45,7 +44,8 @@ def ends_of_runs(spans: Spans) -> NDArray[np.int64]:
     outer = (kind == SpanKind.RUN) | ((parent == 0) & (kind != SpanKind.EVALUATION))
     rows = np.flatnonzero(outer & (spans[Column.CONVERSATION] != 0))
     out = np.empty((len(rows), _RUN_WORDS), np.int64)
-    out[:, :_IS_AGENT] = spans.cols.T[rows[:, None], _ENDS]
+    for word, column in enumerate((_C.CONVERSATION, _C.TRACE_HI, _C.TRACE_LO, _C.END)):
+        out[:, word] = spans[column][rows]
     out[:, _IS_AGENT] = kind[rows] != SpanKind.OTHER
     return out
 
@@ -54,7 +54,9 @@ class Conversations:
     """The conversations of one shard: ends of runs, int64 [n, 5], and evaluations that wait, int64 [n, 6]."""
 
     def __init__(self) -> None:
-        self._runs: NDArray[np.int64] = np.empty((0, _RUN_WORDS), np.int64)
+        self._runs = [np.empty((0, _RUN_WORDS), np.int64)]
+        """In parts, put together when they are looked at or too many: nobody asks for most of them."""
+        self._known = 0
         self._waiting: NDArray[np.int64] = np.empty((0, _WAITING_WORDS), np.int64)
         self._new: list[NDArray[np.int64]] = []
 
@@ -67,8 +69,9 @@ class Conversations:
         if not len(ends):
             return
         self._new.append(ends)
-        self._runs = _newest(np.concatenate((self._runs, ends)), _END, MAX_RUNS)
-        self._waiting[np.isin(self._waiting[:, _OF], ends[:, _CONVERSATION]), _LOOKED_UP] = 0
+        self._add(ends)
+        if len(self._waiting):
+            self._waiting[np.isin(self._waiting[:, _OF], ends[:, _CONVERSATION]), _LOOKED_UP] = 0
 
     def ask(self, spans: Spans) -> None:
         """Take in EVALUATION rows with a conversation. A label counts as its score, as its text is not kept."""
@@ -99,13 +102,13 @@ class Conversations:
 
     def take_delta(self) -> bytes:
         """Give what changed since the last call: ends of runs that are new, and all that waits."""
-        new = np.concatenate(self._new) if self._new else self._runs[:0]
+        new = np.concatenate([self._all()[:0], *self._new])
         self._new = []
         return _pack(new, self._waiting)
 
     def dump(self) -> bytes:
         """Give everything."""
-        return _pack(self._runs, self._waiting)
+        return _pack(self._all(), self._waiting)
 
     @staticmethod
     def load(base: bytes | None, deltas: Sequence[bytes]) -> Conversations:
@@ -113,12 +116,25 @@ class Conversations:
         table = Conversations()
         for raw in ([base] if base is not None else []) + list(deltas):
             runs, table._waiting = _unpack(raw)
-            table._runs = _newest(np.concatenate((table._runs, runs)), _END, MAX_RUNS)
+            table._add(runs)
         return table
+
+    def _add(self, ends: NDArray[np.int64]) -> None:
+        self._runs.append(ends)
+        self._known += len(ends)
+        if self._known > MAX_RUNS:
+            self._runs = [_newest(self._all(), _END, MAX_RUNS)]
+            self._known = len(self._runs[0])
+
+    def _all(self) -> NDArray[np.int64]:
+        if len(self._runs) > 1:
+            self._runs = [np.concatenate(self._runs)]
+        return self._runs[0]
 
     def _latest(self, conversation: int, by: int) -> tuple[int, int] | None:
         """Give the trace of the run that ended last, not after `by`; of equal ends the larger trace."""
-        runs = self._runs[self._runs[:, _CONVERSATION] == conversation]
+        runs = self._all()
+        runs = runs[runs[:, _CONVERSATION] == conversation]
         if (runs[:, _IS_AGENT] == 1).any():
             runs = runs[runs[:, _IS_AGENT] == 1]
         ends: dict[tuple[int, int], int] = {}
