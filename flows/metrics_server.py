@@ -33,9 +33,7 @@ class MetricsServer:
         try:
             self._server = ThreadingHTTPServer((host, port), _handler(metrics))
         except OSError as error:
-            msg = (
-                f"cannot listen on {host}:{port}: {error.strerror}; another port is set by {setting} in flyball.yaml"
-            )
+            msg = f"cannot listen on {host}:{port}: {error.strerror}; another port is set by {setting} in flyball.yaml"
             raise OSError(msg) from error
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
