@@ -58,12 +58,18 @@ def routes_to(url: str, name: str = "pager") -> Routes:
 
 @contextmanager
 def running(delivery: Delivery) -> Iterator[Delivery]:
-    """Run in a thread until left."""
+    """Run in a thread until left; `reroute` then takes effect in that thread, as it must."""
     failed: list[BaseException] = []
+    reroute, waiting = delivery.reroute, list[Routes]()
+    delivery.reroute = waiting.append  # type: ignore[method-assign]
+
+    def between() -> None:
+        while waiting:
+            reroute(waiting.pop(0))
 
     def run() -> None:
         try:
-            delivery.run()
+            delivery.run(between)
         except BaseException as error:  # noqa: BLE001 -- told by the test
             failed.append(error)
 
