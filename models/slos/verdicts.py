@@ -10,6 +10,7 @@ import numpy as np
 
 from models.incidents.book import Facts, Ident
 from models.incidents.incident import Severity
+from models.slos.budgets import steps_of
 from models.slos.silence import Silence
 from models.slos.spec import Action
 from models.slos.words import Speaker
@@ -32,6 +33,7 @@ class Judge:
 
     def __init__(self, table: SloTable) -> None:
         self._table = table
+        self._steps = {_step_rule(slo.name, step): slo.name for slo in table.slos for step in steps_of(slo)}
         self.silence = Silence()
         self.told = np.empty(0, np.int64)
         """By slot: when its last `slo` record was told, Unix seconds."""
@@ -48,6 +50,7 @@ class Judge:
         table.burning.look(table.ledger, table.newest, frozen)
         self._tell_silence(silent, now, out)
         self._tell_burning(now, out)
+        self._tell_gone(now, out)
         self.told = np.append(self.told, np.zeros(len(table.newest) - len(self.told), np.int64))
         due = np.flatnonzero(now - self.told >= TELL_S)
         self.told[due] = now
@@ -59,12 +62,12 @@ class Judge:
         """Give the `slo` record of every instance as it stands."""
         return [self._record(slot, instance) for slot, instance in enumerate(self._table.instances.known)]
 
-    def hear(self, slots: list[int]) -> None:
-        """Note that these instances have had events."""
-        for slot in slots:
+    def hear(self, heard: list[list[int]]) -> None:
+        """Note when (Unix seconds, ascending) which instances have had events."""
+        for second, slot in heard:
             workflow = self._table.instances.known[slot].workflow
             if workflow:
-                self.silence.hear(workflow, int(self._table.newest[slot]))
+                self.silence.hear(workflow, second)
 
     def _tell_silence(self, silent: dict[str, tuple[int, int]], now: int, out: Judged) -> None:
         book = self._table.book
@@ -87,6 +90,18 @@ class Judge:
                 told = self._table.book.right(ident, now)
                 out.incidents += [told] if told else []
 
+    def _tell_gone(self, now: int, out: Judged) -> None:
+        """Resolve what was told of budget steps that are no more, and let go of what they bound."""
+        for ident in self._table.book.open_idents():
+            slo = self._steps.get(ident.rule)
+            if ident.class_ != BUDGET or not (slo is None or slo in self._table.anew):
+                continue
+            told = self._table.book.right(ident, now, at_once=True)
+            out.incidents += [told] if told else []
+            if told and Action.BOUND in ident.rule.split():
+                out.verdicts.append(_cleared(ident, told.key, now))
+        self._table.anew.clear()
+
     def _worst(self) -> dict[Ident, tuple[int, BurnRule]]:
         """Give the first rule that is on of each instance and lane: pages and tickets live their own lives."""
         found: dict[Ident, tuple[int, BurnRule]] = {}
@@ -108,7 +123,7 @@ class Judge:
             if Action.BOUND in step.actions:
                 block = self._table.budgets.block(slot, now)
                 out.verdicts.append(_verdict(instance, step, now, block, reached=reached))
-            ident = _ident(BUDGET, instance, f"{step.percent}% {' '.join(step.actions)}")
+            ident = Ident(BUDGET, _step_rule(instance.slo.name, step), *instance.scope)
             if reached:
                 severity = Severity.SEV_2 if step.percent >= 100 else Severity.SEV_3  # noqa: PLR2004 - percent
                 facts = partial(self._speaker.spent, instance, step, budget)
@@ -131,8 +146,12 @@ def _severity(rule: BurnRule) -> Severity:
     return Severity.SEV_3 if not rule.page else Severity.SEV_1 if rule.urgent else Severity.SEV_2
 
 
-def _ident(class_: str, instance: Instance, step: str = "") -> Ident:
-    return Ident(class_, f"{instance.slo.name} {step}" if step else instance.slo.name, *instance.scope)
+def _ident(class_: str, instance: Instance) -> Ident:
+    return Ident(class_, instance.slo.name, *instance.scope)
+
+
+def _step_rule(slo: str, step: PolicyStep) -> str:
+    return f"{slo} {step.percent}% {' '.join(step.actions)}"
 
 
 def _silence(workflow: str, last: int, limit: int, now: int) -> Facts:
@@ -159,5 +178,21 @@ def _verdict(instance: Instance, step: PolicyStep, now: int, block: int, *, reac
         "rule": f"slo.budget.{step.percent}",
         "reason": f"{instance.name} has used {step.percent} % of its error budget" if reached else "budget is back",
         "evidence": {"count": step.percent, "limit": step.percent, "slo": instance.name},
+        "generation": now,
+    }
+
+
+def _cleared(ident: Ident, key: str, now: int) -> dict[str, Any]:
+    """Give the verdict that lets go of what a step bound that is no more; `key` is that of its incident."""
+    name, percent, _ = ident.rule.split(maxsplit=2)
+    return {
+        "kind": "verdict",
+        "id": sha256(f"{key}\x1fclear".encode()).hexdigest()[:32],
+        "at": rfc3339(now * 1_000_000_000),
+        "scope": {"level": ident.level, "id": ident.scope},
+        "action": "clear",
+        "rule": f"slo.budget.{percent.removesuffix('%')}",
+        "reason": "its objective is no more what it was",
+        "evidence": {"count": 0, "limit": int(percent.removesuffix("%")), "slo": name},
         "generation": now,
     }
