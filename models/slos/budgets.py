@@ -65,7 +65,7 @@ class Budgets:
     def add(self, slo: Slo) -> None:
         """Keep the budget of one more instance."""
         self._slos.append(slo)
-        self._steps.append([part for step in slo.policy for part in _parts(step)])
+        self._steps.append(steps_of(slo))
 
     def count(self, slots: NDArray[np.int64], seconds: NDArray[np.int64], counts: NDArray[np.int64], now: int) -> None:
         """Count events, [(total, bad), n], for those of a calendar."""
@@ -150,10 +150,15 @@ class Budgets:
         for slot, *period in state["periods"]:
             if slot in slots and self._is_period(slots[slot], *period[:2]):
                 self._periods[slots[slot]] = _Period(*period)
+        steps = {(slot, step.percent, _waits(step)) for slot in own for step in self._steps[slot]}
         for kept, into in ((state["reached"], self._reached), (state["blocks"], self._blocks)):
-            into.update(
-                {(slots[slot], percent, bool(waits)): value for slot, percent, waits, value in kept if slot in slots}
-            )
+            found = {(slots[slot], percent, bool(waits)): at for slot, percent, waits, at in kept if slot in slots}
+            into.update({key: at for key, at in found.items() if key in steps})
+
+
+def steps_of(slo: Slo) -> list[PolicyStep]:
+    """Give the steps of its policy, each parted in what is done on the fact and what waits for evidence."""
+    return [part for step in slo.policy for part in _parts(step)]
 
 
 def _waits(step: PolicyStep) -> bool:

@@ -88,7 +88,7 @@ class Counter:
         rows = _Rows(runs, names, dimensions_of(runs), runs["ended_at"] // _SECOND_NS)
         columns = {field: runs[field] for field in self._of_runs.query.fields} | {"workflow": workflow}
         hits = self._hits(self._of_runs, rows, columns, weight)
-        failed = np.flatnonzero(calls["errors"])
+        failed = np.flatnonzero((calls["errors"] != 0) & (calls["tool"] != 0))
         return _counts(hits, rows), _slices(hits, rows, of[failed], calls["tool"][failed]), _examples(hits, rows)
 
     def _count_calls(self, runs: NDArray[np.void], calls: NDArray[np.void], of: NDArray[np.int64]) -> _Arrays:

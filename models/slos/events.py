@@ -13,7 +13,7 @@ import numpy as np
 from models.slos.dimensions import DIMENSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -75,6 +75,11 @@ class Events:
         """Part them: up to that time, and later. A slice is of the time it was first seen at: its pane is long."""
         due = [self.counts[TIME_S] <= second, self.slices[FIRST_S] <= second, self.runs[TIME_S] <= second]
         return self._where(due), self._where([~those for those in due])
+
+    def of(self, slos: Iterable[int]) -> Events:
+        """Give those of some SLOs (digests)."""
+        chosen = np.fromiter(slos, np.int64)
+        return self._where([np.isin(array[SLO], chosen) for array in self.arrays])
 
     def _where(self, chosen: Sequence[NDArray[np.bool_]]) -> Events:
         counts, slices, runs = (array[:, those] for array, those in zip(self.arrays, chosen, strict=True))

@@ -86,11 +86,12 @@ def _restore(table: SloTable, arrays: Mapping[str, NDArray[Any]], text: Mapping[
     prints = {digest_of(slo.name): fingerprint(slo) for slo in table.slos}
     then = dict(text["prints"])
     same = {slo for slo, mark in prints.items() if then.get(slo) == mark}
+    table.anew = {slo.name for slo in table.slos if digest_of(slo.name) not in same}
     table.since |= dict(text.get("since", ())) | {slo: text["now"] for slo in prints if slo not in same}
     if "ledger" in arrays:
         table.names |= _unnamed("known", arrays)
         _restore_whole(table, arrays, text, same)
-    table.apply(_unevents(arrays))
+    table.apply(_unevents(arrays).of(same))
     table.absorb(text["now"])
     slots = {}
     for slot, (slo, value) in enumerate(text["keys"]):
@@ -109,7 +110,8 @@ def _restore_whole(
     table.ledger.fill(arrays, kept)
     for now, then in enumerate(kept):
         table.instances.known[now].blame.adopt(Blame.of(text["blames"][then]))
-    table.silence.restore(text["silence"])
+    heard_of = {instance.workflow for instance in table.instances.known}
+    table.silence.restore([heard for heard in text["silence"] if heard[0] in heard_of])
     for then, state in text["slicers"]:
         if then in kept:
             slot = kept.index(then)

@@ -15,7 +15,7 @@ from models.digest import digest_of
 from models.incidents.book import IncidentBook
 from models.slos.budgets import Budgets
 from models.slos.burning import NEVER, Burning
-from models.slos.events import BAD, SLO, TIME_S, TOTAL, VALUE, Events
+from models.slos.events import BAD, FIRST_S, SLO, TIME_S, TOTAL, VALUE, Events
 from models.slos.instances import Instances
 from models.slos.ledger import LEVELS, Ledger
 from models.slos.slices import Slicer
@@ -75,6 +75,8 @@ class SloTable:
         self.held = Events.none()
         self.since: dict[int, int] = {}
         """By SLO (digest): Unix second from which its events count, where it came later than this table."""
+        self.anew: set[str] = set()
+        """Names of SLOs that count something else than before a restart: nothing that they told holds any more."""
         self._judge = Judge(self)
         self._news: list[Events] = []  # since the last delta
 
@@ -129,20 +131,18 @@ class SloTable:
     def _count(self, due: Events) -> None:
         self.names |= due.names
         counts = due.counts
-        slots = self._slots(counts)
-        if self.since:  # a correction of what was never counted would leave the counts negative
-            slots[counts[TIME_S] < [self.since.get(slo, 0) for slo in counts[SLO].tolist()]] = -1
+        slots = self._slots(counts, counts[TIME_S])
         known = slots >= 0
         slots, seconds, amounts = slots[known], counts[TIME_S, known], counts[[TOTAL, BAD]][:, known]
         np.maximum.at(self.newest, slots, seconds)
-        self._judge.hear(np.unique(slots).tolist())
+        self._judge.hear(seconds, slots)
         sliced = np.isin(slots, list(self.slicers)) if self.slicers else np.zeros(len(slots), np.bool_)
         for slot in np.unique(slots[sliced]).tolist():
             own = slots == slot
             self.slicers[slot].add(np.stack([seconds[own], *amounts[:, own]]).T.tolist())
         self._enter(slots[~sliced], seconds[~sliced], amounts[:, ~sliced])
-        for array, add in ((due.slices, "add_slice"), (due.runs, "add_run")):
-            for slot, row in zip(self._slots(array).tolist(), array.T.tolist(), strict=True):
+        for array, at, add in ((due.slices, FIRST_S, "add_slice"), (due.runs, TIME_S, "add_run")):
+            for slot, row in zip(self._slots(array, array[at]).tolist(), array.T.tolist(), strict=True):
                 if slot >= 0:
                     getattr(self.instances.known[slot].blame, add)(row)
 
@@ -156,8 +156,11 @@ class SloTable:
         self.ledger.add(slots, seconds, *amounts)
         self.budgets.count(slots, seconds, amounts, self.ledger.now)
 
-    def _slots(self, array: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Give the slot of each row, -1 where it is refused."""
+    def _slots(self, array: NDArray[np.int64], seconds: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give the slot of each row, -1 where it is refused, or from before its SLO was there.
+
+        A correction of what was never counted would leave the counts negative.
+        """
         slots = self.instances.find(array[SLO], array[VALUE])
         new = np.flatnonzero(slots < 0)
         if len(new):
@@ -165,6 +168,8 @@ class SloTable:
                 self.slot(slo, value)
             self.instances.index()
             slots[new] = self.instances.find(array[SLO, new], array[VALUE, new])
+        if self.since:
+            slots[seconds < [self.since.get(slo, 0) for slo in array[SLO].tolist()]] = -1
         return slots
 
     def slot(self, slo: int, value: int) -> int:

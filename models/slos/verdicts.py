@@ -10,6 +10,7 @@ import numpy as np
 
 from models.incidents.book import Facts, Ident
 from models.incidents.incident import Severity
+from models.slos.budgets import steps_of
 from models.slos.burning import NEVER
 from models.slos.lanes import Lanes
 from models.slos.silence import Silence
@@ -18,10 +19,13 @@ from models.slos.words import Speaker
 from models.times import rfc3339
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from models.slos.instances import Instance
     from models.slos.spec import BurnRule, PolicyStep, Slo
     from models.slos.table import Judged, SloTable
 
+_SLOT_BITS = 20
 TELL_S = 60
 """Time between two `slo` records of one SLO."""
 BURN, SLOW_BURN, BUDGET, SILENT = "slo.burn", "slo.slow_burn", "slo.budget", "telemetry.silent"
@@ -34,6 +38,7 @@ class Judge:
 
     def __init__(self, table: SloTable) -> None:
         self._table = table
+        self._steps = {_step_rule(slo.name, step): slo.name for slo in table.slos for step in steps_of(slo)}
         self.silence = Silence()
         self.told = np.empty(0, np.int64)
         """By slot: when its last `slo` record was told, Unix seconds."""
@@ -54,6 +59,7 @@ class Judge:
         self.grow()
         self._tell_silence(silent, now, out)
         self._tell_burning(now, out)
+        self._tell_gone(now, out)
         due = np.flatnonzero((now - self._phase) // TELL_S > (self.told - self._phase) // TELL_S)
         self.told[due] = now
         for slot in due.tolist():
@@ -77,12 +83,13 @@ class Judge:
             for lane, class_ in enumerate((BURN, SLOW_BURN)):
                 self._lanes.heard(lane, slot, is_open=self._table.book.is_open(_ident(class_, instance)))
 
-    def hear(self, slots: list[int]) -> None:
-        """Note that these instances have had events."""
-        for slot in slots:
+    def hear(self, seconds: NDArray[np.int64], slots: NDArray[np.int64]) -> None:
+        """Note when (Unix seconds) which instances have had events."""
+        words = np.unique(seconds << _SLOT_BITS | slots)  # in order of time, each once
+        for second, slot in zip((words >> _SLOT_BITS).tolist(), (words % (1 << _SLOT_BITS)).tolist(), strict=True):
             workflow = self._table.instances.known[slot].workflow
             if workflow:
-                self.silence.hear(workflow, int(self._table.newest[slot]))
+                self.silence.hear(workflow, second)
 
     def _tell_silence(self, silent: dict[str, tuple[int, int]], now: int, out: Judged) -> None:
         book = self._table.book
@@ -112,6 +119,18 @@ class Judge:
             self._lanes.heard(lane, slot, is_open=table.book.is_open(ident))
             out.incidents += [told] if told else []
 
+    def _tell_gone(self, now: int, out: Judged) -> None:
+        """Resolve what was told of budget steps that are no more, and let go of what they bound."""
+        for ident in self._table.book.open_idents():
+            slo = self._steps.get(ident.rule)
+            if ident.class_ != BUDGET or not (slo is None or slo in self._table.anew):
+                continue
+            told = self._table.book.right(ident, now, at_once=True)
+            out.incidents += [told] if told else []
+            if told and Action.BOUND in ident.rule.split():
+                out.verdicts.append(_cleared(ident, told.key, now))
+        self._table.anew.clear()
+
     def _burning(self, slot: int, rule: BurnRule) -> Facts:
         table, instance = self._table, self._table.instances.known[slot]
         return self._speaker.burning(slot, instance, rule, table.budgets.of(slot, table.ledger))
@@ -122,7 +141,7 @@ class Judge:
             if Action.BOUND in step.actions:
                 block = self._table.budgets.block(slot, now)
                 out.verdicts.append(_verdict(instance, step, now, block, reached=reached))
-            ident = _ident(BUDGET, instance, f"{step.percent}% {' '.join(step.actions)}")
+            ident = Ident(BUDGET, _step_rule(instance.slo.name, step), *instance.scope)
             if reached:
                 severity = Severity.SEV_2 if step.percent >= 100 else Severity.SEV_3  # noqa: PLR2004 - percent
                 facts = partial(self._speaker.spent, instance, step, budget)
@@ -149,8 +168,12 @@ def _severity(slo: Slo, rule: BurnRule) -> Severity:
     return Severity.SEV_1 if rule == fastest and slo.owner == _WOKEN else Severity.SEV_2
 
 
-def _ident(class_: str, instance: Instance, step: str = "") -> Ident:
-    return Ident(class_, f"{instance.slo.name} {step}" if step else instance.slo.name, *instance.scope)
+def _ident(class_: str, instance: Instance) -> Ident:
+    return Ident(class_, instance.slo.name, *instance.scope)
+
+
+def _step_rule(slo: str, step: PolicyStep) -> str:
+    return f"{slo} {step.percent}% {' '.join(step.actions)}"
 
 
 def _silence(workflow: str, last: int, limit: int, now: int) -> Facts:
@@ -177,5 +200,21 @@ def _verdict(instance: Instance, step: PolicyStep, now: int, block: int, *, reac
         "rule": f"slo.budget.{step.percent}",
         "reason": f"{instance.name} has used {step.percent} % of its error budget" if reached else "budget is back",
         "evidence": {"count": step.percent, "limit": step.percent, "slo": instance.name},
+        "generation": now,
+    }
+
+
+def _cleared(ident: Ident, key: str, now: int) -> dict[str, Any]:
+    """Give the verdict that lets go of what a step bound that is no more; `key` is that of its incident."""
+    name, percent, _ = ident.rule.split(maxsplit=2)
+    return {
+        "kind": "verdict",
+        "id": sha256(f"{key}\x1fclear".encode()).hexdigest()[:32],
+        "at": rfc3339(now * 1_000_000_000),
+        "scope": {"level": ident.level, "id": ident.scope},
+        "action": "clear",
+        "rule": f"slo.budget.{percent.removesuffix('%')}",
+        "reason": "its objective is no more what it was",
+        "evidence": {"count": 0, "limit": int(percent.removesuffix("%")), "slo": name},
         "generation": now,
     }

@@ -1,0 +1,167 @@
+"""What becomes of kept state when the configuration changes, and of bytes that are no state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from models.slis.packing import PackingError, pack
+from models.slos.keeping import KeepingError, KeptSloTable
+from models.slos.spec import Action, Indicator, Op, PolicyStep, Rolling, Threshold
+from tests.helpers.slo_events import DAY, HOUR, Row, events, rule, slo
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from models.slos.spec import Slo
+
+START = 20_500 * DAY
+POLICY = (PolicyStep(100, (Action.NOTIFY, Action.BOUND)),)
+OLD = slo("old", "0.8", Rolling(2 * HOUR), rules=(rule("2", 1800, 300),), policy=POLICY)
+STAYS = replace(OLD, name="stays")
+AIR = Indicator("task_success", (("workflow", ("air",)),))
+
+
+def burnt(*slos: Slo) -> KeptSloTable:
+    """Give a table in which every SLO burns, is spent and has bounded its agents."""
+    table = KeptSloTable(slos)
+    table.apply(events(Row(each.name, START + at, bad=True, run=at) for each in slos for at in range(0, 600, 10)))
+    judged = table.follow(START + 700)
+    classes = [told.class_ for told in judged.incidents]
+    assert {name: classes.count(name) for name in set(classes)} == {"slo.burn": len(slos), "slo.budget": 2 * len(slos)}
+    assert [verdict["action"] for verdict in judged.verdicts] == ["bound"] * len(slos)
+    return table
+
+
+def restarted(table: KeptSloTable, slos: Sequence[Slo], *, whole: bool) -> KeptSloTable:
+    """Restart with another configuration, from a dump or from deltas alone."""
+    delta = table.take_delta()
+    return KeptSloTable.load(slos, *((table.dump(), []) if whole else (None, [delta])), 1)
+
+
+def looked(table: KeptSloTable, *seconds: int) -> dict[str, list[Any]]:
+    """Look at these times; give incidents as (rule, status) and verdicts as (rule, action, scope)."""
+    judged = [table.look(START + second) for second in seconds]
+    return {
+        "incidents": sorted((i.rule, str(i.status)) for each in judged for i in each.incidents),
+        "verdicts": [(v["rule"], v["action"], v["scope"]["id"]) for each in judged for v in each.verdicts],
+    }
+
+
+RESOLVED = {
+    "incidents": [("old", "resolved"), ("old 100% bound", "resolved"), ("old 100% notify", "resolved")],
+    "verdicts": [("slo.budget.100", "clear", "shop")],
+}
+
+whole_or_not = pytest.mark.parametrize("whole", [True, False], ids=["from a dump", "from deltas"])
+
+
+@whole_or_not
+def test_nothing_changed(*, whole: bool) -> None:
+    """With the same SLOs a restart tells nothing."""
+    table = restarted(burnt(OLD, STAYS), (STAYS, OLD), whole=whole)
+    assert looked(table, 701, 800) == {"incidents": [], "verdicts": []}
+    assert {record["slo"]: record["bad"] for record in table.finish().slos} == {"old": 60, "stays": 60}
+
+
+@whole_or_not
+def test_an_slo_that_is_gone(*, whole: bool) -> None:
+    """Its incidents are resolved, what it bounds is let go, its events count no more; the others stay as they are."""
+    table = burnt(OLD, STAYS)
+    table.apply(events([Row("old", START + 710), Row("stays", START + 710)]))  # ahead of now
+    table = restarted(table, (STAYS,), whole=whole)
+    assert looked(table, 701, 770) == RESOLVED
+    assert [(record["slo"], record["total"]) for record in table.finish().slos] == [("stays", 61)]
+
+
+@whole_or_not
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"indicator": AIR},
+        {"indicator": Indicator("cost_per_task", threshold=Threshold(Op.LTE, 0.5))},
+        {"split": "tenant"},
+    ],
+    ids=["filter", "sli", "split"],
+)
+def test_an_slo_that_counts_something_else(change: dict[str, Any], *, whole: bool) -> None:
+    """Nothing of the old one is left, not even what was ahead of now: incidents resolved, the count begins anew."""
+    table = burnt(OLD)
+    table.apply(events([Row("old", START + 720, run=1)]))
+    new = replace(OLD, **change)
+    table = restarted(table, (new,), whole=whole)
+    assert looked(table, 701, 770) == RESOLVED
+    assert [record["total"] for record in table.finish().slos] == []
+    value = "acme" if new.split else ""
+    table.apply(events([Row("old", START + 780, bad=True, value=value, run=2)]))
+    table.look(START + 800)
+    records = [(record["slo"], record["total"], record["bad"]) for record in table.finish().slos]
+    assert records == [("old:acme" if value else "old", 1, 1)]
+
+
+@whole_or_not
+def test_an_slo_whose_target_and_window_change(*, whole: bool) -> None:
+    """What it counts is the same, so its counts stay and are judged anew."""
+    new = replace(OLD, target=STAYS.target / 2, window=Rolling(HOUR))
+    table = restarted(burnt(OLD), (new,), whole=whole)
+    table.look(START + 701)
+    (record,) = table.finish().slos
+    assert (record["total"], record["bad"], record["budget_used"]) == (60, 60, pytest.approx(1 / 0.6))
+
+
+@whole_or_not
+def test_a_step_that_is_gone(*, whole: bool) -> None:
+    """A policy step that is taken out of the configuration is resolved and its bound lifted."""
+    new = replace(OLD, policy=())
+    table = restarted(burnt(OLD), (new,), whole=whole)
+    assert looked(table, 701, 770) == {"incidents": RESOLVED["incidents"][1:], "verdicts": RESOLVED["verdicts"]}
+    assert table.budgets.reached(0) == []
+
+
+@whole_or_not
+def test_an_slo_that_is_new(*, whole: bool) -> None:
+    """It begins when it is first there: a correction of an earlier run, that it never counted, counts nowhere."""
+    table = restarted(burnt(OLD), (OLD, STAYS), whole=whole)
+    earlier = Row("stays", START + 100, bad=True, run=1, version="v1")
+    table.apply(events([earlier._replace(sign=-1), earlier._replace(bad=False), Row("stays", START + 710, run=2)]))
+    table.look(START + 800)
+    (record,) = [record for record in table.finish().slos if record["slo"] == "stays"]
+    assert (record["total"], record["bad"]) == (1, 0)
+    slices = [s for i in table.instances.known if i.name == "stays" for s in i.blame.slices(START + 800, HOUR)]
+    assert [(s.total, s.bad) for s in slices] == [(1, 0)]
+
+
+def test_the_new_begins_at_its_first_start_also_later() -> None:
+    """The time from which an SLO counts is kept."""
+    table = restarted(burnt(OLD), (OLD, STAYS), whole=True)
+    table.look(START + 800)
+    table.take_delta()
+    table = KeptSloTable.load((OLD, STAYS), table.dump(), [], 2)
+    table.apply(events([Row("stays", START + 100, bad=True, sign=-1), Row("stays", START + 810)]))
+    table.look(START + 900)
+    assert [(r["slo"], r["total"], r["bad"]) for r in table.finish().slos] == [("old", 60, 60), ("stays", 1, 0)]
+
+
+@whole_or_not
+def test_a_workflow_that_no_slo_is_about_is_not_silent(*, whole: bool) -> None:
+    """Without its only SLO nobody listens to a workflow any more: that is not its silence."""
+    mine = slo("mine", "0.8", rules=(rule("2", 1800, 300),), indicator=AIR)
+    table = KeptSloTable((mine, STAYS))
+    for hour in range(8 * 24):
+        table.apply(events([Row("mine", START + hour * HOUR), Row("stays", START + hour * HOUR)]))
+        table.look(START + hour * HOUR + 10)
+    after = {name: restarted(table, slos, whole=whole) for name, slos in (("same", (mine, STAYS)), ("less", (STAYS,)))}
+    told = {name: [i.class_ for i in t.look(START + 9 * DAY).incidents] for name, t in after.items()}
+    assert told == {"same": ["telemetry.silent"], "less": []}
+
+
+def test_bytes_of_something_else_are_refused() -> None:
+    """Bytes that are no state, or of a version to come, are errors that say so."""
+    with pytest.raises(PackingError):
+        KeptSloTable.load((OLD,), b"nothing", [])
+    text = np.frombuffer(b'{"version": 99}', np.uint8)
+    with pytest.raises(KeepingError, match="SLO state of version 99, expected 1"):
+        KeptSloTable.load((OLD,), pack({"text": text}), [])
