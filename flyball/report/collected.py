@@ -63,6 +63,10 @@ class Collected:
     runs: dict[str, Run] = field(default_factory=dict)
     panes: dict[tuple[str, str, str, str], _Pane] = field(default_factory=dict)
     dead: Counter[str] = field(default_factory=Counter)
+    budgets: dict[str, float] = field(default_factory=dict)
+    """By SLO: the share of its error budget that is used at the end."""
+    incidents: dict[str, str] = field(default_factory=dict)
+    """By key: severity."""
     summary: Mapping[str, Any] = field(default_factory=dict)
 
     def add(self, record: Mapping[str, Any]) -> None:
@@ -72,6 +76,10 @@ class Collected:
             self._add_run(record)
         elif kind == "sli" and record["sli"] in TOOL_SLIS and set(record["group"]) == {"workflow", "tool"}:
             self._add_pane(record)
+        elif kind == "slo" and record["budget_used"] is not None:
+            self.budgets[record["slo"]] = record["budget_used"]
+        elif kind == "incident":
+            self.incidents[record["key"]] = record["severity"]
         elif kind == "dead_letter":
             self.dead[record["reason"]] += 1
         elif kind == "summary":

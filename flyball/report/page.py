@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from flyball.report.collected import Collected
 
 MAX_REASONS = 3
+MAX_SPENT = 2
 PLAIN_WIDTH = 110
 """Columns when the output is no terminal and COLUMNS does not say."""
 LEAST_WIDTH = 100
@@ -34,7 +35,7 @@ def page(collected: Collected, files: Sequence[str] = ()) -> RenderableType:
     for table in _TABLES:
         found = table(collected)
         parts += [Text(), found] if found else []
-    sentences = (_outcomes(collected), _cost(collected), _dead(collected), _read(collected))
+    sentences = (_outcomes(collected), _cost(collected), _budgets(collected), _dead(collected), _read(collected))
     return Group(*parts, Text(), *(sentence for sentence in sentences if sentence))
 
 
@@ -76,6 +77,19 @@ def _cost(collected: Collected) -> Text | None:
     lacking += [f"{count(partly)} priced in part"] if partly else []
     total = f"{dollars(sum(priced))} for {runs_of(len(priced))}" if priced else "not known"
     return _sentence("Cost", total + (f"; {' and '.join(lacking)}: the truth is higher" if lacking else ""))
+
+
+def _budgets(collected: Collected) -> Text | None:
+    """Say which error budgets are spent, and what people would have heard."""
+    if not collected.budgets:
+        return None
+    spent = sorted(((used, name) for name, used in collected.budgets.items() if used >= 1), reverse=True)
+    shown = [f"{name} {used:.0%}" for used, name in spent[:MAX_SPENT]]
+    more = f" and {len(spent) - MAX_SPENT} more" if len(spent) > MAX_SPENT else ""
+    said = f"{len(spent)} of {count(len(collected.budgets))} error budgets spent"
+    by_severity = Counter(collected.incidents.values())
+    told = ", ".join(f"{count(n)} {severity}" for severity, n in sorted(by_severity.items()))
+    return _sentence("SLOs", said + (f": {', '.join(shown)}{more}" if shown else "") + f"; incidents: {told or 'none'}")
 
 
 def _dead(collected: Collected) -> Text | None:
