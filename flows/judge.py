@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from flows.items import Tracked
+    from flows.metrics import Metrics
     from flows.settings import Topics
     from flows.shard_state import ShardState, ShardStates
     from models.slos.counting import Counter
@@ -57,6 +58,7 @@ class JudgeLogic(StatefulBatchLogic[ShardEvents, Records, bytes]):
         snapshot: bytes | None,
         clock: Callable[[], int] | None,
         topics: Topics,
+        metrics: Metrics,
         *,
         drain: bool,
     ) -> None:
@@ -64,6 +66,7 @@ class JudgeLogic(StatefulBatchLogic[ShardEvents, Records, bytes]):
         self._state = states.resume(snapshot) if snapshot else None
         self._clock = clock
         self._topics = topics
+        self._metrics = metrics
         self._drain = drain
         self._due: datetime | None = datetime.now(UTC) + _TICK if clock else None
         self._notes: Notes | None = None
@@ -113,6 +116,7 @@ class JudgeLogic(StatefulBatchLogic[ShardEvents, Records, bytes]):
 
     def _begin(self, state: ShardState[KeptSloTable]) -> None:
         """Begin a life: what an earlier one may have told of incidents after the snapshot is true."""
+        self._metrics.watch_slos(state.key, state.table)
         if state.folder is None:
             return
         self._notes = Notes(state.folder, "lives")

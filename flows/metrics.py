@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+from flows.slo_metrics import slo_families
 from models.spans.columns import Column, SpanKind
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from models.runs.table import RunTable
     from models.slis.panes import PaneTable
+    from models.slos.table import SloTable
     from models.spans.batch import Decoded
     from models.watermark import Watermark
 
@@ -41,6 +43,7 @@ class Metrics:
         self._clock = clock
         self._runs: dict[str, tuple[RunTable, Watermark]] = {}
         self._slis: dict[str, PaneTable] = {}
+        self._slos: dict[str, SloTable] = {}
         self._lags: dict[tuple[str, str], Callable[[], int]] = {}
         self.seen = Seen()
         self.problem: str | None = None
@@ -86,6 +89,10 @@ class Metrics:
         """Read this series shard at every scrape."""
         self._slis[key] = table
 
+    def watch_slos(self, key: str, table: SloTable) -> None:
+        """Read this judge shard at every scrape."""
+        self._slos[key] = table
+
     def watch_lag(self, topic: str, partition: str, lag: Callable[[], int]) -> None:
         """Read this source partition's lag at every scrape."""
         self._lags[topic, partition] = lag
@@ -102,6 +109,8 @@ class Metrics:
         """Give what is read when scraped."""
         yield from self._run_families()
         yield from self._sli_families()
+        if self._slos:
+            yield from slo_families(self._slos.values())
         lag = GaugeMetricFamily(
             "flyball_consumer_lag_messages", "Messages not read yet.", labels=["topic", "partition"]
         )

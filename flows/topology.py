@@ -96,7 +96,7 @@ def build(
     if settings.slos:
         counter = Counter(settings.slos, with_caps(settings.caps))
         events = op.flat_map_batch("count", values, timed(metrics, "count", CountStep(counter)))  # (shard, ShardEvents)
-        judged = op.stateful_batch("judge", events, _judge(settings, clock, drain=drain, kept=kept))
+        judged = op.stateful_batch("judge", events, _judge(settings, metrics, clock, drain=drain, kept=kept))
         streams.append(op.flat_map_batch("judged", judged, _values))
     out = op.merge("records", *streams)  # (shard, [Outbound])
     op.output("sink", out, sink)
@@ -134,12 +134,14 @@ def _measure(
     return lambda snapshot: MeasureLogic(states, snapshot, clock, metrics, settings.topics.slis, drain=drain)
 
 
-def _judge(settings: FlowSettings, clock: Clock, *, drain: bool, kept: bool) -> Callable[[bytes | None], JudgeLogic]:
+def _judge(
+    settings: FlowSettings, metrics: Metrics, clock: Clock, *, drain: bool, kept: bool
+) -> Callable[[bytes | None], JudgeLogic]:
     def load(base: bytes | None, deltas: list[bytes], life: int) -> KeptSloTable:
         return KeptSloTable.load(settings.slos, base, deltas, life)
 
     states = ShardStates(load, _folder(settings, "judge"), 0, () if clock else tuple(RUN_SHARDS), clock, kept)
-    return lambda snapshot: JudgeLogic(states, snapshot, clock, settings.topics, drain=drain)
+    return lambda snapshot: JudgeLogic(states, snapshot, clock, settings.topics, metrics, drain=drain)
 
 
 def _folder(settings: FlowSettings, step: str) -> Path | None:

@@ -7,7 +7,8 @@ which looks at every instant at which a live one would have. Events later than t
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from threading import RLock
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -28,14 +29,27 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.incidents.incident import Incident
+    from models.slos.burn import Budget
+    from models.slos.instances import Instance
     from models.slos.ledger import Level
     from models.slos.silence import Silence
     from models.slos.spec import Slo
 
 EDGE_S = 10
 """Instants of a replay: the edges of the finest panes."""
+USUAL_WINDOWS = (300, 1800, 3600, 7200, 21_600, 86_400, 259_200)
+"""Seconds; those that dashboards made for Sloth ask for. They can be read whatever the rules are."""
 QUIET_S = 300
 """At most so long apart where nothing happens."""
+
+
+class Reading(NamedTuple):
+    """One instance as it stands: `windows` gives (total, bad) by seconds."""
+
+    instance: Instance
+    budget: Budget
+    windows: dict[int, tuple[int, int]]
+    now: int
 
 
 @dataclass
@@ -77,6 +91,7 @@ class SloTable:
         """By SLO (digest): Unix second from which its events count, where it came later than this table."""
         self.anew: set[str] = set()
         """Names of SLOs that count something else than before a restart: nothing that they told holds any more."""
+        self._lock = RLock()  # readings are taken by other threads
         self._judge = Judge(self)
         self._news: list[Events] = []  # since the last delta
 
@@ -108,14 +123,29 @@ class SloTable:
         judged.slos += self._judge.records()
         return judged
 
+    def readings(self) -> list[Reading]:
+        """Give every instance as it stands; may be called from another thread."""
+        with self._lock:
+            now, sums = self.ledger.now, self.ledger.read().tolist()
+            return [
+                Reading(
+                    instance,
+                    self.budgets.of(slot, self.ledger),
+                    {w: (sums[i][0][slot], sums[i][1][slot]) for i, w in enumerate(self.ledger.windows)},
+                    now,
+                )
+                for slot, instance in enumerate(self.instances.known)
+            ]
+
     @property
     def memory_bytes(self) -> int:
         """Size of the arrays, roughly."""
         return self.ledger.memory_bytes + sum(array.nbytes for array in self.held.arrays)
 
     def _look(self, now_s: int, before: int) -> Judged:
-        self.absorb(now_s, before)
-        return self._judge.look(now_s)
+        with self._lock:
+            self.absorb(now_s, before)
+            return self._judge.look(now_s)
 
     def _next_instant(self) -> int:
         """Give the next edge while something is going on, else the edge after the next event, within `QUIET_S`."""
@@ -230,7 +260,7 @@ class SloTable:
 def windows_of(slos: Sequence[Slo]) -> list[int]:
     """Give the windows, in seconds, that these SLOs look at."""
     rules = {w for slo in slos for rule in slo.rules for w in (rule.long_s, rule.short_s) if w}
-    return sorted(rules | {slo.window.seconds for slo in slos if isinstance(slo.window, Rolling)})
+    return sorted(rules | set(USUAL_WINDOWS) | {slo.window.seconds for slo in slos if isinstance(slo.window, Rolling)})
 
 
 def fingerprint(slo: Slo) -> int:
