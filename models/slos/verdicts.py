@@ -206,15 +206,15 @@ def _verdict(instance: Instance, step: PolicyStep, now: int, block: int, *, reac
 
 def _cleared(ident: Ident, key: str, now: int) -> dict[str, Any]:
     """Give the verdict that lets go of what a step bound that is no more; `key` is that of its incident."""
-    name, percent, _ = ident.rule.split(maxsplit=2)
+    name, percent = ident.rule.partition("% ")[0].rsplit(maxsplit=1)
     return {
         "kind": "verdict",
         "id": sha256(f"{key}\x1fclear".encode()).hexdigest()[:32],
         "at": rfc3339(now * 1_000_000_000),
         "scope": {"level": ident.level, "id": ident.scope},
         "action": "clear",
-        "rule": f"slo.budget.{percent.removesuffix('%')}",
+        "rule": f"slo.budget.{percent}",
         "reason": "its objective is no more what it was",
-        "evidence": {"count": 0, "limit": int(percent.removesuffix("%")), "slo": name},
+        "evidence": {"count": 0, "limit": int(percent), "slo": name},
         "generation": now,
     }
