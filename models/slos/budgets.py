@@ -89,16 +89,20 @@ class Budgets:
 
     def turn(self, slot: int, budget: Budget, now: int) -> Iterable[tuple[PolicyStep, bool]]:
         """Give the steps that are reached now (True) and those that are no longer (False)."""
-        used = budget.used
+        used, block = budget.used, self.block(slot, now)
+        calendar = isinstance(self._slos[slot].window, Calendar)
         for step in self._steps[slot]:
             key, share = (slot, step.percent, _waits(step)), Fraction(step.percent, 100)
+            is_over = calendar and key in self._reached and self._blocks.get(key, block) != block  # its period
+            if is_over and self._reached.pop(key) != _UNTOLD:
+                yield step, False
             if key not in self._reached and self._is_reached(budget, share, step):
                 self._reached[key] = _UNTOLD
             if key in self._reached and used is not None and used < share - _HYSTERESIS:
                 if self._reached.pop(key) != _UNTOLD:
                     yield step, False
-            elif self._reached.get(key) == _UNTOLD and self.block(slot, now) != self._blocks.get(key):
-                self._reached[key], self._blocks[key] = now, self.block(slot, now)
+            elif self._reached.get(key) == _UNTOLD and (block != self._blocks.get(key) or _is_level(step)):
+                self._reached[key], self._blocks[key] = now, block
                 yield step, True
 
     def _is_reached(self, budget: Budget, share: Fraction, step: PolicyStep) -> bool:
@@ -163,6 +167,11 @@ def steps_of(slo: Slo) -> list[PolicyStep]:
 
 def _waits(step: PolicyStep) -> bool:
     return bool(_EVIDENT & set(step.actions))
+
+
+def _is_level(step: PolicyStep) -> bool:
+    """Say whether a step does nothing but bound agents: that is in force or not, whenever the budget says so."""
+    return set(step.actions) == {Action.BOUND}
 
 
 def _parts(step: PolicyStep) -> list[PolicyStep]:

@@ -50,6 +50,7 @@ class Burning:
 
     def __init__(self) -> None:
         self._rows = np.empty(0, _FIELDS)
+        self._names: list[str] = []  # of the rule, by row
 
     def add(self, slot: int, slo: Slo, ledger: Ledger) -> None:
         """Look at the rules of one more instance."""
@@ -60,6 +61,7 @@ class Burning:
             fixed = slot, number, ledger.windows.index(rule.long_s), short, ratio.numerator, ratio.denominator
             rows[number] = (*fixed, rule.confidence, not rule.page, rule.after_s, NEVER, False)
         self._rows = np.concatenate([self._rows, rows])
+        self._names += [rule.name for rule in slo.rules]
 
     def look(self, ledger: Ledger, newest: NDArray[np.int64], frozen: NDArray[np.bool_]) -> None:
         """Find what holds; `newest` is the time of the newest event by instance, `frozen` ones stay as they are."""
@@ -112,19 +114,22 @@ class Burning:
         rows = self._rows[chosen]
         return exceeds(bad, total, rows["numerator"] / rows["denominator"], rows["confidence"])
 
-    def state(self) -> list[list[int]]:
-        """Give what holds as plain types: [slot, rule, since, on]."""
-        held = self._rows[self._rows["since"] < NEVER]
-        return [[int(row[name]) for name in ("slot", "rule", "since", "on")] for row in held]
+    def state(self) -> list[list[Any]]:
+        """Give what holds as plain types: [slot, rule, since, on, name of the rule]."""
+        held = np.flatnonzero(self._rows["since"] < NEVER).tolist()
+        fields = ("slot", "rule", "since", "on")
+        return [[*(int(self._rows[field][at]) for field in fields), self._names[at]] for at in held]
 
-    def restore(self, state: list[list[int]], slots: Mapping[int, int]) -> None:
+    def restore(self, state: list[list[Any]], slots: Mapping[int, int]) -> None:
         """Put back what held, instead of what holds; `slots` gives the slot now of each slot then."""
         own = np.isin(self._rows["slot"], list(slots.values()))
         self._rows["since"][own], self._rows["on"][own] = NEVER, False
-        places: dict[tuple[int, int], Any] = {
-            (int(row["slot"]), int(row["rule"])): place for place, row in enumerate(self._rows)
+        # by name: where rules have changed, another one may have the number
+        places = {
+            (slot, name): place
+            for place, (slot, name) in enumerate(zip(self._rows["slot"].tolist(), self._names, strict=True))
         }
-        for slot, rule, since, on in state:
-            place = places.get((slots.get(slot, -1), rule))
+        for slot, _, since, on, name in state:
+            place = places.get((slots.get(slot, -1), name))
             if place is not None:
                 self._rows["since"][place], self._rows["on"][place] = since, bool(on)

@@ -45,6 +45,7 @@ class Judge:
         self._phase = np.empty(0, np.int64)
         """By slot: the second of the minute in which it is due, so that not all are at once."""
         self._lanes = Lanes()
+        self._restarted = False
 
     def look(self, now: int) -> Judged:
         """Judge as things stand."""
@@ -79,6 +80,7 @@ class Judge:
 
     def resume(self) -> None:
         """Find which lanes are open, after the book was restored."""
+        self._restarted = True
         for slot, instance in enumerate(self._table.instances.known):
             for lane, class_ in enumerate((BURN, SLOW_BURN)):
                 self._lanes.heard(lane, slot, is_open=self._table.book.is_open(_ident(class_, instance)))
@@ -120,10 +122,19 @@ class Judge:
             out.incidents += [told] if told else []
 
     def _tell_gone(self, now: int, out: Judged) -> None:
-        """Resolve what was told of budget steps that are no more, and let go of what they bound."""
+        """Once after a restart: resolve what was told of objectives and steps that are no more what they were."""
+        if not self._restarted:
+            return
+        self._restarted = False
+        there = {(instance.slo.name, *instance.scope) for instance in self._table.instances.known}
         for ident in self._table.book.open_idents():
-            slo = self._steps.get(ident.rule)
-            if ident.class_ != BUDGET or not (slo is None or slo in self._table.anew):
+            if ident.class_ == BUDGET:
+                slo = self._steps.get(ident.rule)
+            elif ident.class_ in (BURN, SLOW_BURN):
+                slo = ident.rule if ident[1:] in there else None
+            else:
+                continue
+            if slo is not None and slo not in self._table.anew:
                 continue
             told = self._table.book.right(ident, now, at_once=True)
             out.incidents += [told] if told else []
