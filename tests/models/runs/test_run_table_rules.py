@@ -392,3 +392,16 @@ def test_a_run_without_llm_spans_of_an_unknown_model_is_unpriced() -> None:
     """Tokens of a model without a price have no cost, and are counted."""
     table, ledger = _fed([{**ROOT, "input_tokens": 10, "priced": 3}])
     assert (_record(ledger)["cost_usd"], _record(ledger)["priced"], table.counters["unpriced"]) == (None, "unpriced", 1)
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 2, 0]], ids=str)
+def test_a_bill_comes_before_the_computed_cost_of_the_agent(order: list[int]) -> None:
+    """Of a run whose model spans were lost what was paid is a report, whatever its agent span would have cost."""
+    rows = [
+        {**ROOT, "cost": 7, "priced": 2},
+        row(SpanKind.BILL, 2, 1, 0, 1, cost=5, priced=1),
+        row(SpanKind.BILL, 3, 1, 0, 1, cost=6, priced=2),
+    ]
+    table, ledger = _fed(*[[rows[k]] for k in order])
+    assert (_record(ledger)["cost_usd"], _record(ledger)["priced"]) == (5e-9, "reported")
+    assert table.counters["unpriced"] == 0

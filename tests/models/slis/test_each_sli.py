@@ -112,6 +112,14 @@ def test_without_llm_spans_the_agent_span_counts() -> None:
     assert read(**RUN_OF_TWO, **agent)["tokens_per_task"] == read(**RUN_OF_TWO)["tokens_per_task"]
 
 
+def test_without_llm_spans_a_bill_counts_before_the_agent_span() -> None:
+    """A computed cost is the agent span's then; what a bill says was paid comes before it."""
+    computed = {"agent_cost": 3_000_000_000, "computed": 1}
+    assert read(**computed)["cost_per_task"][2] == pytest.approx(3, rel=0.01)
+    billed = {"agent_cost": 3_000_000_000, "reported": 1, "cost": 2_000_000_000}
+    assert read(**billed)["cost_per_task"][2] == pytest.approx(2, rel=0.01)
+
+
 def test_tokens_nobody_told_are_not_zero() -> None:
     """UNKNOWN (-1) and 0 tokens do not count as a task without tokens."""
     assert "tokens_per_task" not in read(llm_calls=1)

@@ -102,8 +102,9 @@ def histograms(row: Any) -> dict[str, tuple[float | None, float]]:
     """Give (value, cap) of each histogram of a run row."""
     own, llm = row["llm_calls"] > 0, int(row["llm_calls"])
     tokens = sum(max(0, int(row[("" if own else "agent_") + field])) for field in ("input_tokens", "output_tokens"))
-    priced = row["reported"] + row["computed"] > 0 if own else row["agent_cost"] >= 0
-    cost = int(row["cost" if own else "agent_cost"]) / 1e9 if priced and row["unpriced"] == 0 else None
+    spent = own or row["reported"] > 0  # a bill is reported even where its call was lost
+    priced = row["reported"] + row["computed"] > 0 if spent else row["agent_cost"] >= 0
+    cost = int(row["cost" if spent else "agent_cost"]) / 1e9 if priced and row["unpriced"] == 0 else None
     return {
         "trajectory_length": (llm + int(row["tool_calls"]), 150),
         "trajectory_length_llm_calls": (llm, 50),

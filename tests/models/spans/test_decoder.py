@@ -324,11 +324,11 @@ def test_evaluations_say_what_they_score(
     said: dict[str, Any], trace: bytes, response: str | None, conversation: str | None
 ) -> None:
     """A trace, an answer, else a conversation; without a trace they are different where those are."""
-    score = row(logs("gen_ai.evaluation.result", EVALUATION | said, trace=trace).spans, 0)
+    score = row(logs("gen_ai.evaluation.result", EVALUATION | said, trace_id=trace).spans, 0)
     assert (score["TRACE_LO"], score["CONVERSATION"]) == (int.from_bytes(trace[-1:], "big"), conversation)
     assert score["RESPONSE_ID"] == (digest_of(response) if response else 0)
     others = {name: f"{text}'" for name, text in said.items()}
-    other = row(logs("gen_ai.evaluation.result", EVALUATION | others, trace=trace).spans, 0)
+    other = row(logs("gen_ai.evaluation.result", EVALUATION | others, trace_id=trace).spans, 0)
     assert (score["SPAN_ID"] == other["SPAN_ID"]) == (trace == TRACE)
 
 
