@@ -46,15 +46,16 @@ offset of the error type of errors that have none. SOURCES: by FIELDS.
 """
 
 KEY_TEXT, KEY_LENGTH, KEY_SOURCE, KEY_OPENS, KEY_PARENT = range(5)
-KEY_FIELDS = 5
-"""Fields of a key: byte offset of its text in the array, its length, first source, whether members of its value are
-keys too, and the number of the key whose value it is a member of, -1: it is an attribute."""
+KEY_FIELDS = 8
+"""Fields of a key, with room up to a power of 2: byte offset of its text in the array, its length, first source, whether
+members of its value are keys too, and the number of the key whose value it is a member of, -1: it is an attribute."""
 
 PLACE, SCOPE, KINDS, SLOT, RANK, HOW, VALUES, CONSTANT, PLUS, PLUS_TOO, WITHIN, ROLES, BESIDE = range(13)
-FIELDS = 13
-"""Fields of a source. SCOPE: bit of the pattern, -1: any. KINDS: AT_ONCE if nothing must be waited for. RANK: even; the
-same source on a resource has the next, odd, rank. VALUES: set of texts, -1: none. CONSTANT: meaning of the presence, or
-power of ten of a number. PLUS, WITHIN, BESIDE: slots, -1: none. ROLES: OTLP's kinds, as bits."""
+FIELDS = 16
+"""Fields of a source, with room up to a power of 2. SCOPE: bit of the pattern, -1: any. KINDS: AT_ONCE if nothing must be
+waited for. RANK: even; the same source on a resource has the next, odd, rank. VALUES: set of texts, -1: none. CONSTANT:
+meaning of the presence, or power of ten of a number. PLUS, WITHIN, BESIDE: slots, -1: none. ROLES: OTLP's kinds, as
+bits."""
 
 AT_ONCE = ALL_KINDS | 1 << 40
 OTHER_TYPE = "_OTHER"
@@ -127,7 +128,7 @@ class _Builder:
                 self.source(column, source, 2 * rank, absent)
         for key in ((RECORD_NAME,), *(name[:n] for name in list(self.rows) for n in range(1, len(name)))):
             self.rows[key] += []  # keys without sources of their own
-        rows = [row for sources_of_key in self.rows.values() for row in sources_of_key]
+        rows = [row + [0] * (FIELDS - len(row)) for sources_of_key in self.rows.values() for row in sources_of_key]
         slots = self.first_annotation + 3 * ANNOTATIONS
         if len(rows) > MAX_SOURCES or slots > MAX_SLOTS:
             raise MappingError(f"found {len(rows)} sources, {slots} slots, expected {MAX_SOURCES}, {MAX_SLOTS} at most")
@@ -146,11 +147,12 @@ class _Builder:
         opened = {name[:-1] for name in self.rows}
         for name, sources in self.rows.items():
             text, parent = name[-1], numbers.get(name[:-1], -1)
-            known += [_add_text(words, text), len(text.encode()), source, int(name in opened), parent]
+            fields = [_add_text(words, text), len(text.encode()), source, int(name in opened), parent]
+            known += fields + [0] * (KEY_FIELDS - len(fields))
             hashes.append(_hash(text.encode(), parent))
             source += len(sources)
         words[KEYS], words[RECORD_KEY] = len(words), numbers[RECORD_NAME,]
-        words += [*known, 0, 0, source, 0, -1]
+        words += [*known, 0, 0, source, *[0] * (KEY_FIELDS - 3)]
         words[KEY_MASK], words[KEY_HASH], words[KEY_NUMBER] = _add_table(words, hashes, list(range(len(hashes))), -1)
 
     def add_scopes(self, words: list[int]) -> None:

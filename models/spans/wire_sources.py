@@ -55,7 +55,7 @@ _TRUE, _FALSE = digest_of("true"), digest_of("false")
 @njit(cache=True)
 def find_key(buffer: Any, at: Any, length: Any, t: Any) -> Any:
     """Look an attribute's name up: the number of its key, -1 where no source has it."""
-    return find_member(buffer, at, length, np.int64(-1), t)
+    return find_member(buffer, at, length, -1, t)  # a literal: compiled without what members need
 
 
 @njit(cache=True)
