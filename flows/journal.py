@@ -26,7 +26,7 @@ _FRAME = struct.Struct("<II")  # length, checksum of the payload
 _POSITION = struct.Struct("<BQQ")  # version, generation, length
 _VERSION = 2
 _CHECKSUMS: dict[int, Callable[[bytes], int]] = {1: zlib.crc32, 2: crc32c}
-"""By version; all frames of a generation are of one. crc32c is an instruction of the processor: a tenth of the time."""
+"""By version; all frames of a generation are of one. crc32c is an instruction of the processor."""
 
 ROTATE_BYTES = 1 << 20
 """Deltas beyond this and beyond twice the base start a new generation: half of what is written again is news."""

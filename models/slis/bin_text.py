@@ -1,4 +1,4 @@
-"""Histograms as JSON text: `"bin":count` pairs, written by a kernel. As a dict they cost more than all counting."""
+"""Histograms as JSON text: `"bin":count` pairs, written by a kernel: as a dict they cost several times as much."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def sli_lines(readings: Readings) -> list[tuple[bytes, bytes]]:
 
     A histogram also has "bins" (index as in `models.slis.bins` -> count) and p50, p95, p99, null when it is empty.
 
-    Written as bytes: a dict per record, of all its bins, took four times as long (benchmarks/pipeline.py).
+    Written as bytes: a dict per record, of all its bins, took several times as long.
     """
     minutes = readings.minute.tolist()
     starts = {minute: _rfc3339(minute * PANE_S) for minute in set(minutes)}

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.real
 
 HOUR, DAY = 3600, 86_400
 RULES = (
-    BurnRule("fast", Fraction("1.2"), HOUR, 300, page=True, confidence=0.95, urgent=True),
+    BurnRule("fast", Fraction("1.2"), HOUR, 300, page=True, confidence=0.95),
     BurnRule("slow", Fraction(1), 6 * HOUR, 1800, page=True, confidence=0.95),
 )
 POLICY = (
