@@ -92,7 +92,7 @@ def test_metrics_and_health(deployment: Any, live: Any, traffic: Any, oracle: An
 
 
 def is_healthy(live: Any, deployment: Any, process: int) -> bool:
-    """Say whether a process has wired its flow: its metrics are there before that, and a signal may find it starting."""
+    """Say whether a process has wired its flow: metrics are there before that, when a signal may end it badly."""
     return bool(live.get(f"http://127.0.0.1:{deployment.metrics_port + process}/healthz") == (200, "ok\n"))
 
 

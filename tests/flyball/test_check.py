@@ -57,7 +57,8 @@ def test_mistakes_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     lines = capsys.readouterr().out.replace(f"{tmp_path}/", "").splitlines()
     assert lines == [
         "flybal.yml: found an unknown file, expected flyball.yaml; did you mean flyball.yaml?",
-        "flyball.yaml:2: otlp: found the unknown key prot, expected one of host, port, max_body; did you mean port?",
+        "flyball.yaml:2: otlp: found the unknown key prot, expected one of host, port, grpc_port, max_body; "
+        "did you mean port?",
         "flyball.yaml:3: otlp.host: found 2, expected a text; put it in quotes",
     ]
 
