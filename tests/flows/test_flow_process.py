@@ -91,6 +91,11 @@ def test_metrics_and_health(deployment: Any, live: Any, traffic: Any, oracle: An
     deployment.stop()
 
 
+def is_healthy(live: Any, deployment: Any, process: int) -> bool:
+    """Say whether a process has wired its flow: metrics are there before that, when a signal may end it badly."""
+    return bool(live.get(f"http://127.0.0.1:{deployment.metrics_port + process}/healthz") == (200, "ok\n"))
+
+
 @pytest.mark.slow
 def test_sigterm_is_a_pause(deployment: Any, live: Any, traffic: Any, oracle: Any) -> None:
     """Stopped in the middle it ends well; two processes go on exactly there, and tell of no run again without news."""
@@ -105,7 +110,7 @@ def test_sigterm_is_a_pause(deployment: Any, live: Any, traffic: Any, oracle: An
     before = deployment.watcher.read_all()
     runs, panes, records = dict(before.runs), dict(before.panes), before.records
     deployment.start(2)
-    live.until(lambda: deployment.check_alive() and deployment.metrics(1), "no metrics")
+    live.until(lambda: deployment.check_alive() and all(is_healthy(live, deployment, k) for k in (0, 1)), "not healthy")
     assert deployment.log.backlog(deployment.topics["spans"]) == 0
     deployment.stop()
     assert deployment.watcher.read_all().records >= records
