@@ -47,15 +47,16 @@ offset of the error type of errors that have none. SOURCES: by FIELDS.
 
 KEY_TEXT, KEY_LENGTH, KEY_SOURCE, KEY_OPENS, KEY_PARENT = range(5)
 KEY_FIELDS = 8
-"""Fields of a key, with room up to a power of 2: byte offset of its text in the array, its length, first source, whether
-members of its value are keys too, and the number of the key whose value it is a member of, -1: it is an attribute."""
+"""Fields of a key, with room up to a power of 2: byte offset of its text in the array, its length, first source,
+whether members of its value are keys too, and the number of the key whose value it is a member of, -1: it is an
+attribute."""
 
 PLACE, SCOPE, KINDS, SLOT, RANK, HOW, VALUES, CONSTANT, PLUS, PLUS_TOO, WITHIN, ROLES, BESIDE = range(13)
 FIELDS = 16
-"""Fields of a source, with room up to a power of 2. SCOPE: bit of the pattern, -1: any. KINDS: AT_ONCE if nothing must be
-waited for. RANK: even; the same source on a resource has the next, odd, rank. VALUES: set of texts, -1: none. CONSTANT:
-meaning of the presence, or power of ten of a number. PLUS, WITHIN, BESIDE: slots, -1: none. ROLES: OTLP's kinds, as
-bits."""
+"""Fields of a source, with room up to a power of 2. SCOPE: bit of the pattern, -1: any. KINDS: AT_ONCE if nothing must
+be waited for. RANK: even; the same source on a resource has the next, odd, rank. VALUES: set of texts, -1: none.
+CONSTANT: meaning of the presence, or power of ten of a number. PLUS, WITHIN, BESIDE: slots, -1: none. ROLES: OTLP's
+kinds, as bits."""
 
 AT_ONCE = ALL_KINDS | 1 << 40
 OTHER_TYPE = "_OTHER"
