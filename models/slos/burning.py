@@ -50,7 +50,7 @@ class Burning:
 
     def __init__(self) -> None:
         self._rows = np.empty(0, _FIELDS)
-        self._names: list[str] = []  # of the rule, by row
+        self._names: list[str] = []  # of the rule, by row: name, factor and windows
 
     def add(self, slot: int, slo: Slo, ledger: Ledger) -> None:
         """Look at the rules of one more instance."""
@@ -61,7 +61,7 @@ class Burning:
             fixed = slot, number, ledger.windows.index(rule.long_s), short, ratio.numerator, ratio.denominator
             rows[number] = (*fixed, rule.confidence, not rule.page, rule.after_s, NEVER, False)
         self._rows = np.concatenate([self._rows, rows])
-        self._names += [rule.name for rule in slo.rules]
+        self._names += [f"{r.name} {r.factor} {r.long_s}/{r.short_s}" for r in slo.rules]
 
     def look(self, ledger: Ledger, newest: NDArray[np.int64], frozen: NDArray[np.bool_]) -> None:
         """Find what holds; `newest` is the time of the newest event by instance, `frozen` ones stay as they are."""
@@ -115,7 +115,7 @@ class Burning:
         return exceeds(bad, total, rows["numerator"] / rows["denominator"], rows["confidence"])
 
     def state(self) -> list[list[Any]]:
-        """Give what holds as plain types: [slot, rule, since, on, name of the rule]."""
+        """Give what holds as plain types: [slot, rule, since, on, what the rule is]."""
         held = np.flatnonzero(self._rows["since"] < NEVER).tolist()
         fields = ("slot", "rule", "since", "on")
         return [[*(int(self._rows[field][at]) for field in fields), self._names[at]] for at in held]
