@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PANE_S, SLICE_S = 10, 600
 """Panes of counts and of slices, seconds."""
 EXAMPLES = 16
-"""Bad runs told of one instance and batch: the latest."""
+"""Bad runs told of one instance and minute: the latest."""
 _SECOND_NS, _MINUTE_S = 1_000_000_000, 60
 
 
@@ -171,11 +171,11 @@ def _paired(
 
 
 def _examples(hits: _Hits, rows: _Rows) -> NDArray[np.int64]:
-    """Give the runs that are no longer bad, and the latest bad ones of each instance."""
+    """Give the runs that are no longer bad, and the latest bad ones of each instance in each minute."""
     better, worse = np.flatnonzero(hits.bad < 0), np.flatnonzero(hits.bad > 0)
-    order = np.lexsort((-rows.runs["ended_at"][hits.row[worse]], *hits.instance[::-1, worse]))
-    worse = worse[order]
-    group = hits.instance[:, worse]
+    groups = np.vstack([hits.instance, rows.runs["ended_at"][hits.row] // (_MINUTE_S * _SECOND_NS)])
+    worse = worse[np.lexsort((-rows.runs["ended_at"][hits.row[worse]], *groups[::-1, worse]))]
+    group = groups[:, worse]
     is_first = np.concatenate([np.ones(min(1, len(worse)), np.bool_), np.any(group[:, 1:] != group[:, :-1], axis=0)])
     place = np.arange(len(worse))
     rank = place - np.maximum.accumulate(np.where(is_first, place, 0))

@@ -24,6 +24,7 @@ from models.spans.columns import Outcome
 from tests.helpers.slo_events import slo
 
 SECOND = 10**9
+MINUTE_NS = 60 * SECOND
 START_S = 1_700_000_000
 TEXTS = ("a", "b", "c", "exp", "version", "search", "buy")
 NAMES = {digest_of(text): text for text in TEXTS}
@@ -205,7 +206,7 @@ def check(events: Events, batch: Changes) -> None:
             ended, trace = int(run["ended_at"]), (int(run["trace_hi"]), int(run["trace_lo"]))
             values = [hit["tool"] if name == "tool" else hit["values"][name] for name in DIMENSIONS]
             row = (*hit["instance"], ended // SECOND, ended, *trace, 1 if hit["bad"] > 0 else -1, *values)
-            (better if hit["bad"] < 0 else worse[hit["instance"]]).append(row)
+            (better if hit["bad"] < 0 else worse[*hit["instance"], ended // MINUTE_NS]).append(row)
     found = {tuple(row[:4]): row[4:] for row in events.counts.T.tolist()}
     assert found == {key[:4]: [counts[*key[:4], "total"], counts[*key[:4], "bad"]] for key in counts}
     parts = {tuple(row[:6]): row[6:] for row in events.slices.T.tolist()}
@@ -216,12 +217,12 @@ def check(events: Events, batch: Changes) -> None:
         signs = [row[7] for row in rows if row[:3] == instance]
         assert signs == sorted(signs)
     told = [row for row in rows if row[7] > 0]
-    for instance, all_bad in worse.items():
-        own = [row for row in told if row[:3] == instance]
+    for (*instance, minute), all_bad in worse.items():
+        own = [row for row in told if row[:3] == tuple(instance) and row[4] // MINUTE_NS == minute]
         assert len(own) == min(len(all_bad), EXAMPLES)
         assert set(own) <= set(all_bad)
         assert sorted(row[4] for row in own) == sorted(row[4] for row in all_bad)[-EXAMPLES:]
-    assert {row[:3] for row in told} == set(worse)
+    assert {row[:3] for row in told} == {key[:3] for key in worse}
 
 
 COUNTER = Counter(SLOS)
@@ -272,7 +273,7 @@ def counted(runs: Any, *slos: Slo, weight: int = 1, calls: Any = None) -> Events
 
 
 def test_examples_are_the_latest() -> None:
-    """Of forty bad runs in a batch the sixteen latest are told, latest first; all that are no longer bad are."""
+    """Of forty bad runs in a minute the sixteen latest are told, latest first; all that are no longer bad are."""
     events = counted(runs_of(40), SLOS[0])
     assert events.runs[6].tolist() == list(range(39, 23, -1))
     back = counted(runs_of(40), SLOS[0], weight=-1)
