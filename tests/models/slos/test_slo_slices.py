@@ -1,0 +1,47 @@
+"""Timeslices: a slice of time is one event, and a late outcome may turn it."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from models.slos.burn import burn_rate
+from models.slos.slices import Slicer
+from models.slos.spec import Slices
+
+NINETY = Slices(300, Fraction("0.9"))
+
+
+def slicer() -> Slicer:
+    """Give eleven slices of 10 good events and one of 50 good and 50 bad."""
+    found = Slicer(NINETY)
+    found.add((300 * at + event, 1, 0) for at in range(11) for event in range(10))
+    found.add((3300 + event, 1, int(event < 50)) for event in range(100))
+    return found
+
+
+def test_eleven_of_twelve_slices_are_good() -> None:
+    """At a target of 95 % that is a burn rate of 5/3; by occurrences it would be 4.76."""
+    counts = list(slicer().settle(10_000))
+    total, bad = sum(count[1] for count in counts), sum(count[2] for count in counts)
+    assert (total, bad) == (12, 1)
+    assert burn_rate(bad, total, Fraction("0.95")) == Fraction(5, 3)
+    assert burn_rate(50, 210, Fraction("0.95")) == Fraction(100, 21)
+
+
+def test_a_slice_counts_once_it_has_settled() -> None:
+    """Not before its end and a minute more."""
+    counting = slicer()
+    assert len(list(counting.settle(3300 + 300 + 59))) == 11
+    assert list(counting.settle(3300 + 300 + 60)) == [(3300, 1, 1)]
+    assert list(counting.settle(10_000)) == []
+
+
+def test_late_outcomes_turn_a_slice_also_after_a_restart() -> None:
+    """41 of the 50 bad events turn out good: 91 of 100 are, and the slice is no longer bad."""
+    before = slicer()
+    assert len(list(before.settle(10_000))) == 12
+    after = Slicer.of(NINETY, before.state())
+    after.add([(3305, 0, -39)])
+    assert list(after.settle(10_000)) == []
+    after.add([(3306, 0, -2)])
+    assert list(after.settle(10_000)) == [(3300, 0, -1)]
