@@ -11,6 +11,7 @@ from flows.items import Outbound, RawBatch, ShardCells, ShardSpans, ShardTalk
 from models.digest import digest_of
 from models.runs import conversations
 from models.runs.shards import SHARDS, by_shard
+from models.slis import groups
 from models.spans.batch import Spans
 from models.spans.columns import Column, SpanKind
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _TASK_SUCCESS = digest_of("task_success")
 _MARK_EVERY_NS = 1_000_000_000
 RUN_SHARDS = [f"r{shard:02d}" for shard in range(SHARDS)]
-SERIES_SHARDS = [f"s{shard:02d}" for shard in range(SHARDS)]
+SERIES_SHARDS = [f"s{shard:02d}" for shard in range(groups.SHARDS)]
 TALK_SHARDS = [f"c{shard}" for shard in range(conversations.SHARDS)]
 
 RunItem = tuple[str, ShardSpans]

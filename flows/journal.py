@@ -28,8 +28,10 @@ _VERSION = 2
 _CHECKSUMS: dict[int, Callable[[bytes], int]] = {1: zlib.crc32, 2: crc32c}
 """By version; all frames of a generation are of one. crc32c is an instruction of the processor."""
 
-ROTATE_BYTES = 1 << 20
+ROTATE_BYTES = 4 << 20
 """Deltas beyond this and beyond twice the base start a new generation: half of what is written again is news."""
+_STAGGER = 16
+"""Shards that fill alike reach it at so many different times, not all at the end of one epoch."""
 
 
 class JournalError(Exception):
@@ -55,6 +57,7 @@ class Journal:
         self._generation = -1
         self._base = 0
         self._length = 0
+        self._patience = 1 + crc32c(folder.name.encode()) % _STAGGER / _STAGGER
         self._obsolete: list[int] = []  # generations to delete at the next append but one
 
     @property
@@ -74,7 +77,7 @@ class Journal:
     def append(self, delta: bytes, dump: Callable[[], bytes]) -> bytes:
         """Append what changed and give the position; starts a new generation with `dump()` when it pays."""
         self._forget_obsolete()
-        if self._file is None or self._length - self._base > max(ROTATE_BYTES, 2 * self._base):
+        if self._file is None or self._length - self._base > self._patience * max(ROTATE_BYTES, 2 * self._base):
             self._rotate(dump())
         elif delta:
             self._length += self._write(delta)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from models.slos.table import Judged
 
 _SECOND_NS = 1_000_000_000
-_TICK, _SOON = timedelta(seconds=1), timedelta(milliseconds=100)
+_TICK, _SOON = timedelta(seconds=1), timedelta(milliseconds=250)
 JUDGE_SHARDS = [f"j{shard}" for shard in range(SHARDS)]
 
 Records = tuple[str, list[Outbound]]

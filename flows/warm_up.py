@@ -7,6 +7,8 @@ fall behind by that much, and a person would wonder what it does.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,8 @@ from models.slis.cells import cells_of
 from models.slis.panes import PaneTable
 from models.slis.records import sli_lines
 from models.slis.settings import SliSettings
+from models.slos.counting import Counter
+from models.slos.spec import Indicator, Rolling, Slo
 from models.spans.batch import Spans
 from models.spans.columns import Column
 from models.spans.decoder import Decoder
@@ -35,12 +39,13 @@ if TYPE_CHECKING:
 _AT = 1_700_000_000 * SECOND
 _MANY = 3000
 _LATER = _AT + 90_000 * SECOND
+_SLO = Slo("warm-up", "warm-up", Indicator("task_success"), Fraction(1, 2), Rolling(3600))
 
 
 def warm_up(say: Callable[[str], None]) -> None:
     """Make all kernels ready, once a process; `say` is told when that will take long."""
     if is_cold():
-        say("compiling, once: about a minute")
+        say("compiling, once: some minutes")
     _compile_all()
 
 
@@ -51,6 +56,7 @@ def _compile_all() -> None:
     for messages in (wire, [_TRACES, _LOGS], [*wire, _TRACES]):
         changes = _track(messages)
         _measure(changes)
+        Counter([_SLO, replace(_SLO, indicator=Indicator("tool_success"))]).count(changes)
 
 
 def is_cold() -> bool:

