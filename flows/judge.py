@@ -12,10 +12,12 @@ from typing_extensions import override
 from flows.items import Outbound, Progress, ShardEvents
 from flows.notes import Notes
 from models.slos.events import SHARDS
+from models.slos.silence import Lag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from flows.backlog import Backlog
     from flows.items import Tracked
     from flows.metrics import Metrics
     from flows.settings import Topics
@@ -36,6 +38,7 @@ class CountStep:
 
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
+        self._is_first = True
 
     def __call__(self, items: list[Tracked | Progress]) -> list[tuple[str, ShardEvents]]:
         """Count and part."""
@@ -43,7 +46,22 @@ class CountStep:
         parts = self._counter.count(tracked).split() if tracked else {}
         out = [(JUDGE_SHARDS[shard], ShardEvents(JUDGE_SHARDS[shard], part, ())) for shard, part in parts.items()]
         marks = tuple((item.key, item.watermark_ns) for item in items if isinstance(item, Progress))
-        return out + ([(key, ShardEvents(key, None, marks)) for key in JUDGE_SHARDS] if marks else [])
+        tell_all = bool(marks) or self._is_first  # a shard is there from the first batch on, to tell of a lag
+        self._is_first = False
+        return out + ([(key, ShardEvents(key, None, marks)) for key in JUDGE_SHARDS] if tell_all else [])
+
+
+class LagWatch:
+    """Says how far the input is behind; the first of the judge shards tells of it."""
+
+    def __init__(self, backlog: Backlog, limit_ns: int) -> None:
+        self._backlog = backlog
+        self._limit_ns = limit_ns
+
+    def at(self, now_ns: int, key: str) -> Lag:
+        """Give the lag as the shard `key` is to take it."""
+        age = self._backlog.age_ns(now_ns)
+        return Lag(age // _SECOND_NS, self._limit_ns // _SECOND_NS, is_told=key == JUDGE_SHARDS[0])
 
 
 class JudgeLogic(StatefulBatchLogic[ShardEvents, Records, bytes]):
@@ -59,9 +77,11 @@ class JudgeLogic(StatefulBatchLogic[ShardEvents, Records, bytes]):
         clock: Callable[[], int] | None,
         topics: Topics,
         metrics: Metrics,
+        lag: LagWatch,
         *,
         drain: bool,
     ) -> None:
+        self._lag = lag
         self._states = states
         self._state = states.resume(snapshot) if snapshot else None
         self._clock = clock
@@ -92,7 +112,8 @@ class JudgeLogic(StatefulBatchLogic[ShardEvents, Records, bytes]):
         if self._clock is None or state is None or self._due is None or datetime.now(UTC) < self._due:
             return (), False
         self._due = datetime.now(UTC) + _TICK
-        return self._tell(state, state.table.look(self._clock() // _SECOND_NS)), False
+        now = self._clock()
+        return self._tell(state, state.table.look(now // _SECOND_NS, self._lag.at(now, state.key))), False
 
     @override
     def on_eof(self) -> tuple[Iterable[Records], bool]:

@@ -125,7 +125,8 @@ def _flow(
     warm_up(process.say)
     settings = replace(settings, journal=process.recovery / "journal")
     parts = tuple(source.list_parts())
-    flow = build(source, LogSink(lambda: log), settings, metrics, clock=time.time_ns, parts=parts)
+    sink = LogSink(lambda: log)
+    flow = build(source, sink, settings, metrics, clock=time.time_ns, parts=parts)
     settle_memory()
     return flow
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+from flows.backlog import Backlog
 from flows.slo_metrics import slo_families
 from models.spans.columns import Column, SpanKind
 
@@ -44,6 +45,8 @@ class Metrics:
         self._runs: dict[str, tuple[RunTable, Watermark]] = {}
         self._slis: dict[str, PaneTable] = {}
         self._slos: dict[str, SloTable] = {}
+        self.backlog = Backlog()
+        """How old the input is that is read; alerts rest by it."""
         self._lags: dict[tuple[str, str], Callable[[], int]] = {}
         self.seen = Seen()
         self.problem: str | None = None

@@ -44,5 +44,7 @@ class FlowSettings:
     """The user's prices: model -> USD per million tokens by kind of token."""
     slos: tuple[Slo, ...] = ()
     lateness_ns: int = 60 * SECOND
+    lag_limit_ns: int = 300 * SECOND
+    """How old input may be when it is read; beyond it alerts rest."""
     journal: Path | None = None
     """Folder of the shard journals; None: state lies in the engine's snapshots."""

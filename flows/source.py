@@ -11,6 +11,7 @@ import numpy as np
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from typing_extensions import override
 
+from flows.backlog import Backlog
 from flows.items import RawBatch
 from flows.waiting import StoppedError
 from streams.port import LostOffsetError
@@ -41,8 +42,11 @@ class LogPartition(StatefulSourcePartition[RawBatch, int]):
         offset: int | None,
         max_bytes: int,
         stop: Event,
+        *,
         commit: Callable[[str, Mapping[int, int]], None] | None = None,
+        backlog: Backlog | None = None,
     ) -> None:
+        self._backlog = backlog or Backlog()
         self._part = part_name(topic, partition)
         self._topic = topic
         self._partition = partition
@@ -62,7 +66,9 @@ class LogPartition(StatefulSourcePartition[RawBatch, int]):
         messages = self._reader.poll(_MAX_MESSAGES, self._max_bytes)
         self._idle = not messages
         if not messages:
+            self._backlog.caught_up(self._part)
             return self._silence()
+        self._backlog.read(self._part, messages[-1].appended_ns)
         self._came = monotonic()
         self._next = messages[-1].offset + 1
         count = len(messages)
@@ -153,7 +159,11 @@ class LogSource(FixedPartitionedSource[RawBatch, int]):
             reader = _NoReader()
         if self._metrics:
             self._metrics.watch_lag(topic, str(int(index)), reader.lag)
-        return LogPartition(topic, int(index), reader, offset, self._max_bytes, self._stop, self._shared().commit)
+        backlog = self._metrics.backlog if self._metrics else None
+        commit = self._shared().commit
+        return LogPartition(
+            topic, int(index), reader, offset, self._max_bytes, self._stop, commit=commit, backlog=backlog
+        )
 
     def _reader(self, topic: str, partition: int, offset: int | None) -> Reader:
         log = self._shared()

@@ -11,7 +11,7 @@ from flows.decode import RUN_SHARDS, DecodeStep
 from flows.hearsay import Hearsay
 from flows.items import Outbound, ShardCells, ShardSpans, ShardTalk, Tracked
 from flows.join import JoinLogic
-from flows.judge import CountStep, JudgeLogic
+from flows.judge import CountStep, JudgeLogic, LagWatch
 from flows.measure import MeasureLogic, SplitStep
 from flows.shard_state import ShardStates
 from flows.timing import timed
@@ -141,7 +141,8 @@ def _judge(
         return KeptSloTable.load(settings.slos, base, deltas, life)
 
     states = ShardStates(load, _folder(settings, "judge"), 0, () if clock else tuple(RUN_SHARDS), clock, kept)
-    return lambda snapshot: JudgeLogic(states, snapshot, clock, settings.topics, metrics, drain=drain)
+    lag = LagWatch(metrics.backlog, settings.lag_limit_ns)
+    return lambda snapshot: JudgeLogic(states, snapshot, clock, settings.topics, metrics, lag, drain=drain)
 
 
 def _folder(settings: FlowSettings, step: str) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fnmatch import fnmatch
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flyball.config import flyball_yaml
@@ -12,7 +13,6 @@ from flyball.openslo.files import slo_files, yaml_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from flyball.config.settings import Settings
     from flyball.openslo import Loaded
@@ -35,10 +35,14 @@ SLO files are told by what is in them, and checked together: one may refer to an
 """
 
 
-def configuration(directory: Path | None) -> Settings:
-    """Give the settings of a directory in which all is well; raises ConfigError with every problem found."""
+def configuration(directory: Path | None, *, pages: bool = False) -> Settings:
+    """Give the settings of a directory in which all is well; raises ConfigError with every problem found.
+
+    `pages`: whether this command delivers them. Others do not look at `routes.yaml`: where they run, its secrets need
+    not be.
+    """
     found = find_directory(directory)
-    _, problems = check(found)
+    problems = [each for each in check(found)[1] if pages or Path(each.file).name != "routes.yaml"]
     if problems:
         raise ConfigError(problems)
     return load(found)

@@ -46,6 +46,7 @@ def flow_settings(settings: Settings, slos: Sequence[Slo] = (), journal: Path | 
         prices={model: _price(vars(price)) for model, price in settings.prices.items()} or None,
         slos=tuple(slos),
         lateness_ns=settings.flow.lateness,
+        lag_limit_ns=settings.flow.lag_limit,
         journal=journal,
     )
 

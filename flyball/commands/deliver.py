@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     """Run until stopped, or do the one thing asked for."""
     from flyball.check import configuration
 
-    settings = configuration(args.config)
+    settings = configuration(args.config, pages=True)
     from flyball import deliver
 
     if args.test is not None:

@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     """Run until stopped."""
     from flyball.check import configuration
 
-    settings = configuration(args.config)
+    settings = configuration(args.config, pages=True)
     from flyball.up import run_up
 
     return run_up(settings, args.config, args.data)

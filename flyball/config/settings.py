@@ -92,6 +92,7 @@ class Flow:
     workers: Workers = key(1, "processes that share the work; may differ from one start to the next")
     epoch: Epoch = key(duration("1s"), "time between snapshots: what a crash repeats")
     lateness: Period = key(duration("60s"), "how late spans may come, in event time, before a pane is final")
+    lag_limit: Longer = key(duration("5m"), "how old input may be when it is read; beyond, alerts rest and it is told")
     recovery: Path | None = key(None, "folder of the snapshots; without it, `recovery` in the data folder")
     max_batch: Body = key(size("8MB"), "messages handed on at once from one partition")
 

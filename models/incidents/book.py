@@ -4,7 +4,8 @@ Whoever watches something hears itself every time it looks: is it wrong now, how
 is told: when it opens, when it gets worse, again after a long while, and when it has been right for long enough.
 
 A life is one opening of one (class, rule, scope). Its key is a digest of these and the number of the life, so it is the
-same under replay and restart. Tellings rise in revision; those of a new life of the process begin above all earlier
+same under replay and restart; so a life is never forgotten (there are as many as objectives, by what they are split by,
+with their rules and steps). Tellings rise in revision; those of a new life of the process begin above all earlier
 ones (`generation`), so that what a crash took back is never mistaken for news.
 """
 
@@ -70,8 +71,6 @@ class Patience:
     """So long something must be right before it is resolved."""
     renotify_s: int = 4 * 3600
     """An open incident is told again after this."""
-    remember_s: int = 90 * 86_400
-    """A resolved one is remembered for this long."""
 
 
 class IncidentBook:
@@ -121,14 +120,6 @@ class IncidentBook:
             return None
         life.resolved = now_s
         return self._tell(ident, life, now_s, life.facts)
-
-    def forget(self, now_s: int) -> None:
-        """Let go of what was resolved long ago."""
-        old = [
-            i for i, life in self._lives.items() if life.resolved and now_s - life.resolved > self._patience.remember_s
-        ]
-        for ident in old:
-            del self._lives[ident]
 
     def _tell(self, ident: Ident, life: _Life, now_s: int, facts: Facts | None) -> Incident:
         life.revision = max(life.revision + 1, self._floor)

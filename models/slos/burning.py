@@ -2,6 +2,7 @@
 
 A rule opens when its long window burns over its factor, its short one too, and the long one is evidence enough
 (`models.slos.evidence`). It stays while both burn, and rests as it is where nothing is known: silence is no recovery.
+What has had no event for `RETIRE_S` is taken for retired: its rules end.
 
 The short window does not end now but at the newest event of the instance: where outcomes are known only minutes later
 (an evaluation, a run that hung), a short window up to now would always be empty.
@@ -16,6 +17,7 @@ import numpy as np
 from models.slos.burn import limit
 from models.slos.evidence import exceeds
 from models.slos.ledger import BAD, TOTAL
+from models.slos.silence import RETIRE_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,7 +86,8 @@ class Burning:
         short_over[opening] = self._evident(bad[opening], total[opening], opening)
         holds = np.where(known, over & short_over, over & held)
         resting = frozen[rows["slot"]] | (total == 0)
-        self._turn(np.where(resting, held, holds), ledger.now)
+        retired = newest[rows["slot"]] < ledger.now - RETIRE_S
+        self._turn(np.where(resting, held, holds) & ~retired, ledger.now)
 
     @property
     def any(self) -> bool:

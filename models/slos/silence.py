@@ -14,6 +14,21 @@ DAY_S = 86_400
 MIN_SILENCE_S, TIMES, LEARN_S, RETIRE_S = 900, 3, 7 * DAY_S, 7 * DAY_S
 
 
+@dataclass(frozen=True)
+class Lag:
+    """How old the input is that is judged now."""
+
+    seconds: int
+    limit_s: int
+    is_told: bool
+    """Whether this table tells of it: one is enough."""
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether it is too old to say anything of now."""
+        return self.seconds > self.limit_s
+
+
 @dataclass
 class _Heard:
     first: int

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from models.slos.burn import Budget
     from models.slos.instances import Instance
     from models.slos.ledger import Level
-    from models.slos.silence import Silence
+    from models.slos.silence import Lag, Silence
     from models.slos.spec import Slo
 
 EDGE_S = 10
@@ -101,9 +101,9 @@ class SloTable:
             self._news.append(events)
             self.held = Events.joined([self.held, events]) if len(self.held) else events
 
-    def look(self, now_s: int) -> Judged:
+    def look(self, now_s: int, lag: Lag | None = None) -> Judged:
         """Judge as things stand at `now_s`; a time before an earlier one counts as that."""
-        return self._look(max(now_s, self.ledger.now), 0)
+        return self._look(max(now_s, self.ledger.now), 0, lag)
 
     def follow(self, until_s: int) -> Judged:
         """Judge at every instant up to `until_s` at which a live service would have."""
@@ -142,10 +142,10 @@ class SloTable:
         """Size of the arrays, roughly."""
         return self.ledger.memory_bytes + sum(array.nbytes for array in self.held.arrays)
 
-    def _look(self, now_s: int, before: int) -> Judged:
+    def _look(self, now_s: int, before: int, lag: Lag | None = None) -> Judged:
         with self._lock:
             self.absorb(now_s, before)
-            return self._judge.look(now_s)
+            return self._judge.look(now_s, lag)
 
     def _next_instant(self) -> int:
         """Give the next edge while something is going on, else the edge after the next event, within `QUIET_S`."""

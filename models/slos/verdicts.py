@@ -13,7 +13,7 @@ from models.incidents.incident import Severity
 from models.slos.budgets import steps_of
 from models.slos.burning import NEVER
 from models.slos.lanes import Lanes
-from models.slos.silence import Silence
+from models.slos.silence import Lag, Silence
 from models.slos.spec import Action
 from models.slos.words import Speaker
 from models.times import rfc3339
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 _SLOT_BITS = 20
 TELL_S = 60
 """Time between two `slo` records of one SLO."""
-BURN, SLOW_BURN, BUDGET, SILENT = "slo.burn", "slo.slow_burn", "slo.budget", "telemetry.silent"
+BURN, SLOW_BURN, BUDGET = "slo.burn", "slo.slow_burn", "slo.budget"
+SILENT, LAG = "telemetry.silent", "telemetry.lag"
 _WOKEN = "on-call"
 """Only what this owner is told may be SEV-1: a cost or a quality that is off does not wake people at once."""
 
@@ -47,8 +48,8 @@ class Judge:
         self._lanes = Lanes()
         self._restarted = False
 
-    def look(self, now: int) -> Judged:
-        """Judge as things stand."""
+    def look(self, now: int, lag: Lag | None = None) -> Judged:
+        """Judge as things stand; what comes `lag` late says little of now."""
         from models.slos.table import Judged  # noqa: PLC0415 - the table knows its judge
 
         out, table = Judged(), self._table
@@ -56,10 +57,14 @@ class Judge:
         frozen = np.zeros(len(table.newest), np.bool_)
         if silent:
             frozen[:] = [instance.workflow in silent for instance in table.instances.known]
+        if lag:
+            frozen |= lag.is_over
+            self._tell_lag(lag, now, out)
         table.burning.look(table.ledger, table.newest, frozen)
         self.grow()
-        self._tell_silence(silent, now, out)
-        self._tell_burning(now, out)
+        if not (lag and lag.is_over):  # what was not read yet is not silence
+            self._tell_silence(silent, now, out)
+        self._tell_burning(now, frozen, out)
         self._tell_gone(now, out)
         due = np.flatnonzero((now - self._phase) // TELL_S > (self.told - self._phase) // TELL_S)
         self.told[due] = now
@@ -104,8 +109,19 @@ class Judge:
                 told = book.right(ident, now)
                 out.incidents += [told] if told else []
 
-    def _tell_burning(self, now: int, out: Judged) -> None:
-        """Hear each lane of each instance, pages and tickets, where it is news: they live their own lives."""
+    def _tell_lag(self, lag: Lag, now: int, out: Judged) -> None:
+        ident = Ident(LAG, "lag", "product", "flyball")
+        if lag.is_over and lag.is_told:
+            told = self._table.book.wrong(ident, Severity.SEV_2, now, partial(_lag, lag))
+        else:
+            told = self._table.book.right(ident, now)
+        out.incidents += [told] if told else []
+
+    def _tell_burning(self, now: int, frozen: NDArray[np.bool_], out: Judged) -> None:
+        """Hear each lane of each instance, pages and tickets, where it is news: they live their own lives.
+
+        Frozen ones are not told again: that nothing is known of them is an incident by itself.
+        """
         table = self._table
         worst = table.burning.worst(len(table.newest))
         on, page_open = worst < NEVER, self._lanes.open[0]
@@ -113,6 +129,8 @@ class Judge:
         for lane, slot in self._lanes.news(worst, on, now):
             instance = table.instances.known[slot]
             ident = _ident((BURN, SLOW_BURN)[lane], instance)
+            if frozen[slot] and on[lane, slot]:
+                continue
             if on[lane, slot]:
                 rule = instance.slo.rules[worst[lane, slot]]
                 told = table.book.wrong(ident, _severity(instance.slo, rule), now, partial(self._burning, slot, rule))
@@ -192,6 +210,12 @@ def _silence(workflow: str, last: int, limit: int, now: int) -> Facts:
     text = f"{workflow} has sent nothing since {since[:16].replace('T', ' ')}Z: its alerts rest as they are"
     evidence = {"count": now - last, "limit": limit, "unit": "s", "last_seen": since}
     return Facts(f"{workflow} has gone silent", text, evidence, workflow=workflow)
+
+
+def _lag(lag: Lag) -> Facts:
+    text = f"what is judged now was sent {lag.seconds} s ago: burn alerts rest until Flyball has caught up"
+    evidence = {"count": lag.seconds, "limit": lag.limit_s, "unit": "s"}
+    return Facts("Flyball is behind its input", text, evidence)
 
 
 def _verdict(instance: Instance, step: PolicyStep, now: int, block: int, *, reached: bool) -> dict[str, Any]:

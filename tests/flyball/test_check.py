@@ -108,6 +108,14 @@ def test_mistakes_of_slos_are_listed_with_the_others(tmp_path: Path, capsys: pyt
         configuration(tmp_path)
 
 
+def test_routes_are_the_business_of_those_who_deliver(tmp_path: Path) -> None:
+    """A machine that only runs the flow has no secrets of sinks: it starts all the same, `deliver` does not."""
+    (tmp_path / "routes.yaml").write_text("sinks:\n  - {name: pd, type: pagerduty, routing_key: {env: NOT_THERE}}\n")
+    assert configuration(tmp_path) == Settings()
+    with pytest.raises(ConfigError):
+        configuration(tmp_path, pages=True)
+
+
 def test_mistakes_of_attributes_have_their_lines(tmp_path: Path) -> None:
     """What the attribute table refuses is told at the entry that is wrong, all of them at once."""
     (tmp_path / "flyball.yaml").write_text(

@@ -14,7 +14,7 @@ from models.incidents.incident import Incident, IncidentError, Severity, Status
 
 IDENT = Ident("slo.burn", "refund", "workflow", "airline")
 OTHER = Ident("slo.burn", "refund", "workflow", "retail")
-PATIENCE = Patience(hold_s=60, renotify_s=3600, remember_s=10_000)
+PATIENCE = Patience(hold_s=60, renotify_s=3600)
 FACTS = Facts("burns", "it burns", {"count": 1}, runs=("ab" * 16,))
 ONE, TWO, THREE = Severity
 
@@ -118,18 +118,6 @@ def test_keys_are_of_the_ident_and_its_life() -> None:
     assert incident_key(IDENT, 0) == incident_key(Ident(*IDENT), 0) == "41b088ca3d68f263a1f78d15e99d24e7"
     idents = [IDENT, OTHER, IDENT._replace(class_="x"), IDENT._replace(rule="x"), IDENT._replace(level="x")]
     assert len({incident_key(ident, life) for ident in idents for life in range(3)}) == 15
-
-
-def test_forgetting() -> None:
-    """What was resolved long ago goes; what is open stays, however old."""
-    book = IncidentBook(patience=PATIENCE)
-    for ident, end in ((IDENT, "ok!"), (OTHER, "3")):
-        hear(book, ident, "2", 100)
-        hear(book, ident, end, 200)
-    book.forget(10_200)
-    assert len(book.state()) == 2
-    book.forget(10_201)
-    assert [life["ident"] for life in book.state()] == [list(OTHER)]
 
 
 def test_an_older_telling_never_overwrites_a_newer_one() -> None:
