@@ -25,10 +25,13 @@ class EmbeddedReader:
     def __init__(self, folder: Path, offset: int | None) -> None:
         self._folder = folder
         self._end = Words(folder / END_FILE)
-        self._next = self._oldest() if offset is None else offset
+        self._next = 0 if offset is None else offset
         self._descriptor = -1
         self._position = 0
-        self._open_at_offset()
+        if offset is None:
+            self._open_oldest()
+        else:
+            self._open_at_offset()
 
     def poll(self, max_messages: int, max_bytes: int) -> Sequence[Message]:
         """Give what is there now; a poll ends at the end of a segment file. Raises LostOffsetError."""
@@ -61,6 +64,17 @@ class EmbeddedReader:
         except LostOffsetError:
             self.close()
             raise
+
+    def _open_oldest(self) -> None:
+        """Find the oldest message; where retention deletes it meanwhile, the one that then is."""
+        while True:
+            self._next = self._oldest()
+            try:
+                return self._seek()
+            except LostOffsetError:
+                if self._oldest() == self._next:
+                    self.close()
+                    raise
 
     def _oldest(self) -> int:
         there = segments.bases(self._folder)

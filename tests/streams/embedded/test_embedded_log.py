@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.embedded import EmbeddedLog, Settings
+from streams.embedded import EmbeddedLog, Settings, segments
 from streams.port import LogError, LostOffsetError, UndeliveredError
 
 if TYPE_CHECKING:
@@ -216,6 +216,19 @@ def test_reader_survives_deletion_under_it(tmp_path: Path) -> None:
     assert [m.value for m in reader.poll(99, 99)][:6] == [b"%d" % number for number in range(2, 8)]
     with pytest.raises(LostOffsetError, match="retention"):
         read_all(reader)
+
+
+def test_the_oldest_is_what_is_oldest_when_it_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retention deletes the oldest segment between the look and the opening: reading begins at the next one."""
+    log = EmbeddedLog(tmp_path, Settings(segment_bytes=1))
+    log.ensure("t", 1)
+    log.writer().append("t", [(None, b"a"), (None, b"b")])
+    log.writer().append("t", [(None, b"c")])
+    first, *rest = segments.bases(tmp_path / "t" / "0")
+    seen = iter([[first, *rest]])
+    monkeypatch.setattr(segments, "bases", lambda folder: next(seen, rest))
+    segments.path_of(tmp_path / "t" / "0", first).unlink()
+    assert [message.offset for message in read_all(log.reader("t", 0, None))][:1] == rest[:1]
 
 
 @pytest.mark.parametrize("offset", [1, 5, -1])
