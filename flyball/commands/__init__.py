@@ -13,6 +13,7 @@ COMMANDS = (
     "records",
     "check",
     "gate",
+    "rules",
     "flow",
     "receive",
     "deliver",
