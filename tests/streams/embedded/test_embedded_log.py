@@ -222,8 +222,11 @@ def test_the_oldest_is_what_is_oldest_when_it_is_opened(tmp_path: Path, monkeypa
     """Retention deletes the oldest segment between the look and the opening: reading begins at the next one."""
     log = EmbeddedLog(tmp_path, Settings(segment_bytes=1))
     log.ensure("t", 1)
-    log.writer().append("t", [(None, b"a"), (None, b"b")])
-    log.writer().append("t", [(None, b"c")])
+    writer = log.writer()
+    for value in (b"a", b"b", b"c"):
+        writer.append("t", [(None, value)])
+        writer.flush()
+    writer.close()
     first, *rest = segments.bases(tmp_path / "t" / "0")
     seen = iter([[first, *rest]])
     monkeypatch.setattr(segments, "bases", lambda folder: next(seen, rest))
