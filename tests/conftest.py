@@ -89,6 +89,12 @@ def incidents() -> Any:
 
 
 @pytest.fixture(scope="session")
+def paging() -> Any:
+    """Give tests/helpers/paging.py: an SLO that burns in minutes, routes, traffic that ends now."""
+    return load("paging", "helpers/paging.py")
+
+
+@pytest.fixture(scope="session")
 def pagerduty_tool() -> Any:
     """Give tests/services/pagerduty.py."""
     return load("pagerduty_tool", "services/pagerduty.py")
