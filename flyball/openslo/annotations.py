@@ -10,7 +10,7 @@ import yaml
 
 from flyball.config.nodes import NULL, describe
 from flyball.config.problems import suggestion
-from models.slos.spec import DIMENSIONS, Action, PolicyStep
+from models.slos.spec import CONFIDENCE, DIMENSIONS, Action, PolicyStep
 from models.slos.tables import tables
 
 if TYPE_CHECKING:
@@ -116,10 +116,10 @@ def _note_near_miss(full: str, here: Spot) -> None:
 
 def _confidence(text: str | None, spot: Spot) -> float:
     if text is None:
-        return 0.95
+        return CONFIDENCE
     if not _CONFIDENCE.fullmatch(text) or not 0.5 <= float(text) < 1:  # noqa: PLR2004 -- below, a coin knows better
-        spot.wrong(f"'{text}'", "a number from 0.5 to below 1, such as 0.95")
-        return 0.95
+        spot.wrong(f"'{text}'", "a number from 0.5 to below 1, such as 0.999")
+        return CONFIDENCE
     return float(text)
 
 

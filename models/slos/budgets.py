@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from models.slos.burn import Budget
 from models.slos.evidence import lower_bound
 from models.slos.ledger import BAD, TOTAL
@@ -26,6 +24,7 @@ from models.slos.spec import Action, Calendar, PolicyStep
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from models.slos.ledger import Ledger
@@ -57,6 +56,7 @@ class Budgets:
 
     def __init__(self) -> None:
         self._slos: list[Slo] = []
+        self._has_calendar = False
         self._steps: list[list[PolicyStep]] = []
         self._periods: dict[int, _Period] = {}
         self._reached: dict[_Key, int] = {}  # when that was told, Unix seconds
@@ -65,11 +65,12 @@ class Budgets:
     def add(self, slo: Slo) -> None:
         """Keep the budget of one more instance."""
         self._slos.append(slo)
+        self._has_calendar = self._has_calendar or isinstance(slo.window, Calendar)
         self._steps.append(steps_of(slo))
 
     def count(self, slots: NDArray[np.int64], seconds: NDArray[np.int64], counts: NDArray[np.int64], now: int) -> None:
         """Count events, [(total, bad), n], for those of a calendar."""
-        if not any(isinstance(self._slos[slot].window, Calendar) for slot in np.unique(slots).tolist()):
+        if not self._has_calendar:
             return
         for slot, second, total, bad in zip(slots.tolist(), seconds.tolist(), *counts.tolist(), strict=True):
             period = self._period(slot, now)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 
 @dataclass(frozen=True)
@@ -18,12 +19,12 @@ class Budget:
     bad: int
     target: Fraction
 
-    @property
+    @cached_property
     def used(self) -> Fraction | None:
         """Share used, over 1 when overspent; None without events."""
         return burn_rate(self.bad, self.total, self.target)
 
-    @property
+    @cached_property
     def remaining(self) -> Fraction | None:
         """1 - used: negative when overspent."""
         used = self.used
@@ -37,6 +38,16 @@ def burn_rate(bad: int, total: int, target: Fraction) -> Fraction | None:
     Fraction(1, 10)
     """
     return None if total == 0 else Fraction(bad, total) / (1 - target)
+
+
+def burn_number(bad: int, total: int, target: Fraction) -> float | None:
+    """Give the same as a float, rounded once: division of integers is. A third of the price of a fraction.
+
+    >>> burn_number(1, 1000, Fraction("0.99"))
+    0.1
+    """
+    whole = target.denominator
+    return None if total == 0 else bad * whole / (total * (whole - target.numerator))
 
 
 def limit(factor: Fraction, target: Fraction) -> Fraction:

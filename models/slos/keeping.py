@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from models.slos.spec import Slo
 
-_VERSION = 1
+_VERSION = 2
 
 
 class KeepingError(ValueError):
@@ -73,6 +73,7 @@ def _moving(table: SloTable) -> dict[str, Any]:
     return {
         "version": _VERSION,
         "now": table.ledger.now,
+        "counted": table.counted,
         "keys": table.instances.keys(),
         "prints": [[digest_of(slo.name), fingerprint(slo)] for slo in table.slos],
         "newest": table.newest.tolist(),
@@ -92,7 +93,7 @@ def _restore(table: SloTable, arrays: Mapping[str, NDArray[Any]], text: Mapping[
         table.names |= _unnamed("known", arrays)
         _restore_whole(table, arrays, text, same)
     table.apply(_unevents(arrays).of(same))
-    table.absorb(text["now"])
+    table.absorb(text["now"], text["now"] - text["counted"])
     slots = {}
     for slot, (slo, value) in enumerate(text["keys"]):
         if slo in same:

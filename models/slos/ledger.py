@@ -180,8 +180,10 @@ def _add(
     counts: NDArray[np.int64],
     where: NDArray[np.bool_],
 ) -> None:
+    flat, width = ring.reshape(-1), ring.shape[2]  # along one axis numpy adds ten times as fast as along two
+    rows, amounts = at[where] * (2 * width) + slots[where], counts[:, where].astype(ring.dtype)
     for kind in (TOTAL, BAD):
-        np.add.at(ring[:, kind], (at[where], slots[where]), counts[kind, where])
+        np.add.at(flat, rows + kind * width, amounts[kind])
 
 
 def _widened(array: NDArray[Any], more: int) -> NDArray[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -152,3 +153,8 @@ class Slo:
     labels: dict[str, str] = field(default_factory=dict)
     source: str = ""
     """File and line it came from, for messages."""
+
+    @cached_property
+    def rule_windows(self) -> tuple[int, ...]:
+        """The windows that its rules look at, seconds, the shortest first."""
+        return tuple(sorted({w for rule in self.rules for w in (rule.long_s, rule.short_s) if w}))

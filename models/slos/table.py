@@ -87,6 +87,8 @@ class SloTable:
         self.slicers: dict[int, Slicer] = {}
         """By slot: those that count slices of time instead of events."""
         self.held = Events.none()
+        self.counted = 0
+        """Unix second up to which events have been counted."""
         self.since: dict[int, int] = {}
         """By SLO (digest): Unix second from which its events count, where it came later than this table."""
         self.anew: set[str] = set()
@@ -229,7 +231,8 @@ class SloTable:
 
     def absorb(self, now_s: int, before: int = 0) -> None:
         """Count what is due `before` seconds before `now_s`, and judge nothing."""
-        due, self.held = self.held.until(now_s - before)
+        self.counted = now_s - before
+        due, self.held = self.held.until(self.counted)
         self.ledger.advance(now_s)
         if len(due):
             self._count(due)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from models.incidents.book import Facts
-from models.slos.burn import Budget, burn_rate, exhausted_in, limit
+from models.slos.burn import Budget, burn_number, burn_rate, exhausted_in, limit
 from models.slos.contrast import guilty_of
 from models.slos.dimensions import CHANGES, DIMENSIONS, EVERYTHING
 from models.slos.ledger import BAD, TOTAL
@@ -46,7 +47,7 @@ class Speaker:
             "bad": budget.bad,
             "budget_used": _number(budget.used),
             "budget_remaining": _number(budget.remaining),
-            "burn": {duration(w): _number(b) for w, b in self._burns(slot, instance).items()},
+            "burn": self._burns(slot, instance),
             "exhausts_at": self._exhausts_at(slot, instance, budget),
             "period_s": period_s(instance.slo.window, now),
             "sli": instance.slo.indicator.sli,
@@ -75,7 +76,7 @@ class Speaker:
             "factor": float(rule.factor),
             "window": duration(rule.long_s),
             "total": total,
-            "burn": {duration(w): _number(b) for w, b in self._burns(slot, instance).items()},
+            "burn": self._burns(slot, instance),
             "budget_used": _number(budget.used),
             "budget_remaining": _number(budget.remaining),
             "exhausts_at": self._exhausts_at(slot, instance, budget),
@@ -126,12 +127,13 @@ class Speaker:
         counts = self._ledger.read()[self._ledger.windows.index(window), :, slot]
         return int(counts[TOTAL]), int(counts[BAD])
 
-    def _burns(self, slot: int, instance: Instance) -> dict[int, Fraction | None]:
-        windows = sorted({w for rule in instance.slo.rules for w in (rule.long_s, rule.short_s) if w})
+    def _burns(self, slot: int, instance: Instance) -> dict[str, float | None]:
+        """Give the burn rate in each window of a rule."""
+        target = instance.slo.target
         found = {}
-        for window in windows:
+        for window in instance.slo.rule_windows:
             total, bad = self._counts(slot, window)
-            found[window] = burn_rate(bad, total, instance.slo.target)
+            found[duration(window)] = burn_number(bad, total, target)
         return found
 
     def _exhausts_at(self, slot: int, instance: Instance, budget: Budget) -> str | None:
@@ -139,7 +141,8 @@ class Speaker:
         pages = [rule.long_s for rule in instance.slo.rules if rule.page]
         if budget.remaining is None or not pages:
             return None
-        burn = self._burns(slot, instance)[max(pages)]
+        total, bad = self._counts(slot, max(pages))
+        burn = burn_rate(bad, total, instance.slo.target)
         period = period_s(instance.slo.window, self._ledger.now)
         left = exhausted_in(budget.remaining, burn or budget.target * 0, period)
         return None if left is None or left > period else _time(self._ledger.now + int(left))
@@ -185,6 +188,7 @@ def _examples(runs: Sequence[BadRun], guilty: Guilty | None) -> tuple[str, ...]:
     return tuple(run.run_id for run in ordered[:_EXAMPLES])
 
 
+@cache
 def duration(seconds: int) -> str:
     """Write a window as people do: 5m, 6h, 3d."""
     return next((f"{seconds // size}{unit}" for unit, size in _UNITS if seconds % size == 0), f"{seconds}s")

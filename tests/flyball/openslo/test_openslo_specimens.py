@@ -11,7 +11,7 @@ import pytest
 
 from flyball.openslo.load import slos_in
 from models.slos.rules import from_table, nominal_s, table_for
-from models.slos.spec import Calendar, Indicator, Rolling, Slo
+from models.slos.spec import CONFIDENCE, Calendar, Indicator, Rolling, Slo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ def said(slo: Slo) -> Iterator[str]:
         if field.name not in ("name", "source", "rules") and value != getattr(BLANK, field.name):
             yield from (f"  {field.name} = {line}" for line in shown(value))
     table = table_for(nominal_s(slo.window))
-    if slo.rules == from_table(table, nominal_s(slo.window), 0.95):
+    if slo.rules == from_table(table, nominal_s(slo.window), CONFIDENCE):
         yield f"  rules = {table.name}"
         return
     for rule in slo.rules:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from models.slos.events import Events
@@ -77,6 +77,7 @@ def in_order(rows: list[Row]) -> Heard:
 
 
 @settings(max_examples=8, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@example(seed=131_895, cuts=[3, 4, 23, 26], size=5)  # an event of the very second at which it was cut
 @given(seed=st.integers(0, 10**6), cuts=st.lists(st.integers(0, 30), max_size=4), size=st.sampled_from([5, 40, 150]))
 def test_order_batches_and_restarts_change_nothing(seed: int, cuts: list[int], size: int) -> None:
     """Late by up to a minute, in batches, cut anywhere and journaled: numbers, keys, times, verdicts are the same."""
