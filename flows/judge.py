@@ -90,6 +90,7 @@ class JudgeLogic(StatefulBatchLogic[ShardEvents, Records, bytes]):
         self._drain = drain
         self._due: datetime | None = datetime.now(UTC) + _TICK if clock else None
         self._notes: Notes | None = None
+        self._owed: list[Outbound] = []
         if self._state:
             self._begin(self._state)
 
@@ -126,7 +127,7 @@ class JudgeLogic(StatefulBatchLogic[ShardEvents, Records, bytes]):
 
     @override
     def snapshot(self) -> bytes:
-        if self._notes:
+        if self._notes and not self._owed:
             self._notes.turn()
         return self._state.snapshot() if self._state else b""
 
@@ -136,22 +137,29 @@ class JudgeLogic(StatefulBatchLogic[ShardEvents, Records, bytes]):
         return state
 
     def _begin(self, state: ShardState[KeptSloTable]) -> None:
-        """Begin a life: what an earlier one may have told of incidents after the snapshot is true."""
+        """Begin a life: what an earlier one was about to tell of incidents is true, and told again.
+
+        It may have died before the log had it.
+        """
         self._metrics.watch_slos(state.key, state.table)
         if state.folder is None:
             return
-        self._notes = Notes(state.folder, "lives")
+        self._notes = Notes(state.folder, "told")
         for note in self._notes.owed():
-            state.table.adopt(orjson.loads(note))
+            lives, told = orjson.loads(note)
+            state.table.adopt(lives)
+            self._owed += _outbound(self._topics.incidents, [(record["key"], record) for record in told])
 
     def _tell(self, state: ShardState[KeptSloTable], judged: Judged) -> list[Records]:
-        if not judged:
+        if not judged and not self._owed:
             return []
         lives = state.table.book.take_told()
-        if self._notes and lives:
-            self._notes.note(orjson.dumps(lives))
         incidents = [(incident.key, incident.record()) for incident in judged.incidents]
+        if self._notes and lives:
+            self._notes.note(orjson.dumps([lives, [record for _, record in incidents]]))
+        owed, self._owed = self._owed, []
         out = [
+            *owed,
             *_outbound(self._topics.incidents, incidents),
             *_outbound(self._topics.verdicts, [(verdict["id"], verdict) for verdict in judged.verdicts]),
             *_outbound(self._topics.slos, [(record["slo"], record) for record in judged.slos]),
