@@ -1,6 +1,6 @@
 """`flyball deliver`, killed at random points, time after time: no page is lost, none is there twice, ends come last.
 
-FLYBALL_CRASHES=N sets how often (40 unless told); FLYBALL_CRASH_SEED=N repeats a run.
+FLYBALL_CRASHES=N sets how often (130 unless told); FLYBALL_CRASH_SEED=N repeats a run.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from streams.embedded import EmbeddedLog
 ROOT = Path(__file__).resolve().parents[2]
 ROUTING_KEY = "0123456789abcdef0123456789ABCDEF"
 TOPIC = "flyball.incidents"
-CRASHES = int(os.environ.get("FLYBALL_CRASHES", "40"))
+CRASHES = int(os.environ.get("FLYBALL_CRASHES", "130"))
 SEED = int(os.environ.get("FLYBALL_CRASH_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
 BATCH = 12
 ROUTES = """
