@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from models.incidents.book import Patience
 from models.runs.policy import RunPolicy
 from models.slis.settings import SliSettings
 from models.watermark import SECOND
@@ -44,6 +45,8 @@ class FlowSettings:
     """The user's prices: model -> USD per million tokens by kind of token."""
     slos: tuple[Slo, ...] = ()
     lateness_ns: int = 60 * SECOND
+    patience: Patience = field(default_factory=Patience)
+    """When incidents are resolved and told again."""
     lag_limit_ns: int = 300 * SECOND
     """How old input may be when it is read; beyond it alerts rest."""
     journal: Path | None = None

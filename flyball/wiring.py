@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from flows.settings import FlowSettings, Topics
 from flyball.opening import open_configured_log
+from models.incidents.book import Patience
 from models.runs.policy import RunPolicy
 from models.runs.shards import SHARDS
 from models.slis.settings import SliSettings
+from models.watermark import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +49,7 @@ def flow_settings(settings: Settings, slos: Sequence[Slo] = (), journal: Path | 
         slos=tuple(slos),
         lateness_ns=settings.flow.lateness,
         lag_limit_ns=settings.flow.lag_limit,
+        patience=Patience(settings.flow.resolve_after // SECOND, settings.flow.tell_again_after // SECOND),
         journal=journal,
     )
 

@@ -93,6 +93,8 @@ class Flow:
     epoch: Epoch = key(duration("1s"), "time between snapshots: what a crash repeats")
     lateness: Period = key(duration("60s"), "how late spans may come, in event time, before a pane is final")
     lag_limit: Longer = key(duration("5m"), "how old input may be when it is read; beyond, alerts rest and it is told")
+    resolve_after: Longer = key(duration("1m"), "how long something must be right until its incident is resolved")
+    tell_again_after: Longer = key(duration("4h"), "what stays wrong is told again after this long")
     recovery: Path | None = key(None, "folder of the snapshots; without it, `recovery` in the data folder")
     max_batch: Body = key(size("8MB"), "messages handed on at once from one partition")
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from models.incidents.book import Patience
     from models.slos.spec import Slo
 
 _VERSION = 2
@@ -54,9 +55,15 @@ class KeptSloTable(SloTable):
         return pack({**_events(self.held), **self.ledger.arrays(), **_named("known", self.names), **_text(text)})
 
     @staticmethod
-    def load(slos: Sequence[Slo], base: bytes | None, deltas: Sequence[bytes], generation: int = 0) -> KeptSloTable:
+    def load(
+        slos: Sequence[Slo],
+        base: bytes | None,
+        deltas: Sequence[bytes],
+        generation: int = 0,
+        patience: Patience | None = None,
+    ) -> KeptSloTable:
         """Restore from a dump and the deltas after it. Raises PackingError or KeepingError for anything else."""
-        table = KeptSloTable(slos, generation)
+        table = KeptSloTable(slos, generation, patience=patience)
         for raw in ([base] if base else []) + list(deltas):
             arrays = unpack(raw)
             text = orjson.loads(arrays["text"].tobytes())

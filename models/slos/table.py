@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from models.incidents.book import Patience
     from models.incidents.incident import Incident
     from models.slos.burn import Budget
     from models.slos.instances import Instance
@@ -74,13 +75,19 @@ class Judged:
 class SloTable:
     """The SLOs of one shard. `generation` counts its lives: what a new one tells is above what earlier ones told."""
 
-    def __init__(self, slos: Sequence[Slo], generation: int = 0, levels: Sequence[Level] = LEVELS) -> None:
+    def __init__(
+        self,
+        slos: Sequence[Slo],
+        generation: int = 0,
+        levels: Sequence[Level] = LEVELS,
+        patience: Patience | None = None,
+    ) -> None:
         self.slos = tuple(slos)
         self.ledger = Ledger(windows_of(slos), levels)
         self.instances = Instances(slos)
         self.burning = Burning()
         self.budgets = Budgets()
-        self.book = IncidentBook(generation)
+        self.book = IncidentBook(generation, patience)
         self.names: dict[int, str] = {}
         self.newest = np.empty(0, np.int64)
         """By instance: Unix second of its newest event."""

@@ -61,7 +61,7 @@ def test_from_agents_over_kafka_to_pagers_and_back(
         live.Deployment(tmp_path, kafka.address) as deployment,
     ):
         deployment.topics |= {name: f"{name}-{deployment.topics['spans']}" for name in paging.TOPICS}
-        deployment.configure()
+        deployment.configure(flow={"resolve_after": "10s"})
         alerts = {"name": "am", "type": "alertmanager", "url": alertmanager.url}
         paging.configure(deployment.config, [paging.pager(pagerduty.url), alerts])
         deployment.start()
@@ -90,7 +90,7 @@ def test_the_same_on_one_machine(live: Any, paging: Any, pagerduty: Any, tmp_pat
     with live.Deployment(tmp_path, ensure=False) as deployment:
         deployment.topics |= {name: f"flyball.{name}" for name in paging.TOPICS}
         port = live.free_ports(1)[0]
-        deployment.configure(otlp={"port": port})
+        deployment.configure(otlp={"port": port}, flow={"resolve_after": "10s"})
         paging.configure(deployment.config, [paging.pager(pagerduty.url)])
         started = deployment.command("up")
         live.until(
