@@ -45,6 +45,9 @@ class Judge:
         """By slot: when its last `slo` record was told, Unix seconds."""
         self._phase = np.empty(0, np.int64)
         """By slot: the second of the minute in which it is due, so that not all are at once."""
+        self._workflow = np.empty(0, np.int64)
+        """By slot: the first slot of the same workflow; -1: it is of none."""
+        self._firsts: dict[str, int] = {}
         self._lanes = Lanes()
         self._restarted = False
 
@@ -78,10 +81,17 @@ class Judge:
 
     def grow(self) -> None:
         """Make room for instances that are new."""
+        if len(self.told) == len(self._table.newest):
+            return
         new = self._table.instances.keys()[len(self.told) :]
         self.told = np.append(self.told, np.zeros(len(new), np.int64))
         self._phase = np.append(self._phase, [(slo ^ value) % TELL_S for slo, value in new]).astype(np.int64)
         self._lanes.grow(len(self.told))
+        firsts = []
+        for slot in range(len(self._workflow), len(self.told)):
+            workflow = self._table.instances.known[slot].workflow
+            firsts.append(self._firsts.setdefault(workflow, slot) if workflow else -1)
+        self._workflow = np.append(self._workflow, np.array(firsts, np.int64))
 
     def resume(self) -> None:
         """Find which lanes are open, after the book was restored."""
@@ -92,11 +102,12 @@ class Judge:
 
     def hear(self, seconds: NDArray[np.int64], slots: NDArray[np.int64]) -> None:
         """Note when (Unix seconds) which instances have had events."""
-        words = np.unique(seconds << _SLOT_BITS | slots)  # in order of time, each once
-        for second, slot in zip((words >> _SLOT_BITS).tolist(), (words % (1 << _SLOT_BITS)).tolist(), strict=True):
-            workflow = self._table.instances.known[slot].workflow
-            if workflow:
-                self.silence.hear(workflow, second)
+        self.grow()
+        workflows = self._workflow[slots]
+        known = workflows >= 0
+        words = np.unique(seconds[known] << _SLOT_BITS | workflows[known])  # in order of time, each once
+        for second, first in zip((words >> _SLOT_BITS).tolist(), (words % (1 << _SLOT_BITS)).tolist(), strict=True):
+            self.silence.hear(str(self._table.instances.known[first].workflow), second)
 
     def _tell_silence(self, silent: dict[str, tuple[int, int]], now: int, out: Judged) -> None:
         book = self._table.book
