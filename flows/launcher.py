@@ -125,8 +125,7 @@ def _flow(
     warm_up(process.say)
     settings = replace(settings, journal=process.recovery / "journal")
     parts = tuple(source.list_parts())
-    sink = LogSink(lambda: log)
-    flow = build(source, sink, settings, metrics, clock=time.time_ns, parts=parts)
+    flow = build(source, LogSink(lambda: log), settings, metrics, clock=time.time_ns, parts=parts)
     settle_memory()
     return flow
 

@@ -1,6 +1,6 @@
 """Warm-up: every kernel is compiled, or loaded from disk, before the first batch comes.
 
-Compiling takes about a minute, once per version and machine; a service that compiled when its first span arrived would
+Compiling takes some minutes, once per version and machine; a service that compiled when its first span arrived would
 fall behind by that much, and a person would wonder what it does.
 """
 

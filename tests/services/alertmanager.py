@@ -10,21 +10,18 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
+
+sys.path.append(str(Path(__file__).resolve().parents[2]))  # run as a script from anywhere
+
+from tests.helpers.web_service import WebService
 
 PROGRAM = "prometheus-alertmanager"
-START_TIMEOUT_S = 30.0
 SILENT = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
-
-
-class AlertmanagerError(Exception):
-    """It cannot be had: what is missing, or what it said."""
 
 
 def missing() -> str | None:
@@ -35,58 +32,22 @@ def missing() -> str | None:
     return None
 
 
-class Alertmanager:
+class Alertmanager(WebService):
     """One Alertmanager with a configuration (YAML text); runs while it is entered."""
 
     def __init__(self, folder: Path, config: str = SILENT, port: int = 0) -> None:
-        self._folder = folder
-        self.port = port or _free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        super().__init__(folder, "alertmanager", port)
         (folder / "alertmanager.yml").write_text(config)
-        self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Self:
-        """Start, and wait until it is ready."""
-        log = self._folder / "alertmanager.log"
-        command = [PROGRAM, f"--config.file={self._folder / 'alertmanager.yml'}"]
-        command += [f"--storage.path={self._folder / 'data'}", f"--web.listen-address=127.0.0.1:{self.port}"]
-        command += ["--cluster.listen-address="]
-        with log.open("wb") as file:
-            self._process = subprocess.Popen(command, stdout=file, stderr=file, stdin=subprocess.DEVNULL)
-        until = time.monotonic() + START_TIMEOUT_S
-        while not self._is_ready():
-            if self._process.poll() is not None or time.monotonic() > until:
-                self.__exit__()
-                raise AlertmanagerError(log.read_text())
-            time.sleep(0.05)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Stop."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+    def command(self) -> list[str]:
+        """Give what starts it."""
+        files = [f"--config.file={self.folder / 'alertmanager.yml'}", f"--storage.path={self.folder / 'data'}"]
+        return [PROGRAM, *files, f"--web.listen-address=127.0.0.1:{self.port}", "--cluster.listen-address="]
 
     def alerts(self) -> list[dict[str, Any]]:
         """Ask `amtool` for the alerts that are active."""
         command = ["amtool", "alert", "query", "--output=json", f"--alertmanager.url={self.url}"]
         return list(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
-
-    def _is_ready(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=1) as answer:  # noqa: S310 -- our own
-                return bool(answer.status == 200)
-        except OSError:
-            return False
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 def main() -> None:

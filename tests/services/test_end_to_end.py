@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RESOLVE_S = 150.0
-"""What was wrong must be right for a minute before it is resolved."""
+"""At most: what was wrong must be right for ten seconds, here, before it is resolved."""
 OTHERS_KEY = "fedcba9876543210fedcba9876543210"
 RECEIVER = """
 global: {{resolve_timeout: 5m}}
