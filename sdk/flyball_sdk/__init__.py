@@ -1,0 +1,1 @@
+"""The guard in an AI agent's own process."""
