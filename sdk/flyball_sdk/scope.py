@@ -1,0 +1,76 @@
+"""Scope: what a state is asked of. Subject: who a call belongs to, one id a level."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from flyball_sdk.checks import a_text, an_object, demand, one_of
+
+RUN: Final = "run"
+USER: Final = "user"
+AGENT: Final = "agent"
+WORKFLOW: Final = "workflow"
+TENANT: Final = "tenant"
+PRODUCT: Final = "product"
+SCOPE_LEVELS: Final = (RUN, USER, AGENT, WORKFLOW, TENANT, PRODUCT)
+EVERYTHING: Final = "*"
+"""The id of the product."""
+
+_MEMBERS: Final = frozenset({"level", "id"})
+_RUN_ID: Final = re.compile(r"[0-9a-f]{32}")
+
+
+class Scope(NamedTuple):
+    """One run, user, agent, workflow or tenant, or the whole product."""
+
+    level: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.level}:{self.id}"
+
+    def to_json(self) -> dict[str, object]:
+        """Give the object of the contract."""
+        return {"level": self.level, "id": self.id}
+
+    @classmethod
+    def from_json(cls, value: object, where: str = "scope") -> Scope:
+        """Read the object of the contract; raises MalformedError."""
+        said = an_object(where, value, _MEMBERS)
+        level = one_of(f"{where}.level", said["level"], SCOPE_LEVELS)
+        name = a_text(f"{where}.id", said["id"])
+        demand(level != PRODUCT or name == EVERYTHING, f"{where}.id", f"{EVERYTHING!r} for the product", name)
+        demand(level != RUN or _RUN_ID.fullmatch(name), f"{where}.id", "32 lower-case hex digits for a run", name)
+        demand("\n" not in name, f"{where}.id", "one line", name)
+        return cls(level, name)
+
+
+THE_PRODUCT: Final = Scope(PRODUCT, EVERYTHING)
+
+
+class Subject(NamedTuple):
+    """Who a call belongs to; what is not known is None. Every call belongs to the product.
+
+    It comes from the host program or from a verified key, never from a tool's arguments.
+    """
+
+    run: str | None = None
+    user: str | None = None
+    agent: str | None = None
+    workflow: str | None = None
+    tenant: str | None = None
+
+    @property
+    def product(self) -> str:
+        """The product's id, of every subject."""
+        return EVERYTHING
+
+    def scopes(self) -> list[Scope]:
+        """List the scopes a call of this subject is in, the run first, the product last."""
+        known = [Scope(level, name) for level, name in zip(SCOPE_LEVELS, self, strict=False) if name is not None]
+        return [*known, THE_PRODUCT]
+
+    def narrowed(self, other: Subject) -> Subject:
+        """Fill in what is not known here from `other`; what is known here stays."""
+        return Subject(*(mine if mine is not None else theirs for mine, theirs in zip(self, other, strict=True)))
