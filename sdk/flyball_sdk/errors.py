@@ -13,3 +13,7 @@ class MalformedError(FlyballError, ValueError):
 
 class UntrustedError(FlyballError):
     """A signature does not hold, or nobody pinned the key that made it."""
+
+
+class ForeignError(FlyballError):
+    """Signed well, but of another stream or another tenant than this guard listens to."""
