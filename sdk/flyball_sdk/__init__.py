@@ -1,1 +1,60 @@
-"""The guard in an AI agent's own process."""
+"""The guard in an AI agent's own process: it decides each tool call before the tool runs.
+
+Names are loaded when they are first used, so that importing this package costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flyball_sdk.adapters.plain import StoppedError, guarded, tool
+    from flyball_sdk.context import running
+    from flyball_sdk.decision import Decision
+    from flyball_sdk.guard import Guard
+    from flyball_sdk.limits import Limits, Repeats
+    from flyball_sdk.policy import Policy
+    from flyball_sdk.scope import Scope, Subject
+    from flyball_sdk.tiers import Ladder, Tiers
+
+_WHERE = {
+    "Decision": "decision",
+    "Guard": "guard",
+    "Ladder": "tiers",
+    "Limits": "limits",
+    "Policy": "policy",
+    "Repeats": "limits",
+    "Scope": "scope",
+    "StoppedError": "adapters.plain",
+    "Subject": "scope",
+    "Tiers": "tiers",
+    "guarded": "adapters.plain",
+    "running": "context",
+    "tool": "adapters.plain",
+}
+__all__ = [
+    "Decision",
+    "Guard",
+    "Ladder",
+    "Limits",
+    "Policy",
+    "Repeats",
+    "Scope",
+    "StoppedError",
+    "Subject",
+    "Tiers",
+    "guarded",
+    "running",
+    "tool",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Load a name at its first use."""
+    if name not in _WHERE:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    found: object = getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
+    globals()[name] = found
+    return found

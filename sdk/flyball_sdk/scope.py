@@ -74,3 +74,7 @@ class Subject(NamedTuple):
     def narrowed(self, other: Subject) -> Subject:
         """Fill in what is not known here from `other`; what is known here stays."""
         return Subject(*(mine if mine is not None else theirs for mine, theirs in zip(self, other, strict=True)))
+
+
+NOBODY: Final = Subject()
+"""Of whom nothing is known: what it calls belongs to the product only."""

@@ -1,0 +1,1 @@
+"""How agents of other frameworks ask the guard: one file a framework, none imported unless used."""

@@ -1,0 +1,74 @@
+"""Arguments and results of tools, as digests: equal values have equal digests, and nothing can be read from one.
+
+A value is taken as its structure: objects by class and attributes, so that two equal ones are equal. What has no
+structure that can be read (cycles, keys that cannot be ordered) has no digest, and is then equal to nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from hashlib import blake2b, sha256
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flyball_sdk.scope import Subject
+
+LARGEST_INPUT: Final = 65_536
+"""Bytes of arguments, as JSON, that rules look at; a larger call is one that rules cannot answer for."""
+
+
+class Call(NamedTuple):
+    """One call's digests. `alike`: of tool and arguments, None where the arguments are not known."""
+
+    alike: bytes | None
+    action: str
+    """SHA-256 (hex) of the JCS-like form of {agent, parameters, subject, tool}; binds approvals and audit entries."""
+    size: int
+    """Bytes of the arguments as JSON; -1: not known."""
+
+
+def text_of(value: object) -> str | None:
+    """Write a value as canonical text; None: it has no structure that can be read."""
+    try:
+        return _encode(value)
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def call_of(tool: str, tool_input: Mapping[str, object] | None, subject: Subject) -> Call:
+    """Digest one call; arguments that are None or unreadable are not known."""
+    body = None if tool_input is None else text_of(tool_input)
+    raw = b"" if body is None else body.encode("utf-8", "surrogatepass")
+    who = _encode({"agent": subject.agent, "subject": subject._asdict(), "tool": tool})
+    action = sha256(b"%b\n%b" % (who.encode("utf-8", "surrogatepass"), raw)).hexdigest()
+    if body is None:
+        return Call(None, action, -1)
+    alike = blake2b(b"%b\n%b" % (tool.encode("utf-8", "surrogatepass"), raw), digest_size=16).digest()
+    return Call(alike, action, len(raw))
+
+
+def digest_of(value: object) -> bytes | None:
+    """Digest a result or an error; None: not readable, so it counts as not recorded."""
+    body = text_of(value)
+    return None if body is None else blake2b(body.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _plain(value: object) -> object:
+    """Give the structure of what JSON does not know; raises TypeError where there is none."""
+    if isinstance(value, (set, frozenset)):
+        return ["set", sorted(map(_encode, value))]
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return ["bytes", bytes(value).hex()]
+    attributes = getattr(value, "__dict__", None)
+    if isinstance(attributes, dict):
+        return [type(value).__qualname__, attributes]
+    if type(value).__repr__ is object.__repr__:
+        # its repr is an address, which may be given again to another one
+        msg = f"{type(value).__qualname__} has no structure"
+        raise TypeError(msg)
+    return [type(value).__qualname__, repr(value)]
+
+
+_encode: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain).encode

@@ -1,0 +1,52 @@
+"""What a set of rules is asked, and what it answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from flyball_sdk.decision import Finding
+    from flyball_sdk.scope import Subject
+    from flyball_sdk.throttling import Asked
+
+
+class Question(NamedTuple):
+    """A call that rules look at. `env` None: where it runs is not known, then rules of any place hold."""
+
+    tool: str
+    tool_input: Mapping[str, object]
+    subject: Subject
+    env: str | None
+
+
+class Fired(NamedTuple):
+    """A rule that fired."""
+
+    finding: Finding
+    change: Callable[[Mapping[str, object]], dict[str, object]] | None = None
+    """For modify: gives the input as it should be; the one it is given is left as it is."""
+    throttle: Asked | None = None
+    """For throttle: what the call must pass. The finding then only counts if it does not."""
+    tier: int | None = None
+    """Of what the call does, by this rule: it counts if it is higher than the tool's."""
+
+
+class Rules(Protocol):
+    """A compiled set of rules: immutable, the same answer to the same question."""
+
+    @property
+    def digest(self) -> str:
+        """Name the set by its content."""
+
+    def judge(self, question: Question) -> Sequence[Fired]:
+        """Give the rules that fire. What it raises is a part of the guard without an answer."""
+
+
+class RuleSource(Protocol):
+    """Where the rules of the moment are."""
+
+    @property
+    def current(self) -> Rules:
+        """The set that calls are judged by; replaced in one step."""

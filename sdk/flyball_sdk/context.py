@@ -1,0 +1,65 @@
+"""Who the calls belong to that are made here: said once by the host program, followed into tasks and threads."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from flyball_sdk.scope import NOBODY, Subject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_current: ContextVar[Subject] = ContextVar("flyball_subject", default=NOBODY)
+
+
+@contextmanager
+def running(
+    run: str | None = None,
+    *,
+    user: str | None = None,
+    agent: str | None = None,
+    workflow: str | None = None,
+    tenant: str | None = None,
+) -> Iterator[Subject]:
+    """Say that what is called inside is one run, and whose.
+
+    Without an id the run is that of the trace it is in, else a new one. Inside another one only what is said here
+    changes, and the run stays the same unless it is said.
+    """
+    outer = _current.get()
+    run = run_id(run) or outer.run or trace_id() or uuid.uuid4().hex
+    subject = Subject(run, user, agent, workflow, tenant).narrowed(outer)
+    token = _current.set(subject)
+    try:
+        yield subject
+    finally:
+        _current.reset(token)
+
+
+def current() -> Subject:
+    """Tell who calls made here belong to; what nobody said is None, but the run is then that of the trace."""
+    subject = _current.get()
+    if subject.run is None and (run := trace_id()) is not None:
+        return subject._replace(run=run)
+    return subject
+
+
+def run_id(text: str | None) -> str | None:
+    """Write an id of a run as traces do: a UUID becomes its 32 hex digits, what is none stays as it is."""
+    if text is None:
+        return None
+    plain = text.replace("-", "").lower()
+    return plain if len(plain) == 32 and not set(plain) - set("0123456789abcdef") else text  # noqa: PLR2004
+
+
+def trace_id() -> str | None:
+    """Give the id of the OpenTelemetry trace that is being recorded; None: there is none, or nobody loaded the API."""
+    api: Any = sys.modules.get("opentelemetry.trace")
+    if api is None:
+        return None
+    number = api.get_current_span().get_span_context().trace_id
+    return f"{number:032x}" if number else None

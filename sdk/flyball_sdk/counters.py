@@ -1,0 +1,233 @@
+"""Counters of the runs of this process: what each has used, and whether it goes round in circles."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import OrderedDict, deque
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from flyball_sdk.limits import MOST_IN_A_CYCLE, WARN_AT, Limits, Repeats
+from flyball_sdk.loops import Made, cycle, rounds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+WARN: Final = "warn"
+BLOCK: Final = "block"
+KILL: Final = "kill"
+
+_NANO: Final = 10**9
+_MOST_TOOLS: Final = 64
+"""Tools of one run whose errors are followed."""
+_MOST_KILLED: Final = 100_000
+
+
+class Hit(NamedTuple):
+    """A limit that was reached. `says` is safe for a model; evidence is for people: count, limit and what applies."""
+
+    rule: str
+    action: str
+    says: str
+    evidence: Mapping[str, object]
+
+
+class Usage(NamedTuple):
+    """What a run has used; money in nano-USD, so that sums are exact."""
+
+    steps: int = 0
+    llm_calls: int = 0
+    tool_calls: int = 0
+    tokens: int = 0
+    cost: int = 0
+
+
+class _Run:
+    __slots__ = ("begun", "calls", "errors", "usage")
+
+    def __init__(self, now: float, most_calls: int) -> None:
+        self.begun = now
+        self.usage = Usage()
+        self.calls: deque[Made] = deque(maxlen=most_calls)
+        self.errors: dict[str, tuple[bytes, int]] = {}  # tool -> (digest of the error, times in a row)
+
+
+class RunBook:
+    """Counters of the runs of this process, of at most `most_runs`: the one that was idle longest is forgotten first.
+
+    Thread-safe. `whole` says whether a run is one. Calls of which nobody said the run are counted together: then there
+    are no caps and no kills, only what repeats is stopped. A killed run stays killed though its counters are forgotten.
+    """
+
+    def __init__(self, limits: Limits, most_runs: int = 10_000) -> None:
+        self.limits = limits
+        self._most_runs = most_runs
+        self._runs: OrderedDict[str, _Run] = OrderedDict()
+        self._killed: OrderedDict[str, Hit] = OrderedDict()
+        self._lock = threading.Lock()
+        repeats = [r.kill for r in (limits.identical, limits.cycle, limits.error) if r is not None]
+        self._most_calls = max([1, *repeats]) * MOST_IN_A_CYCLE
+
+    def tool_call(self, run: str, tool: str, alike: bytes | None, now: float, *, whole: bool) -> tuple[Made, list[Hit]]:
+        """Count a call that is asked for, whether it will run or not, and give what it reaches, worst last."""
+        made = Made(tool, alike)
+        with self._lock:
+            killed = self._killed.get(run)
+            if killed is not None:
+                return made, [killed]
+            it = self._of(run, now)
+            it.calls.append(made)
+            it.usage = used = it.usage._replace(steps=it.usage.steps + 1, tool_calls=it.usage.tool_calls + 1)
+            hits = [*self._repeats(it), *self._same_error(it, tool)]
+            if whole:
+                hits += self._caps(it, now, used)
+            else:
+                hits = [_softened(hit) for hit in hits]
+            return made, self._settled(run, hits, used)
+
+    def llm_call(self, run: str, now: float, *, whole: bool) -> list[Hit]:
+        """Count a call of a model that is asked for, and give what it reaches, worst last."""
+        with self._lock:
+            killed = self._killed.get(run)
+            if killed is not None:
+                return [killed]
+            it = self._of(run, now)
+            it.usage = used = it.usage._replace(steps=it.usage.steps + 1, llm_calls=it.usage.llm_calls + 1)
+            return self._settled(run, list(self._caps(it, now, used)) if whole else [], used)
+
+    def spent(self, run: str, now: float, tokens: int = 0, cost_usd: float | None = None, steps: int = 0) -> None:
+        """Add what a call has used. An unknown cost is None, and adds nothing; raises ValueError for nonsense."""
+        if min(tokens, steps) < 0 or not (cost_usd is None or (math.isfinite(cost_usd) and cost_usd >= 0)):
+            msg = f"spent: expected numbers from 0, found tokens={tokens!r}, cost_usd={cost_usd!r}, steps={steps!r}"
+            raise ValueError(msg)
+        with self._lock:
+            used = (it := self._of(run, now)).usage
+            cost = used.cost + round((cost_usd or 0) * _NANO)
+            it.usage = used._replace(steps=used.steps + steps, tokens=used.tokens + tokens, cost=cost)
+
+    def outcome(self, run: str, made: Made, result: bytes | None, *, failed: bool) -> None:
+        """Record what came of a call; `result` digests the result or the error, None: it cannot be compared."""
+        with self._lock:
+            made.result, made.error = result, failed
+            it = self._runs.get(run)
+            if it is None:
+                return
+            if not failed:
+                it.errors.pop(made.tool, None)
+            elif result is not None:
+                known, times = it.errors.pop(made.tool, (result, 0))
+                it.errors[made.tool] = (result, times + 1 if known == result else 1)
+                if len(it.errors) > _MOST_TOOLS:
+                    del it.errors[next(iter(it.errors))]
+
+    def usage(self, run: str) -> Usage:
+        """Tell what a run has used so far."""
+        with self._lock:
+            it = self._runs.get(run)
+            return Usage() if it is None else it.usage
+
+    def forget(self, run: str) -> None:
+        """Forget a run that has ended."""
+        with self._lock:
+            self._runs.pop(run, None)
+            self._killed.pop(run, None)
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def _of(self, run: str, now: float) -> _Run:
+        it = self._runs.get(run)
+        if it is None:
+            it = self._runs[run] = _Run(now, self._most_calls)
+            if len(self._runs) > self._most_runs:
+                self._runs.popitem(last=False)
+        else:
+            self._runs.move_to_end(run)
+        return it
+
+    def _settled(self, run: str, hits: list[Hit], used: Usage) -> list[Hit]:
+        """Sort the hits, worst last; remember a kill, where limits are enforced."""
+        if not hits:
+            return hits
+        so_far = {"calls_so_far": used.tool_calls, "tokens_so_far": used.tokens, "cost_usd_so_far": used.cost / _NANO}
+        hits = sorted((h._replace(evidence={**h.evidence, **so_far}) for h in hits), key=lambda h: _WORSE[h.action])
+        if hits[-1].action == KILL and self.limits.mode == "enforce":
+            self._killed[run] = hits[-1]
+            if len(self._killed) > _MOST_KILLED:
+                self._killed.popitem(last=False)
+        return hits
+
+    def _repeats(self, it: _Run) -> Iterator[Hit]:
+        calls = it.calls
+        if (limit := self.limits.identical) is not None:
+            count = rounds(calls, 1, limit.kill)
+            if action := _action(limit, count):
+                says = f"This is call {count} in a row of {calls[-1].tool} with the same arguments and no new result."
+                yield Hit("repeat.identical", action, says, _counted(limit, action, count, tool=calls[-1].tool))
+        if (limit := self.limits.cycle) is not None:
+            length, count = cycle(calls, MOST_IN_A_CYCLE, limit.warn, limit.kill)
+            if action := _action(limit, count):
+                sequence = [call.tool for call in list(calls)[-length:]]
+                says = f"The same {length} calls have been made {count} times over with no new result."
+                yield Hit("cycle.sequence", action, says, _counted(limit, action, count, sequence=sequence))
+
+    def _same_error(self, it: _Run, tool: str) -> Iterator[Hit]:
+        """Count errors there were; calls that were stopped for it count on, so that hammering ends."""
+        limit, known = self.limits.error, it.errors.get(tool)
+        if limit is None or known is None:
+            return
+        count = known[1]
+        if count >= limit.block:
+            it.errors[tool] = (known[0], count + 1)
+        if action := _action(limit, count):
+            says = f"{tool} has failed {count} times with the same error."
+            yield Hit("repeat.error", action, says, _counted(limit, action, count, tool=tool))
+
+    def _caps(self, it: _Run, now: float, used: Usage) -> Iterator[Hit]:
+        limits = self.limits
+        cost = None if limits.cost_usd is None else limits.cost_usd * _NANO
+        pairs = (
+            ("cap.steps", used.steps, limits.steps, 1),
+            ("cap.llm_calls", used.llm_calls, limits.llm_calls, 1),
+            ("cap.tool_calls", used.tool_calls, limits.tool_calls, 1),
+            ("cap.tokens", used.tokens, limits.tokens, 0),
+            ("cap.cost", used.cost, cost, 0),
+            ("cap.wall", now - it.begun, limits.wall_s, 0),
+        )
+        for rule, count, limit, counted in pairs:
+            # what is counted includes this call, which may still reach the cap; what is used up leaves nothing for it
+            if limit is not None and count >= limit * WARN_AT:
+                stops = count > limit if counted else count >= limit
+                scale = _NANO if rule == "cap.cost" else 1
+                says = f"This run {'has reached' if stops else 'is near'} its limit of {_NAMES[rule]}."
+                yield Hit(rule, KILL if stops else WARN, says, {"count": count / scale, "limit": limit / scale})
+
+
+_WORSE: Final = {WARN: 0, BLOCK: 1, KILL: 2}
+_NAMES: Final = {
+    "cap.steps": "steps",
+    "cap.llm_calls": "model calls",
+    "cap.tool_calls": "tool calls",
+    "cap.tokens": "tokens",
+    "cap.cost": "cost",
+    "cap.wall": "time",
+}
+
+
+def _action(limit: Repeats, count: int) -> str | None:
+    if count >= limit.kill:
+        return KILL
+    if count >= limit.block:
+        return BLOCK
+    return WARN if count >= limit.warn else None
+
+
+def _softened(hit: Hit) -> Hit:
+    """Make of what a run would be stopped for something that strangers in the same process can bear."""
+    if hit.rule == "repeat.error":
+        return hit._replace(action=WARN)
+    return hit._replace(action=BLOCK) if hit.action == KILL else hit
+
+
+def _counted(limit: Repeats, action: str, count: int, **more: object) -> dict[str, object]:
+    return {"count": count, "limit": getattr(limit, action), **more}

@@ -1,0 +1,378 @@
+"""Guard: decides each call before it is made, in the agent's process, from what it knows."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import Counter, OrderedDict
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from flyball_sdk import reserving
+from flyball_sdk.arguments import LARGEST_INPUT, Call, call_of, digest_of
+from flyball_sdk.asking import Question
+from flyball_sdk.case import Case
+from flyball_sdk.clock import steady
+from flyball_sdk.context import current
+from flyball_sdk.counters import RunBook, Usage
+from flyball_sdk.decision import (
+    ALLOW,
+    BLOCK,
+    ESCALATE,
+    MODIFY,
+    THROTTLE,
+    Decision,
+    Finding,
+    Signal,
+    decision_of,
+    new_id,
+    ordered,
+    stops,
+    strictest,
+)
+from flyball_sdk.limits import AUDIT, ENFORCE
+from flyball_sdk.policy import Policy
+from flyball_sdk.scope import NOBODY
+from flyball_sdk.telling import BLOCKED, MODIFIED, UNANSWERED, WOULD_BLOCK, Event, tell_by_span
+from flyball_sdk.throttling import Throttles
+from flyball_sdk.tiers import NORMAL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping, Sequence
+
+    from flyball_sdk.asking import RuleSource
+    from flyball_sdk.counters import Hit
+    from flyball_sdk.loops import Made
+    from flyball_sdk.scope import Subject
+    from flyball_sdk.signals import SignalStore
+
+_log: Final = logging.getLogger("flyball_sdk")
+_MOST_PENDING: Final = 10_000
+_MOST_APPROVED: Final = 1_000
+APPROVAL_S: Final = 300.0
+"""An approval that is not used for this long is void."""
+NOT_RECORDED: Final = object()
+"""A result that nobody kept."""
+
+
+class _Pending(NamedTuple):
+    run: str
+    made: Made | None
+    throttled: tuple[Hashable, ...]
+    token: str
+
+
+class Guard:
+    """Decides each call: kill > block > escalate > throttle > modify > allow.
+
+    Thread-safe. It never waits, unless `reserver` does. `on_event` is told what is not a plain allow; what it raises is
+    logged. `now` gives seconds, for all that has an age.
+    """
+
+    def __init__(
+        self,
+        policy: Policy | None = None,
+        *,
+        signals: SignalStore | None = None,
+        rules: RuleSource | None = None,
+        reserver: reserving.Reserver | None = None,
+        on_event: Callable[[Event], None] = tell_by_span,
+        now: Callable[[], float] = steady,
+    ) -> None:
+        self.policy = policy or Policy()
+        self.signals = signals
+        self.rules = rules
+        self.counted: Counter[str] = Counter()
+        """What was told, by kind, and `decisions` in all."""
+        self._reserver = reserver
+        self._on_event = on_event
+        self._now = now
+        self._runs = RunBook(self.policy.limits)
+        self._throttles = Throttles()
+        self._pending: OrderedDict[str, _Pending] = OrderedDict()
+        self._approved: OrderedDict[str, float] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def evaluate(
+        self, tool: str, tool_input: Mapping[str, object] | None = None, subject: Subject | None = None
+    ) -> Decision:
+        """Decide one call of a tool, and count it. Tell `result` what came of it.
+
+        `subject` is whose call it is, where that is not said by `running`. It is never read from `tool_input`. An
+        input of None says that the arguments are not known: rules have no answer, and the call is equal to no other.
+        """
+        begun = time.perf_counter_ns()
+        who = self._who(subject)
+        case = Case("tool", tool, tool_input, who, self.policy.tiers.tier(tool), _digested(tool, tool_input, who))
+        self._part(case, "rules", self._by_rules)
+        self._part(case, "signals", self._by_signals)
+        self._part(case, "limits", self._by_limits)
+        if not self.policy.may_use(who.agent, tool):
+            case.findings.append(Finding("tool.not_allowed", BLOCK, f"{tool} is not one of this agent's tools."))
+        self._settle_changes(case)
+        return self._decided(case, begun)
+
+    def evaluate_llm(self, model: str = "llm", subject: Subject | None = None) -> Decision:
+        """Decide one call of a model, and count it. Kills, caps and budgets hold for it, rules and levels do not."""
+        begun = time.perf_counter_ns()
+        who = self._who(subject)
+        case = Case("llm", model, {}, who, self.policy.tiers.llm, call_of(model, {}, who))
+        self._part(case, "signals", self._by_signals)
+        self._part(case, "limits", self._by_llm_limits)
+        return self._decided(case, begun)
+
+    async def aevaluate(
+        self, tool: str, tool_input: Mapping[str, object] | None = None, subject: Subject | None = None
+    ) -> Decision:
+        """Decide as `evaluate`, in a thread where that may wait."""
+        if self._reserver is None:
+            return self.evaluate(tool, tool_input, subject)
+        return await asyncio.to_thread(self.evaluate, tool, tool_input, subject)
+
+    def result(
+        self,
+        decision: Decision | str,
+        result: object = NOT_RECORDED,
+        *,
+        error: BaseException | str | None = None,
+        cost_usd: float | None = None,
+    ) -> None:
+        """Tell what came of a call that was let through, once. Without it the call counts as running for 10 minutes.
+
+        Results are kept as digests only. One that is not told, or has no structure, tells no polling from a loop.
+        """
+        name = decision if isinstance(decision, str) else decision.decision_id
+        with self._lock:
+            pending = self._pending.pop(name, None)
+        if pending is None:
+            return
+        self._throttles.leave(pending.throttled, name)
+        if pending.made is not None and (error is not None or result is not NOT_RECORDED):
+            said = result if error is None else [type(error).__qualname__, str(error)]
+            self._runs.outcome(pending.run, pending.made, digest_of(said), failed=error is not None)
+        if cost_usd is not None:
+            self._runs.spent(pending.run, self._now(), cost_usd=cost_usd)
+        if pending.token and self._reserver is not None:
+            self._reserver.settle(pending.token, cost_usd)
+
+    def spent(
+        self, *, tokens: int = 0, cost_usd: float | None = None, steps: int = 0, subject: Subject | None = None
+    ) -> None:
+        """Add to what the run has used; a cost that is not known is None."""
+        self._runs.spent(_run_of(self._who(subject)), self._now(), tokens, cost_usd, steps)
+
+    def usage(self, subject: Subject | None = None) -> Usage:
+        """Tell what the run has used."""
+        return self._runs.usage(_run_of(self._who(subject)))
+
+    def forget(self, run: str) -> None:
+        """Forget a run that has ended."""
+        self._runs.forget(run)
+
+    def approve(self, decision: Decision) -> None:
+        """A person has approved just this call: the next with its digest, within 5 minutes, is not asked for again.
+
+        An edited call has another digest. Blocks and kills are not lifted by it.
+        """
+        with self._lock:
+            self._approved[decision.action_digest] = self._now() + APPROVAL_S
+            if len(self._approved) > _MOST_APPROVED:
+                self._approved.popitem(last=False)
+
+    def _who(self, subject: Subject | None) -> Subject:
+        known = current() if subject is None else subject.narrowed(current())
+        return known if self.policy.subject == NOBODY else known.narrowed(self.policy.subject)
+
+    def _part(self, case: Case, name: str, part: Callable[[Case], None]) -> None:
+        """Let a part of the guard speak; if it fails it is told, and the tier decides what that means."""
+        try:
+            part(case)
+        except Exception:  # noqa: BLE001 -- logged, told, and the tier decides
+            _log.exception("flyball guard: %s had no answer to a call of %s", name, case.tool)
+            case.unanswered.append(name)
+
+    def _by_rules(self, case: Case) -> None:
+        if self.rules is None:
+            return
+        rules = self.rules.current
+        case.ruleset = rules.digest
+        if case.tool_input is None or not 0 <= case.call.size <= LARGEST_INPUT:
+            case.unanswered.append("rules")
+            return
+        case.add_rules(rules.judge(Question(case.tool, case.tool_input, case.subject, self.policy.env)))
+
+    def _by_signals(self, case: Case) -> None:
+        if self.signals is not None:
+            rung = self.policy.ladder.rung(self.signals.age_s())
+            case.add_signals(self.signals.of(case.subject), rung, self.policy.tiers.fail[case.tier])
+
+    def _by_limits(self, case: Case) -> None:
+        run, whole = _run_of(case.subject), case.subject.run is not None
+        case.made, hits = self._runs.tool_call(run, case.tool, case.call.alike, self._now(), whole=whole)
+        self._add_hits(case, hits)
+
+    def _by_llm_limits(self, case: Case) -> None:
+        whole = case.subject.run is not None
+        self._add_hits(case, self._runs.llm_call(_run_of(case.subject), self._now(), whole=whole))
+
+    def _add_hits(self, case: Case, hits: Sequence[Hit]) -> None:
+        enforced = self.policy.limits.mode == ENFORCE
+        for hit in reversed(hits):
+            case.findings.append(Finding(hit.rule, hit.action, hit.says, enforced=enforced, evidence=hit.evidence))
+
+    def _settle_changes(self, case: Case) -> None:
+        """Change the input as rules say, and ask the rules once more, of the changed one."""
+        if not case.changes or case.tool_input is None or stops(case.enforced(), THROTTLE):
+            return
+        changes, case.changes = case.changes, []
+        changed: Mapping[str, object] = case.tool_input
+        try:
+            for each in changes:
+                assert each.change is not None  # noqa: S101 -- modify has one
+                changed = each.change(changed)
+            assert self.rules is not None  # noqa: S101 -- they said to change it
+            again = self.rules.current.judge(Question(case.tool, changed, case.subject, self.policy.env))
+        except Exception:  # noqa: BLE001 -- logged, and the call is blocked
+            _log.exception("flyball guard: the input of %s could not be changed", case.tool)
+            case.findings.append(Finding("modify.failed", BLOCK, "This call could not be checked, so it was not made."))
+            return
+        case.modified = dict(changed)
+        for fired in again:
+            if fired.finding.enforced and fired.finding.effect == MODIFY:
+                says = "This call could not be put right, so it was not made."
+                case.findings.append(fired.finding._replace(effect=BLOCK, says=says))
+            elif fired.finding.enforced and fired.throttle is None and fired.finding not in case.findings:
+                case.findings.append(fired.finding)
+
+    def _decided(self, case: Case, begun: int) -> Decision:
+        name = new_id()
+        fail = self.policy.tiers.fail[case.tier]
+        case.add_unanswered(fail)
+        if stops(case.enforced(), ESCALATE) and not stops(case.enforced(), BLOCK) and self._take_approval(case):
+            case.findings = [finding for finding in case.findings if finding.effect != ESCALATE]
+        token = ""
+        if not stops(case.enforced(), THROTTLE):
+            self._enter(case, name)
+            if not stops(case.enforced(), THROTTLE) and self._reserver is not None:
+                token = self._reserve(case)
+                if "budget" in case.unanswered:
+                    case.add_unanswered(fail)
+        decision = self._written(case, name, begun)
+        self._remember(case, decision, token)
+        self._tell(case, decision)
+        return decision
+
+    def _enter(self, case: Case, name: str) -> None:
+        for each in case.shadow_throttles:
+            assert each.throttle is not None  # noqa: S101 -- that is why it is here
+            if self._throttles.enter([each.throttle], name, self._now()) is not None:
+                case.findings.append(each.finding)
+        if not case.throttles:
+            return
+        refusal = self._throttles.enter(case.throttles, name, self._now())
+        if refusal is not None:
+            wait = None if refusal.retry_after_s is None else max(1, int(refusal.retry_after_s * 1000))
+            says = (
+                f"Too many calls. Wait {wait / 1000:.0f} s before the next one." if wait else "Too many calls at once."
+            )
+            found = Finding(f"throttle.{refusal.what}", THROTTLE, says, retry_after_ms=wait)
+            case.findings.append(found)
+
+    def _reserve(self, case: Case) -> str:
+        assert self._reserver is not None  # noqa: S101 -- the caller looked
+        request = reserving.Request(
+            case.kind, case.tool, case.modified or case.tool_input or {}, case.subject, case.call.action
+        )
+        try:
+            answer = self._reserver.reserve(request)
+        except Exception as error:  # noqa: BLE001 -- no answer, whatever the reason; told below
+            _log.warning("flyball guard: no budget was reserved for %s: %r", case.tool, error)
+            case.unanswered.append("budget")
+            return ""
+        if isinstance(answer, reserving.Reserved):
+            return answer.token
+        case.findings.append(Finding(answer.rule, answer.effect, answer.says, severity="high"))
+        return ""
+
+    def _take_approval(self, case: Case) -> bool:
+        with self._lock:
+            until = self._approved.pop(case.call.action, None)
+        return until is not None and self._now() <= until
+
+    def _written(self, case: Case, name: str, begun: int) -> Decision:
+        worst = case.enforced()
+        verdict = decision_of(worst)
+        killed = worst is not None and worst.effect == "kill"
+        signal, rung = self._heard()
+        if self.policy.mode == AUDIT and not case.signal_killed:
+            verdict, killed = ALLOW, False
+        decided = worst if verdict != ALLOW else None
+        wait = None if decided is None else decided.retry_after_ms
+        return Decision(
+            decision=verdict,
+            mode=self.policy.mode,
+            would=decision_of(strictest(case.findings)),
+            reason_code="" if decided is None else decided.rule,
+            message="" if decided is None else decided.says,
+            rules=ordered(case.findings),
+            modified_input=case.modified if verdict == MODIFY else None,
+            action_digest=case.call.action,
+            level=case.state.level,
+            throttle=None if wait is None else {"retry_after_ms": wait},
+            signal=signal,
+            degraded="partial" if case.unanswered else "none" if rung == NORMAL else "stale",
+            decision_id=name,
+            eval_us=(time.perf_counter_ns() - begun) // 1000,
+            tool=case.tool,
+            tier=case.tier,
+            killed=killed,
+            ruleset=case.ruleset,
+        )
+
+    def _heard(self) -> tuple[Signal | None, str]:
+        if self.signals is None:
+            return None, NORMAL
+        age = self.signals.age_s()
+        age_ms = None if age == float("inf") else int(age * 1000)
+        return Signal(*self.signals.position, age_ms), self.policy.ladder.rung(age)
+
+    def _remember(self, case: Case, decision: Decision, token: str) -> None:
+        """Remember a call that may run; one that may not has no result, and holds nothing."""
+        entered = [each.throttle for each in case.shadow_throttles if each.throttle is not None]
+        keys = tuple(each.key for each in (*case.throttles, *entered))
+        if not decision.allowed:
+            if keys:
+                self._throttles.leave(keys, decision.decision_id)
+            return
+        with self._lock:
+            self._pending[decision.decision_id] = _Pending(_run_of(case.subject), case.made, keys, token)
+            if len(self._pending) > _MOST_PENDING:
+                self._pending.popitem(last=False)
+
+    def _tell(self, case: Case, decision: Decision) -> None:
+        self.counted["decisions"] += 1
+        kinds = [UNANSWERED] if case.unanswered else []
+        if not decision.allowed:
+            kinds.append(BLOCKED)
+        else:
+            kinds += [MODIFIED] if decision.decision == MODIFY else []
+            kinds += [WOULD_BLOCK] if decision.would in (BLOCK, ESCALATE) else []
+        for kind in kinds:
+            self.counted[kind] += 1
+            try:
+                self._on_event(Event(kind, decision, case.subject, tuple(case.unanswered)))
+            except Exception:  # noqa: BLE001 -- logged; the call is no business of whoever listens
+                _log.exception("flyball guard: a decision could not be told")
+
+
+def _run_of(who: Subject) -> str:
+    """Give the key a run is counted under; calls of which nobody said the run go by whoever is known."""
+    return who.run or f"~{who.user or ''}~{who.agent or ''}"
+
+
+def _digested(tool: str, tool_input: Mapping[str, object] | None, who: Subject) -> Call:
+    try:
+        return call_of(tool, tool_input, who)
+    except Exception:  # noqa: BLE001 -- an argument whose own code fails has no structure that can be read
+        return call_of(tool, None, who)

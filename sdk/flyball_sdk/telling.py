@@ -1,0 +1,81 @@
+"""Telling what the guard did: one span for each call it stopped, would have stopped, changed, or could not answer.
+
+Spans carry digests, never arguments. Their attributes are those that Flyball's decoder reads as a guard's decision.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from flyball_sdk.decision import Decision
+    from flyball_sdk.scope import Subject
+
+BLOCKED: Final = "blocked"
+WOULD_BLOCK: Final = "would-block"
+MODIFIED: Final = "modified"
+UNANSWERED: Final = "unanswered"
+
+_VERDICTS: Final = {"allow": "allow", "modify": "modify", "block": "deny", "escalate": "escalate"}
+_LONGEST_NAME: Final = 64
+
+
+class Event(NamedTuple):
+    """Something that the guard did which is not a plain allow."""
+
+    kind: str
+    """blocked, would-block, modified or unanswered; more than one may be told of a call."""
+    decision: Decision
+    subject: Subject
+    unanswered: tuple[str, ...] = ()
+    """The parts of the guard that had no answer: rules, signals, limits, budget."""
+
+    @property
+    def name(self) -> str:
+        """guard:<kind>:<tool>, the tool's name cut."""
+        return f"guard:{self.kind}:{self.decision.tool[:_LONGEST_NAME]}"
+
+    def attributes(self) -> dict[str, str | int | bool]:
+        """Give the attributes of the event's span."""
+        decision, subject = self.decision, self.subject
+        verdict = "warn" if self.kind == WOULD_BLOCK else _VERDICTS[decision.decision]
+        said: dict[str, str | int | bool | None] = {
+            "gen_ai.operation.name": "run_guardrail",
+            "gen_ai.guardrail.name": "flyball",
+            "gen_ai.guardrail.verdict.type": verdict,
+            "gen_ai.tool.name": decision.tool,
+            "gen_ai.agent.name": subject.agent,
+            "user.id": subject.user,
+            "flyball.workflow": subject.workflow,
+            "flyball.tenant.id": subject.tenant,
+            "flyball.guard.run": subject.run,
+            "flyball.guard.rule": decision.reason_code or (decision.rules[0].rule if decision.rules else ""),
+            "flyball.guard.mode": decision.mode,
+            "flyball.guard.would": decision.would,
+            "flyball.guard.tier": decision.tier,
+            "flyball.guard.ruleset": decision.ruleset,
+            "flyball.guard.input_digest": decision.action_digest,
+            "flyball.guard.decision_id": decision.decision_id,
+            "flyball.guard.degraded": decision.degraded,
+            "flyball.guard.unanswered": ",".join(self.unanswered) or None,
+            "flyball.guard.killed": decision.killed,
+        }
+        if decision.signal is not None:
+            said["flyball.guard.epoch"], said["flyball.guard.seq"] = decision.signal[:2]
+        return {name: value for name, value in said.items() if value is not None}
+
+
+def tell_by_span(event: Event) -> None:
+    """Emit the event as a span, at once over; where opentelemetry-api is not installed, nothing."""
+    tracer = _tracer()
+    if tracer is not None:
+        tracer.start_span(event.name, attributes=event.attributes()).end()
+
+
+def _tracer() -> Any:
+    try:
+        trace = importlib.import_module("opentelemetry.trace")  # only where it is installed
+    except ImportError:
+        return None
+    return trace.get_tracer("flyball_sdk")
