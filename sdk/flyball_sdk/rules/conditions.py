@@ -1,0 +1,215 @@
+"""Conditions: when a rule fires. A closed language, compiled to functions of the tool's input; no code in it.
+
+    all: [...]   any: [...]   not: {...}   always
+    {field: PATH, missing: true}            nothing is there, or null
+    {field: PATH, not_a: text}              text, number, integer, boolean, list or object
+    {field: PATH, not_between: {min, max}}  no number within
+    {field: PATH, not_in: [GLOB, ...]}      not on this allow-list
+    {field: PATH, in: [GLOB, ...]}          one of these forbidden values
+    {field: PATH, matches: REGEX}           found anywhere in the text
+    {not_schema: {...}}                     the input (or the value at `field`) is not as this JSON Schema says
+
+What is demanded (`not_...`) fails closed: it fires on a value that is missing or of another type, too; with
+`optional: true` a missing one passes. A list at the path counts by its members: the condition is asked of each.
+
+Regular expressions are RE2's: their time is linear in the text, so no pattern and no text can hang the agent. They come
+with the extra `rules`, as JSON Schema does; without it a rule that needs one is refused, not left out.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from flyball_sdk.rules.globs import allowing, forbidding
+from flyball_sdk.rules.paths import Path, leaves
+from flyball_sdk.rules.problems import RuleError
+from flyball_sdk.rules.reading import bounds, choice, demand, items, members, text, texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+_DEEPEST: Final = 8
+_LONGEST_REGEX: Final = 1_000
+_REGEX_MEMORY: Final = 1 << 20
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?")
+_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
+    "text": (str,),
+    "number": (int, float),
+    "integer": (int,),
+    "boolean": (bool,),
+    "list": (list, tuple),
+    "object": (dict,),
+}
+
+
+def compile_condition(field: str, said: object, depth: int = 0) -> Callable[[Mapping[str, object]], bool]:
+    """Compile a condition; raises RuleError."""
+    if said == "always":
+        return lambda tool_input: True
+    if depth > _DEEPEST or not isinstance(said, dict):
+        raise RuleError(field, f"a condition, at most {_DEEPEST} deep", said)
+    if len(said) == 1 and (name := next(iter(said))) in ("all", "any", "not"):
+        if name == "not":
+            inner = compile_condition(f"{field}.not", said["not"], depth + 1)
+            return lambda tool_input: not inner(tool_input)
+        parts = [
+            compile_condition(f"{field}.{name}[{at}]", part, depth + 1)
+            for at, part in enumerate(items(f"{field}.{name}", said[name]))
+        ]
+        if name == "all":
+            return lambda tool_input: all(part(tool_input) for part in parts)
+        return lambda tool_input: any(part(tool_input) for part in parts)
+    return _leaf(field, said)
+
+
+def as_number(value: object) -> float | None:
+    """Give a number, also one that is written as a text of digits; None: it is none."""
+    if type(value) in (int, float):
+        return value  # type: ignore[return-value]
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        return float(value)
+    return None
+
+
+def _leaf(field: str, said: dict[str, object]) -> Callable[[Mapping[str, object]], bool]:
+    members(field, said, ("field", "optional", *KINDS))
+    kinds = [name for name in said if name in KINDS]
+    if len(kinds) != 1:
+        raise RuleError(field, f"exactly one of {', '.join(KINDS)}", sorted(said))
+    kind = kinds[0]
+    optional_fits = said.get("optional", True) is True and ("optional" not in said or kind.startswith("not_"))
+    demand(optional_fits, f"{field}.optional", "true, beside a not_ condition", said.get("optional"))
+    test: Callable[[object], bool] = KINDS[kind](f"{field}.{kind}", said[kind])
+    if "field" not in said:
+        demand(kind == "not_schema", f"{field}.field", "to be there", None)
+        return test
+    path = Path(f"{field}.field", said["field"])
+    if kind == "missing":
+        return lambda tool_input: all(value is None for value in path.find(tool_input))
+    if kind in ("not_a", "not_schema"):
+        return _on_values(path, test, fires_on_none="optional" not in said)
+    return _on_leaves(path, test, demanded=kind.startswith("not_"), optional="optional" in said)
+
+
+def _on_values(path: Path, test: Any, *, fires_on_none: bool) -> Callable[[Mapping[str, object]], bool]:
+    def holds(tool_input: Mapping[str, object]) -> bool:
+        found = path.find(tool_input)
+        return any(map(test, found)) if found else fires_on_none
+
+    return holds
+
+
+def _on_leaves(path: Path, test: Any, *, demanded: bool, optional: bool) -> Callable[[Mapping[str, object]], bool]:
+    def holds(tool_input: Mapping[str, object]) -> bool:
+        found = path.find(tool_input)
+        if not found or found == [None]:
+            return demanded and not optional
+        for value in found:
+            if isinstance(value, (list, tuple, dict)):
+                inside = list(leaves(value))
+                if any(map(test, inside)) or (demanded and not inside and not optional):
+                    return True
+            elif test(value):
+                return True
+        return False
+
+    return holds
+
+
+def _missing(field: str, said: object) -> Any:
+    if said is not True:
+        raise RuleError(field, "true", said)
+    return None
+
+
+def _not_a(field: str, said: object) -> Any:
+    name = choice(field, said, tuple(_TYPES))
+    types = _TYPES[name]
+    return lambda value: not isinstance(value, types) or (name != "boolean" and isinstance(value, bool))
+
+
+def _not_between(field: str, said: object) -> Any:
+    least, most = bounds(field, said)
+
+    def outside(value: object) -> bool:
+        number = as_number(value)
+        return number is None or not (least <= number <= most)  # so that NaN is outside
+
+    return outside
+
+
+def _not_in(field: str, said: object) -> Any:
+    allowed = allowing(texts(field, _as_texts(field, said)))
+    return lambda value: not allowed(_text_of(value))
+
+
+def _in(field: str, said: object) -> Any:
+    forbidden = forbidding(texts(field, _as_texts(field, said)))
+    return lambda value: forbidden(_text_of(value))
+
+
+def _matches(field: str, said: object) -> Any:
+    pattern = text(field, said, _LONGEST_REGEX)
+    re2 = _extra("re2", field)
+    options = re2.Options()
+    options.max_mem, options.log_errors = _REGEX_MEMORY, False
+    try:
+        search = re2.compile(pattern, options=options).search
+    except re2.error as error:
+        raise RuleError(field, f"a regular expression of RE2 ({error})", said) from error
+    return lambda value: search(_text_of(value)) is not None
+
+
+def _not_schema(field: str, said: object) -> Any:
+    schemas = _extra("jsonschema_rs", field)
+
+    def nowhere(uri: str) -> Any:
+        msg = f"{uri}: schemas are not fetched"
+        raise ValueError(msg)
+
+    if not isinstance(said, dict):
+        raise RuleError(field, "a JSON Schema, an object", said)
+    try:
+        # the linear engine for `pattern`; unknown draft-less schemas are of 2020-12
+        options = schemas.RegexOptions()
+        valid = schemas.validator_for(said, retriever=nowhere, pattern_options=options).is_valid
+    except (ValueError, schemas.ReferencingError) as error:
+        raise RuleError(field, f"a JSON Schema ({str(error).splitlines()[0]})", said) from error
+    return lambda value: not valid(value)
+
+
+def _extra(module: str, field: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise RuleError(
+            field, f"{module} to be installed: pip install 'flyball-sdk[rules]'", "no such module"
+        ) from error
+
+
+def _as_texts(field: str, said: object) -> list[object]:
+    """Let numbers and booleans stand in a list of values, as the texts they are in JSON."""
+    return [item if isinstance(item, str) else _text_of(item) for item in items(field, said)]
+
+
+def _text_of(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "null" if value is None else str(value)
+
+
+KINDS: Final[Mapping[str, Callable[[str, object], Any]]] = {
+    "missing": _missing,
+    "not_a": _not_a,
+    "not_between": _not_between,
+    "not_in": _not_in,
+    "in": _in,
+    "matches": _matches,
+    "not_schema": _not_schema,
+}
+"""Kinds of conditions: what compiles each, from its place in the rule and what it says, to a test of one value."""
