@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flyball_sdk.adapters.plain import StoppedError, guarded, tool
+    from flyball_sdk.connecting import connect
     from flyball_sdk.context import running
     from flyball_sdk.decision import Decision
     from flyball_sdk.guard import Guard
     from flyball_sdk.limits import Limits, Repeats
     from flyball_sdk.policy import Policy
+    from flyball_sdk.rules import RuleBook
     from flyball_sdk.scope import Scope, Subject
+    from flyball_sdk.settings import Settings
     from flyball_sdk.tiers import Ladder, Tiers
 
 _WHERE = {
@@ -26,9 +29,12 @@ _WHERE = {
     "Policy": "policy",
     "Repeats": "limits",
     "Scope": "scope",
+    "Settings": "settings",
     "StoppedError": "adapters.plain",
     "Subject": "scope",
     "Tiers": "tiers",
+    "connect": "connecting",
+    "RuleBook": "rules",
     "guarded": "adapters.plain",
     "running": "context",
     "tool": "adapters.plain",
@@ -40,10 +46,13 @@ __all__ = [
     "Limits",
     "Policy",
     "Repeats",
+    "RuleBook",
     "Scope",
+    "Settings",
     "StoppedError",
     "Subject",
     "Tiers",
+    "connect",
     "guarded",
     "running",
     "tool",
