@@ -1,0 +1,133 @@
+"""The audit log: a chain of SHA-256 over every entry, and signed checkpoints of it.
+
+An entry is the canonical JSON of {"n", "at", "kind", "tenant", "actor", "what"}; its hash is SHA-256 over the hash
+before it and these bytes. A checkpoint signs (n, hash): whoever alters, deletes or reorders entries, or cuts them off
+before a checkpoint, needs the key. What lies after the last checkpoint could be cut off unseen, so it is at most
+`EVERY` entries or `EVERY_S` seconds; a checkpoint that was exported cannot be taken back at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import orjson
+from flyball_sdk.errors import FlyballError
+from flyball_sdk.signing import SigningKey, sign_object, verify_object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from flyball_sdk.signing import KeyRing
+
+EVERY: Final = 1_000
+EVERY_S: Final = 60
+START: Final = bytes(32)
+"""The hash before the first entry."""
+
+
+class Entry(NamedTuple):
+    """One entry as it is kept."""
+
+    n: int
+    body: bytes
+    hash: bytes
+
+
+class Checkpoint(NamedTuple):
+    """A signed place in the chain, as JSON."""
+
+    n: int
+    signed: bytes
+
+
+class Chain:
+    """The head of the chain, and what is not written yet. Not thread-safe."""
+
+    def __init__(self, n: int = 0, head: bytes = START, checked: int = 0) -> None:
+        self.n, self.head, self.checked = n, head, checked
+        self.entries: list[Entry] = []
+        self.checkpoints: list[Checkpoint] = []
+        self._checked_s = 0.0
+
+    def add(self, at: str, kind: str, actor: str, what: dict[str, Any], tenant: str | None = None) -> int:
+        """Append; gives its number."""
+        self.n += 1
+        said = {"n": self.n, "at": at, "kind": kind, "tenant": tenant, "actor": actor, "what": what}
+        body = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
+        self.head = hashlib.sha256(self.head + body).digest()
+        self.entries.append(Entry(self.n, body, self.head))
+        return self.n
+
+    def check(self, at: str, steady_s: float, key: SigningKey, *, force: bool = False) -> None:
+        """Sign a checkpoint if one is due."""
+        if self.n == self.checked:
+            self._checked_s = steady_s
+            return
+        if force or self.n - self.checked >= EVERY or steady_s - self._checked_s >= EVERY_S:
+            self.checkpoints.append(Checkpoint(self.n, sign_checkpoint(self.n, self.head, at, key)))
+            self.checked, self._checked_s = self.n, steady_s
+
+
+def sign_checkpoint(n: int, head: bytes, at: str, key: SigningKey) -> bytes:
+    """Sign a place in the chain."""
+    return orjson.dumps(sign_object({"n": n, "hash": head.hex(), "at": at, "v": 1}, key))
+
+
+class Report(NamedTuple):
+    """What a verification found; `problems` is empty where all is well."""
+
+    entries: int
+    checkpoints: int
+    unsigned: int
+    """Entries after the last checkpoint."""
+    problems: list[str]
+
+
+def verify(
+    entries: Iterable[Entry], checkpoints: Sequence[bytes], keys: KeyRing, anchors: Sequence[bytes] = ()
+) -> Report:
+    """Walk the chain. `anchors`: checkpoints that were exported before, which must be in it too."""
+    problems: list[str] = []
+    places = _places([*checkpoints, *anchors], keys, problems)
+    n, head = 0, START
+    for entry in entries:
+        n += 1
+        head = hashlib.sha256(head + entry.body).digest()
+        if entry.n != n or _number(entry.body) != n:
+            problems.append(f"expected entry {n}, found {entry.n}: entries are missing or out of order")
+            break
+        if head != entry.hash:
+            problems.append(f"entry {n} was altered, or one before it")
+            break
+        if places.pop(n, head.hex()) != head.hex():
+            problems.append(f"the checkpoint of entry {n} signs another chain")
+    problems += [f"the checkpoint of entry {at} has no entry: the end was cut off" for at in sorted(places) if at > n]
+    last = max((_number(signed) for signed in checkpoints), default=0)
+    return Report(n, len(checkpoints), max(0, n - last), problems)
+
+
+def _places(signed: Iterable[bytes], keys: KeyRing, problems: list[str]) -> dict[int, str]:
+    """Give the hashes that checkpoints sign, by the entry's number."""
+    places: dict[int, str] = {}
+    for each in signed:
+        try:
+            said = orjson.loads(each)
+            verify_object(said, keys)
+        except (FlyballError, ValueError) as error:
+            problems.append(f"a checkpoint does not hold: {error}")
+            continue
+        if places.setdefault(said["n"], said["hash"]) != said["hash"]:
+            problems.append(f"two checkpoints of entry {said['n']} differ")
+    return places
+
+
+def _number(body: bytes) -> int:
+    try:
+        said = orjson.loads(body)
+        return int(said["n"])
+    except (ValueError, KeyError, TypeError):
+        return NONE_N
+
+
+NONE_N: Final = -1

@@ -1,0 +1,159 @@
+"""The guards that run here: one a tenant, obeying the authority's signals as they are, with its runs' counters."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict, deque
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+
+from flyball_sdk.decision import ALLOW
+from flyball_sdk.guard import NOT_RECORDED, Guard
+from flyball_sdk.scope import Subject
+
+from control.http.core import Refused
+from control.http.reading import maybe, part, text, whole
+
+if TYPE_CHECKING:
+    from flyball_sdk.asking import RuleSource
+    from flyball_sdk.envelope import Position
+    from flyball_sdk.policy import Policy
+    from flyball_sdk.reserving import Reserver
+    from flyball_sdk.signals import Held, SignalStore
+
+    from control.authority import Authority
+    from control.keys import Key
+    from control.masking import Masker
+
+ANY_AGENT: Final = "*"
+_RUN: Final = re.compile(r"[0-9a-f]{32}")
+_MOST_TENANTS: Final = 10_000
+_MOST_NOTES: Final = 100_000
+
+
+class Call(NamedTuple):
+    """One call as it was asked about."""
+
+    tool: str
+    tool_input: dict[str, object] | None
+    subject: Subject
+    deadline_ms: int | None
+    min_epoch: int
+
+
+class HereSignals:
+    """The authority's signals of one tenant, for a guard in the same process: never old."""
+
+    def __init__(self, authority: Authority, tenant: str | None) -> None:
+        self._authority, self._tenant = authority, tenant
+
+    def of(self, subject: Subject) -> list[Held]:
+        """List what is asked of a subject."""
+        return self._authority.shown.of(subject, self._tenant)
+
+    def age_s(self) -> float:
+        """Say that they are fresh."""
+        return 0.0
+
+    @property
+    def position(self) -> Position:
+        """Give (epoch, seq)."""
+        shown = self._authority.shown
+        return shown.epoch, shown.seq
+
+
+class Guards:
+    """All guards. `evaluate` and `result` may be called from any thread."""
+
+    def __init__(
+        self,
+        authority: Authority,
+        masker: Masker,
+        policy: Policy | None = None,
+        rules: RuleSource | None = None,
+        reserver: Reserver | None = None,
+    ) -> None:
+        self._authority, self._masker = authority, masker
+        self._policy, self._rules, self._reserver = policy, rules, reserver
+        self._guards: OrderedDict[str | None, Guard] = OrderedDict()
+        self._notes: deque[tuple[str, dict[str, Any], str | None]] = deque()
+        self.may_wait = False
+        """Whether an evaluation may wait for something."""
+
+    def read(self, key: Key, said: dict[str, Any]) -> Call:
+        """Read a call; who it is of comes from the key, and the body can only narrow it. Raises Refused."""
+        subject, trace = part(said, "subject"), part(said, "trace")
+        agent, tenant = maybe(subject, "agent"), maybe(subject, "tenant")
+        if tenant not in (None, key.tenant) or (agent not in (None, key.agent) and key.agent != ANY_AGENT):
+            raise Refused(403, "identity", "the subject is another tenant or agent than the key's")
+        tool_input = said.get("tool_input")
+        if tool_input is not None and not isinstance(tool_input, dict):
+            raise Refused(400, "tool_input", "expected tool_input to be an object")
+        who = Subject(
+            run=_run(trace),
+            user=maybe(subject, "user"),
+            agent=agent if key.agent == ANY_AGENT else key.agent,
+            workflow=maybe(subject, "workflow"),
+            tenant=key.tenant,
+        )
+        min_epoch = whole(said, "min_epoch", 0) or 0
+        return Call(text(part(said, "tool"), "name"), tool_input, who, whole(said, "deadline_ms", None), min_epoch)
+
+    def evaluate(self, key: Key, call: Call) -> dict[str, Any]:
+        """Decide; what is not a plain allow is noted for the audit log."""
+        decision = self._of(key.tenant).evaluate(call.tool, call.tool_input, call.subject)
+        said = decision.to_json()
+        said["ruleset"] = {"digest": decision.ruleset, "epoch": self._authority.shown.epoch}
+        if self._authority.problem is not None:
+            said["degraded"] = "partial"
+        if decision.decision != ALLOW or decision.would != ALLOW:
+            self._note(key, call, said)
+        return said
+
+    def result(self, key: Key, name: str, said: dict[str, Any], error: str | None, cost: float | None) -> None:
+        """Take what came of a call of the key's tenant; of others nothing is known here."""
+        self._of(key.tenant).result(name, said.get("result", NOT_RECORDED), error=error, cost_usd=cost)
+
+    def drain(self) -> None:
+        """Put what was noted into the audit log; the caller holds the authority."""
+        for _ in range(len(self._notes)):
+            actor, what, tenant = self._notes.popleft()
+            self._authority.note("decision", actor, what, tenant)
+
+    def _note(self, key: Key, call: Call, said: dict[str, Any]) -> None:
+        if len(self._notes) >= _MOST_NOTES:
+            self._authority.uncounted += 1
+            return
+        kept = ("decision_id", "decision", "would", "mode", "reason_code", "level", "killed", "degraded", "signal")
+        what = {name: said[name] for name in kept}
+        what["tool"] = call.tool
+        what["subject"] = {name: value for name, value in call.subject._asdict().items() if value is not None}
+        what["arguments"] = self._masker.arguments(key.tenant, call.tool_input)
+        self._notes.append((key.name, what, key.tenant))
+
+    def _of(self, tenant: str | None) -> Guard:
+        guard = self._guards.get(tenant)
+        if guard is None:
+            # it asks the store for these three things only
+            signals = cast("SignalStore", HereSignals(self._authority, tenant))
+            guard = Guard(
+                self._policy,
+                signals=signals,
+                rules=self._rules,
+                reserver=self._reserver,
+                on_event=lambda _: None,  # the agent's side tells by spans; here the audit log does
+            )
+            guard = self._guards.setdefault(tenant, guard)
+            if len(self._guards) > _MOST_TENANTS:
+                self._guards.popitem(last=False)
+        return guard
+
+
+def _run(trace: dict[str, Any]) -> str | None:
+    """Give the run: `run_id`, or the trace id of `traceparent`."""
+    run = maybe(trace, "run_id")
+    if run is None and (parent := maybe(trace, "traceparent")) is not None:
+        pieces = parent.split("-")
+        run = pieces[1] if len(pieces) > 1 else parent
+    if run is not None and not _RUN.fullmatch(run):
+        raise Refused(400, "run_id", "expected 32 lower-case hex digits for a run")
+    return run

@@ -1,0 +1,68 @@
+"""`/v1/kill`, `/v1/resume`, `/v1/set`: what people order."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from flyball_sdk.errors import MalformedError
+from flyball_sdk.scope import PRODUCT
+from flyball_sdk.state import State
+
+from control.http.core import Answer, Refused
+from control.http.reading import maybe, scope
+
+if TYPE_CHECKING:
+    from flyball_sdk.envelope import Envelope
+
+    from control.http.core import Request
+
+
+async def kill(request: Request) -> Answer:
+    """Kill a scope until somebody resumes it."""
+    said = request.json()
+    of, tenant, reason = scope(said), maybe(said, "tenant"), maybe(said, "reason") or ""
+    signal = await asyncio.to_thread(request.plane.authority.kill, of, tenant, request.who.name, reason)
+    return Answer(_told(request, signal))
+
+
+async def set_state(request: Request) -> Answer:
+    """Ask for a state, instead of what people asked for before."""
+    said = request.json()
+    of, tenant, reason = scope(said), maybe(said, "tenant"), maybe(said, "reason") or ""
+    try:
+        state = State.from_json(said.get("state"))
+    except MalformedError as error:
+        raise Refused(400, "state", str(error)) from None
+    if state.kill:
+        raise Refused(400, "state.kill", "expected false: POST /v1/kill kills")
+    signal = await asyncio.to_thread(request.plane.authority.set, of, tenant, state, request.who.name, reason)
+    return Answer(_told(request, signal))
+
+
+async def resume(request: Request) -> Answer:
+    """Take away all that is asked of a scope. A kill of the whole product needs a second person."""
+    said = request.json()
+    of, tenant, reason = scope(said), maybe(said, "tenant"), maybe(said, "reason") or ""
+    plane, person = request.plane, request.who.name
+    kills = plane.authority.killed(of, tenant)
+    first = ""
+    if of.level == PRODUCT and kills:
+        now = plane.clocks.steady_s()
+        first = plane.second.ask(tenant, person, max(each.at for each in kills), now)
+        if not first:
+            wait = int(plane.second.within_s)
+            message = f"a second person must ask for this too, within {wait} s"
+            plane.authority.note("command", person, {"command": "resume.asked", "scope": of.to_json()}, tenant)
+            return Answer({"resumed": False, "needs": "second_person", "within_s": wait, "message": message}, 202)
+    places = await asyncio.to_thread(plane.authority.resume, of, tenant, person, reason, first)
+    signals = [{"scope": each.scope.to_json(), "tenant": each.tenant} for each in places]
+    return Answer({**_told(request, None), "resumed": True, "places": signals})
+
+
+def _told(request: Request, signal: Envelope | None) -> dict[str, object]:
+    authority = request.plane.authority
+    said: dict[str, object] = {"epoch": authority.shown.epoch, "seq": authority.shown.seq, "written": True}
+    if authority.problem is not None:
+        said["written"], said["degraded"] = False, authority.problem
+    return said | {"signal": None if signal is None else signal.to_json()}

@@ -1,0 +1,59 @@
+"""Reading members of a request's JSON; what is wrong is a 400 that names the member."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from flyball_sdk.errors import MalformedError
+from flyball_sdk.scope import Scope
+
+from control.http.core import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LONGEST: Final = 512
+within: Final = 10**12
+"""USD; more than any call costs."""
+
+
+def text(said: Mapping[str, Any], name: str) -> str:
+    """Take a text that must be there."""
+    value = maybe(said, name)
+    if value is None:
+        raise Refused(400, name, f"expected {name}, a text that is not empty")
+    return value
+
+
+def maybe(said: Mapping[str, Any], name: str) -> str | None:
+    """Take a text that may be missing."""
+    value = said.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value or len(value) > _LONGEST:
+        raise Refused(400, name, f"expected {name} to be a text of 1 to {_LONGEST} characters")
+    return value
+
+
+def part(said: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Take an object; a missing one is empty."""
+    value = said.get(name, {})
+    if not isinstance(value, dict):
+        raise Refused(400, name, f"expected {name} to be an object")
+    return value
+
+
+def whole(said: Mapping[str, Any], name: str, default: int | None) -> int | None:
+    """Take a whole number from 0 that may be missing."""
+    value = said.get(name, default)
+    if value is not None and (type(value) is not int or not 0 <= value < 2**53):
+        raise Refused(400, name, f"expected {name} to be a whole number from 0")
+    return value
+
+
+def scope(said: Mapping[str, Any]) -> Scope:
+    """Take a scope."""
+    try:
+        return Scope.from_json(said.get("scope"))
+    except MalformedError as error:
+        raise Refused(400, "scope", str(error)) from None

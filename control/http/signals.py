@@ -1,0 +1,81 @@
+"""`/v1/signals...`: the view of a key's tenant, as a whole and as a stream, and acknowledgements."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from control.clients import told
+from control.http.core import Answer
+from control.http.reading import text, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from control.http.core import Request
+    from control.hub import Subscriber
+
+SEND_S: Final = 10.0
+"""A client that takes nothing for this long is cut."""
+_HEADERS: Final = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+async def snapshot(request: Request) -> Answer:
+    """Give the whole view."""
+    said = await asyncio.to_thread(request.plane.authority.snapshot, request.who.tenant)
+    return Answer(said.to_json())
+
+
+async def stream(request: Request) -> None:
+    """Tell signals and heartbeats until one side leaves."""
+    await follow(request, lambda frames: frames)
+
+
+async def acknowledge(request: Request) -> Answer:
+    """Take what a guard has applied."""
+    said = request.json()
+    applied = (whole(said, "epoch", 0) or 0, whole(said, "seq", 0) or 0)
+    plane, key = request.plane, request.who
+    plane.clients.heard(key.id, text(said, "client"), key.tenant, applied, plane.clocks.steady_s())
+    return Answer(told(*plane.clients.position(key.tenant, plane.authority.shown, plane.clocks.steady_s())))
+
+
+async def follow(request: Request, write: Callable[[bytes], bytes]) -> None:
+    """Serve one connection with what `write` makes of the frames; a slow or silent one is cut."""
+    plane = request.plane
+    subscriber = await asyncio.to_thread(plane.hub.subscribe, request.who.tenant)
+    leaving = asyncio.ensure_future(_left(request, subscriber))
+    try:
+        await request.send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        while (said := await subscriber.queue.get()) is not None:
+            while not subscriber.queue.empty() and (next_one := subscriber.queue.get_nowait()) is not None:
+                said += next_one
+            frames = write(said)
+            if frames:
+                message = {"type": "http.response.body", "body": frames, "more_body": True}
+                await asyncio.wait_for(request.send(message), SEND_S)
+            if name := request.query.get("client"):
+                plane.clients.alive(request.who.id, name, request.who.tenant, plane.clocks.steady_s())
+            if subscriber.cut:
+                break
+    except TimeoutError:
+        pass
+    finally:
+        plane.hub.leave(subscriber)
+        leaving.cancel()
+        with suppress(asyncio.CancelledError):
+            await leaving
+
+
+async def _left(request: Request, subscriber: Subscriber) -> None:
+    """Cut when the client goes."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    subscriber.cut = True
+    with suppress(asyncio.QueueFull):
+        subscriber.queue.put_nowait(None)

@@ -1,0 +1,167 @@
+"""Keys: who may do what. A key is `fbk_<id>_<secret>`; only the SHA-256 of its secret is kept.
+
+A secret is 32 random bytes, so nobody finds it by trying, and a slow hash (scrypt) would add nothing but time to every
+request; that is for passwords, which people choose. Keys lie in one file, replaced at once: a running control plane
+sees a change within a second. Two keys that overlap are how one is replaced by another.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import hmac
+import re
+import secrets
+import threading
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+from flyball_sdk.keeping import write_private
+
+from control.clocks import Clocks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FILE: Final = "keys.json"
+EVALUATE: Final = "evaluate"
+VIEW, KILL, RESUME, CONFIGURE = "view", "kill", "resume", "configure"
+ROLES: Final = (VIEW, KILL, RESUME, CONFIGURE)
+_TOKEN: Final = re.compile(r"fbk_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
+_LOOK_EVERY_S: Final = 1.0
+
+
+class KeysError(ValueError):
+    """A key cannot be made or found; the message says why."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key: an evaluating one has `tenant` and `agent`, an operator's has `person` and `roles`."""
+
+    id: str
+    hash: str
+    made_at: str
+    tenant: str | None = None
+    agent: str | None = None
+    person: str = ""
+    roles: tuple[str, ...] = ()
+    expires_ns: int | None = None
+    revoked: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name whose it is, for the audit log."""
+        return self.person or f"key:{self.id}"
+
+    @property
+    def evaluates(self) -> bool:
+        """It is an agent's key."""
+        return not self.roles
+
+    def may(self, role: str) -> bool:
+        """Tell whether it has a role; every operator may view."""
+        return role in self.roles or (role == VIEW and bool(self.roles))
+
+    def told(self) -> dict[str, Any]:
+        """Give what may be told of it."""
+        return {name: value for name, value in asdict(self).items() if name != "hash"}
+
+
+class Keys:
+    """The keys in a folder. Thread-safe."""
+
+    def __init__(self, folder: Path, clocks: Clocks | None = None) -> None:
+        self._path = folder / FILE
+        self._clocks = clocks or Clocks()
+        self._lock = threading.Lock()
+        self._stat: tuple[int, int] | None = None
+        self._looked_s = 0.0
+        self._keys: dict[str, Key] = {}
+        self._load()
+
+    def check(self, token: str) -> Key | None:
+        """Give the key of a token; None: there is none, or it is over."""
+        self.look()
+        found = _TOKEN.fullmatch(token)
+        key = self._keys.get(found[1]) if found else None
+        if found is None or key is None or key.revoked:
+            return None
+        if not hmac.compare_digest(key.hash, _hash(found[2])):
+            return None
+        if key.expires_ns is not None and self._clocks.wall_ns() >= key.expires_ns:
+            return None
+        return key
+
+    def look(self) -> None:
+        """Read the file again if it has changed, at most once a second."""
+        now = self._clocks.steady_s()
+        if now - self._looked_s >= _LOOK_EVERY_S:
+            self._looked_s = now
+            self._load()
+
+    def known(self) -> list[Key]:
+        """List the keys as they were last read."""
+        return list(self._keys.values())
+
+    def all(self) -> list[Key]:
+        """List the keys."""
+        self._load()
+        return list(self._keys.values())
+
+    def operator(self, person: str, roles: tuple[str, ...], expires_ns: int | None = None) -> str:
+        """Make an operator's key; gives the token, which is kept nowhere. Raises KeysError."""
+        if not person or not roles or not set(roles) <= set(ROLES):
+            msg = f"found the person {person!r} and the roles {', '.join(roles)!r}, expected some of {', '.join(ROLES)}"
+            raise KeysError(msg)
+        return self._make(person=person, roles=tuple(dict.fromkeys(roles)), expires_ns=expires_ns)
+
+    def agent(self, tenant: str | None, agent: str, expires_ns: int | None = None) -> str:
+        """Make an evaluating key; `tenant` None: of a deployment without tenants. Raises KeysError."""
+        if not agent or tenant == "":
+            msg = f"found the agent {agent!r} of tenant {tenant!r}, expected names"
+            raise KeysError(msg)
+        return self._make(tenant=tenant, agent=agent, expires_ns=expires_ns)
+
+    def revoke(self, name: str) -> None:
+        """End a key. Raises KeysError."""
+        with self._changing():
+            if name not in self._keys:
+                msg = f"found no key {name}; there are {', '.join(self._keys) or 'none'}"
+                raise KeysError(msg)
+            self._keys[name] = replace(self._keys[name], revoked=True)
+
+    def _make(self, **said: Any) -> str:
+        name, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
+        with self._changing():
+            self._keys[name] = Key(name, _hash(secret), self._clocks.now(), **said)
+        return f"fbk_{name}_{secret}"
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.with_suffix(".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._load()
+            yield
+            write_private(self._path, orjson.dumps([asdict(key) for key in self._keys.values()]))
+            self._load()
+
+    def _load(self) -> None:
+        with self._lock:
+            try:
+                found = self._path.stat()
+            except FileNotFoundError:
+                return
+            stat = (found.st_mtime_ns, found.st_ino)
+            if stat != self._stat:
+                rows = orjson.loads(self._path.read_bytes())
+                self._keys = {row["id"]: Key(**{**row, "roles": tuple(row["roles"])}) for row in rows}
+                self._stat = stat
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

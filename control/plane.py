@@ -1,0 +1,238 @@
+"""Plane: all parts of the control plane wired together, with the threads that keep them going."""
+
+from __future__ import annotations
+
+import fcntl
+import secrets
+import sqlite3
+import threading
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING
+
+from flyball_sdk.errors import MalformedError
+from flyball_sdk.keeping import write_private
+from flyball_sdk.policy import Policy
+from flyball_sdk.signing import SigningKey
+
+from control import usage
+from control.authority import Authority
+from control.clients import Clients
+from control.clocks import Clocks
+from control.contributions import Rules
+from control.guards import Guards
+from control.hub import Hub
+from control.intake import Intake
+from control.keys import ROLES, Keys
+from control.masking import Masker
+from control.pace import Pace
+from control.reservations import Reservations
+from control.second import SecondPerson
+from control.store import FILE, Store, StoreError
+from control.usage import SpendBook
+from streams.port import LostOffsetError, UnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from flyball_sdk.asking import RuleSource
+
+    from control.http.core import Endpoint
+    from streams.port import Log
+
+SIGNING, MASKING, FIRST = "signing.key", "masking.key", "operator.key"
+_TICK_S, _BEAT_S, _HOUSE_S, _IDLE_S, _RETRY_S = 0.05, 1.0, 60.0, 0.02, 1.0
+
+
+@dataclass(frozen=True)
+class PlaneSettings:
+    """What does not change while the process lives."""
+
+    folder: Path
+    verdicts: str = "flyball.verdicts"
+    spend: str = "flyball.spend"
+    partitions: int = 4
+    start: str = "oldest"
+    on_lost: str = "stop"
+    rules: Rules = field(default_factory=Rules)
+    policy: Policy = field(default_factory=Policy)
+    rate: float = 1_000.0
+    """Requests a second of one tenant."""
+    audit_fields: tuple[str, ...] = ()
+    second_person_s: float = 600.0
+    costs: Mapping[str, float] = field(default_factory=dict)
+    """What a call of a tool is estimated to cost, in USD; `*`: of any other."""
+
+
+class Plane:
+    """The service without its HTTP. `start` and `stop` its threads; all of it may be used from any thread."""
+
+    def __init__(
+        self,
+        settings: PlaneSettings,
+        log: Log | None = None,
+        clocks: Clocks | None = None,
+        say: Callable[[str], None] = print,
+        rule_source: RuleSource | None = None,
+    ) -> None:
+        self.settings, self._log, self._say = settings, log, say
+        self.clocks = clocks or Clocks()
+        settings.folder.mkdir(parents=True, exist_ok=True)
+        self._held = _hold(settings.folder)
+        self.signing = SigningKey.from_text(_kept(settings.folder / SIGNING, SigningKey.generate().to_text()))
+        self.store = Store(settings.folder / FILE)
+        self.authority = Authority(self.store, self.signing, settings.rules, self.clocks, say)
+        self.keys = Keys(settings.folder, self.clocks)
+        self.hub = Hub(self.authority)
+        self.clients = Clients()
+        self.pace = Pace(settings.rate, now=self.clocks.steady_s)
+        self.second = SecondPerson(settings.second_person_s)
+        self.spend = SpendBook(row[2] for row in self.store.spend())
+        self.usage: usage.Usage = self.spend
+        self.reservations = Reservations(self.spend.current, settings.costs, self.clocks.steady_s)
+        masker = Masker(bytes.fromhex(_kept(settings.folder / MASKING, secrets.token_hex(32))), settings.audit_fields)
+        self.guards = Guards(self.authority, masker, settings.policy, rule_source, self.reservations)
+        self.endpoints: tuple[Endpoint, ...] = ()
+        self._trouble: str | None = None
+        self.fatal: LostOffsetError | None = None
+        """Why verdicts are not read any more: a person must choose."""
+        self._stopped = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._told_keys = self.store.meta().get("keys", "")
+        self._first_key()
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong now; None: nothing."""
+        return self.authority.problem or self._trouble
+
+    def start(self) -> None:
+        """Begin to read verdicts and to beat."""
+        work = [("upkeep", self._keep), ("heart", self._beat)] + ([("verdicts", self._read)] if self._log else [])
+        for name, run in work:
+            thread = threading.Thread(target=run, name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """End well: all is written, with a checkpoint."""
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join(10)
+        with self.authority.quiet():
+            self.guards.drain()
+        self.authority.close()
+        self.store.close()
+        self._held.close()
+
+    def take_spend(self, topic: str, partition: int, messages: Sequence[tuple[int, bytes]]) -> None:
+        """Take spend records of one partition; the newest revision of each wins."""
+        rows = {}
+        for _, value in messages:
+            try:
+                each = usage.read(value)
+            except MalformedError as error:
+                self.authority.note("unreadable", "flow", {"problem": str(error)[:200], "bytes": len(value)})
+                continue
+            if self.spend.take(each):
+                rows[each.key] = (each.revision, each.record)
+        self.authority.spent(topic, partition, messages[-1][0] + 1, rows)
+
+    def tick(self) -> None:
+        """Write what waits, and note keys that came or went."""
+        with self.authority.quiet():
+            self.guards.drain()
+            self._note_keys()
+            self.authority.tick()
+
+    def _keep(self) -> None:
+        housed = self.clocks.steady_s()
+        while not self._stopped.wait(_TICK_S if self.authority.problem is None else _RETRY_S):
+            self.tick()
+            if self.clocks.steady_s() - housed >= _HOUSE_S:
+                housed = self.clocks.steady_s()
+                self.authority.keep_house()
+
+    def _beat(self) -> None:
+        while not self._stopped.wait(_BEAT_S):
+            self.hub.beat()
+
+    def _read(self) -> None:
+        """Read verdicts and spend until stopped; a log that does not answer is asked again."""
+        intakes = self._intakes()
+        ready = False
+        looked_s = self.clocks.steady_s()
+        try:
+            while not self._stopped.is_set():
+                try:
+                    if not ready or self.clocks.steady_s() - looked_s >= _HOUSE_S:
+                        self._find(intakes)
+                        ready, looked_s = True, self.clocks.steady_s()
+                    came = sum(intake.step() for intake in intakes) if self.authority.has_room else 0
+                    self._trouble = None
+                    if not came:
+                        self._stopped.wait(_IDLE_S)
+                except (UnreachableError, sqlite3.Error, OSError) as error:
+                    if self._trouble is None:
+                        self._say(f"{error}; trying again")
+                    self._trouble, ready = str(error), False
+                    self._stopped.wait(_RETRY_S)
+        except LostOffsetError as error:
+            self._say(f"{error}")
+            self._trouble, self.fatal = str(error), error
+        finally:
+            for intake in intakes:
+                intake.close()
+
+    def _intakes(self) -> list[Intake]:
+        assert self._log is not None  # noqa: S101 -- the thread runs only where there is one
+        takes = [(self.settings.verdicts, self.authority.take), (self.settings.spend, self.take_spend)]
+        where = {"start": self.settings.start, "on_lost": self.settings.on_lost}
+        return [Intake(self._log, name, self.store.offsets(name), take, **where, say=self._say) for name, take in takes]
+
+    def _find(self, intakes: list[Intake]) -> None:
+        assert self._log is not None  # noqa: S101 -- as above
+        for name in (self.settings.verdicts, self.settings.spend):
+            self._log.ensure(name, self.settings.partitions)
+        for intake in intakes:
+            intake.find_partitions()
+
+    def _note_keys(self) -> None:
+        """Note in the audit log which keys have come or gone since it was last noted."""
+        self.keys.look()
+        now = " ".join(sorted(f"{key.id}{'-' if key.revoked else '+'}" for key in self.keys.known()))
+        if now == self._told_keys:
+            return
+        before = set(self._told_keys.split())
+        for key in self.keys.known():
+            if f"{key.id}{'-' if key.revoked else '+'}" not in before:
+                self.authority.note("key", "keys", key.told(), key.tenant)
+        self._told_keys = now
+        self.authority.meta("keys", now)
+
+    def _first_key(self) -> None:
+        """At the first start make an operator's key, in a file that only its owner reads."""
+        if not self.keys.all():
+            path = self.settings.folder / FIRST
+            token = self.keys.operator("first operator", ROLES)
+            write_private(path, f"{token}\n".encode())
+            self._say(f"made the first operator's key: it is in {path}")
+
+
+def _kept(path: Path, new: str) -> str:
+    """Read a secret, or keep a new one."""
+    if not path.exists():
+        write_private(path, f"{new}\n".encode())
+    return path.read_text().strip()
+
+
+def _hold(folder: Path) -> IO[str]:
+    """Hold the folder: two authorities on one file would both give out signals. Raises StoreError."""
+    file = (folder / "lock").open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        msg = f"{folder} is in use by another flyball control"
+        raise StoreError(msg) from None
+    return file

@@ -1,0 +1,115 @@
+"""Reservations: what calls under way may still cost counts as spent, so that N at once cannot overshoot a budget.
+
+All in whole nano-USD. A call is let through if, of each scope with a limit, spent + reserved + its estimate <= limit;
+so spend goes beyond a limit by no more than what the calls under way cost beyond their estimates. What a settled call
+has cost stays reserved until the stream can have counted it (`LAG_S`): for that time a budget may look a little fuller
+than it is, never emptier.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from flyball_sdk.clock import steady
+from flyball_sdk.reserving import Denied, Request, Reserved
+
+from control.usage import nano
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from flyball_sdk.scope import Scope
+
+    from control.usage import Spend
+
+LAG_S: Final = 30.0
+LEASE_S: Final = 600.0
+"""A call whose end nobody told gives its reservation back after this long."""
+
+
+class _Open(NamedTuple):
+    scopes: tuple[tuple[Scope, str | None], ...]
+    amount: int
+    until_s: float
+
+
+class Reservations:
+    """Thread-safe. `spent` gives the current periods of a scope; `costs` the estimate of a call by tool, in USD."""
+
+    def __init__(
+        self,
+        spent: Callable[[Scope, str | None], Iterable[Spend]],
+        costs: Mapping[str, float],
+        now: Callable[[], float] = steady,
+    ) -> None:
+        self._spent, self._now = spent, now
+        self._costs = {tool: nano(usd) for tool, usd in costs.items()}
+        self._lock = threading.Lock()
+        self._reserved: dict[tuple[Scope, str | None], int] = {}
+        self._open: dict[str, _Open] = {}
+        self._settled: deque[_Open] = deque()
+        self._number = 0
+
+    def reserve(self, request: Request) -> Reserved | Denied:
+        """Reserve what a call is estimated to cost, of every scope that has a limit, or of none."""
+        amount = self._costs.get(request.tool, self._costs.get("*", 0))
+        subject = request.subject
+        with self._lock:
+            self._release()
+            scopes = []
+            for scope in subject.scopes():
+                for tenant in {None, subject.tenant}:
+                    if self._full(scope, tenant, amount):
+                        says = "The spend budget is used up, so this call was not made."
+                        return Denied("spend.reserved", "block", says)
+                    scopes.append((scope, tenant))
+            return Reserved(self._take(tuple(scopes), amount) if amount else "")
+
+    def settle(self, token: str, cost_usd: float | None) -> None:
+        """Replace an estimate by what the call has cost; a cost that is not known is taken as the estimate."""
+        with self._lock:
+            done = self._open.pop(token, None)
+            if done is not None:
+                cost = done.amount if cost_usd is None else nano(cost_usd)
+                self._add(done.scopes, cost - done.amount)
+                self._settled.append(_Open(done.scopes, cost, self._now() + LAG_S))
+
+    def reserved(self, scope: Scope, tenant: str | None) -> int:
+        """Give what is reserved of a scope, in nano-USD."""
+        with self._lock:
+            self._release()
+            return self._reserved.get((scope, tenant), 0)
+
+    def _full(self, scope: Scope, tenant: str | None, amount: int) -> bool:
+        reserved = self._reserved.get((scope, tenant), 0)
+        return any(
+            each.limit is not None and (each.cost or 0) + reserved + amount > each.limit
+            for each in self._spent(scope, tenant)
+        )
+
+    def _take(self, scopes: tuple[tuple[Scope, str | None], ...], amount: int) -> str:
+        self._number += 1
+        token = f"res_{self._number:x}"
+        self._open[token] = _Open(scopes, amount, self._now() + LEASE_S)
+        self._add(scopes, amount)
+        return token
+
+    def _release(self) -> None:
+        """Give back what is over: settled calls that are counted by now, and calls that never ended."""
+        now = self._now()
+        while self._settled and self._settled[0].until_s <= now:
+            done = self._settled.popleft()
+            self._add(done.scopes, -done.amount)
+        while self._open and (first := next(iter(self._open.items())))[1].until_s <= now:
+            self._add(first[1].scopes, -first[1].amount)
+            del self._open[first[0]]
+
+    def _add(self, scopes: tuple[tuple[Scope, str | None], ...], amount: int) -> None:
+        for key in scopes:
+            left = self._reserved.get(key, 0) + amount
+            if left:
+                self._reserved[key] = left
+            else:
+                self._reserved.pop(key, None)

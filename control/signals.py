@@ -1,0 +1,67 @@
+"""What is asked of all scopes at one moment. Immutable: readers take all of it by one reference, without a lock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from flyball_sdk.envelope import Envelope, lines_digest, view_line
+from flyball_sdk.scope import SCOPE_LEVELS, THE_PRODUCT
+from flyball_sdk.signals import Held
+from flyball_sdk.state import NEUTRAL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flyball_sdk.scope import Subject
+
+    from control.contributions import Place
+
+
+@dataclass(frozen=True)
+class Shown:
+    """All signals that are not neutral, as of (epoch, seq)."""
+
+    epoch: int
+    seq: int
+    signals: Mapping[Place, Envelope] = field(default_factory=dict)
+
+    @cached_property
+    def _held(self) -> dict[tuple[str | None, str, str], Held]:
+        return {
+            (place.tenant, *place.scope): Held(place.scope, each.state, each.reason, each.rule)
+            for place, each in self.signals.items()
+        }
+
+    def of(self, subject: Subject, tenant: str | None) -> list[Held]:
+        """List what is asked of a subject of a tenant, the run's first."""
+        held = self._held
+        if not held:
+            return []
+        keys = [(level, name) for level, name in zip(SCOPE_LEVELS, subject, strict=False) if name is not None]
+        found = []
+        for key in (*keys, THE_PRODUCT):
+            for whose in (None, tenant) if tenant is not None else (None,):
+                each = held.get((whose, *key))
+                if each is not None:
+                    found.append(each)
+        return found
+
+    def of_tenant(self, tenant: str | None) -> list[Envelope]:
+        """List a tenant's view: its own signals and everybody's."""
+        return [each for place, each in self.signals.items() if place.tenant in (None, tenant)]
+
+    def view(self, tenant: str | None) -> str:
+        """Digest a tenant's view."""
+        return lines_digest(view_line(each.scope, each.at) for each in self.of_tenant(tenant))
+
+    def with_(self, seq: int, changes: Mapping[Place, Envelope]) -> Shown:
+        """Give the moment after some changes."""
+        signals = dict(self.signals)
+        for place, envelope in changes.items():
+            if envelope.state == NEUTRAL:
+                signals.pop(place, None)
+            else:
+                signals[place] = envelope
+        return Shown(self.epoch, seq, signals)
