@@ -12,9 +12,11 @@ from models.spans.batch import Cohorts, Spans
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from models.runaways.book import Defied
     from models.runs.changes import Changes
     from models.slis.cells import Cells
     from models.slos.events import Events
+    from models.verdicts import Verdict
 
 Marks = tuple[tuple[str, int], ...]
 """(source partition, newest event time in Unix ns) pairs: what a watermark is made of."""
@@ -82,6 +84,18 @@ class Tracked:
 
 
 @dataclass(frozen=True)
+class Watched:
+    """What one shard of `track` saw of its runs while they run: pulses as `models.runs.pulse` gives them, verdicts."""
+
+    key: str
+    pulses: NDArray[np.int64]
+    names: dict[int, str]
+    """Text of the names in the pulses."""
+    verdicts: list[Verdict]
+    defied: list[Defied]
+
+
+@dataclass(frozen=True)
 class Progress:
     """How far one shard of `track` is: all it has to say of spans up to `watermark_ns` (Unix ns) was said before."""
 
@@ -95,6 +109,26 @@ class ShardEvents:
 
     key: str
     events: Events | None
+    marks: Marks
+
+
+@dataclass(frozen=True)
+class ShardAmounts:
+    """Spend rows [row, Spend] for one shard of `spend`, None when only the marks are news."""
+
+    key: str
+    rows: NDArray[np.int64] | None
+    names: dict[int, str]
+    marks: Marks
+
+
+@dataclass(frozen=True)
+class ShardVerdicts:
+    """What one shard of `govern` hears of its workflows, and how far `track` is."""
+
+    key: str
+    verdicts: list[Verdict]
+    defied: list[Defied]
     marks: Marks
 
 

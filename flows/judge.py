@@ -9,7 +9,7 @@ import orjson
 from bytewax.operators import StatefulBatchLogic
 from typing_extensions import override
 
-from flows.items import Outbound, Progress, ShardEvents
+from flows.items import Outbound, Progress, ShardEvents, Tracked
 from flows.notes import Notes
 from models.slos.events import SHARDS
 from models.slos.silence import Lag
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from flows.backlog import Backlog
-    from flows.items import Tracked
+    from flows.items import Watched
     from flows.metrics import Metrics
     from flows.settings import Topics
     from flows.shard_state import ShardState, ShardStates
@@ -40,9 +40,9 @@ class CountStep:
         self._counter = counter
         self._is_first = True
 
-    def __call__(self, items: list[Tracked | Progress]) -> list[tuple[str, ShardEvents]]:
+    def __call__(self, items: list[Tracked | Watched | Progress]) -> list[tuple[str, ShardEvents]]:
         """Count and part."""
-        tracked = [item.changes for item in items if not isinstance(item, Progress)]
+        tracked = [item.changes for item in items if isinstance(item, Tracked)]
         parts = self._counter.count(tracked).split() if tracked else {}
         out = [(JUDGE_SHARDS[shard], ShardEvents(JUDGE_SHARDS[shard], part, ())) for shard, part in parts.items()]
         marks = tuple((item.key, item.watermark_ns) for item in items if isinstance(item, Progress))

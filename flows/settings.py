@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from models.incidents.book import Patience
+from models.runaways.policy import RunawayPolicy
 from models.runs.policy import RunPolicy
 from models.slis.settings import SliSettings
 from models.watermark import SECOND
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from models.slos.spec import Slo
+    from models.spend.budget import Budget
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Topics:
     slos: str = "flyball.slos"
     incidents: str = "flyball.incidents"
     verdicts: str = "flyball.verdicts"
+    spend: str = "flyball.spend"
     dead_letters: str = "flyball.dead_letters"
 
 
@@ -44,6 +48,10 @@ class FlowSettings:
     prices: dict[str, dict[str, float]] | None = None
     """The user's prices: model -> USD per million tokens by kind of token."""
     slos: tuple[Slo, ...] = ()
+    runaways: RunawayPolicy = field(default_factory=RunawayPolicy)
+    budgets: tuple[Budget, ...] = ()
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    """In which the days and months of budgets begin."""
     lateness_ns: int = 60 * SECOND
     patience: Patience = field(default_factory=Patience)
     """When incidents are resolved and told again."""

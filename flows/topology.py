@@ -8,14 +8,17 @@ import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
 from flows.decode import RUN_SHARDS, DecodeStep
+from flows.govern import GovernLogic, GovernStep, VerdictStep
 from flows.hearsay import Hearsay
 from flows.items import Outbound, ShardCells, ShardSpans, ShardTalk, Tracked
 from flows.join import JoinLogic
 from flows.judge import CountStep, JudgeLogic, LagWatch
 from flows.measure import MeasureLogic, SplitStep
 from flows.shard_state import ShardStates
+from flows.spend import AmountStep, SpendLogic
 from flows.timing import timed
 from flows.track import RunRecordStep, TrackLogic
+from models.runaways.book import RunawayBook
 from models.runs.conversations import Conversations
 from models.runs.table import RunTable
 from models.slis import with_caps
@@ -25,6 +28,8 @@ from models.slos.keeping import KeptSloTable
 from models.spans.decoder import Decoder
 from models.spans.mapping import Mapping
 from models.spans.pricing import Prices
+from models.spend.budget import Calendar
+from models.spend.table import SpendTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +86,7 @@ def build(
     tracked = op.stateful_batch(
         "track", spans, _track(settings, metrics, parts, clock, drain=drain, kept=kept)
     )  # (shard, Tracked)
-    values = op.flat_map_batch("tracked", tracked, _values)  # Tracked | Progress
+    values = op.flat_map_batch("tracked", tracked, _values)  # Tracked | Watched | Progress
     changes = op.flat_map_batch("changes", values, _changes)  # Tracked
     cells = op.flat_map_batch(
         "split", changes, timed(metrics, "split", SplitStep(with_caps(settings.caps)))
@@ -92,7 +97,14 @@ def build(
     )  # (shard, (shard, out))
     runs = op.flat_map_batch("runs", changes, timed(metrics, "runs", RunRecordStep(settings.topics.runs)))
     letters = op.flat_map_batch("letters", marks.falses, _letters)
-    streams = [runs, op.flat_map_batch("panes", panes, _values), letters]
+    verdicts = op.flat_map_batch("verdicts", values, VerdictStep(settings.topics.verdicts))
+    amounts = op.flat_map_batch("amounts", values, timed(metrics, "amounts", AmountStep()))  # (shard, ShardAmounts)
+    spent = op.stateful_batch("spend", amounts, _spend(settings, clock, drain=drain, kept=kept))
+    streams = [runs, op.flat_map_batch("panes", panes, _values), letters, verdicts]
+    streams.append(op.flat_map_batch("spent", spent, _values))
+    heard = op.flat_map_batch("heard", values, GovernStep())  # (shard, ShardVerdicts)
+    governed = op.stateful_batch("govern", heard, _govern(settings, clock, drain=drain, kept=kept))
+    streams.append(op.flat_map_batch("governed", governed, _values))
     if settings.slos:
         counter = Counter(settings.slos, with_caps(settings.caps))
         events = op.flat_map_batch("count", values, timed(metrics, "count", CountStep(counter)))  # (shard, ShardEvents)
@@ -111,7 +123,7 @@ def _track(
 
     states = ShardStates(load, _folder(settings, "track"), settings.lateness_ns, parts, clock, kept)
     hearsay = Hearsay(_folder(settings, "hearsay"))
-    return lambda snapshot: TrackLogic(states, snapshot, clock, metrics, hearsay, drain=drain)
+    return lambda snapshot: TrackLogic(states, snapshot, clock, metrics, hearsay, settings.runaways, drain=drain)
 
 
 def _join(
@@ -143,6 +155,24 @@ def _judge(
     states = ShardStates(load, _folder(settings, "judge"), 0, () if clock else tuple(RUN_SHARDS), clock, kept)
     lag = LagWatch(metrics.backlog, settings.lag_limit_ns)
     return lambda snapshot: JudgeLogic(states, snapshot, clock, settings.topics, metrics, lag, drain=drain)
+
+
+def _spend(settings: FlowSettings, clock: Clock, *, drain: bool, kept: bool) -> Callable[[bytes | None], SpendLogic]:
+    calendar = Calendar(settings.zone)
+
+    def load(base: bytes | None, deltas: list[bytes], life: int) -> SpendTable:
+        return SpendTable.load(SpendTable(settings.budgets, calendar, life, settings.patience), base, deltas)
+
+    states = ShardStates(load, _folder(settings, "spend"), 0, () if clock else tuple(RUN_SHARDS), clock, kept)
+    return lambda snapshot: SpendLogic(states, snapshot, clock, settings.topics, drain=drain)
+
+
+def _govern(settings: FlowSettings, clock: Clock, *, drain: bool, kept: bool) -> Callable[[bytes | None], GovernLogic]:
+    def load(base: bytes | None, deltas: list[bytes], life: int) -> RunawayBook:
+        return RunawayBook.load(base, deltas, life, settings.patience)
+
+    states = ShardStates(load, _folder(settings, "govern"), 0, () if clock else tuple(RUN_SHARDS), clock, kept)
+    return lambda snapshot: GovernLogic(states, snapshot, clock, settings.topics, drain=drain)
 
 
 def _folder(settings: FlowSettings, step: str) -> Path | None:

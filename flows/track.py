@@ -9,8 +9,11 @@ import numpy as np
 from bytewax.operators import StatefulBatchLogic
 from typing_extensions import override
 
-from flows.items import Outbound, Progress, ShardSpans, Tracked
+from flows.items import Outbound, Progress, ShardSpans, Tracked, Watched
+from models.runaways.tools import KnownTools
+from models.runaways.watch import Watch
 from models.runs.changes import joined
+from models.runs.pulse import NAMES
 from models.runs.record import RUN
 from models.runs.report import run_ids, run_lines
 
@@ -20,13 +23,14 @@ if TYPE_CHECKING:
     from flows.hearsay import Hearsay
     from flows.metrics import Metrics
     from flows.shard_state import ShardState, ShardStates
+    from models.runaways.policy import RunawayPolicy
     from models.runs.changes import Changes
     from models.runs.table import RunTable
 
 _TICK = timedelta(seconds=1)
 
 
-class TrackLogic(StatefulBatchLogic[ShardSpans, "Tracked | Progress", bytes]):
+class TrackLogic(StatefulBatchLogic[ShardSpans, "Tracked | Watched | Progress", bytes]):
     """One run shard. With a clock it ticks once a second while it holds anything; without one only events move it."""
 
     def __init__(
@@ -36,9 +40,12 @@ class TrackLogic(StatefulBatchLogic[ShardSpans, "Tracked | Progress", bytes]):
         clock: Callable[[], int] | None,
         metrics: Metrics,
         hearsay: Hearsay,
+        policy: RunawayPolicy,
         *,
         drain: bool,
     ) -> None:
+        self._tools = KnownTools(policy.tools)
+        self._watch = Watch(policy, self._tools)
         self._states = states
         self._hearsay = hearsay
         self._versions = -1, -1
@@ -53,10 +60,11 @@ class TrackLogic(StatefulBatchLogic[ShardSpans, "Tracked | Progress", bytes]):
             self._begin(self._state)
 
     @override
-    def on_batch(self, values: list[ShardSpans]) -> tuple[Iterable[Tracked | Progress], bool]:
+    def on_batch(self, values: list[ShardSpans]) -> tuple[Iterable[Tracked | Watched | Progress], bool]:
         now = self._clock() if self._clock else None
         state = self._state = self._state or self._opened(values[0].key)
-        out = []
+        out: list[Changes] = []
+        watched: list[Watched] = []
         self._hearsay.stir()
         self._listen(state)
         for value in values:
@@ -69,16 +77,17 @@ class TrackLogic(StatefulBatchLogic[ShardSpans, "Tracked | Progress", bytes]):
                 state.table.ask(value.asked)
             if len(value):
                 out.append(state.table.update(value.spans, value.rows, watermark))
+                watched += self._look(state, value)
         out.append(state.table.join(state.watermark.current))
         if not self._clock:
             out.append(state.table.advance(state.watermark.current))
         if self._due is None:
             self._due = self._next_tick()
         self._say(state)
-        return [*self._tell(state.key, out), *self._progress(state)], False
+        return [*watched, *self._tell(state.key, out), *self._progress(state)], False
 
     @override
-    def on_notify(self) -> tuple[Iterable[Tracked | Progress], bool]:
+    def on_notify(self) -> tuple[Iterable[Tracked | Watched | Progress], bool]:
         state = self._state
         if self._clock is None or state is None or self._due is None or datetime.now(UTC) < self._due:
             return (), False
@@ -92,7 +101,7 @@ class TrackLogic(StatefulBatchLogic[ShardSpans, "Tracked | Progress", bytes]):
         return self._tell(state.key, out), False
 
     @override
-    def on_eof(self) -> tuple[Iterable[Tracked | Progress], bool]:
+    def on_eof(self) -> tuple[Iterable[Tracked | Watched | Progress], bool]:
         state = self._state
         if state is None or not self._drain:
             return (), False
@@ -114,6 +123,7 @@ class TrackLogic(StatefulBatchLogic[ShardSpans, "Tracked | Progress", bytes]):
         return state
 
     def _begin(self, state: ShardState[RunTable]) -> None:
+        state.table.is_watched = True
         self._metrics.watch_runs(state.key, state.table, state.watermark)
         self._hearsay.register(state.key, self._settle)
 
@@ -147,7 +157,20 @@ class TrackLogic(StatefulBatchLogic[ShardSpans, "Tracked | Progress", bytes]):
         """Tell those who judge by event time how far it is; by the clock they need no word."""
         return [] if self._clock else [Progress(state.key, state.watermark.current)]
 
+    def _look(self, state: ShardState[RunTable], value: ShardSpans) -> list[Watched]:
+        """Look at the runs that the newest batch touched."""
+        out = []
+        for pulses in state.table.pulses():
+            verdicts = self._watch.look(state.table, pulses, value.spans, value.rows)
+            known = state.table.texts.known
+            names = {name: known[name] for name in np.unique(pulses[:, NAMES]).tolist() if name in known}
+            defied = self._watch.defied(value.spans, value.rows, known.get) if self._clock else []
+            out.append(Watched(state.key, pulses, names, verdicts, defied))
+        return out
+
     def _tell(self, key: str, changes: list[Changes]) -> list[Tracked]:
+        for change in changes:
+            self._tools.learn(change)
         return [Tracked(key, change) for change in changes if len(change.runs) or len(change.records)]
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import orjson
 
 from models.runs.policy import RunPolicy
+from models.runs.pulse import Pulse
 from models.runs.shards import by_shard
 from models.runs.table import RunTable
 from models.slis.cells import cells_of
@@ -68,6 +69,7 @@ def is_cold() -> bool:
 def _track(messages: list[bytes]) -> list[Changes]:
     spans = Decoder().decode(messages, _AT).spans
     table = RunTable(RunPolicy())
+    table.is_watched = True
     table.ask(Decoder().decode([_ASKED], _AT).spans)
     changes = [table.join(_AT)]
     changes += [table.update(spans, rows, _AT) for rows in by_shard(spans.cols) if len(rows)]
@@ -76,6 +78,7 @@ def _track(messages: list[bytes]) -> list[Changes]:
     changes.append(table.advance(_AT + 1000 * SECOND))
     changes.append(table.update(_many(spans), slice(0, _MANY * len(spans)), _AT + SECOND))
     deltas.append(table.take_delta())
+    table.calls(int(table.pulses()[0][0, Pulse.SLOT]))
     again = RunTable.load(RunPolicy(), table.dump(), [])
     again = RunTable.load(RunPolicy(), None, deltas)
     changes += [again.drain(), again.advance(_LATER)]

@@ -6,7 +6,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flyball.config import flyball_yaml
+from flyball.config import flyball_yaml, policy_yaml
 from flyball.config.load import find_directory, load
 from flyball.config.problems import ConfigError, Problem, suggestion
 from flyball.openslo.files import slo_files, yaml_files
@@ -14,6 +14,7 @@ from flyball.openslo.files import slo_files, yaml_files
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from flyball.config.policy import PolicyFile
     from flyball.config.settings import Settings
     from flyball.openslo import Loaded
     from models.slos.spec import Slo
@@ -28,6 +29,7 @@ def _routes(path: Path) -> list[Problem]:
 FILES: dict[str, Callable[[Path], list[Problem]]] = {
     "flyball.yaml": flyball_yaml.problems,
     "routes.yaml": _routes,
+    "policy.yaml": policy_yaml.problems,
 }
 """What validates a file, by its name or a pattern of names; the first that fits. A new kind of file is one line.
 
@@ -59,6 +61,11 @@ def check(directory: Path | None) -> tuple[int, list[Problem]]:
     others = [path for path in yaml_files(directory) if path not in slos]
     problems = [problem for path in others for problem in _problems(path)] + _slo_problems(slos)
     return len(slos) + len(others), sorted(problems, key=lambda problem: (problem.file, problem.line))
+
+
+def policy(directory: Path | None) -> PolicyFile:
+    """Give what agents may do, of a directory in which all is well."""
+    return policy_yaml.load_policy(find_directory(directory))
 
 
 def objectives(directory: Path | None) -> tuple[Slo, ...]:

@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from flows.settings import FlowSettings, Topics
+from flyball.config.policy import PolicyFile
+from flyball.config.policy_yaml import budgets, runaway_policy
 from flyball.opening import open_configured_log
 from models.incidents.book import Patience
 from models.runs.policy import RunPolicy
@@ -24,9 +26,11 @@ if TYPE_CHECKING:
     from models.slos.spec import Slo
 
 
-def flow_settings(settings: Settings, slos: Sequence[Slo] = (), journal: Path | None = None) -> FlowSettings:
-    """Give what shapes the dataflow; `slos` are judged."""
-    runs, slis = settings.runs, settings.slis
+def flow_settings(
+    settings: Settings, slos: Sequence[Slo] = (), journal: Path | None = None, policy: PolicyFile | None = None
+) -> FlowSettings:
+    """Give what shapes the dataflow; `slos` are judged, `policy` says what agents may do."""
+    runs, slis, policy = settings.runs, settings.slis, policy or PolicyFile()
     return FlowSettings(
         topics=Topics(**{f.name: getattr(settings.log.topics, f.name) for f in fields(Topics)}),
         runs=RunPolicy(
@@ -47,6 +51,9 @@ def flow_settings(settings: Settings, slos: Sequence[Slo] = (), journal: Path | 
         attributes=dict(settings.attributes) or None,
         prices={model: _price(vars(price)) for model, price in settings.prices.items()} or None,
         slos=tuple(slos),
+        runaways=runaway_policy(policy),
+        budgets=budgets(policy),
+        zone=policy.spend.time_zone,
         lateness_ns=settings.flow.lateness,
         lag_limit_ns=settings.flow.lag_limit,
         patience=Patience(settings.flow.resolve_after // SECOND, settings.flow.tell_again_after // SECOND),

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run until stopped."""
-    from flyball.check import configuration, objectives
+    from flyball.check import configuration, objectives, policy
 
     settings = configuration(args.config)
     addresses = [address for address in args.addresses.split(";") if address]
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
     process = flow_process(settings, args.data, args.process, addresses)
     try:
-        run_flow(flow_settings(settings, objectives(args.config), args.data / "journal"), process)
+        run_flow(flow_settings(settings, objectives(args.config), args.data / "journal", policy(args.config)), process)
     except Exception as error:
         _tell_of_snapshots(error, process.recovery, process.start)
         raise

@@ -95,12 +95,14 @@ def _refuse_what_is_no_otlp(summary: Mapping[str, object], files: Sequence[Path]
 
 def _replay(args: argparse.Namespace, emit: Callable[[list[Outbound]], None]) -> Summary:
     from flyball.check import configuration, objectives
+    from flyball.check import policy as policy_of
     from flyball.errors import CommandError, find_cause
     from flyball.progress import reading
     from flyball.stderr import stderr_held_back
 
     settings = configuration(args.config)
     slos = objectives(args.config)
+    policy = policy_of(args.config)
     for path in args.files:
         _look_at(path)
     from flows.files import FileError
@@ -114,7 +116,7 @@ def _replay(args: argparse.Namespace, emit: Callable[[list[Outbound]], None]) ->
     warm_up(lambda text: print(f"flyball: {text}", file=sys.stderr, flush=True))  # noqa: T201 -- a command prints
     try:
         with reading(args.files, shown=not args.quiet) as advance, stderr_held_back(is_for_people):
-            return replay(args.files, flow_settings(settings, slos), emit, advance)
+            return replay(args.files, flow_settings(settings, slos, policy=policy), emit, advance)
     except Exception as error:
         told = find_cause(error, FileError)
         if told is None:

@@ -9,6 +9,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from flyball.config.kinds import KINDS
+from flyball.config.policy import PolicyFile
 from flyball.config.routes import RoutesFile
 from flyball.config.schema import Between, Tree, is_section, keys_of
 from flyball.config.settings import Settings
@@ -56,11 +57,19 @@ Who is told of what. [Alerts](alerts.md) has an example, and says what each sink
 """
 
 
+POLICY = """\
+## policy.yaml
+
+What agents may do, and what happens when they do more. [The governor](governor.md) says how.
+"""
+
+
 def reference() -> str:
     """Write the page."""
     tables = [text for _, text in _tables(Settings, "")]
     routes = [text for _, text in _tables(RoutesFile, "")]
-    return "\n".join([INTRODUCTION, *tables, ROUTES, *routes])
+    policy = [text for _, text in _tables(PolicyFile, "")]
+    return "\n".join([INTRODUCTION, *tables, POLICY, *policy, ROUTES, *routes])
 
 
 def _tables(kind: type, path: str) -> Iterator[tuple[str, str]]:

@@ -53,6 +53,7 @@ class Topics:
     slos: str = key("flyball.slos", "written: the state of SLOs, once a minute each; `gate` reads it")
     incidents: str = key("flyball.incidents", "written by the flow, read by `deliver`: what people must hear")
     verdicts: str = key("flyball.verdicts", "written: what the stream decides about agents")
+    spend: str = key("flyball.spend", "written: what users, tenants and workflows have spent")
     dead_letters: str = key("flyball.dead_letters", "written: what could not be read, and why")
 
     def wrong(self) -> Iterator[Wrong]:

@@ -15,6 +15,7 @@ from models.runs.facts import apply_cohort, apply_evaluation, apply_span
 from models.runs.index import find_slot, fingerprint, new_slot
 from models.runs.names import is_read
 from models.runs.prefetch import prefetch
+from models.runs.pulse import stand
 from models.runs.record import NEVER
 from models.runs.state import MAX_TOOLS, RULE_REMEMBER, RUN_WORDS, SEEN_WORDS, TOOL_WORDS, Head
 from models.runs.tools import add_execution, add_seen, add_tool, words_needed
@@ -54,6 +55,7 @@ def touch(store: Any, scratch: Any, slot: Any) -> Any:
     scratch.touched[place] = slot
     scratch.old_first[place] = scratch.old_last[place] = -1
     scratch.was[place] = s.published
+    stand(s, scratch.stood, place, 0)
     if s.published:
         for k in range(RUN_WORDS):
             scratch.before_words[place, k] = store.words[slot, k]

@@ -19,6 +19,7 @@ from models.runs.state import (
     FLAG_ERROR,
     FLAG_ESCALATION,
     FLAG_TIMEOUT,
+    FLAGS,
     MAX_DEPTH,
     MAX_TOOLS,
     SEEN_WORDS,
@@ -33,6 +34,9 @@ _SHIFT = np.uint64(23)
 _FAILED = np.uint64(0x5851F42D4C957F2D)
 _MERGE = 16
 """How many of the last rows are looked through to add a call to the row of its tool and minute."""
+
+MINUTE = 60_000_000_000
+"""Nanoseconds; a multiple of the 256 in which ends of calls are kept."""
 
 CALL_FIELDS = tuple(CALL.names or ())
 
@@ -120,7 +124,7 @@ def collapse(arena: Any, s: Any, work: Any) -> Any:
         at = s.tools_at + TOOL_WORDS * k
         place = _place(work[_IDS], size, arena[at])
         work[_IDS, place], work[_PLACES, place] = arena[at], k
-        work[_FLAGS, k] = (arena[at + 5] & 0xFF) | failures(arena, s, arena[at])
+        work[_FLAGS, k] = (arena[at + 5] & FLAGS) | failures(arena, s, arena[at])
     for k in range(n):
         work[_OUTER, k] = _outer(arena, s, k, work, size)
     for k in range(n):
@@ -204,7 +208,7 @@ def tell_calls(arena: Any, s: Any, work: Any, out: Any, n: Any, run: Any, sign: 
             continue
         at = s.tools_at + TOOL_WORDS * k
         error, timeout = work[_FLAGS, k] & FLAG_ERROR != 0, work[_FLAGS, k] & FLAG_TIMEOUT != 0
-        n = _add_call(out, first, n, arena[at + 1], arena[at + 5] >> 8, sign, sign * error, sign * timeout)
+        n = _add_call(out, first, n, arena[at + 1], arena[at + 5] // MINUTE, sign, sign * error, sign * timeout)
     for k in range(s.tally_n):
         at = s.tally_at + TALLY_WORDS * k
         calls, errors, timeouts = sign * arena[at + 2], sign * arena[at + 3], sign * arena[at + 4]

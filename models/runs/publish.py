@@ -12,6 +12,7 @@ from models.runs.calls import WORK, tell_calls
 from models.runs.changes import CALL
 from models.runs.derive import derive, since
 from models.runs.names import name_place
+from models.runs.pulse import BEFORE
 from models.runs.record import DIMENSIONS, MAX_COHORTS, RUN, ClosedBy
 from models.runs.state import COHORTS_AT, MAX_TOOLS, NAMES_AT, RULE_REVISION, RUN_WORDS, Head
 from models.spans.columns import Outcome
@@ -44,6 +45,7 @@ class Scratch(NamedTuple):
     learnt: NDArray[np.int64]  # [place, (workflow, event time)]
     work: NDArray[np.int64]  # of `models.runs.calls`
     slots: NDArray[np.int64]  # runs of the next rows
+    stood: NDArray[np.int64]  # [place, Pulse]: how it stood, the first columns
 
 
 @kernel
@@ -252,6 +254,7 @@ def new_scratch(runs: int, old_calls: int = 512, fresh: int = 2048) -> Scratch:
         places[3:].reshape(runs, 2),
         np.empty(WORK, np.int64),
         np.empty(AHEAD, np.int64),
+        np.empty((runs, BEFORE), np.int64),
     )
 
 
@@ -261,4 +264,5 @@ def more_runs(scratch: Scratch, runs: int) -> Scratch:
     new = new_scratch(size + runs, 0, 0)
     new.touched[:size], new.before[:size], new.was[:size] = scratch.touched, scratch.before, scratch.was
     new.old_first[:size], new.old_last[:size] = scratch.old_first, scratch.old_last
+    new.stood[:size] = scratch.stood
     return new._replace(old_calls=scratch.old_calls, fresh=scratch.fresh)

@@ -66,8 +66,9 @@ COHORTS_AT = _OFFSETS["cohort_name"][1] // 8
 """Word of RUN at which the cohort names start; their values follow."""
 
 SEEN_WORDS, TOOL_WORDS, TALLY_WORDS = 2, 6, 5
-"""Words of an entry. A tool span is (span id, tool, call id, arguments, result, minute << 8 | flags), a tally entry
-(tool, minute, calls, errors, timeouts)."""
+"""Words of an entry. A tool span is (span id, tool, call id, arguments, result, end | flags), a tally entry (tool,
+minute, calls, errors, timeouts). Of a call that failed the result is its error type, where that is said: messages
+differ by what was asked for, the error does not. The end is in Unix ns, its lowest byte given to the flags."""
 
 MAX_TOOLS = 256
 """Tool spans of a run kept for collapsing; those beyond count one call each."""
@@ -78,6 +79,8 @@ MAX_DEPTH = 64
 RULE_IDLE, RULE_MAX_AGE, RULE_REMEMBER, RULE_GRACE, RULE_REMEMBER_OTHER, RULE_UNKNOWN, RULE_REVISION = range(7)
 
 FLAG_ERROR, FLAG_TIMEOUT, FLAG_ESCALATION = 1, 2, 4
+FLAGS = 0xFF
+"""The byte of flags."""
 
 NAME_TEXT, NAME_READ, NAME_TIMEOUT, NAME_GOOD = 1, 2, 4, 8
 """What is known of a name: its text is kept; it was read as error type and label: a time-out, a good label."""

@@ -13,6 +13,7 @@ from models.runs.expectations import Expectations
 from models.runs.life import due_slots, forget, touch_all, touch_due, touch_open
 from models.runs.names import has_flag
 from models.runs.publish import Scratch, decide, derive_touched, emit, more_runs, new_scratch, settle, track_rows
+from models.runs.pulse import CALLS_ROOM, calls_of, new_pulses, pulses
 from models.runs.record import DIMENSIONS, NEVER, Life
 from models.runs.room import more_names, more_slots, more_words
 from models.runs.state import NAME_GOOD, NAMES_AT, RUN_WORDS, Head, new_store, taken
@@ -61,6 +62,9 @@ class RunTable:
         self._fixed = policy.digests()
         self._gone: list[NDArray[np.int64]] = []
         self._scratch = new_scratch(0)
+        self.is_watched = False
+        """Whether pulses are taken."""
+        self._pulses: list[NDArray[np.int64]] = []
 
     # what comes in
 
@@ -76,6 +80,7 @@ class RunTable:
         due = self._due(watermark_ns)
         scratch = self._begin(len(chosen) + len(due), due)
         scratch, sizes = self._track(spans, chosen, scratch)
+        self._take_pulses(scratch)
         return self._finish(scratch, sizes, due)
 
     def advance(self, watermark_ns: int) -> Changes:
@@ -84,13 +89,17 @@ class RunTable:
         if not len(due) and not self.expectations.changed:
             return Changes.none()
         scratch = self._begin(len(due), due)
-        return self._finish(scratch, self._settle(scratch, self._now()), due)
+        sizes = self._settle(scratch, self._now())
+        self._take_pulses(scratch)
+        return self._finish(scratch, sizes, due)
 
     def drain(self) -> Changes:
         """End of input: every open run closes by idle, what waits settles by the policy. Nothing is forgotten."""
         scratch = self._begin(int(self.store.head[Head.ALIVE]))
         touch_open(self.store, scratch)
-        return self._publish(scratch, self._settle(scratch, _DRAINED), _DRAINED)
+        sizes = self._settle(scratch, _DRAINED)
+        self._take_pulses(scratch)
+        return self._publish(scratch, sizes, _DRAINED)
 
     def expect_evaluations(self, names: Mapping[int, int]) -> None:
         """Take in workflows and services (digests) evaluated elsewhere, with the event time of the first one.
@@ -129,6 +138,22 @@ class RunTable:
     def found(self, count: int) -> None:
         """Take note that so many evaluations without a trace were joined to runs of this shard elsewhere."""
         self.store.head[_UNJOINED] -= count
+
+    # what one watches while runs are open
+
+    def pulses(self) -> list[NDArray[np.int64]]:
+        """Give the pulses [row, Pulse] of what came since the last call; none are taken unless `is_watched`."""
+        taken_, self._pulses = self._pulses, []
+        return taken_
+
+    def calls(self, slot: int) -> NDArray[np.int64]:
+        """Give the calls of a run, at most its first 256, by their end.
+
+        Columns: end, tool, arguments, result, failed, span. `slot` is that of its pulse, valid until the next batch.
+        """
+        out = np.empty(CALLS_ROOM, np.int64)
+        out = out[: calls_of(self.store, self._scratch.work, slot, out)]
+        return out[np.lexsort((out[:, 5], out[:, 0]))]
 
     # what goes to the journal
 
@@ -209,6 +234,12 @@ class RunTable:
         return sum(array.nbytes for array in self.store) - self.store.words.nbytes + rest
 
     # inside
+
+    def _take_pulses(self, scratch: Scratch) -> None:
+        touched = int(self.store.head[_BATCH])
+        if self.is_watched and touched:
+            out = new_pulses(touched)
+            self._pulses.append(out[: pulses(self.store, scratch, out)])
 
     def _now(self) -> int:
         return int(self.store.head[_WATERMARK])

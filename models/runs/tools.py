@@ -6,12 +6,13 @@ from typing import Any
 
 from models.kernels import kernel
 from models.runs.arena import find, index_all, index_one, index_words, moved, next_room, take
-from models.runs.calls import call_key, failure_key, failures
+from models.runs.calls import MINUTE, call_key, failure_key, failures
 from models.runs.names import has_flag, keep_text
 from models.runs.state import (
     FLAG_ERROR,
     FLAG_ESCALATION,
     FLAG_TIMEOUT,
+    FLAGS,
     MAX_TOOLS,
     NAME_TIMEOUT,
     SEEN_WORDS,
@@ -25,7 +26,6 @@ _TOOL, _ERROR_TYPE, _CALL_ID = int(Column.TOOL), int(Column.ERROR_TYPE), int(Col
 _ARGUMENTS, _RESULT = int(Column.ARGUMENTS), int(Column.RESULT)
 _ERROR = int(SpanStatus.ERROR)
 _TOOL_SPAN, _EXECUTION = int(SpanKind.TOOL), int(SpanKind.EXECUTION)
-_MINUTE = 60_000_000_000
 _RECENT = 16
 """Tally entries looked through for the same tool and minute; an older one is repeated, sums do not mind."""
 
@@ -140,7 +140,7 @@ def add_tool(store: Any, fresh: Any, s: Any, cols: Any, j: Any, span: Any, escal
     """Keep a tool span."""
     arena = store.arena
     flags = _failure(store, cols, j)
-    tool, minute = cols[_TOOL, j], cols[_END, j] // _MINUTE
+    tool, end = cols[_TOOL, j], cols[_END, j]
     for k in range(escalation.shape[0]):
         if tool == escalation[k]:
             flags |= FLAG_ESCALATION
@@ -149,7 +149,7 @@ def add_tool(store: Any, fresh: Any, s: Any, cols: Any, j: Any, span: Any, escal
         s.tools_n += 1
         flags |= failures(arena, s, span)
         s.handed += flags & FLAG_ESCALATION != 0
-        _add_tally(store, s, tool, minute, flags)
+        _add_tally(store, s, tool, end // MINUTE, flags)
         if cols[_ARGUMENTS, j] != 0:
             _add_made(store, s, call_key(tool, cols[_ARGUMENTS, j]))
         return
@@ -159,6 +159,7 @@ def add_tool(store: Any, fresh: Any, s: Any, cols: Any, j: Any, span: Any, escal
         s.tools_room = room
     at = s.tools_at + TOOL_WORDS * s.tools_n
     arena[at], arena[at + 1], arena[at + 2] = span, tool, cols[_CALL_ID, j]
-    arena[at + 3], arena[at + 4] = cols[_ARGUMENTS, j], cols[_RESULT, j]
-    arena[at + 5] = (minute << 8) | flags
+    error = cols[_ERROR_TYPE, j]
+    arena[at + 3], arena[at + 4] = cols[_ARGUMENTS, j], error if error != 0 else cols[_RESULT, j]
+    arena[at + 5] = (end & ~FLAGS) | flags
     s.tools_n += 1

@@ -56,7 +56,7 @@ def test_mistakes_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert main(["check", str(tmp_path)]) == 1
     lines = capsys.readouterr().out.replace(f"{tmp_path}/", "").splitlines()
     keys = "host, port, grpc_port, max_body"
-    known = "flyball.yaml, routes.yaml or an OpenSLO file (apiVersion: openslo/v1)"
+    known = "flyball.yaml, routes.yaml, policy.yaml or an OpenSLO file (apiVersion: openslo/v1)"
     assert lines == [
         f"flybal.yml: found an unknown file, expected {known}; did you mean flyball.yaml?",
         f"flyball.yaml:2: otlp: found the unknown key prot, expected one of {keys}; did you mean port?",

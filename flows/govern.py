@@ -1,0 +1,67 @@
+"""Steps `verdicts` and `govern`: what was said of runaways -> verdict records, and incidents by workflow."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from flows.items import Progress, ShardVerdicts, Watched
+from flows.telling import TellingLogic, outbound
+from models.digest import digest_of
+from models.runaways.book import RunawayBook
+
+if TYPE_CHECKING:
+    from flows.items import Outbound, Tracked
+    from models.incidents.incident import Incident
+    from models.runaways.book import Defied
+    from models.verdicts import Verdict
+
+GOVERN_SHARDS = [f"g{shard}" for shard in range(8)]
+Items = list["Tracked | Watched | Progress"]
+
+
+class VerdictStep:
+    """Callable for `flat_map_batch`: the verdicts, as records on their way out."""
+
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
+
+    def __call__(self, items: Items) -> list[tuple[str, list[Outbound]]]:
+        """Give the verdicts of each shard, in order."""
+        told = [item for item in items if isinstance(item, Watched) and item.verdicts]
+        return [(item.key, [outbound(self._topic, v.scope, v.record()) for v in item.verdicts]) for item in told]
+
+
+class GovernStep:
+    """Callable for `flat_map_batch`: parts what was said by workflow; progress follows what it is of."""
+
+    def __call__(self, items: Items) -> list[tuple[str, ShardVerdicts]]:
+        """Part."""
+        parts: dict[str, tuple[list[Verdict], list[Defied]]] = defaultdict(lambda: ([], []))
+        for item in items:
+            if isinstance(item, Watched):
+                for verdict in item.verdicts:
+                    parts[_shard(verdict.evidence.get("workflow"))][0].append(verdict)
+                for call in item.defied:
+                    parts[_shard(call.workflow)][1].append(call)
+        out = [(key, ShardVerdicts(key, verdicts, defied, ())) for key, (verdicts, defied) in parts.items()]
+        marks = tuple((item.key, item.watermark_ns) for item in items if isinstance(item, Progress))
+        return out + ([(key, ShardVerdicts(key, [], [], marks)) for key in GOVERN_SHARDS] if marks else [])
+
+
+class GovernLogic(TellingLogic[ShardVerdicts, RunawayBook]):
+    """One shard of workflows."""
+
+    @override
+    def _take(self, table: RunawayBook, item: ShardVerdicts) -> None:
+        table.hear(item.verdicts, item.defied)
+
+    @override
+    def _look(self, table: RunawayBook, now_s: int) -> tuple[list[Incident], list[Outbound]]:
+        return table.look(now_s), []
+
+
+def _shard(workflow: str | None) -> str:
+    return GOVERN_SHARDS[digest_of(workflow or "") % len(GOVERN_SHARDS)]

@@ -1,0 +1,53 @@
+"""Steps `amounts` and `spend`: pulses -> spend by scope -> records, verdicts, incidents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
+
+from flows.items import Progress, ShardAmounts, Watched
+from flows.telling import TellingLogic, outbound
+from models.spend.rows import SHARDS, parts_of, spend_rows
+from models.spend.table import SpendTable
+
+if TYPE_CHECKING:
+    from flows.items import Outbound, Tracked
+    from models.incidents.incident import Incident
+
+SPEND_SHARDS = [f"s{shard}" for shard in range(SHARDS)]
+
+
+class AmountStep:
+    """Callable for `flat_map_batch`: adds up all pulses of an activation, and parts them; progress follows."""
+
+    def __call__(self, items: list[Tracked | Watched | Progress]) -> list[tuple[str, ShardAmounts]]:
+        """Add up and part."""
+        seen = [item for item in items if isinstance(item, Watched)]
+        marks = tuple((item.key, item.watermark_ns) for item in items if isinstance(item, Progress))
+        rows = spend_rows([item.pulses for item in seen])
+        names: dict[int, str] = {}
+        for item in seen:
+            names |= item.names
+        out = [(SPEND_SHARDS[n], ShardAmounts(SPEND_SHARDS[n], part, names, ())) for n, part in parts_of(rows).items()]
+        return out + ([(key, ShardAmounts(key, None, {}, marks)) for key in SPEND_SHARDS] if marks else [])
+
+
+class SpendLogic(TellingLogic[ShardAmounts, SpendTable]):
+    """One spend shard."""
+
+    @override
+    def _take(self, table: SpendTable, item: ShardAmounts) -> None:
+        if item.rows is not None:
+            table.apply(item.rows, item.names)
+
+    @override
+    def _look(self, table: SpendTable, now_s: int) -> tuple[list[Incident], list[Outbound]]:
+        spent = table.look(now_s)
+        verdicts = [outbound(self._topics.verdicts, verdict.id, verdict.record()) for verdict in spent.verdicts]
+        records = [outbound(self._topics.spend, _scope_of(record), record) for record in spent.records]
+        return spent.incidents, verdicts + records
+
+
+def _scope_of(record: dict[str, Any]) -> str:
+    return "\x1f".join((record["scope"]["level"], record["tenant"] or "", record["scope"]["id"]))

@@ -1,0 +1,102 @@
+"""Reads `policy.yaml`: validates it, and gives what the flow takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flyball.config.build import Place, build
+from flyball.config.nodes import read_node
+from flyball.config.policy import PolicyFile
+from flyball.config.problems import ConfigError, Problem, suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from flyball.config.policy import RuleKeys
+    from models.runaways.policy import RuleSetting, RunawayPolicy
+    from models.spend.budget import Budget
+
+FILE = "policy.yaml"
+_NANO = 1_000_000_000
+
+
+def problems(path: Path) -> list[Problem]:
+    """List everything that is wrong with the file, in line order."""
+    try:
+        _load(path)
+    except ConfigError as error:
+        return list(error.problems)
+    return []
+
+
+def load_policy(directory: Path | None) -> PolicyFile:
+    """Give the policy of a configuration directory; raises ConfigError with every problem found."""
+    if directory is None or not (directory / FILE).exists():
+        return PolicyFile()
+    return _load(directory / FILE)
+
+
+def runaway_policy(file: PolicyFile) -> RunawayPolicy:
+    """Give the rules on runaways."""
+    from models.runaways.policy import RunawayPolicy  # noqa: PLC0415 -- the rules take a second to load
+
+    keys = file.runaways
+    workflows = {workflow: _settings(rules) for workflow, rules in keys.workflows.items()}
+    return RunawayPolicy(_settings(keys.rules), workflows, dict(keys.tools))
+
+
+def budgets(file: PolicyFile) -> tuple[Budget, ...]:
+    """Give the spend budgets."""
+    from models.spend.budget import Budget  # noqa: PLC0415 -- as above
+
+    return tuple(
+        Budget(
+            name=str(keys.name),
+            level=str(keys.level),
+            period=keys.period,
+            limit=round((keys.limit or 0) * _NANO),
+            hard=None if keys.hard is None else round(keys.hard * _NANO),
+            id=keys.id,
+            tenant=keys.tenant,
+            tier=keys.tier,
+        )
+        for keys in file.spend.budgets
+    )
+
+
+def _settings(rules: Mapping[str, RuleKeys]) -> dict[str, RuleSetting]:
+    from models.runaways.policy import RuleSetting  # noqa: PLC0415 -- the rules take a second to load
+
+    return {name: RuleSetting(**vars(said)) for name, said in rules.items()}
+
+
+def _load(path: Path) -> PolicyFile:
+    at = Place(path, PolicyFile)
+    file = build(PolicyFile, read_node(path), at)
+    found = [*at.problems, *_unknown_rules(file, path, at)]
+    if found:
+        raise ConfigError(sorted(found, key=lambda problem: problem.line))
+    return file
+
+
+def _unknown_rules(file: PolicyFile, path: Path, at: Place) -> list[Problem]:
+    said = [("runaways.rules", name) for name in file.runaways.rules]
+    said += [(f"runaways.workflows.{flow}", name) for flow, rules in file.runaways.workflows.items() for name in rules]
+    if not said:
+        return []
+    from models.runaways import RULES  # noqa: PLC0415 -- the rules take a second to load
+
+    ids = [rule.id for rule in RULES]
+    return [
+        Problem(
+            str(path),
+            at.lines.get(f"{where}.{name}", 0),
+            f"{where}.{name}",
+            f"the unknown rule {name}",
+            f"one of {', '.join(ids)}",
+            suggestion(name, ids),
+        )
+        for where, name in said
+        if name not in ids
+    ]

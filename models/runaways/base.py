@@ -1,0 +1,135 @@
+"""What a rule on runaways is: it counts something along a run, and a ladder says what each count leads to.
+
+A rule is one file with a `Rule` and one line in `models/runaways/__init__.py`. Rules look at runs that have been picked
+out by whole columns of pulses (`suspects`), so they may be plain Python: few runs are looked at twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from models.verdicts import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from numpy.typing import NDArray
+
+Mode = Literal["off", "shadow", "enforce"]
+NANO = 1_000_000_000
+
+
+class Call(NamedTuple):
+    """A tool call that has ended: Unix ns, digests (0: not recorded), whether it failed.
+
+    Of a call that failed `result` is its error type, where one was said.
+    """
+
+    at_ns: int
+    tool: int
+    arguments: int
+    result: int
+    failed: bool
+
+    def is_as(self, other: Call) -> bool:
+        """Say whether this is the other call made again. Missing arguments are never equal."""
+        return self.arguments != 0 and self.tool == other.tool and self.arguments == other.arguments
+
+    def ended_as(self, other: Call) -> bool:
+        """Say whether nothing tells that the results differ."""
+        return self.result in (0, other.result) or other.result == 0
+
+
+class Point(NamedTuple):
+    """How a run stood after an LLM call: sums so far, cost in nano-USD."""
+
+    at_ns: int
+    llm_calls: int
+    tokens: int
+    cost: int
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """A run under suspicion. `calls` are all that are kept, by their end; `growth` are the points of this batch.
+
+    The last point is how the run stands; what grew before this batch is not told again.
+    """
+
+    run_id: str
+    workflow: str | None
+    began_ns: int
+    calls: list[Call]
+    growth: list[Point]
+    calls_beyond: int = 0
+    """Tool spans beyond those kept, which are counted one by one."""
+    agents: tuple[int, ...] = ()
+    """Digests of the names of its nested agents, by their start."""
+    known_tools: frozenset[int] | None = None
+    """Digests of the tools of the workflow; None: it is not known enough."""
+    tools_are_listed: bool = False
+    """Whether people listed them; else they were learnt."""
+    find_text: Callable[[int], str | None] = field(default=lambda _: None)
+    """Gives the text of a name digest."""
+
+    def text(self, digest: int) -> str:
+        """Give the text of a name."""
+        return self.find_text(digest) or "unknown"
+
+
+class Count(NamedTuple):
+    """What a rule had counted at an instant; `evidence` is what else it can say."""
+
+    at_ns: int
+    number: float
+    evidence: dict[str, Any] = {}  # noqa: RUF012 - a tuple's default, never written to
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """From which count on what happens; None: never."""
+
+    warn: float | None = None
+    throttle: float | None = None
+    bound: float | None = None
+    block: float | None = None
+    kill: float | None = None
+
+    def steps(self) -> list[tuple[float, Action]]:
+        """Give (count, action), in order of count, the milder first."""
+        said = [(getattr(self, action), action) for action in Action if action is not Action.CLEAR]
+        return sorted(((limit, action) for limit, action in said if limit is not None), key=lambda step: step[0])
+
+    @property
+    def first(self) -> float:
+        """Give the lowest count that leads to anything."""
+        steps = self.steps()
+        return steps[0][0] if steps else float("inf")
+
+
+WARN_AT = 0.75
+"""Share of a cap at which it warns."""
+
+
+def cap(limit: float) -> Ladder:
+    """Give the ladder of a cap: warn at 75 %, stop at 100 %."""
+    return Ladder(warn=limit * WARN_AT, kill=limit)
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """`suspects(pulses, first)` gives the rows [bool] in which the count may have come to `first` (one number a row).
+
+    `counts(run)` gives what was counted, in order of time; it may leave out counts that lead to nothing. `reason` is
+    for the model as well as for people: a format over `count`, `limit` and the evidence.
+    """
+
+    id: str
+    ladder: Ladder
+    suspects: Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
+    counts: Callable[[OpenRun], Iterable[Count]]
+    reason: str
+    mode: Mode = "shadow"
+    unit: float = 1
+    """What one of the ladder's units is in pulses (money is told in USD, kept in nano-USD)."""

@@ -1,0 +1,136 @@
+"""RunawayBook: the incidents of runaways, by workflow and rule, and of kills that were not obeyed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from models.incidents.book import Facts, Ident, IncidentBook
+from models.incidents.incident import Severity
+from models.verdicts import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from models.incidents.book import Patience
+    from models.incidents.incident import Incident
+    from models.verdicts import Verdict
+
+RUNAWAY, STOP_FAILED = "runaway", "stop.failed"
+QUIET_S = 600
+"""Seconds without another run until an incident may be resolved: loops come in bursts."""
+_RUNS = 5
+"""Example runs of a telling."""
+_NANO = 1_000_000_000
+_LIMITS = (Action.BLOCK, Action.KILL)
+
+
+class Defied(NamedTuple):
+    """A call (Unix ns of its start) of a run that had been killed some time before."""
+
+    run_id: str
+    workflow: str | None
+    rule: str
+    killed_ns: int
+    call_ns: int
+
+
+@dataclass
+class _Burst:
+    """Runs since the incident opened: how many, the newest, when the newest came (Unix seconds), what it showed."""
+
+    count: int = 0
+    runs: list[str] = field(default_factory=list)
+    last_s: int = 0
+    evidence: dict[str, Any] = field(default_factory=dict)
+    reason: str = ""
+
+    def add(self, run: str, at_s: int, reason: str, evidence: dict[str, Any]) -> None:
+        """Add a run; one that is there already is only seen again."""
+        if run not in self.runs:
+            self.count += 1
+            self.runs = [run, *self.runs][:_RUNS]
+        self.last_s, self.reason, self.evidence = max(self.last_s, at_s), reason, evidence
+
+
+class RunawayBook:
+    """The state of one shard of workflows."""
+
+    def __init__(self, generation: int = 0, patience: Patience | None = None) -> None:
+        self.book = IncidentBook(generation, patience)
+        self._bursts: dict[Ident, _Burst] = {}
+        self._changed: set[Ident] = set()
+
+    def hear(self, verdicts: Sequence[Verdict], defied: Sequence[Defied]) -> None:
+        """Take in what rules in force decided on runs, and calls after a kill."""
+        for verdict in verdicts:
+            if verdict.action in _LIMITS and verdict.evidence.get("mode") == "enforce":
+                ident = Ident(RUNAWAY, verdict.rule, "workflow", verdict.evidence.get("workflow") or "unknown")
+                self._add(ident, verdict.scope, verdict.at_ns // _NANO, verdict.reason, verdict.evidence)
+        for call in defied:
+            ident = Ident(STOP_FAILED, call.rule, "workflow", call.workflow or "unknown")
+            seconds = (call.call_ns - call.killed_ns) // _NANO
+            said = {"count": seconds, "limit": 0, "unit": "s"}
+            self._add(ident, call.run_id, call.call_ns // _NANO, f"a call began {seconds} s after the kill", said)
+
+    def look(self, now_s: int) -> list[Incident]:
+        """Give what people are told by now."""
+        out: list[Incident | None] = []
+        for ident, burst in self._bursts.items():
+            if now_s - burst.last_s < QUIET_S:
+                severity = Severity.SEV_1 if ident.class_ == STOP_FAILED else Severity.SEV_2
+                out.append(self.book.wrong(ident, severity, now_s, partial(_facts, ident, burst)))
+        for ident in self.book.open_idents():
+            known = self._bursts.get(ident)
+            if known is None or now_s - known.last_s >= QUIET_S:
+                out.append(self.book.right(ident, now_s))
+                if not self.book.is_open(ident):
+                    self._bursts.pop(ident, None)
+                    self._changed.add(ident)
+        return [told for told in out if told]
+
+    def _add(self, ident: Ident, run: str, at_s: int, reason: str, evidence: dict[str, Any]) -> None:
+        self._bursts.setdefault(ident, _Burst()).add(run, at_s, reason, evidence)
+        self._changed.add(ident)
+
+    # what is kept
+
+    def take_delta(self) -> bytes:
+        """Give what changed since the last call."""
+        changed, self._changed = self._changed, set()
+        bursts = [[*ident, vars(self._bursts[ident])] for ident in changed if ident in self._bursts]
+        gone = [list(ident) for ident in changed if ident not in self._bursts]
+        return orjson.dumps({"bursts": bursts, "gone": gone, "lives": self.book.take_changed()})
+
+    def dump(self) -> bytes:
+        """Give everything."""
+        bursts = [[*ident, vars(burst)] for ident, burst in self._bursts.items()]
+        return orjson.dumps({"bursts": bursts, "gone": [], "lives": self.book.state()})
+
+    @staticmethod
+    def load(
+        base: bytes | None, deltas: Sequence[bytes], generation: int = 0, patience: Patience | None = None
+    ) -> RunawayBook:
+        """Restore from a dump and the deltas taken after it."""
+        found = RunawayBook(generation, patience)
+        for raw in ([base] if base else []) + list(deltas):
+            part = orjson.loads(raw)
+            found._bursts |= {Ident(*ident): _Burst(**said) for *ident, said in part["bursts"]}
+            for ident in part["gone"]:
+                found._bursts.pop(Ident(*ident), None)
+            found.book.adopt(part["lives"], newer=True)
+        return found
+
+
+def _facts(ident: Ident, burst: _Burst) -> Facts:
+    runs = f"{burst.count} run{'s' if burst.count > 1 else ''}"
+    if ident.class_ == STOP_FAILED:
+        title = f"{ident.scope}: {runs} went on after a kill"
+    else:
+        title = f"{ident.scope}: {runs} stopped or blocked by {ident.rule}"
+    text = f"newest: {burst.reason}"
+    evidence = {**burst.evidence, "runs": burst.count}
+    return Facts(title, text, evidence, runs=tuple(burst.runs), workflow=ident.scope)

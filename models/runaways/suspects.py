@@ -1,0 +1,85 @@
+"""What a batch tells of the runs that one looks at: how they grew, strange tools, nested agents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.runaways.base import Point
+from models.runs.pulse import Pulse
+from models.spans.columns import Column, SpanKind
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.runaways.tools import KnownTools
+    from models.spans.batch import Spans
+
+_HI, _LO, _END, _KIND = Column.TRACE_HI, Column.TRACE_LO, Column.END, Column.KIND
+_CALL = np.array([_HI, _LO, Column.START, Column.WORKFLOW], np.int64)
+_GROWTH = (_HI, _LO, _END, Column.SPAN_ID, Column.INPUT_TOKENS, Column.OUTPUT_TOKENS, Column.COST)
+
+
+def growth_of(pulses: NDArray[np.int64], spans: Spans, rows: NDArray[np.int64]) -> list[list[Point]]:
+    """Give the points of each pulse's run in this batch: one an LLM call, in order of time, the last as it stands.
+
+    Sums on the way are those of the spans; they may be ahead where a span came twice, and are cut to the last.
+    """
+    cols = spans.cols
+    is_llm = rows[cols[_KIND, rows] == SpanKind.LLM]
+    mine = is_llm[np.isin(cols[_LO, is_llm], pulses[:, Pulse.TRACE_LO])]
+    found: dict[tuple[int, int], list[list[int]]] = {}
+    for hi, lo, *rest in cols[np.ix_(_GROWTH, mine)].T.tolist():
+        found.setdefault((hi, lo), []).append(rest)
+    return [_points(pulse, found.get((pulse[Pulse.TRACE_HI], pulse[Pulse.TRACE_LO]), [])) for pulse in pulses.tolist()]
+
+
+def _points(pulse: list[int], calls: list[list[int]]) -> list[Point]:
+    llm, tokens, cost = (pulse[at] for at in (Pulse.BEFORE_LLM_CALLS, Pulse.BEFORE_TOKENS, Pulse.BEFORE_COST))
+    ends = pulse[Pulse.LLM_CALLS], pulse[Pulse.TOKENS], pulse[Pulse.COST]
+    points, seen = [], set()
+    for at_ns, span, tokens_in, tokens_out, paid in sorted(calls):
+        if span in seen:
+            continue
+        seen.add(span)
+        llm, tokens, cost = llm + 1, tokens + max(tokens_in, 0) + max(tokens_out, 0), cost + max(paid, 0)
+        points.append(Point(at_ns, min(llm, ends[0]), min(tokens, ends[1]), min(cost, ends[2])))
+    return [*points, Point(max(pulse[Pulse.LAST], points[-1].at_ns if points else 0), *ends)]
+
+
+def strangers(
+    pulses: NDArray[np.int64], spans: Spans, rows: NDArray[np.int64], tools: KnownTools
+) -> NDArray[np.int64] | int:
+    """Count, by pulse, the calls in this batch of tools that no workflow is known to have."""
+    if not tools.any_known:
+        return 0
+    called = rows[spans.cols[_KIND, rows] == SpanKind.TOOL]
+    strange = called[~np.isin(spans.cols[Column.TOOL, called], tools.digests())]
+    if not len(strange):
+        return 0
+    traces, counts = np.unique(spans.cols[_LO, strange], return_counts=True)
+    places = np.searchsorted(traces, pulses[:, Pulse.TRACE_LO]).clip(max=len(traces) - 1)
+    return np.where(traces[places] == pulses[:, Pulse.TRACE_LO], counts[places], 0)
+
+
+def nested_agents(spans: Spans, rows: NDArray[np.int64]) -> list[tuple[tuple[int, int], int, int, int]]:
+    """Give ((trace), span, start, agent) of agents inside something else, in order of arrival."""
+    cols = spans.cols
+    inner = rows[(cols[_KIND, rows] == SpanKind.RUN) & (cols[Column.PARENT_ID, rows] != 0)]
+    if not len(inner):
+        return []
+    wanted = (_HI, _LO, Column.SPAN_ID, Column.START, Column.AGENT)
+    return [((hi, lo), span, start, agent) for hi, lo, span, start, agent in cols[np.ix_(wanted, inner)].T.tolist()]
+
+
+def late_calls(
+    spans: Spans, rows: NDArray[np.int64], traces: list[tuple[int, int]]
+) -> list[tuple[tuple[int, int], int, int]]:
+    """Give ((trace), start, workflow as the span said) of the LLM and tool calls in a batch of some runs."""
+    cols = spans.cols
+    mine = rows[np.isin(cols[_LO, rows], np.array([lo for _, lo in traces], np.int64))]
+    called = mine[np.isin(cols[_KIND, mine], (SpanKind.LLM, SpanKind.TOOL))]
+    known = set(traces)
+    found = cols[np.ix_(_CALL, called)].T.tolist()
+    return [((hi, lo), start, workflow) for hi, lo, start, workflow in found if (hi, lo) in known]

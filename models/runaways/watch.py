@@ -1,0 +1,234 @@
+"""Watch: looks at the open runs of one shard after each batch, and says which of them run away.
+
+Nothing of it need be kept: what a rule counts follows from the run, and a verdict's id from rule, run and step, so
+after a restart it says again, at most, what it had said.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from models.runaways.base import NANO, Call, OpenRun
+from models.runaways.book import Defied
+from models.runaways.policy import Firsts
+from models.runaways.suspects import growth_of, late_calls, nested_agents, strangers
+from models.runs.pulse import Pulse
+from models.runs.record import Life
+from models.runs.state import MAX_TOOLS
+from models.times import rfc3339
+from models.verdicts import Action, Verdict, verdict_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from models.runaways.base import Count, Mode, Point, Rule
+    from models.runaways.policy import RunawayPolicy
+    from models.runaways.tools import KnownTools
+    from models.runs.table import RunTable
+    from models.spans.batch import Spans
+
+_REMEMBERED = 20_000
+"""Runs of which is remembered what was said; of more the oldest may be said again, under the same ids."""
+_NESTED = 64
+"""Nested agents remembered of a run."""
+_OPEN = int(Life.OPEN)
+Trace = tuple[int, int]
+OBEY_S = 30
+"""A killed run may end what it has begun; a call that begins so long after the kill shows that nobody obeys."""
+
+
+class Watch:
+    """The rules on the open runs of one shard; `tools` is what is known of the tools of workflows."""
+
+    def __init__(self, policy: RunawayPolicy, tools: KnownTools) -> None:
+        self._policy = policy
+        self._firsts = Firsts(policy)
+        self._tools = tools
+        self._said: OrderedDict[Trace, dict[str, int]] = OrderedDict()
+        self._agents: OrderedDict[Trace, dict[int, tuple[int, int]]] = OrderedDict()
+        self._killed: OrderedDict[Trace, tuple[int, str]] = OrderedDict()
+        """When (Unix ns) and by which rule in force."""
+
+    def look(self, table: RunTable, pulses: NDArray[np.int64], spans: Spans, rows: NDArray[np.int64]) -> list[Verdict]:
+        """Judge what a batch changed: its pulses, and the rows of `spans` that it was."""
+        live = pulses[pulses[:, Pulse.BEFORE_LIFE] == _OPEN]
+        if not len(live):
+            return []
+        live[:, Pulse.STRANGE] = strangers(live, spans, rows, self._tools)
+        live[:, Pulse.NESTED] = self._nested(live, spans, rows)
+        suspected: dict[int, list[Rule]] = {}
+        for rule in self._firsts.rules:
+            first = self._firsts.of(rule, live[:, Pulse.WORKFLOW])
+            for row in np.flatnonzero(rule.suspects(live, first)).tolist():
+                suspected.setdefault(row, []).append(rule)
+        out: list[Verdict] = []
+        if suspected:
+            chosen = np.array(sorted(suspected), np.int64)
+            growth = growth_of(live[chosen], spans, rows)
+            for row, points in zip(chosen.tolist(), growth, strict=True):
+                out += self._judge(table, live[row], suspected[row], points, spans.names)
+        out.sort(key=lambda verdict: verdict.at_ns)
+        return out
+
+    def defied(self, spans: Spans, rows: NDArray[np.int64], find_text: Callable[[int], str | None]) -> list[Defied]:
+        """Give the calls in a batch that began long after their run was killed, at most one a run; then it is told."""
+        out = []
+        for trace, start, workflow in late_calls(spans, rows, list(self._killed)) if self._killed else ():
+            at_ns, rule = self._killed.get(trace, (start, ""))
+            if start > at_ns + OBEY_S * NANO:
+                del self._killed[trace]
+                out.append(Defied(run_id_of(trace), find_text(workflow), rule, at_ns, start))
+        return out
+
+    def _nested(self, live: NDArray[np.int64], spans: Spans, rows: NDArray[np.int64]) -> NDArray[np.int64] | int:
+        found = nested_agents(spans, rows)
+        for trace, span, start, agent in found:
+            known = self._agents.setdefault(trace, {})
+            if len(known) < _NESTED:
+                known[span] = start, agent
+        _bound(self._agents)
+        if not found:
+            return 0
+        return np.array([len(self._agents.get(trace, ())) for trace in _traces(live)], np.int64)
+
+    def _judge(
+        self,
+        table: RunTable,
+        pulse: NDArray[np.int64],
+        rules: list[Rule],
+        points: list[Point],
+        names: Mapping[int, str],
+    ) -> Iterator[Verdict]:
+        """Ask the rules that have not said all they can of this run."""
+        ((trace),) = _traces(pulse[None])
+        known = table.texts.known
+
+        def find_text(digest: int) -> str | None:
+            return known.get(digest) or names.get(digest)
+
+        workflow = find_text(int(pulse[Pulse.WORKFLOW]))
+        said = self._said.get(trace, {})
+        settings = [(rule, *self._policy.setting(rule, workflow)) for rule in rules]
+        due = [(rule, mode, ladder) for rule, mode, ladder in settings if said.get(rule.id, 0) < len(ladder.steps())]
+        if not due:
+            return
+        run = self._run(table, pulse, trace, points, find_text)
+        for rule, mode, ladder in due:
+            steps = ladder.steps()
+            for count in rule.counts(run):
+                done = said.get(rule.id, 0)
+                while done < len(steps) and count.number >= steps[done][0]:
+                    limit, action = steps[done]
+                    done += 1
+                    said = self._note(trace, rule, done)
+                    if action is Action.KILL and mode == "enforce":
+                        self._killed.setdefault(trace, (count.at_ns, rule.id))
+                        _bound(self._killed)
+                    yield _verdict(run, pulse, _Step(rule, mode, action, limit, done), count)
+
+    def _note(self, trace: Trace, rule: Rule, done: int) -> dict[str, int]:
+        said = self._said.setdefault(trace, {})
+        said[rule.id] = done
+        _bound(self._said)
+        return said
+
+    def _run(
+        self,
+        table: RunTable,
+        pulse: NDArray[np.int64],
+        trace: Trace,
+        points: list[Point],
+        find_text: Callable[[int], str | None],
+    ) -> OpenRun:
+        calls = [
+            Call(end, tool, arguments, result, bool(failed))
+            for end, tool, arguments, result, failed, _ in _calls(table, pulse)
+        ]
+        agents = [agent for _, agent in sorted(self._agents.get(trace, {}).values())]
+        workflow = find_text(int(pulse[Pulse.WORKFLOW]))
+        known, are_listed = self._tools.of(workflow, int(pulse[Pulse.WORKFLOW]))
+        return OpenRun(
+            run_id=run_id_of(trace),
+            workflow=workflow,
+            began_ns=int(pulse[Pulse.BEGAN]),
+            calls=calls,
+            growth=points,
+            calls_beyond=max(0, int(pulse[Pulse.TOOL_SPANS]) - MAX_TOOLS),
+            agents=tuple(agents),
+            known_tools=known,
+            tools_are_listed=are_listed,
+            find_text=find_text,
+        )
+
+
+_MASK = (1 << 64) - 1
+
+
+def run_id_of(trace: Trace) -> str:
+    """Give the trace id, 32 hex digits."""
+    return f"{trace[0] & _MASK:016x}{trace[1] & _MASK:016x}"
+
+
+def _calls(table: RunTable, pulse: NDArray[np.int64]) -> list[list[int]]:
+    return table.calls(int(pulse[Pulse.SLOT])).tolist() if pulse[Pulse.TOOL_SPANS] else []
+
+
+def _traces(pulses: NDArray[np.int64]) -> list[Trace]:
+    return list(map(tuple, pulses[:, (Pulse.TRACE_HI, Pulse.TRACE_LO)].tolist()))
+
+
+def _bound(table: OrderedDict[Trace, Any]) -> None:
+    while len(table) > _REMEMBERED:
+        table.popitem(last=False)
+
+
+class _Step(NamedTuple):
+    """A step of a ladder that was reached, the `number`th."""
+
+    rule: Rule
+    mode: Mode
+    action: Action
+    limit: float
+    number: int
+
+
+def _verdict(run: OpenRun, pulse: NDArray[np.int64], step: _Step, count: Count) -> Verdict:
+    told = dict(count.evidence)
+    first_ns = told.pop("first_ns", run.began_ns)
+    stood = [point for point in run.growth if point.at_ns <= count.at_ns] or run.growth[:1]
+    evidence = {
+        "count": _number(count.number),
+        "limit": _number(step.limit),
+        **told,
+        "calls_so_far": sum(call.at_ns <= count.at_ns for call in run.calls),
+        "tokens_so_far": stood[-1].tokens,
+        "cost_usd_so_far": round(stood[-1].cost / NANO, 9) or None,
+        "first_at": rfc3339(first_ns),
+        "mode": step.mode,
+        "workflow": run.workflow,
+        "tenant": run.find_text(int(pulse[Pulse.TENANT])),
+        "user": run.find_text(int(pulse[Pulse.USER])),
+    }
+    words = {**told, "count": count.number, "limit": step.limit}
+    if "sequence" in words:
+        words["sequence"] = " → ".join(words["sequence"])
+    return Verdict(
+        id=verdict_id(step.rule.id, "run", run.run_id, str(step.action), str(step.number)),
+        at_ns=count.at_ns,
+        level="run",
+        scope=run.run_id,
+        action=step.action,
+        rule=step.rule.id,
+        reason=step.rule.reason.format_map(words),
+        evidence={name: value for name, value in evidence.items() if value is not None},
+        generation=step.number,
+    )
+
+
+def _number(value: float) -> float | int:
+    return int(value) if float(value).is_integer() else round(value, 9)

@@ -1,0 +1,81 @@
+"""Budget: what each of a kind may spend in a period, and which periods there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from models.spend.rows import QUARTER_S
+from models.verdicts import Action
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+PeriodKind = Literal["day", "month"]
+PERIODS: tuple[PeriodKind, ...] = ("day", "month")
+TOLD_AT = (0.5, 0.75)
+"""Shares at which people are told."""
+
+
+class Step(NamedTuple):
+    """At `nano` USD `action` is asked for; `percent` is of the limit."""
+
+    nano: int
+    percent: int
+    action: Action
+
+
+@dataclass(frozen=True)
+class Budget:
+    """`limit` and `hard` are nano-USD; `id`, `tenant`, `tier` narrow whom it is for, None: all of the level."""
+
+    name: str
+    level: str
+    period: PeriodKind
+    limit: int
+    hard: int | None = None
+    id: str | None = None
+    tenant: str | None = None
+    tier: str | None = None
+
+    def fits(self, level: str, id_: str, tenant: str | None, tier: str | None) -> bool:
+        """Say whether it is one of this scope."""
+        wanted = (self.id, id_), (self.tenant, tenant), (self.tier, tier)
+        return self.level == level and all(said is None or said == found for said, found in wanted)
+
+    def steps(self) -> list[Step]:
+        """Give what happens on the way up, the smallest first."""
+        told = [Step(int(self.limit * share), int(share * 100), Action.WARN) for share in TOLD_AT]
+        steps = [*told, Step(self.limit, 100, Action.THROTTLE)]
+        if self.hard is not None:
+            steps.append(Step(self.hard, 100 * self.hard // max(self.limit, 1), Action.KILL))
+        return steps
+
+
+class Calendar:
+    """Days and months of one time zone."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self._zone = zone
+        self._days: dict[int, date] = {}
+
+    def day(self, quarter: int) -> date:
+        """Give the local day of a quarter of an hour of Unix time."""
+        found = self._days.get(quarter)
+        if found is None:
+            if len(self._days) > 100_000:  # noqa: PLR2004 - three years
+                self._days.clear()
+            found = self._days[quarter] = datetime.fromtimestamp(quarter * QUARTER_S, UTC).astimezone(self._zone).date()
+        return found
+
+    def start(self, period: PeriodKind, quarter: int) -> date:
+        """Give the first day of the period that a quarter of an hour lies in."""
+        day = self.day(quarter)
+        return day if period == "day" else day.replace(day=1)
+
+    def span_s(self, period: PeriodKind, start: date) -> tuple[float, float]:
+        """Give begin and end of a period, Unix seconds."""
+        end = start + timedelta(days=1) if period == "day" else (start + timedelta(days=31)).replace(day=1)
+        begin, end_ = (datetime(day.year, day.month, day.day, tzinfo=self._zone).timestamp() for day in (start, end))
+        return begin, end_

@@ -1,0 +1,113 @@
+"""From pulses to spend: signed amounts by scope and quarter of an hour, which add up to what was spent.
+
+A run's whole spend lies where it began: its first quarter of an hour, its workflow, tenant and user. What becomes
+known later (an earlier start, a name) moves all of it: minus where it lay, plus where it lies. So any order gives the
+same sums.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.runs.pulse import NEW_RUN, Pulse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+SHARDS = 8
+QUARTER_S = 900
+"""Seconds; every time zone is a multiple of it away from UTC."""
+_QUARTER_NS = QUARTER_S * 1_000_000_000
+
+
+class Level(IntEnum):
+    """Whose spend it is."""
+
+    PRODUCT = 0
+    WORKFLOW = 1
+    TENANT = 2
+    USER = 3
+
+
+class Spend(IntEnum):
+    """Column of a spend row: names are digests (0: of the product, or not known), money is nano-USD."""
+
+    LEVEL = 0
+    ID = 1
+    TENANT = 2  # of a user: whose user; else 0
+    TIER = 3  # of a user: the plan said last; else 0
+    QUARTER = 4  # Unix time in quarters of an hour
+    COST = 5
+    TOKENS = 6
+    RUNS = 7
+
+
+_KEY = 5
+_P = Pulse
+_BEFORE = (_P.BEFORE_WORKFLOW, _P.BEFORE_TENANT, _P.BEFORE_USER, _P.TIER, _P.BEFORE_BEGAN, _P.BEFORE_COST)
+_NOW = (_P.WORKFLOW, _P.TENANT, _P.USER, _P.TIER, _P.BEGAN, _P.COST)
+_WORKFLOW, _TENANT, _USER, _TIER, _BEGAN, _COST, _TOKENS, _RUNS = range(8)
+
+
+def spend_rows(pulses: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Give [row, Spend]: one row a scope and quarter of an hour in which the sum changed."""
+    all_ = np.concatenate([part for part in pulses if len(part)] or [np.empty((0, len(Pulse)), np.int64)])
+    all_ = all_[_matters(all_)]
+    known = all_[all_[:, _P.BEFORE_BEGAN] != NEW_RUN]
+    moved = np.concatenate((_amounts(known, -1), _amounts(all_, 1)))
+    return _summed(np.concatenate([_of_level(moved, level) for level in Level]))
+
+
+def parts_of(rows: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
+    """Part spend rows by shard: all rows of one scope go to one."""
+    shards = (rows[:, Spend.ID] ^ rows[:, Spend.TENANT]) & (SHARDS - 1)
+    return {shard: rows[shards == shard] for shard in np.unique(shards).tolist()}
+
+
+def _matters(pulses: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Say which pulses change a sum: most only tell of spans that cost nothing."""
+    pairs = zip((*_BEFORE, _P.BEFORE_TOKENS), (*_NOW, _P.TOKENS), strict=True)
+    differ: NDArray[np.bool_] = np.logical_or.reduce([pulses[:, before] != pulses[:, now] for before, now in pairs])
+    return differ
+
+
+def _amounts(pulses: NDArray[np.int64], sign: int) -> NDArray[np.int64]:
+    columns, tokens = (_BEFORE, _P.BEFORE_TOKENS) if sign < 0 else (_NOW, _P.TOKENS)
+    out = np.empty((len(pulses), 8), np.int64)
+    out[:, : _COST + 1] = pulses[:, columns]
+    out[:, _BEGAN] //= _QUARTER_NS
+    out[:, _COST] *= sign
+    out[:, _TOKENS], out[:, _RUNS] = sign * pulses[:, tokens], sign
+    return out
+
+
+def _of_level(amounts: NDArray[np.int64], level: Level) -> NDArray[np.int64]:
+    """Give the rows of one level; what belongs to no one at that level is left out."""
+    ids = {Level.WORKFLOW: _WORKFLOW, Level.TENANT: _TENANT, Level.USER: _USER}
+    if level is not Level.PRODUCT:
+        amounts = amounts[amounts[:, ids[level]] != 0]
+    out = np.zeros((len(amounts), len(Spend)), np.int64)
+    out[:, Spend.LEVEL] = level
+    if level is not Level.PRODUCT:
+        out[:, Spend.ID] = amounts[:, ids[level]]
+    if level is Level.USER:
+        out[:, Spend.TENANT], out[:, Spend.TIER] = amounts[:, _TENANT], amounts[:, _TIER]
+    out[:, Spend.QUARTER :] = amounts[:, _BEGAN:]
+    return out
+
+
+def _summed(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Add up rows of one key; those that come to nothing are left out."""
+    if not len(rows):
+        return rows
+    order = np.lexsort(rows[:, :_KEY].T)
+    rows = rows[order]
+    first = np.flatnonzero(np.r_[True, np.any(rows[1:, :_KEY] != rows[:-1, :_KEY], axis=1)])
+    out = rows[first]
+    out[:, _KEY:] = np.add.reduceat(rows[:, _KEY:], first, axis=0)
+    return out[np.any(out[:, _KEY:] != 0, axis=1)]

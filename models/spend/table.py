@@ -1,0 +1,299 @@
+"""SpendTable: the state of one spend shard. Spend rows in; records, verdicts and incidents out.
+
+Sums are integers, so any order of rows gives the same. A step of a budget is told once a period: what was told is kept
+with the sums, and its id follows from budget, scope, period and step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from models.incidents.book import Facts, Ident, IncidentBook
+from models.incidents.incident import Severity
+from models.spend.budget import PERIODS, Calendar
+from models.spend.rows import Level
+from models.times import rfc3339
+from models.verdicts import Action, Verdict, verdict_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from models.incidents.book import Patience
+    from models.incidents.incident import Incident
+    from models.spend.budget import Budget, PeriodKind, Step
+
+NANO = 1_000_000_000
+CLASS = "spend.budget"
+MAX_SCOPES = 200_000
+"""Scopes kept a shard; beyond it those without an open step whose period ended longest ago go, counted."""
+_KEPT_DAYS = 62
+"""A period is kept so long after it began: last month can be looked up, and late costs find their place."""
+Scope = tuple[str, str, str | None]
+"""Level, id, tenant (of a user)."""
+Key = tuple[str, str, str | None, "PeriodKind", str]
+"""Scope, period, and the first day of it."""
+
+
+@dataclass
+class Sum:
+    """What a scope has spent in a period: nano-USD, tokens, runs; steps told; revision of its record."""
+
+    cost: int = 0
+    tokens: int = 0
+    runs: int = 0
+    told: dict[str, int] = field(default_factory=dict)
+    revision: int = 0
+    tier: str | None = None
+
+
+@dataclass
+class Spent:
+    """What a look gave, in order."""
+
+    records: list[dict[str, Any]] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    incidents: list[Incident] = field(default_factory=list)
+
+
+class SpendTable:
+    """The budgets of one shard. `generation` numbers the lives of the shard; records of a later one are newer."""
+
+    def __init__(
+        self, budgets: Sequence[Budget], calendar: Calendar, generation: int = 0, patience: Patience | None = None
+    ) -> None:
+        self._budgets = tuple(budgets)
+        self._calendar = calendar
+        self._floor = generation << 20
+        self.sums: dict[Key, Sum] = {}
+        self.book = IncidentBook(generation, patience)
+        self._touched: set[Key] = set()
+        self._changed: set[Key] = set()
+        self._spent: dict[tuple[str, Key], None] = {}
+        """Budgets that limit someone now: (name, key)."""
+        self._by_name = {budget.name: budget for budget in budgets}
+        self.forgotten = 0
+
+    def apply(self, rows: NDArray[Any], names: Mapping[int, str]) -> None:
+        """Add spend rows [row, Spend]; `names` has the text of their names."""
+        for level, id_, tenant, tier, quarter, cost, tokens, runs in rows.tolist():
+            scope = _scope(Level(level), id_, tenant, names)
+            for period in PERIODS:
+                key = (*scope, period, self._calendar.start(period, quarter).isoformat())
+                kept = self.sums.get(key)
+                if kept is None:
+                    kept = self.sums[key] = Sum()
+                kept.cost, kept.tokens, kept.runs = kept.cost + cost, kept.tokens + tokens, kept.runs + runs
+                kept.tier = names.get(tier, kept.tier)
+                self._touched.add(key)
+        self._changed |= self._touched
+
+    def look(self, now_s: int) -> Spent:
+        """Judge what changed, and let go of what a period that has ended held."""
+        out = Spent()
+        for key in sorted(self._touched, key=str):
+            kept = self.sums[key]
+            fitting = [
+                budget for budget in self._budgets if budget.period == key[3] and budget.fits(*key[:3], kept.tier)
+            ]
+            for budget in fitting:
+                self._climb(budget, key, kept, now_s, out)
+            out.records.append(self._record(key, kept, fitting, now_s))
+        self._touched.clear()
+        self._let_go(now_s, out)
+        return out
+
+    def _climb(self, budget: Budget, key: Key, kept: Sum, now_s: int, out: Spent) -> None:
+        """Take the steps that were reached and not told; a correction downwards takes none back in its period."""
+        steps = budget.steps()
+        done = kept.told.get(budget.name, 0)
+        while done < len(steps) and kept.cost >= steps[done].nano:
+            step = steps[done]
+            done += 1
+            kept.told[budget.name] = done
+            self._changed.add(key)
+            out.verdicts.append(self._verdict(budget, key, kept, step, now_s))
+            told = self.book.wrong(
+                _ident(budget, key, step),
+                _severity(step),
+                now_s,
+                lambda: self._facts(budget, key, kept, step),  # noqa: B023
+            )
+            out.incidents += [told] if told else []
+            if step.action is not Action.WARN:
+                self._spent[budget.name, key] = None
+
+    def _let_go(self, now_s: int, out: Spent) -> None:
+        """Clear what was limited in a period that is over."""
+        for name, key in list(self._spent):
+            if now_s < self._calendar.span_s(key[3], date.fromisoformat(key[4]))[1]:
+                continue
+            del self._spent[name, key]
+            out.verdicts.append(_cleared(name, key, now_s))
+        for ident in self.book.open_idents():
+            if now_s >= self._calendar.span_s(*_period_of(ident))[1]:
+                told = self.book.right(ident, now_s, at_once=True)
+                out.incidents += [told] if told else []
+
+    def _verdict(self, budget: Budget, key: Key, kept: Sum, step: Step, now_s: int) -> Verdict:
+        return Verdict(
+            id=verdict_id("spend", budget.name, *map(str, key), str(step.percent), str(step.action)),
+            at_ns=now_s * NANO,
+            level=key[0],
+            scope=key[1],
+            action=step.action,
+            rule=f"spend.{budget.name}",
+            reason=f"the budget of this {key[3]} is used up by {step.percent} %",
+            evidence=_evidence(budget, key, kept, step),
+            generation=_generation(key),
+        )
+
+    def _facts(self, budget: Budget, key: Key, kept: Sum, step: Step) -> Facts:
+        text = f"{kept.cost / NANO:.2f} of {budget.limit / NANO:.2f} USD spent this {key[3]}"
+        evidence = _evidence(budget, key, kept, step)
+        return Facts(
+            f"{key[0]} {key[1]}: {step.percent} % of {budget.name}", text, evidence, owner="cost", tenant=key[2]
+        )
+
+    def _record(self, key: Key, kept: Sum, fitting: Iterable[Budget], now_s: int) -> dict[str, Any]:
+        """Give the `spend` record; the limit is the tightest of those that fit."""
+        limit = min((budget.limit for budget in fitting), default=None)
+        kept.revision = max(kept.revision + 1, self._floor)
+        return {
+            "kind": "spend",
+            "at": rfc3339(now_s * NANO),
+            "scope": {"level": key[0], "id": key[1]},
+            "tenant": key[2],
+            "period": key[3],
+            "start": key[4],
+            "cost_usd": None if not kept.cost and kept.tokens else kept.cost / NANO,  # nothing priced is not nothing
+            "tokens": kept.tokens,
+            "runs": kept.runs,
+            "limit_usd": None if limit is None else limit / NANO,
+            "used": None if not limit else round(kept.cost / limit, 6),
+            "exhausts_at": self._exhausts(key, kept, limit, now_s),
+            "revision": kept.revision,
+        }
+
+    def _exhausts(self, key: Key, kept: Sum, limit: int | None, now_s: int) -> str | None:
+        """Say when the limit is reached if the rest of the period is as it was so far; None: not within it."""
+        begin, end = self._calendar.span_s(key[3], date.fromisoformat(key[4]))
+        if not limit or kept.cost <= 0 or now_s <= begin:
+            return None
+        at = begin + (now_s - begin) * limit / kept.cost
+        return rfc3339(int(at * NANO)) if at < end else None
+
+    # what is kept
+
+    def take_delta(self) -> bytes:
+        """Give what changed since the last call."""
+        gone = self._forget()
+        keys, self._changed = self._changed - set(gone), set()
+        return self._pack(keys, self.book.take_changed(), gone)
+
+    def dump(self) -> bytes:
+        """Give everything."""
+        return self._pack(self.sums, self.book.state(), ())
+
+    def _pack(self, keys: Iterable[Key], lives: list[dict[str, Any]], gone: Sequence[Key]) -> bytes:
+        sums = [[*key, *vars(self.sums[key]).values()] for key in keys if key in self.sums]
+        limited = [[name, *key] for name, key in self._spent]
+        return orjson.dumps(
+            {"sums": sums, "lives": lives, "gone": gone, "limited": limited, "forgotten": self.forgotten}
+        )
+
+    @staticmethod
+    def load(table: SpendTable, base: bytes | None, deltas: Sequence[bytes]) -> SpendTable:
+        """Restore an empty `table` from a dump and the deltas taken after it."""
+        for raw in ([base] if base else []) + list(deltas):
+            part = orjson.loads(raw)
+            for *key, cost, tokens, runs, told, revision, tier in part["sums"]:
+                table.sums[tuple(key)] = Sum(cost, tokens, runs, told, revision, tier)
+            for key in part["gone"]:
+                table.sums.pop(tuple(key), None)
+            table.book.adopt(part["lives"], newer=True)
+            table._spent = {(name, tuple(key)): None for name, *key in part["limited"]}
+            table.forgotten = part["forgotten"]
+        return table
+
+    def _forget(self) -> list[Key]:
+        """Forget periods that began long before the newest, then the oldest beyond what is kept."""
+        newest = max((key[4] for key in self._changed), default=None)
+        if newest is None or not (len(self.sums) > MAX_SCOPES or newest != self._newest):
+            return []
+        self._newest = newest
+        limit = date.fromordinal(date.fromisoformat(newest).toordinal() - _KEPT_DAYS).isoformat()
+        gone = [key for key in self.sums if key[4] < limit]
+        excess = len(self.sums) - len(gone) - MAX_SCOPES
+        if excess > 0:
+            rest = sorted((key for key in self.sums if key[4] >= limit), key=lambda key: key[4])
+            gone += rest[:excess]
+            self.forgotten += excess
+        for key in gone:
+            del self.sums[key]
+        return gone
+
+    _newest: str | None = None
+
+
+def _scope(level: Level, id_: int, tenant: int, names: Mapping[int, str]) -> Scope:
+    if level is Level.PRODUCT:
+        return "product", "*", None
+    return level.name.lower(), names.get(id_, "unknown"), names.get(tenant) if level is Level.USER else None
+
+
+def _evidence(budget: Budget, key: Key, kept: Sum, step: Step) -> dict[str, Any]:
+    said = {
+        "count": kept.cost / NANO,
+        "limit": step.nano / NANO,
+        "period": key[3],
+        "start": key[4],
+        "budget": budget.name,
+    }
+    tenant = key[2] if key[0] == "user" else key[1] if key[0] == "tenant" else None
+    return said | ({"tenant": tenant} if tenant else {}) | {"mode": "enforce", "tokens_so_far": kept.tokens}
+
+
+def _severity(step: Step) -> Severity:
+    return Severity.SEV_3 if step.action is Action.WARN else Severity.SEV_2
+
+
+def _ident(budget: Budget, key: Key, step: Step) -> Ident:
+    """Give the incident of a step: one a budget, scope and period."""
+    start = key[4][:7] if key[3] == "month" else key[4]
+    return Ident(
+        CLASS,
+        f"spend.{budget.name} {step.percent}% {start}",
+        key[0],
+        key[1] if key[2] is None else f"{key[2]}/{key[1]}",
+    )
+
+
+def _period_of(ident: Ident) -> tuple[PeriodKind, date]:
+    start = ident.rule.rpartition(" ")[2]
+    return ("day", date.fromisoformat(start)) if start.count("-") > 1 else ("month", date.fromisoformat(f"{start}-01"))
+
+
+def _generation(key: Key) -> int:
+    """Rise from period to period: the first day, as a number."""
+    return date.fromisoformat(key[4]).toordinal()
+
+
+def _cleared(name: str, key: Key, now_s: int) -> Verdict:
+    return Verdict(
+        id=verdict_id("spend", name, *map(str, key), "clear"),
+        at_ns=now_s * NANO,
+        level=key[0],
+        scope=key[1],
+        action=Action.CLEAR,
+        rule=f"spend.{name}",
+        reason=f"a new {key[3]} has begun",
+        evidence={"count": 0, "limit": 0, "period": key[3], "start": key[4], "mode": "enforce"}
+        | ({"tenant": key[2]} if key[2] else {}),
+        generation=_generation(key),
+    )

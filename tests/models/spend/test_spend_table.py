@@ -1,0 +1,211 @@
+"""Spend: sums against plain counting in any order and cut, steps once a period, periods in a time zone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.runs.pulse import NEW_RUN, Pulse
+from models.spend.budget import Budget, Calendar
+from models.spend.rows import parts_of, spend_rows
+from models.spend.table import SpendTable
+from models.verdicts import Action
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+NANO = 1_000_000_000
+UTC_ZONE = Calendar(ZoneInfo("UTC"))
+NAMES = {1: "air", 2: "rail", 11: "acme", 12: "bolt", 21: "ann", 22: "bob", 31: "free"}
+DAY = int(datetime(2026, 3, 10, tzinfo=UTC).timestamp())
+
+
+def pulse(before: dict[str, int] | None, now: dict[str, int]) -> NDArray[np.int64]:
+    """Give the pulse of a run that stood as `before` (None: it is new) and stands as `now`."""
+    row = np.zeros(len(Pulse), np.int64)
+    row[Pulse.BEFORE_BEGAN] = NEW_RUN
+    for prefix, said in (("BEFORE_", before or {}), ("", now)):
+        for name, value in said.items():
+            if name != "TIER" or not prefix:
+                row[Pulse[prefix + name]] = value
+    return row
+
+
+def run(cost: int, at_s: int = DAY, **names: int) -> dict[str, int]:
+    """Give how a run stands."""
+    said = {"WORKFLOW": 1, "TENANT": 11, "USER": 21, "TOKENS": cost // 1000, "COST": cost, "BEGAN": at_s * NANO}
+    return said | {name.upper(): value for name, value in names.items()}
+
+
+def table(*budgets: Budget, calendar: Calendar = UTC_ZONE) -> SpendTable:
+    """Give an empty table."""
+    return SpendTable(budgets, calendar)
+
+
+def feed(into: SpendTable, *pulses: NDArray[np.int64]) -> None:
+    """Apply pulses as one batch, all shards to one table."""
+    for part in parts_of(spend_rows([np.array(pulses)])).values():
+        into.apply(part, NAMES)
+
+
+def costs(of: SpendTable) -> dict[tuple[str, ...], int]:
+    """Give the sums that are not 0."""
+    return {key: kept.cost for key, kept in of.sums.items() if kept.cost}  # type: ignore[misc]
+
+
+def test_a_run_is_spent_where_it_began() -> None:
+    """At every level, by day and month, whatever its names."""
+    spent = table()
+    feed(spent, pulse(None, run(5 * NANO)))
+    where = [("product", "*", None), ("workflow", "air", None), ("tenant", "acme", None), ("user", "ann", "acme")]
+    periods = [("day", "2026-03-10"), ("month", "2026-03-01")]
+    assert costs(spent) == {(*scope, *period): 5 * NANO for scope in where for period in periods}
+
+
+def test_what_becomes_known_later_moves_it() -> None:
+    """A name, and an earlier start on the day before: nothing is left where it lay, nothing is counted twice."""
+    first, named = run(5 * NANO, user=0), run(7 * NANO, DAY - 10)
+    spent = table()
+    feed(spent, pulse(None, first))
+    feed(spent, pulse(first, named))
+    days = {key: cost for key, cost in costs(spent).items() if key[3] == "day"}
+    assert set(days.values()) == {7 * NANO}
+    assert {key[4] for key in days} == {"2026-03-09"}
+    assert ("user", "ann", "acme", "day", "2026-03-09") in days
+    assert spent.sums["product", "*", None, "day", "2026-03-10"].runs == 0
+    assert spent.sums["product", "*", None, "day", "2026-03-09"].runs == 1
+
+
+STANDS = st.builds(
+    run,
+    st.integers(0, 9).map(lambda n: n * NANO),
+    st.sampled_from([DAY - 1000, DAY - 1, DAY, DAY + 5000, DAY + 86_400]),
+    workflow=st.sampled_from([1, 2]),
+    tenant=st.sampled_from([0, 11, 12]),
+    user=st.sampled_from([0, 21, 22]),
+)
+
+
+@given(st.lists(st.lists(STANDS, min_size=1, max_size=4), max_size=8), st.randoms(use_true_random=False), st.data())
+def test_sums_are_those_of_the_last_word(runs: list[list[dict[str, int]]], random: object, data: st.DataObject) -> None:
+    """However the pulses are mixed, cut into batches and restored in between: each run counts as it stands last."""
+    queues = [[pulse(before, now) for before, now in zip([None, *stands], stands, strict=False)] for stands in runs]
+    spent, batch = table(), []
+    kept: tuple[bytes, list[bytes]] = spent.dump(), []
+    while any(queues):
+        queue = data.draw(st.sampled_from([queue for queue in queues if queue]))
+        batch.append(queue.pop(0))
+        if data.draw(st.booleans()):
+            feed(spent, *batch)
+            batch = []
+            kept[1].append(spent.take_delta())
+            if data.draw(st.booleans()):
+                spent = SpendTable.load(table(), *kept)
+            if data.draw(st.booleans()):
+                kept = spent.dump(), []
+                spent.take_delta()
+    if batch:
+        feed(spent, *batch)
+    plain: Counter[tuple[str, ...]] = Counter()
+    for stands in runs:
+        last = stands[-1]
+        day = datetime.fromtimestamp(last["BEGAN"] // NANO, UTC).date()
+        scopes = [("product", "*", None), ("workflow", NAMES[last["WORKFLOW"]], None)]
+        scopes += [("tenant", NAMES[last["TENANT"]], None)] if last["TENANT"] else []
+        scopes += [("user", NAMES[last["USER"]], NAMES.get(last["TENANT"]))] if last["USER"] else []
+        for scope in scopes:
+            plain[*scope, "day", day.isoformat()] += last["COST"]  # type: ignore[index]
+            plain[*scope, "month", day.replace(day=1).isoformat()] += last["COST"]  # type: ignore[index]
+    assert costs(spent) == {key: cost for key, cost in plain.items() if cost}
+
+
+def test_steps_are_told_once_a_period() -> None:
+    """50, 75, 100 %, then the hard limit; told again neither by more spend nor after a restart nor a correction."""
+    budget = Budget("daily", "user", "day", 4 * NANO, 8 * NANO)
+    spent = table(budget)
+    told = []
+    stands = [run(cost * NANO) for cost in (1, 2, 2, 3, 1, 4, 9, 9)]
+    for before, now in zip([None, *stands], stands, strict=False):
+        feed(spent, pulse(before, now))
+        told.append([(str(v.action), v.evidence["count"], v.evidence["limit"]) for v in spent.look(DAY + 60).verdicts])
+        spent = SpendTable.load(table(budget), spent.dump(), [])
+    assert told == [[], [("warn", 2, 2)], [], [("warn", 3, 3)], [], [("throttle", 4, 4)], [("kill", 9, 8)], []]
+
+
+def test_a_jump_tells_every_step_and_opens_each_incident() -> None:
+    """All three at once; the same batch again is news to nobody."""
+    spent = table(Budget("daily", "tenant", "day", 4 * NANO))
+    feed(spent, pulse(None, run(5 * NANO)))
+    out = spent.look(DAY + 60)
+    assert [verdict.action for verdict in out.verdicts] == [Action.WARN, Action.WARN, Action.THROTTLE]
+    assert [(each.rule, str(each.severity)) for each in out.incidents] == [
+        ("spend.daily 50% 2026-03-10", "SEV-3"),
+        ("spend.daily 75% 2026-03-10", "SEV-3"),
+        ("spend.daily 100% 2026-03-10", "SEV-2"),
+    ]
+    assert len({verdict.id for verdict in out.verdicts}) == 3
+    again = table(Budget("daily", "tenant", "day", 4 * NANO))
+    feed(again, pulse(None, run(5 * NANO)))
+    assert [v.id for v in again.look(DAY + 99).verdicts] == [v.id for v in out.verdicts]
+
+
+def test_a_new_period_lets_go() -> None:
+    """At midnight of the zone, not before, what was limited is cleared once and its incidents end."""
+    budget = Budget("daily", "user", "day", NANO, 2 * NANO)
+    spent = table(budget)
+    feed(spent, pulse(None, run(3 * NANO)))
+    killed = spent.look(DAY + 60)
+    assert spent.look(DAY + 86_399).verdicts == []
+    spent = SpendTable.load(table(budget), spent.dump(), [])
+    freed = spent.look(DAY + 86_400)
+    assert [(v.action, v.level, v.scope) for v in freed.verdicts] == [(Action.CLEAR, "user", "ann")]
+    assert {str(each.status) for each in freed.incidents} == {"resolved"}
+    assert {each.key for each in freed.incidents} == {each.key for each in killed.incidents}
+    assert spent.look(DAY + 86_500).verdicts == []
+
+
+def test_days_are_those_of_the_zone() -> None:
+    """23:30 UTC is the next day in Berlin; the day that summer time begins has 23 hours."""
+    berlin = Calendar(ZoneInfo("Europe/Berlin"))
+    spent = table(calendar=berlin)
+    feed(spent, pulse(None, run(NANO, DAY + 86_400 - 1800)))
+    assert ("product", "*", None, "day", "2026-03-11") in costs(spent)
+    begin, end = berlin.span_s("day", datetime(2026, 3, 29, tzinfo=UTC).date())
+    assert end - begin == 23 * 3600
+
+
+def test_budgets_fit_whom_they_are_for() -> None:
+    """By id, tenant and plan; where several fit the record shows the tightest."""
+    free, ann = Budget("free", "user", "day", 4 * NANO, tier="free"), Budget("ann", "user", "day", 10 * NANO, id="ann")
+    spent = table(free, ann, Budget("bolt", "user", "day", NANO, tenant="bolt"))
+    feed(spent, pulse(None, run(NANO, tier=31)), pulse(None, run(NANO, user=22)))
+    records = {
+        (r["scope"]["id"], r["period"]): r for r in spent.look(DAY + 43_200).records if r["scope"]["level"] == "user"
+    }
+    assert records["ann", "day"]["limit_usd"] == 4
+    assert records["ann", "day"]["used"] == 0.25
+    assert records["bob", "day"]["limit_usd"] is None
+    assert records["ann", "day"]["exhausts_at"] is None  # at this pace a half of it is spent by midnight
+
+
+def test_the_forecast_is_linear() -> None:
+    """A quarter of the day, half of the limit: the rest is gone at noon."""
+    spent = table(Budget("daily", "product", "day", 4 * NANO))
+    feed(spent, pulse(None, run(2 * NANO)))
+    (record,) = [
+        r for r in spent.look(DAY + 21_600).records if (r["scope"]["level"], r["period"]) == ("product", "day")
+    ]
+    assert record["exhausts_at"] == "2026-03-10T12:00:00.000000Z"
+
+
+def test_unpriced_is_not_nothing() -> None:
+    """Tokens without any price: the cost is not known."""
+    spent = table()
+    feed(spent, pulse(None, run(0) | {"TOKENS": 100}))
+    assert {record["cost_usd"] for record in spent.look(DAY).records} == {None}
