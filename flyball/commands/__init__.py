@@ -17,4 +17,9 @@ COMMANDS = (
     "flow",
     "receive",
     "deliver",
+    "control",
+    "kill",
+    "resume",
+    "status",
+    "audit",
 )

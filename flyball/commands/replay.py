@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from flows.items import Outbound
     from flows.replay import Summary
+    from flyball.report.collected import Collected
 
 HELP = "the same dataflow over recorded files: a report, or --json"
 
@@ -30,11 +31,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_config(parser)
     parser.add_argument("--json", action="store_true", help="print every record, one JSON object a line")
+    parser.add_argument(
+        "--compare",
+        metavar="DIR",
+        type=Path,
+        help="and what the rules of this directory would have stopped, side by side",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
 def run(args: argparse.Namespace) -> int:
     """Replay the files; the records or the report go to stdout, the progress bar to stderr."""
+    if args.compare:
+        return _print_comparison(args)
     return _print_records(args) if args.json else _print_report(args)
 
 
@@ -49,7 +58,7 @@ def _print_records(args: argparse.Namespace) -> int:
     # a reader that has had enough ends us at once, as it does any filter; raised inside the engine it would be a panic
     before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        summary = _replay(args, emit).record()
+        summary = _replay(args, emit, args.config).record()
         out.write(orjson.dumps(summary) + b"\n")
         out.flush()
     finally:
@@ -58,11 +67,11 @@ def _print_records(args: argparse.Namespace) -> int:
     return 0
 
 
-def _print_report(args: argparse.Namespace) -> int:
+def _collect(args: argparse.Namespace, directory: Path | None) -> tuple[Collected, Mapping[str, object]]:
+    """Replay with the configuration of a directory; give what the report needs, and the summary."""
     import orjson
 
     from flyball.report.collected import Collected, is_needed
-    from flyball.report.page import print_page
 
     collected = Collected()
 
@@ -71,8 +80,39 @@ def _print_report(args: argparse.Namespace) -> int:
             if is_needed(record.value):
                 collected.add(orjson.loads(record.value))
 
-    summary = _replay(args, emit).record()
+    summary = _replay(args, emit, directory).record()
     collected.add(summary)
+    return collected, summary
+
+
+def _print_comparison(args: argparse.Namespace) -> int:
+    """Replay twice, and print what each set of rules stopped; with --json one object a set."""
+    import orjson
+    from rich.console import Console
+
+    from flyball.report.stopped import by_rule, comparison, in_force
+
+    sets = []
+    for name, directory in (str(args.config or "as configured"), args.config), (str(args.compare), args.compare):
+        collected, summary = _collect(args, directory)
+        _refuse_what_is_no_otlp(summary, args.files)
+        sets.append((name, collected))
+    if not args.json:
+        console = Console(highlight=False)
+        console.width = max(console.width, 120)
+        console.print(comparison(sets))
+        return 0
+    for name, collected in sets:
+        rules = [{"rule": rule, "mode": mode, **found._asdict()} for rule, mode, found in by_rule(collected)]
+        said = {"kind": "comparison", "rules_of": name, **in_force(collected)._asdict(), "rules": rules}
+        sys.stdout.write(orjson.dumps(said).decode() + "\n")
+    return 0
+
+
+def _print_report(args: argparse.Namespace) -> int:
+    from flyball.report.page import print_page
+
+    collected, summary = _collect(args, args.config)
     print_page(collected, [path.name for path in args.files])
     _refuse_what_is_no_otlp(summary, args.files)
     return 0
@@ -93,16 +133,16 @@ def _refuse_what_is_no_otlp(summary: Mapping[str, object], files: Sequence[Path]
         raise CommandError(msg)
 
 
-def _replay(args: argparse.Namespace, emit: Callable[[list[Outbound]], None]) -> Summary:
+def _replay(args: argparse.Namespace, emit: Callable[[list[Outbound]], None], directory: Path | None) -> Summary:
     from flyball.check import configuration, objectives
     from flyball.check import policy as policy_of
     from flyball.errors import CommandError, find_cause
     from flyball.progress import reading
     from flyball.stderr import stderr_held_back
 
-    settings = configuration(args.config)
-    slos = objectives(args.config)
-    policy = policy_of(args.config)
+    settings = configuration(directory)
+    slos = objectives(directory)
+    policy = policy_of(directory)
     for path in args.files:
         _look_at(path)
     from flows.files import FileError

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+from flyball.config.control import Control
 from flyball.config.schema import Between, Count, Dollars, Port, Tree, Wrong, key, required, section
 from flyball.config.units import Duration, Size, duration, show_duration, size
 
@@ -179,5 +180,6 @@ class Settings:
     runs: Runs = section(Runs)
     slis: Slis = section(Slis)
     deliver: Deliver = section(Deliver)
+    control: Control = section(Control)
     attributes: Tree = key(Tree({}), "your own source attributes, asked before the built-in ones")
     prices: Mapping[str, Price] = key({}, "prices of your own by model name, before the built-in ones")

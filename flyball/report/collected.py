@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from flyball.report.stopped import Told
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -67,6 +69,8 @@ class Collected:
     """By SLO: the share of its error budget that is used at the end."""
     incidents: dict[str, str] = field(default_factory=dict)
     """By key: severity."""
+    verdicts: dict[str, Told] = field(default_factory=dict)
+    """About runs, by id."""
     summary: Mapping[str, Any] = field(default_factory=dict)
 
     def add(self, record: Mapping[str, Any]) -> None:
@@ -80,6 +84,8 @@ class Collected:
             self.budgets[record["slo"]] = record["budget_used"]
         elif kind == "incident":
             self.incidents[record["key"]] = record["severity"]
+        elif kind == "verdict" and (told := Told.of(record)):
+            self.verdicts[record["id"]] = told
         elif kind == "dead_letter":
             self.dead[record["reason"]] += 1
         elif kind == "summary":

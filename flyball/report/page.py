@@ -10,6 +10,7 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from flyball.report import tables
+from flyball.report.stopped import runaways
 from flyball.report.text import count, dollars, period, runs_of
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ PLAIN_WIDTH = 110
 LEAST_WIDTH = 100
 """Columns below which digits would be cut off: a narrower terminal wraps the few lines that are longer than it."""
 
-_TABLES = (tables.outcomes, tables.spreads, tables.tools, tables.versions, tables.worst)
+_TABLES = (tables.outcomes, tables.spreads, tables.tools, tables.versions, tables.worst, runaways)
 
 
 def page(collected: Collected, files: Sequence[str] = ()) -> RenderableType:

@@ -1,0 +1,73 @@
+# ruff: noqa: PLC0415 -- a command imports when it runs
+"""Verifies the audit log, or writes it out as JSON lines. It may run beside the control plane.
+
+`audit export > FILE` keeps the checkpoints too; `audit verify --against FILE` finds a log that was replaced as a whole.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flyball.arguments import add_config, add_data
+
+if TYPE_CHECKING:
+    import argparse
+
+    from control.store import Store
+
+HELP = "verifies or exports the audit log"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what can be given."""
+    parser.add_argument("what", choices=("verify", "export"))
+    parser.add_argument("--key", action="append", help="public key to trust; default: that of the data folder")
+    parser.add_argument("--against", metavar="FILE", type=Path, help="verify: an export made before")
+    add_config(parser)
+    add_data(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it; exit 1 where the log does not hold."""
+    from contextlib import closing
+
+    from flyball.config.load import load
+    from flyball.control import existing_store
+
+    settings = load(args.config)
+    with closing(existing_store(settings, args.data)) as store:
+        return _export(store) if args.what == "export" else _verify(args, store)
+
+
+def _export(store: Store) -> int:
+    from flyball.control import tell
+
+    for entry in store.entries():
+        tell(f'{{"entry":{entry.body.decode()},"hash":"{entry.hash.hex()}"}}')
+    for signed in store.checkpoints():
+        tell(f'{{"checkpoint":{signed.decode()}}}')
+    return 0
+
+
+def _verify(args: argparse.Namespace, store: Store) -> int:
+    import orjson
+    from flyball_sdk.signing import KeyRing, PublicKey, SigningKey
+
+    from control import audit
+    from control.plane import SIGNING
+    from flyball.config.load import load
+    from flyball.control import control_folder, tell
+
+    if args.key:
+        keys = KeyRing([PublicKey.from_text(text) for text in args.key])
+    else:
+        path = control_folder(load(args.config), args.data) / SIGNING
+        keys = KeyRing([SigningKey.from_text(path.read_text()).public()])
+    lines = [orjson.loads(line) for line in args.against.read_bytes().splitlines()] if args.against else []
+    anchors = [orjson.dumps(line["checkpoint"]) for line in lines if "checkpoint" in line]
+    report = audit.verify(store.entries(), store.checkpoints(), keys, anchors)
+    for problem in report.problems:
+        tell(f"WRONG: {problem}")
+    tell(f"{report.entries} entries, {report.checkpoints} checkpoints, {report.unsigned} entries not yet signed")
+    return 1 if report.problems else 0

@@ -1,0 +1,70 @@
+# ruff: noqa: PLC0415 -- a command imports when it runs
+"""Runs the control plane: signals for agents, the guard's HTTP, the kill switch and the audit log, until SIGTERM.
+
+With --new-key, --keys or --revoke it does that and ends; a running control plane sees it within a second.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from flyball.arguments import add_config, add_data
+
+if TYPE_CHECKING:
+    import argparse
+
+    from control.keys import Keys
+
+HELP = "runs the control plane: signals, guard, kill switch"
+_DAY_NS = 86_400 * 10**9
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what can be given."""
+    add_config(parser)
+    add_data(parser)
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--new-key", choices=("agent", "operator"), help="make a key and show it, once")
+    only.add_argument("--keys", action="store_true", help="list the keys")
+    only.add_argument("--revoke", metavar="ID", help="end a key")
+    parser.add_argument("--tenant", help="of an agent's key; without it, of a deployment without tenants")
+    parser.add_argument("--agent", help="of an agent's key; * is any agent of the tenant")
+    parser.add_argument("--person", help="of an operator's key: who holds it")
+    parser.add_argument("--roles", default="view", help="of an operator's key: some of view,kill,resume,configure")
+    parser.add_argument("--days", type=int, help="how long the key holds; without it, until it is revoked")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run until stopped, or do the one thing asked for."""
+    from flyball.check import configuration
+    from flyball.control import control_folder, run_control
+    from flyball.errors import CommandError
+
+    settings = configuration(args.config)
+    if not (args.new_key or args.keys or args.revoke):
+        return run_control(settings, args.data)
+    from control.keys import Keys, KeysError
+
+    try:
+        return _about_keys(args, Keys(control_folder(settings, args.data)))
+    except KeysError as error:
+        raise CommandError(str(error)) from error
+
+
+def _about_keys(args: argparse.Namespace, keys: Keys) -> int:
+    from flyball.control import tell
+
+    expires_ns = None if args.days is None else time.time_ns() + args.days * _DAY_NS
+    if args.new_key == "agent":
+        tell(keys.agent(args.tenant, args.agent or "", expires_ns))
+    elif args.new_key == "operator":
+        tell(keys.operator(args.person or "", tuple(args.roles.split(",")), expires_ns))
+    elif args.revoke:
+        keys.revoke(args.revoke)
+        tell(f"{args.revoke} is over")
+    else:
+        for key in keys.all():
+            whose = f"{key.person}: {','.join(key.roles)}" if key.roles else f"tenant {key.tenant}, agent {key.agent}"
+            tell(f"{key.id}  {key.made_at}  {whose}{'  revoked' if key.revoked else ''}")
+    return 0

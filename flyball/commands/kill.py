@@ -1,0 +1,38 @@
+# ruff: noqa: PLC0415 -- a command imports when it runs
+"""Kills a scope: its agents make no call any more, until somebody resumes it. Guards hear it within a second."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flyball.arguments import add_config, add_data
+
+if TYPE_CHECKING:
+    import argparse
+
+HELP = "stops a run, user, agent, workflow, tenant or the whole product"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what can be given."""
+    parser.add_argument("scope", metavar="SCOPE", help="run:ID, user:ID, agent:ID, workflow:ID, tenant:ID or product")
+    parser.add_argument("--reason", default="", help="for people, in the audit log; no model sees it")
+    parser.add_argument("--tenant", help="only as far as it is this tenant's")
+    parser.add_argument("--url", help="the control plane; default: $FLYBALL_CONTROL, else as configured")
+    add_config(parser)
+    add_data(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Order it, and say what came of it."""
+    from flyball.config.load import load
+    from flyball.control import call, client, scope_of, tell
+
+    said = {"scope": scope_of(args.scope)}
+    said |= {name: value for name, value in (("reason", args.reason), ("tenant", args.tenant)) if value}
+    control = client(load(args.config), args.data, args.url)
+    answer = call(lambda: control.post("/v1/kill", said))
+    tell(f"{args.scope} is killed, signal ({answer['epoch']}, {answer['seq']})")
+    if not answer["written"]:
+        tell(f"NOT WRITTEN YET: {answer['degraded']}. It holds as long as the control plane runs; mend its disk")
+    return 0

@@ -1,0 +1,40 @@
+# ruff: noqa: PLC0415 -- a command imports when it runs
+"""Resumes a scope: all that rules or people asked of it is taken away. The whole product needs two people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flyball.arguments import add_config, add_data
+
+if TYPE_CHECKING:
+    import argparse
+
+HELP = "lets go on what was killed or restricted"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what can be given."""
+    parser.add_argument("scope", metavar="SCOPE", help="run:ID, user:ID, agent:ID, workflow:ID, tenant:ID or product")
+    parser.add_argument("--reason", default="", help="for people, in the audit log; no model sees it")
+    parser.add_argument("--tenant", help="only as far as it is this tenant's")
+    parser.add_argument("--url", help="the control plane; default: $FLYBALL_CONTROL, else as configured")
+    add_config(parser)
+    add_data(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Order it, and say what came of it."""
+    from flyball.config.load import load
+    from flyball.control import call, client, scope_of, tell
+
+    said = {"scope": scope_of(args.scope)}
+    said |= {name: value for name, value in (("reason", args.reason), ("tenant", args.tenant)) if value}
+    control = client(load(args.config), args.data, args.url)
+    answer = call(lambda: control.post("/v1/resume", said))
+    if not answer["resumed"]:
+        tell(f"{args.scope} is NOT resumed yet: {answer['message']}")
+        return 1
+    count = len(answer["places"])
+    tell(f"{args.scope} is resumed" if count else f"nothing was asked of {args.scope}")
+    return 0
