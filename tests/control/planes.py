@@ -30,11 +30,11 @@ PRODUCT = {"level": "product", "id": "*"}
 _numbers = itertools.count()
 
 
-def until(condition: Callable[[], Any], what: str = "it never came", seconds: float = 20) -> Any:
+def until(condition: Callable[[], Any], what: Any = "it never came", seconds: float = 20) -> Any:
     """Poll until the condition holds, and give what it gave."""
     end = time.monotonic() + seconds
     while not (found := condition()):
-        assert time.monotonic() < end, what
+        assert time.monotonic() < end, what if isinstance(what, str) else what()
         time.sleep(0.005)
     return found
 

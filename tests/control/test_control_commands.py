@@ -1,0 +1,119 @@
+"""The commands, as people run them, against a real process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Process:
+    """A `flyball control` with its own folders."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "config").mkdir(exist_ok=True)
+        (folder / "config" / "flyball.yaml").write_text("control: {port: 0}\n")
+        self.common = ["--config", str(folder / "config"), "--data", str(folder / "data")]
+        self.process: Any = None
+
+    def start(self, planes: Any) -> None:
+        """Start it, and wait until it answers."""
+        with (self.folder / "said").open("ab") as said:
+            command = [sys.executable, "-m", "flyball", "control", *self.common]
+            self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+        planes.until(lambda: self.process.poll() is not None or "guards pin" in self.said(), self.said, 60)
+
+    def said(self) -> str:
+        """Give what it printed."""
+        return (self.folder / "said").read_text()
+
+    def run(self, *words: str, env: dict[str, str] | None = None) -> tuple[int, str, str]:
+        """Run another command."""
+        command = [sys.executable, "-m", "flyball", *words, *self.common]
+        environment = os.environ | (env or {})
+        done = subprocess.run(
+            command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=60, env=environment
+        )
+        return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def process(tmp_path: Path, planes: Any) -> Iterator[Process]:
+    """Give a running control plane."""
+    running = Process(tmp_path)
+    running.start(planes)
+    yield running
+    running.process.kill()
+    running.process.wait(30)
+
+
+def test_kill_status_resume_audit(process: Process) -> None:
+    """The operator's commands do what they say, end well, and SIGTERM leaves an audit log that verifies."""
+    run = f"run:{'cd' * 16}"
+    code, out, _ = process.run("kill", run, "--reason", "loops; password=hunter2")
+    assert (code, out) == (0, f"{run} is killed, signal (1, 1)\n")
+    code, out, _ = process.run("status", "--json")
+    (row,) = json.loads(out)["scopes"]
+    assert (row["state"]["kill"], list(row["sources"])) == (True, ["operator"])
+    assert run in process.run("status")[1]
+    code, out, _ = process.run("resume", run)
+    assert (code, out) == (0, f"{run} is resumed\n")
+    assert process.run("resume", run)[1] == f"nothing was asked of {run}\n"
+    assert process.run("kill", "product")[0] == 0
+    code, out, _ = process.run("resume", "product")
+    assert (code, "a second person" in out) == (1, True)
+    process.process.send_signal(signal.SIGTERM)
+    assert process.process.wait(30) == 0, process.said()
+    code, out, _ = process.run("audit", "verify")
+    assert (code, out.endswith("0 entries not yet signed\n")) == (0, True), out
+    exported = process.run("audit", "export")[1]
+    assert "hunter2" not in exported
+    commands = [
+        json.loads(line)["entry"]["what"].get("command") for line in exported.splitlines() if "entry" in line[:9]
+    ]
+    assert [each for each in commands if each] == ["kill", "resume", "resume", "kill", "resume.asked"]
+    kept = process.folder / "export.jsonl"
+    kept.write_text(exported)
+    assert process.run("audit", "verify", "--against", str(kept))[0] == 0
+
+
+def test_what_is_wrong_is_told_in_one_line(tmp_path: Path) -> None:
+    """A plane that is down, a scope that is none, a key that is missing: one clear line each, exit 1."""
+    down = Process(tmp_path)
+    key = {"FLYBALL_CONTROL_KEY": "fbk_x", "FLYBALL_CONTROL": "http://127.0.0.1:9"}
+    code, out, err = down.run("kill", "product", env=key)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "does not answer at http://127.0.0.1:9: Connection refused. Nothing was changed." in err
+    code, _, err = down.run("kill", "everything", env=key)
+    assert (code, "'everything' is no scope" in err) == (1, True)
+    code, _, err = down.run("status")
+    assert (code, "Set FLYBALL_CONTROL_KEY" in err) == (1, True)
+    code, _, err = down.run("audit", "verify")
+    assert (code, "no control plane ever ran" in err) == (1, True)
+
+
+def test_keys_are_made_shown_once_and_revoked(tmp_path: Path) -> None:
+    """--new-key prints a token and nothing else; --keys never shows it; --revoke ends it."""
+    folder = Process(tmp_path)
+    code, token, _ = folder.run("control", "--new-key", "agent", "--tenant", "t1", "--agent", "a1")
+    assert (code, token.startswith("fbk_")) == (0, True)
+    name = token.split("_")[1]
+    listed = folder.run("control", "--keys")[1]
+    assert name in listed
+    assert token.strip() not in listed
+    assert folder.run("control", "--revoke", name)[0] == 0
+    assert folder.run("control", "--keys")[1].endswith("revoked\n")
+    code, _, err = folder.run("control", "--new-key", "operator", "--person", "bob", "--roles", "root")
+    assert (code, "expected some of view, kill, resume, configure" in err) == (1, True)
