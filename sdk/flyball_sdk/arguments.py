@@ -7,11 +7,12 @@ structure that can be read (cycles, keys that cannot be ordered) has no digest, 
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from hashlib import blake2b, sha256
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from flyball_sdk.scope import Subject
 
@@ -41,12 +42,17 @@ def call_of(tool: str, tool_input: Mapping[str, object] | None, subject: Subject
     """Digest one call; arguments that are None or unreadable are not known."""
     body = None if tool_input is None else text_of(tool_input)
     raw = b"" if body is None else body.encode("utf-8", "surrogatepass")
-    who = _encode({"agent": subject.agent, "subject": subject._asdict(), "tool": tool})
-    action = sha256(b"%b\n%b" % (who.encode("utf-8", "surrogatepass"), raw)).hexdigest()
+    action = sha256(b"%b\n%b" % (_who(tool, subject), raw)).hexdigest()
     if body is None:
         return Call(None, action, -1)
     alike = blake2b(b"%b\n%b" % (tool.encode("utf-8", "surrogatepass"), raw), digest_size=16).digest()
     return Call(alike, action, len(raw))
+
+
+@lru_cache(4096)
+def _who(tool: str, subject: Subject) -> bytes:
+    said = _encode({"agent": subject.agent, "subject": subject._asdict(), "tool": tool})
+    return said.encode("utf-8", "surrogatepass")
 
 
 def digest_of(value: object) -> bytes | None:
@@ -71,4 +77,14 @@ def _plain(value: object) -> object:
     return [type(value).__qualname__, repr(value)]
 
 
-_encode: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain).encode
+def _encoder() -> Callable[[object], str]:
+    """Make the function that writes a value; the standard encoder's C part, which it would make anew each time."""
+    slow = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain)
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return slow.encode
+    quick = make(None, _plain, json.encoder.encode_basestring, None, ":", ",", True, False, True)  # noqa: FBT003
+    return lambda value: "".join(quick(value, 0))
+
+
+_encode: Final = _encoder()

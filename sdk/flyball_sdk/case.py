@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flyball_sdk.decision import BLOCK, ESCALATE, KILL, MODIFY, Finding, strictest
+from flyball_sdk.decision import BLOCK, ESCALATE, KILL, MODIFY, Finding, Signal, strictest
 from flyball_sdk.state import HUMAN, NEUTRAL, State, merged
 from flyball_sdk.throttling import Asked
-from flyball_sdk.tiers import CLOSED, HIGHEST_FREE, OPEN, STALE
+from flyball_sdk.tiers import CLOSED, HIGHEST_FREE, NORMAL, OPEN, STALE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +30,9 @@ class Case:
         "made",
         "modified",
         "ruleset",
+        "rung",
         "shadow_throttles",
+        "signal",
         "signal_killed",
         "state",
         "subject",
@@ -60,10 +62,12 @@ class Case:
         self.made: Made | None = None
         self.signal_killed = False
         self.ruleset = ""
+        self.signal: Signal | None = None
+        self.rung = NORMAL
 
     def enforced(self) -> Finding | None:
         """Give the strictest finding that counts."""
-        return strictest(finding for finding in self.findings if finding.enforced)
+        return strictest(finding for finding in self.findings if finding.enforced) if self.findings else None
 
     def add_rules(self, fired: Sequence[Fired]) -> None:
         """Add what rules say."""
@@ -81,15 +85,16 @@ class Case:
                 if each.finding.effect == MODIFY:
                     self.changes.append(each)
 
-    def add_signals(self, held: Sequence[Held], rung: str, fail: str) -> None:
-        """Add what signals of an age ask, for a tier that fails so. A kill counts however old it is."""
+    def add_signals(self, held: Sequence[Held], fail: str) -> None:
+        """Add what signals of the case's rung ask, for a tier that fails so. A kill counts however old it is."""
+        rung = self.rung
         for each in held:
             if each.state.kill:
                 self.signal_killed = True
                 self._add(each.rule or "signal.kill", KILL, each.reason or "This run was stopped.")
         if rung == STALE and fail == CLOSED and self.kind == "tool":
             self._add("signals.stale", BLOCK, "This tool is not available now: its safety state is not known.")
-        if rung == STALE and fail == OPEN:
+        if not held or (rung == STALE and fail == OPEN):
             return
         self.state = merged(each.state for each in held)
         if self.kind != "tool":

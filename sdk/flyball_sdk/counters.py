@@ -43,11 +43,11 @@ class Usage(NamedTuple):
 
 
 class _Run:
-    __slots__ = ("begun", "calls", "errors", "usage")
+    __slots__ = ("begun", "calls", "cost", "errors", "llm_calls", "steps", "tokens", "tool_calls")
 
     def __init__(self, now: float, most_calls: int) -> None:
         self.begun = now
-        self.usage = Usage()
+        self.steps = self.llm_calls = self.tool_calls = self.tokens = self.cost = 0
         self.calls: deque[Made] = deque(maxlen=most_calls)
         self.errors: dict[str, tuple[bytes, int]] = {}  # tool -> (digest of the error, times in a row)
 
@@ -61,6 +61,7 @@ class RunBook:
 
     def __init__(self, limits: Limits, most_runs: int = 10_000) -> None:
         self.limits = limits
+        self._caps = _caps_of(limits)
         self._most_runs = most_runs
         self._runs: OrderedDict[str, _Run] = OrderedDict()
         self._killed: OrderedDict[str, Hit] = OrderedDict()
@@ -77,13 +78,16 @@ class RunBook:
                 return made, [killed]
             it = self._of(run, now)
             it.calls.append(made)
-            it.usage = used = it.usage._replace(steps=it.usage.steps + 1, tool_calls=it.usage.tool_calls + 1)
-            hits = [*self._repeats(it), *self._same_error(it, tool)]
+            it.steps += 1
+            it.tool_calls += 1
+            hits = self._repeats(it)
+            if it.errors:
+                hits += self._same_error(it, tool)
             if whole:
-                hits += self._caps(it, now, used)
-            else:
+                hits += self._near_caps(it, now)
+            elif hits:
                 hits = [_softened(hit) for hit in hits]
-            return made, self._settled(run, hits, used)
+            return made, self._settled(run, hits, it) if hits else hits
 
     def llm_call(self, run: str, now: float, *, whole: bool) -> list[Hit]:
         """Count a call of a model that is asked for, and give what it reaches, worst last."""
@@ -92,8 +96,9 @@ class RunBook:
             if killed is not None:
                 return [killed]
             it = self._of(run, now)
-            it.usage = used = it.usage._replace(steps=it.usage.steps + 1, llm_calls=it.usage.llm_calls + 1)
-            return self._settled(run, list(self._caps(it, now, used)) if whole else [], used)
+            it.steps += 1
+            it.llm_calls += 1
+            return self._settled(run, self._near_caps(it, now) if whole else [], it)
 
     def spent(self, run: str, now: float, tokens: int = 0, cost_usd: float | None = None, steps: int = 0) -> None:
         """Add what a call has used. An unknown cost is None, and adds nothing; raises ValueError for nonsense."""
@@ -101,9 +106,10 @@ class RunBook:
             msg = f"spent: expected numbers from 0, found tokens={tokens!r}, cost_usd={cost_usd!r}, steps={steps!r}"
             raise ValueError(msg)
         with self._lock:
-            used = (it := self._of(run, now)).usage
-            cost = used.cost + round((cost_usd or 0) * _NANO)
-            it.usage = used._replace(steps=used.steps + steps, tokens=used.tokens + tokens, cost=cost)
+            it = self._of(run, now)
+            it.steps += steps
+            it.tokens += tokens
+            it.cost += round((cost_usd or 0) * _NANO)
 
     def outcome(self, run: str, made: Made, result: bytes | None, *, failed: bool) -> None:
         """Record what came of a call; `result` digests the result or the error, None: it cannot be compared."""
@@ -124,7 +130,7 @@ class RunBook:
         """Tell what a run has used so far."""
         with self._lock:
             it = self._runs.get(run)
-            return Usage() if it is None else it.usage
+            return Usage() if it is None else Usage(it.steps, it.llm_calls, it.tool_calls, it.tokens, it.cost)
 
     def forget(self, run: str) -> None:
         """Forget a run that has ended."""
@@ -145,7 +151,7 @@ class RunBook:
             self._runs.move_to_end(run)
         return it
 
-    def _settled(self, run: str, hits: list[Hit], used: Usage) -> list[Hit]:
+    def _settled(self, run: str, hits: list[Hit], used: _Run) -> list[Hit]:
         """Sort the hits, worst last; remember a kill, where limits are enforced."""
         if not hits:
             return hits
@@ -157,19 +163,20 @@ class RunBook:
                 self._killed.popitem(last=False)
         return hits
 
-    def _repeats(self, it: _Run) -> Iterator[Hit]:
-        calls = it.calls
-        if (limit := self.limits.identical) is not None:
-            count = rounds(calls, 1, limit.kill)
-            if action := _action(limit, count):
-                says = f"This is call {count} in a row of {calls[-1].tool} with the same arguments and no new result."
-                yield Hit("repeat.identical", action, says, _counted(limit, action, count, tool=calls[-1].tool))
-        if (limit := self.limits.cycle) is not None:
+    def _repeats(self, it: _Run) -> list[Hit]:
+        calls, hits = it.calls, list[Hit]()
+        limit = self.limits.identical
+        if limit is not None and (count := rounds(calls, 1, limit.kill)) and (action := _action(limit, count)):
+            says = f"This is call {count} in a row of {calls[-1].tool} with the same arguments and no new result."
+            hits.append(Hit("repeat.identical", action, says, _counted(limit, action, count, tool=calls[-1].tool)))
+        limit = self.limits.cycle
+        if limit is not None:
             length, count = cycle(calls, MOST_IN_A_CYCLE, limit.warn, limit.kill)
-            if action := _action(limit, count):
+            if length and (action := _action(limit, count)):
                 sequence = [call.tool for call in list(calls)[-length:]]
                 says = f"The same {length} calls have been made {count} times over with no new result."
-                yield Hit("cycle.sequence", action, says, _counted(limit, action, count, sequence=sequence))
+                hits.append(Hit("cycle.sequence", action, says, _counted(limit, action, count, sequence=sequence)))
+        return hits
 
     def _same_error(self, it: _Run, tool: str) -> Iterator[Hit]:
         """Count errors there were; calls that were stopped for it count on, so that hammering ends."""
@@ -183,34 +190,41 @@ class RunBook:
             says = f"{tool} has failed {count} times with the same error."
             yield Hit("repeat.error", action, says, _counted(limit, action, count, tool=tool))
 
-    def _caps(self, it: _Run, now: float, used: Usage) -> Iterator[Hit]:
-        limits = self.limits
-        cost = None if limits.cost_usd is None else limits.cost_usd * _NANO
-        pairs = (
-            ("cap.steps", used.steps, limits.steps, 1),
-            ("cap.llm_calls", used.llm_calls, limits.llm_calls, 1),
-            ("cap.tool_calls", used.tool_calls, limits.tool_calls, 1),
-            ("cap.tokens", used.tokens, limits.tokens, 0),
-            ("cap.cost", used.cost, cost, 0),
-            ("cap.wall", now - it.begun, limits.wall_s, 0),
-        )
-        for rule, count, limit, counted in pairs:
+    def _near_caps(self, it: _Run, now: float) -> list[Hit]:
+        hits = []
+        for rule, name, limit, counted in self._caps:
+            count = now - it.begun if name == "wall" else getattr(it, name)
             # what is counted includes this call, which may still reach the cap; what is used up leaves nothing for it
-            if limit is not None and count >= limit * WARN_AT:
+            if count >= limit * WARN_AT:
                 stops = count > limit if counted else count >= limit
-                scale = _NANO if rule == "cap.cost" else 1
-                says = f"This run {'has reached' if stops else 'is near'} its limit of {_NAMES[rule]}."
-                yield Hit(rule, KILL if stops else WARN, says, {"count": count / scale, "limit": limit / scale})
+                scale = _NANO if name == "cost" else 1
+                says = f"This run {'has reached' if stops else 'is near'} its limit of {_NAMES[name]}."
+                hits.append(Hit(rule, KILL if stops else WARN, says, {"count": count / scale, "limit": limit / scale}))
+        return hits
+
+
+def _caps_of(limits: Limits) -> list[tuple[str, str, float, bool]]:
+    """List the caps there are: (rule, what it counts, limit, whether the call that is asked for is counted)."""
+    cost = None if limits.cost_usd is None else limits.cost_usd * _NANO
+    caps = (
+        ("cap.steps", "steps", limits.steps, True),
+        ("cap.llm_calls", "llm_calls", limits.llm_calls, True),
+        ("cap.tool_calls", "tool_calls", limits.tool_calls, True),
+        ("cap.tokens", "tokens", limits.tokens, False),
+        ("cap.cost", "cost", cost, False),
+        ("cap.wall", "wall", limits.wall_s, False),
+    )
+    return [(rule, name, limit, counted) for rule, name, limit, counted in caps if limit is not None]
 
 
 _WORSE: Final = {WARN: 0, BLOCK: 1, KILL: 2}
 _NAMES: Final = {
-    "cap.steps": "steps",
-    "cap.llm_calls": "model calls",
-    "cap.tool_calls": "tool calls",
-    "cap.tokens": "tokens",
-    "cap.cost": "cost",
-    "cap.wall": "time",
+    "steps": "steps",
+    "llm_calls": "model calls",
+    "tool_calls": "tool calls",
+    "tokens": "tokens",
+    "cost": "cost",
+    "wall": "time",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from collections import Counter, OrderedDict
@@ -181,7 +182,9 @@ class Guard:
                 self._approved.popitem(last=False)
 
     def _who(self, subject: Subject | None) -> Subject:
-        known = current() if subject is None else subject.narrowed(current())
+        known = current()
+        if subject is not None:
+            known = subject if known is NOBODY else subject.narrowed(known)
         return known if self.policy.subject == NOBODY else known.narrowed(self.policy.subject)
 
     def _part(self, case: Case, name: str, part: Callable[[Case], None]) -> None:
@@ -204,8 +207,10 @@ class Guard:
 
     def _by_signals(self, case: Case) -> None:
         if self.signals is not None:
-            rung = self.policy.ladder.rung(self.signals.age_s())
-            case.add_signals(self.signals.of(case.subject), rung, self.policy.tiers.fail[case.tier])
+            age = self.signals.age_s()
+            case.rung = self.policy.ladder.rung(age)
+            case.signal = Signal(*self.signals.position, None if age == math.inf else int(age * 1000))
+            case.add_signals(self.signals.of(case.subject), self.policy.tiers.fail[case.tier])
 
     def _by_limits(self, case: Case) -> None:
         run, whole = _run_of(case.subject), case.subject.run is not None
@@ -247,29 +252,34 @@ class Guard:
 
     def _decided(self, case: Case, begun: int) -> Decision:
         name = new_id()
-        fail = self.policy.tiers.fail[case.tier]
-        case.add_unanswered(fail)
-        if stops(case.enforced(), ESCALATE) and not stops(case.enforced(), BLOCK) and self._take_approval(case):
+        if case.unanswered:
+            case.add_unanswered(self.policy.tiers.fail[case.tier])
+        worst = case.enforced()
+        if stops(worst, ESCALATE) and not stops(worst, BLOCK) and self._take_approval(case):
             case.findings = [finding for finding in case.findings if finding.effect != ESCALATE]
-        token = ""
-        if not stops(case.enforced(), THROTTLE):
-            self._enter(case, name)
-            if not stops(case.enforced(), THROTTLE) and self._reserver is not None:
-                token = self._reserve(case)
-                if "budget" in case.unanswered:
-                    case.add_unanswered(fail)
+            worst = case.enforced()
+        token = "" if stops(worst, THROTTLE) else self._enter(case, name)
         decision = self._written(case, name, begun)
         self._remember(case, decision, token)
         self._tell(case, decision)
         return decision
 
-    def _enter(self, case: Case, name: str) -> None:
+    def _enter(self, case: Case, name: str) -> str:
+        """Let a call that nothing else stops through throttles, then budgets; gives the token of what is reserved."""
+        if case.throttles or case.shadow_throttles:
+            self._pass_throttles(case, name)
+        if self._reserver is None or stops(case.enforced(), THROTTLE):
+            return ""
+        token = self._reserve(case)
+        if "budget" in case.unanswered:
+            case.add_unanswered(self.policy.tiers.fail[case.tier])
+        return token
+
+    def _pass_throttles(self, case: Case, name: str) -> None:
         for each in case.shadow_throttles:
             assert each.throttle is not None  # noqa: S101 -- that is why it is here
             if self._throttles.enter([each.throttle], name, self._now()) is not None:
                 case.findings.append(each.finding)
-        if not case.throttles:
-            return
         refusal = self._throttles.enter(case.throttles, name, self._now())
         if refusal is not None:
             wait = None if refusal.retry_after_s is None else max(1, int(refusal.retry_after_s * 1000))
@@ -304,7 +314,6 @@ class Guard:
         worst = case.enforced()
         verdict = decision_of(worst)
         killed = worst is not None and worst.effect == "kill"
-        signal, rung = self._heard()
         if self.policy.mode == AUDIT and not case.signal_killed:
             verdict, killed = ALLOW, False
         decided = worst if verdict != ALLOW else None
@@ -312,16 +321,16 @@ class Guard:
         return Decision(
             decision=verdict,
             mode=self.policy.mode,
-            would=decision_of(strictest(case.findings)),
+            would=decision_of(strictest(case.findings)) if case.findings else ALLOW,
             reason_code="" if decided is None else decided.rule,
             message="" if decided is None else decided.says,
-            rules=ordered(case.findings),
+            rules=ordered(case.findings) if case.findings else (),
             modified_input=case.modified if verdict == MODIFY else None,
             action_digest=case.call.action,
             level=case.state.level,
             throttle=None if wait is None else {"retry_after_ms": wait},
-            signal=signal,
-            degraded="partial" if case.unanswered else "none" if rung == NORMAL else "stale",
+            signal=case.signal,
+            degraded="partial" if case.unanswered else "none" if case.rung == NORMAL else "stale",
             decision_id=name,
             eval_us=(time.perf_counter_ns() - begun) // 1000,
             tool=case.tool,
@@ -330,17 +339,12 @@ class Guard:
             ruleset=case.ruleset,
         )
 
-    def _heard(self) -> tuple[Signal | None, str]:
-        if self.signals is None:
-            return None, NORMAL
-        age = self.signals.age_s()
-        age_ms = None if age == float("inf") else int(age * 1000)
-        return Signal(*self.signals.position, age_ms), self.policy.ladder.rung(age)
-
     def _remember(self, case: Case, decision: Decision, token: str) -> None:
         """Remember a call that may run; one that may not has no result, and holds nothing."""
-        entered = [each.throttle for each in case.shadow_throttles if each.throttle is not None]
-        keys = tuple(each.key for each in (*case.throttles, *entered))
+        keys: tuple[Hashable, ...] = ()
+        if case.throttles or case.shadow_throttles:
+            entered = [each.throttle for each in case.shadow_throttles if each.throttle is not None]
+            keys = tuple(each.key for each in (*case.throttles, *entered))
         if not decision.allowed:
             if keys:
                 self._throttles.leave(keys, decision.decision_id)

@@ -45,7 +45,7 @@ def ruleset(*rules: Any) -> RuleSet:
 
 def fires(when: Any, tool_input: Any) -> bool:
     """Tell whether a condition holds."""
-    return compile_condition("when", when)(tool_input)
+    return compile_condition("when", when, []).holds(tool_input)
 
 
 def guard_of(*rules: Any, **policy: Any) -> Guard:

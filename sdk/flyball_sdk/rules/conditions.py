@@ -18,10 +18,10 @@ with the extra `rules`, as JSON Schema does; without it a rule that needs one is
 
 from __future__ import annotations
 
-import importlib
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from flyball_sdk.rules.expressions import Expression, extra
 from flyball_sdk.rules.globs import allowing, forbidding
 from flyball_sdk.rules.paths import Path, leaves
 from flyball_sdk.rules.problems import RuleError
@@ -30,10 +30,8 @@ from flyball_sdk.rules.reading import bounds, choice, demand, items, members, te
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-
 _DEEPEST: Final = 8
 _LONGEST_REGEX: Final = 1_000
-_REGEX_MEMORY: Final = 1 << 20
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?")
 _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "text": (str,),
@@ -45,24 +43,34 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
 }
 
 
-def compile_condition(field: str, said: object, depth: int = 0) -> Callable[[Mapping[str, object]], bool]:
-    """Compile a condition; raises RuleError."""
+class Condition(NamedTuple):
+    """A compiled condition. `needs`: it cannot hold unless one of these members is in the input; None: it can."""
+
+    holds: Callable[[Mapping[str, object]], bool]
+    needs: frozenset[str] | None
+
+
+def compile_condition(field: str, said: object, found: list[Expression], depth: int = 0) -> Condition:
+    """Compile a condition; adds its regular expressions to `found`. Raises RuleError."""
     if said == "always":
-        return lambda tool_input: True
+        return Condition(lambda tool_input: True, None)
     if depth > _DEEPEST or not isinstance(said, dict):
         raise RuleError(field, f"a condition, at most {_DEEPEST} deep", said)
-    if len(said) == 1 and (name := next(iter(said))) in ("all", "any", "not"):
-        if name == "not":
-            inner = compile_condition(f"{field}.not", said["not"], depth + 1)
-            return lambda tool_input: not inner(tool_input)
-        parts = [
-            compile_condition(f"{field}.{name}[{at}]", part, depth + 1)
-            for at, part in enumerate(items(f"{field}.{name}", said[name]))
-        ]
-        if name == "all":
-            return lambda tool_input: all(part(tool_input) for part in parts)
-        return lambda tool_input: any(part(tool_input) for part in parts)
-    return _leaf(field, said)
+    if len(said) != 1 or (name := next(iter(said))) not in ("all", "any", "not"):
+        return _leaf(field, said, found)
+    inside = f"{field}.{name}"
+    if name == "not":
+        inner = compile_condition(inside, said["not"], found, depth + 1).holds
+        return Condition(lambda tool_input: not inner(tool_input), None)
+    parts = [
+        compile_condition(f"{inside}[{at}]", p, found, depth + 1) for at, p in enumerate(items(inside, said[name]))
+    ]
+    tests = [part.holds for part in parts]
+    needs = [part.needs for part in parts if part.needs is not None]
+    if name == "all":
+        return Condition(lambda tool_input: all(test(tool_input) for test in tests), needs[0] if needs else None)
+    together = frozenset[str]().union(*needs) if len(needs) == len(parts) else None
+    return Condition(lambda tool_input: any(test(tool_input) for test in tests), together)
 
 
 def as_number(value: object) -> float | None:
@@ -74,24 +82,28 @@ def as_number(value: object) -> float | None:
     return None
 
 
-def _leaf(field: str, said: dict[str, object]) -> Callable[[Mapping[str, object]], bool]:
+def _leaf(field: str, said: dict[str, object], found: list[Expression]) -> Condition:
     members(field, said, ("field", "optional", *KINDS))
     kinds = [name for name in said if name in KINDS]
     if len(kinds) != 1:
         raise RuleError(field, f"exactly one of {', '.join(KINDS)}", sorted(said))
     kind = kinds[0]
-    optional_fits = said.get("optional", True) is True and ("optional" not in said or kind.startswith("not_"))
+    demanded, optional = kind.startswith("not_"), "optional" in said
+    optional_fits = not optional or (demanded and said["optional"] is True)
     demand(optional_fits, f"{field}.optional", "true, beside a not_ condition", said.get("optional"))
-    test: Callable[[object], bool] = KINDS[kind](f"{field}.{kind}", said[kind])
+    test: Callable[[object], bool] = KINDS[kind](f"{field}.{kind}", said[kind], found)
     if "field" not in said:
         demand(kind == "not_schema", f"{field}.field", "to be there", None)
-        return test
+        return Condition(test, None)
     path = Path(f"{field}.field", said["field"])
     if kind == "missing":
-        return lambda tool_input: all(value is None for value in path.find(tool_input))
+        return Condition(lambda tool_input: all(value is None for value in path.find(tool_input)), None)
+    needs = None if path.first is None or (demanded and not optional) else frozenset({path.first})
     if kind in ("not_a", "not_schema"):
-        return _on_values(path, test, fires_on_none="optional" not in said)
-    return _on_leaves(path, test, demanded=kind.startswith("not_"), optional="optional" in said)
+        return Condition(_on_values(path, test, fires_on_none=not optional), needs)
+    if path.only is not None:
+        return Condition(_on_member(path.only, test, demanded=demanded, optional=optional), needs)
+    return Condition(_on_leaves(path, test, demanded=demanded, optional=optional), needs)
 
 
 def _on_values(path: Path, test: Any, *, fires_on_none: bool) -> Callable[[Mapping[str, object]], bool]:
@@ -102,36 +114,51 @@ def _on_values(path: Path, test: Any, *, fires_on_none: bool) -> Callable[[Mappi
     return holds
 
 
-def _on_leaves(path: Path, test: Any, *, demanded: bool, optional: bool) -> Callable[[Mapping[str, object]], bool]:
+def _on_member(name: str, test: Any, *, demanded: bool, optional: bool) -> Callable[[Mapping[str, object]], bool]:
+    """Ask of one member of the input, which is what most rules do."""
+    fires_on_none = demanded and not optional
+
     def holds(tool_input: Mapping[str, object]) -> bool:
-        found = path.find(tool_input)
-        if not found or found == [None]:
-            return demanded and not optional
-        for value in found:
-            if isinstance(value, (list, tuple, dict)):
-                inside = list(leaves(value))
-                if any(map(test, inside)) or (demanded and not inside and not optional):
-                    return True
-            elif test(value):
-                return True
-        return False
+        value = tool_input.get(name)
+        if type(value) is str or type(value) is int:
+            return bool(test(value))
+        return fires_on_none if value is None else _holds_inside(value, test, fires_on_none=fires_on_none)
 
     return holds
 
 
-def _missing(field: str, said: object) -> Any:
+def _on_leaves(path: Path, test: Any, *, demanded: bool, optional: bool) -> Callable[[Mapping[str, object]], bool]:
+    fires_on_none = demanded and not optional
+
+    def holds(tool_input: Mapping[str, object]) -> bool:
+        found = path.find(tool_input)
+        if not found or found == [None]:
+            return fires_on_none
+        return any(_holds_inside(value, test, fires_on_none=fires_on_none) for value in found)
+
+    return holds
+
+
+def _holds_inside(value: object, test: Any, *, fires_on_none: bool) -> bool:
+    if isinstance(value, (list, tuple, dict)):
+        inside = list(leaves(value))
+        return any(map(test, inside)) if inside else fires_on_none
+    return bool(test(value))
+
+
+def _missing(field: str, said: object, found: list[Expression]) -> Any:
     if said is not True:
         raise RuleError(field, "true", said)
     return None
 
 
-def _not_a(field: str, said: object) -> Any:
+def _not_a(field: str, said: object, found: list[Expression]) -> Any:
     name = choice(field, said, tuple(_TYPES))
     types = _TYPES[name]
     return lambda value: not isinstance(value, types) or (name != "boolean" and isinstance(value, bool))
 
 
-def _not_between(field: str, said: object) -> Any:
+def _not_between(field: str, said: object, found: list[Expression]) -> Any:
     least, most = bounds(field, said)
 
     def outside(value: object) -> bool:
@@ -141,30 +168,25 @@ def _not_between(field: str, said: object) -> Any:
     return outside
 
 
-def _not_in(field: str, said: object) -> Any:
+def _not_in(field: str, said: object, found: list[Expression]) -> Any:
     allowed = allowing(texts(field, _as_texts(field, said)))
     return lambda value: not allowed(_text_of(value))
 
 
-def _in(field: str, said: object) -> Any:
+def _in(field: str, said: object, found: list[Expression]) -> Any:
     forbidden = forbidding(texts(field, _as_texts(field, said)))
     return lambda value: forbidden(_text_of(value))
 
 
-def _matches(field: str, said: object) -> Any:
-    pattern = text(field, said, _LONGEST_REGEX)
-    re2 = _extra("re2", field)
-    options = re2.Options()
-    options.max_mem, options.log_errors = _REGEX_MEMORY, False
-    try:
-        search = re2.compile(pattern, options=options).search
-    except re2.error as error:
-        raise RuleError(field, f"a regular expression of RE2 ({error})", said) from error
-    return lambda value: search(_text_of(value)) is not None
+def _matches(field: str, said: object, found: list[Expression]) -> Any:
+    expression = Expression(field, text(field, said, _LONGEST_REGEX))
+    found.append(expression)
+    there = expression.found
+    return lambda value: there(_text_of(value))
 
 
-def _not_schema(field: str, said: object) -> Any:
-    schemas = _extra("jsonschema_rs", field)
+def _not_schema(field: str, said: object, found: list[Expression]) -> Any:
+    schemas = extra("jsonschema_rs", field)
 
     def nowhere(uri: str) -> Any:
         msg = f"{uri}: schemas are not fetched"
@@ -181,15 +203,6 @@ def _not_schema(field: str, said: object) -> Any:
     return lambda value: not valid(value)
 
 
-def _extra(module: str, field: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise RuleError(
-            field, f"{module} to be installed: pip install 'flyball-sdk[rules]'", "no such module"
-        ) from error
-
-
 def _as_texts(field: str, said: object) -> list[object]:
     """Let numbers and booleans stand in a list of values, as the texts they are in JSON."""
     return [item if isinstance(item, str) else _text_of(item) for item in items(field, said)]
@@ -203,7 +216,7 @@ def _text_of(value: object) -> str:
     return "null" if value is None else str(value)
 
 
-KINDS: Final[Mapping[str, Callable[[str, object], Any]]] = {
+KINDS: Final[Mapping[str, Callable[[str, object, list[Expression]], Any]]] = {
     "missing": _missing,
     "not_a": _not_a,
     "not_between": _not_between,

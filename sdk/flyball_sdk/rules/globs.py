@@ -7,21 +7,22 @@ proportional to text times pattern, whatever both are.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-_APART: Final = frozenset(",;<>\"'@/\\")
+_APART: Final = re.compile(r"""[\s\x00-\x20,;<>"'@/\\]""")
 LONGEST: Final = 4_096
 """Characters of a value that is compared; a longer one is in no list."""
 
 
 def allowing(patterns: Iterable[str]) -> Callable[[str], bool]:
     """Make the test that a text is one of an allow-list, by case."""
-    exact, globs = frozenset(p for p in patterns if "*" not in p), [_parts(p) for p in patterns if "*" in p]
-    return lambda text: text in exact or (len(text) <= LONGEST and any(_matches(glob, text) for glob in globs))
+    exact, globs = _cut(patterns)
+    return lambda text: text in exact or (len(text) <= LONGEST and globs.any_matches(text))
 
 
 def forbidding(patterns: Iterable[str]) -> Callable[[str], bool]:
@@ -30,9 +31,46 @@ def forbidding(patterns: Iterable[str]) -> Callable[[str], bool]:
     Here `*` alone is the text `*`, which means all to many tools; other patterns have wildcards.
     """
     plain = [folded(pattern) for pattern in patterns]
-    exact = frozenset(p for p in plain if "*" not in p or p == "*")
-    globs = [_parts(p) for p in plain if "*" in p and p != "*"]
-    return lambda text: (it := folded(text)) in exact or any(_matches(glob, it[:LONGEST]) for glob in globs)
+    exact, globs = _cut(pattern for pattern in plain if pattern != "*")
+    if "*" in plain:
+        exact |= {"*"}
+    return lambda text: (it := folded(text)) in exact or globs.any_matches(it[:LONGEST])
+
+
+class _Globs:
+    """Patterns with wildcards. Those of one wildcard, which most are, are looked for by what stands around it."""
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        self._one: list[tuple[str, str, bool]] = []  # (before, after, over everything)
+        self._more: list[list[str]] = []
+        rests = set()
+        for pattern in patterns:
+            parts = _parts(pattern)
+            stars = [part for part in parts if part in ("*", "**")]
+            before, _, after = pattern.partition(stars[0])
+            if len(stars) > 1:
+                self._more.append(parts)
+            elif stars[0] == "*" and not before and after and _APART.match(after):
+                rests.add(after)  # as *@example.com: all before the first @ is the word, all from it the rest
+            else:
+                self._one.append((before, after, stars[0] == "**"))
+        self._rests = frozenset(rests)
+
+    def any_matches(self, text: str) -> bool:
+        """Tell whether one of them is the text."""
+        if self._rests and (end := _APART.search(text)) is not None and text[end.start() :] in self._rests:
+            return True
+        for before, after, everything in self._one:
+            if text.startswith(before) and text.endswith(after) and len(text) >= len(before) + len(after):
+                apart = None if everything else _APART.search(text, len(before), len(text) - len(after))
+                if apart is None:
+                    return True
+        return any(_matches(parts, text) for parts in self._more) if self._more else False
+
+
+def _cut(patterns: Iterable[str]) -> tuple[frozenset[str], _Globs]:
+    known = list(patterns)
+    return frozenset(p for p in known if "*" not in p), _Globs(p for p in known if "*" in p)
 
 
 def folded(text: str) -> str:
@@ -58,7 +96,7 @@ def _matches(parts: list[str], text: str) -> bool:
     """Follow all positions in the pattern at once."""
     places = _closed({0}, parts)
     for char in text:
-        apart = char in _APART or char <= " " or char.isspace()
+        apart = _APART.match(char) is not None
         step = set()
         for place in places:
             part = parts[place] if place < len(parts) else ""

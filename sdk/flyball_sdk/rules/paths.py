@@ -32,8 +32,16 @@ class Path:
             if match is None:
                 raise RuleError(field, "a path as order.items[*].price", written)
             self._steps += [match[1], *[_EACH] * (len(match[2]) // 3)]
-        if len(self._steps) == 1:
-            self.find = self._find_member  # type: ignore[method-assign]  # the common case
+
+    @property
+    def first(self) -> str | None:
+        """The member of the input that the path begins with; None: it goes everywhere."""
+        return self._steps[0] if self._steps else None
+
+    @property
+    def only(self) -> str | None:
+        """The member of the input that the path is; None: it goes further."""
+        return self._steps[0] if len(self._steps) == 1 else None
 
     def find(self, tool_input: Mapping[str, object]) -> list[object]:
         """Give the values at the path; none: nothing is there."""
@@ -46,10 +54,6 @@ class Path:
             else:
                 found = [value[step] for value in found if isinstance(value, dict) and step in value]
         return found
-
-    def _find_member(self, tool_input: Mapping[str, object]) -> list[object]:
-        name = self._steps[0]
-        return [tool_input[name]] if name in tool_input else []
 
     def change(self, tool_input: Mapping[str, object], change: Callable[[object], object]) -> dict[str, object]:
         """Give a copy in which the value at the path is changed; where there is none, `change` is given None.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flyball_sdk.asking import Fired, Question
 from flyball_sdk.decision import Finding
 from flyball_sdk.limits import AUDIT, ENFORCE, MODES
-from flyball_sdk.rules.conditions import compile_condition
+from flyball_sdk.rules.conditions import Condition, compile_condition
 from flyball_sdk.rules.effects import compile_change
 from flyball_sdk.rules.problems import RuleError
 from flyball_sdk.rules.reading import choice, items, members, text, texts, whole
@@ -19,7 +19,9 @@ from flyball_sdk.throttling import Asked
 from flyball_sdk.tiers import HIGHEST_TIER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
+
+    from flyball_sdk.rules.expressions import Expression
 
 EFFECTS: Final = ("block", "escalate", "modify", "throttle", "allow-list")
 SEVERITIES: Final = ("low", "medium", "high", "critical")
@@ -48,7 +50,8 @@ class Rule:
     tools: tuple[str, ...]
     env: tuple[str, ...]
     scope: Mapping[str, str]
-    when: Callable[[Mapping[str, object]], bool]
+    when: Condition
+    expressions: tuple[Expression, ...]
     allow: tuple[str, ...] | None
     """Of an allow-list: the tools that it lets through."""
     throttle: Throttle | None
@@ -56,6 +59,11 @@ class Rule:
     fired: Fired
     said: Mapping[str, Any]
     """The rule as it was written."""
+
+    @property
+    def plain(self) -> bool:
+        """Only the input decides whether it fires, and it says the same of every call."""
+        return not self.env and not self.scope and self.allow is None and self.throttle is None
 
     def concerns(self, question: Question) -> bool:
         """Tell whether a call is of an environment and a scope that the rule is for."""
@@ -71,7 +79,7 @@ class Rule:
         """Give what the rule says of a call of one of its tools; None: nothing."""
         if self.allow is not None and any(fnmatchcase(question.tool, glob) for glob in self.allow):
             return None
-        if not self.when(question.tool_input):
+        if not self.when.holds(question.tool_input):
             return None
         if self.throttle is None:
             return self.fired
@@ -99,13 +107,15 @@ def read_rule(said: object) -> Rule:
     _only_with(it, "allow", effect == "allow-list")
     if effect != "allow-list" and "when" not in it:
         raise RuleError("when", "a condition, or always", None)
+    found: list[Expression] = []
     throttle, per = _throttle(it["throttle"]) if effect == "throttle" else (None, "run")
     return Rule(
         id=finding.rule,
         tools=texts("match.tools", match["tools"]),
         env=texts("match.env", match["env"]) if "env" in match else (),
         scope=scope,
-        when=compile_condition("when", it.get("when", "always")),
+        when=compile_condition("when", it.get("when", "always"), found),
+        expressions=tuple(found),
         allow=texts("allow", it["allow"]) if effect == "allow-list" else None,
         throttle=throttle,
         per=per,

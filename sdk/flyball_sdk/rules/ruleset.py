@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from flyball_sdk.rules.expressions import grouped
 from flyball_sdk.rules.problems import RuleError, RuleSetError
 from flyball_sdk.rules.reading import demand, finite
 from flyball_sdk.rules.rule import Rule, read_rule, specimens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from flyball_sdk.asking import Fired, Question
+
+    _Holds = Callable[[Mapping[str, object]], bool]
+    _Entry = tuple[int, Rule, _Holds]
 
 _MOST_REMEMBERED: Final = 4_096
 _WILD: Final = frozenset("*?[")
@@ -29,9 +33,11 @@ class RuleSet:
         said = sorted((rule.said for rule in self.rules), key=lambda it: str(it["id"]))
         self.digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
         """SHA-256 (hex) of all rules as they were written, comments and order apart."""
+        by_tool = sorted(self.rules, key=lambda rule: rule.tools)
+        grouped([expression for rule in by_tool for expression in rule.expressions])
         self._exact: dict[str, list[int]] = {}
         self._wild: list[tuple[str, int]] = []
-        self._known: dict[str, tuple[Rule, ...]] = {}
+        self._known: dict[str, _Index] = {}
         for at, rule in enumerate(self.rules):
             for tool in rule.tools:
                 if _WILD.isdisjoint(tool):
@@ -41,27 +47,56 @@ class RuleSet:
 
     def judge(self, question: Question) -> list[Fired]:
         """Give the rules that fire on a call, in the order they were written."""
-        rules = self._known.get(question.tool)
-        if rules is None:
-            rules = self._of(question.tool)
-        found = []
-        for rule in rules:
-            if (not rule.env and not rule.scope) or rule.concerns(question):
-                fired = rule.judge(question)
-                if fired is not None:
-                    found.append(fired)
-        return found
+        index = self._known.get(question.tool)
+        if index is None:
+            index = self._of(question.tool)
+        tool_input = question.tool_input
+        found: list[tuple[int, Fired]] = []
+        for number, rule, holds in index.always:
+            _judge(found, number, rule, holds, question)
+        for name in tool_input:
+            for number, rule, holds in index.by_member.get(name, ()):
+                # in line, for the rules that most calls are held against and most of which do not fire
+                if holds(tool_input):
+                    _judge(found, number, rule, holds, question)
+        if len(found) > 1:
+            return list(
+                dict(sorted(found, key=lambda each: each[0])).values()
+            )  # a rule may stand under several members
+        return [fired for _, fired in found]
 
     def __len__(self) -> int:
         return len(self.rules)
 
-    def _of(self, tool: str) -> tuple[Rule, ...]:
-        """List the rules of a tool. A model may make up any number of tools: only some are remembered."""
+    def _of(self, tool: str) -> _Index:
+        """Index the rules of a tool. A model may make up any number of tools: only some are remembered."""
         numbers = {*self._exact.get(tool, ()), *(at for glob, at in self._wild if fnmatchcase(tool, glob))}
-        rules = tuple(self.rules[at] for at in sorted(numbers))
+        index = _Index([], {})
+        for number in sorted(numbers):
+            rule = self.rules[number]
+            entry = (number, rule, rule.when.holds)
+            if rule.when.needs is None:
+                index.always.append(entry)
+            for name in rule.when.needs or ():
+                index.by_member.setdefault(name, []).append(entry)
         if len(self._known) < _MOST_REMEMBERED:
-            self._known[tool] = rules
-        return rules
+            self._known[tool] = index
+        return index
+
+
+class _Index(NamedTuple):
+    """The rules of one tool: those that may fire on any input, and those that need a member to be there."""
+
+    always: list[_Entry]
+    by_member: dict[str, list[_Entry]]
+
+
+def _judge(found: list[tuple[int, Fired]], number: int, rule: Rule, holds: _Holds, question: Question) -> None:
+    if rule.plain:
+        if holds(question.tool_input):
+            found.append((number, rule.fired))
+    elif rule.concerns(question) and (fired := rule.judge(question)) is not None:
+        found.append((number, fired))
 
 
 def _read(documents: Iterable[tuple[str, object]]) -> list[Rule]:
