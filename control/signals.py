@@ -49,8 +49,9 @@ class Shown:
         return found
 
     def of_tenant(self, tenant: str | None) -> list[Envelope]:
-        """List a tenant's view: its own signals and everybody's."""
-        return [each for place, each in self.signals.items() if place.tenant in (None, tenant)]
+        """List a tenant's view, the oldest first: its own signals and everybody's."""
+        mine = (each for place, each in self.signals.items() if place.tenant in (None, tenant))
+        return sorted(mine, key=lambda each: each.at)
 
     def view(self, tenant: str | None) -> str:
         """Digest a tenant's view."""

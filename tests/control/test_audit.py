@@ -1,4 +1,4 @@
-"""The audit log: what was altered, deleted, reordered or cut off is found; secrets are masked before they are written."""
+"""The audit log: what was altered, deleted, reordered or cut off is found; secrets are masked before writing."""
 
 from __future__ import annotations
 

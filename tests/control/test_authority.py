@@ -188,10 +188,9 @@ def test_two_authorities_never_share_a_folder(tmp_path: Any) -> None:
 def test_whatever_happens_file_memory_and_guard_agree(planes: Any, tmp_path_factory: Any, steps: list[Any]) -> None:
     """After any commands, verdicts and deaths: the model, the file, and a guard that heard all of it say the same."""
     path = tmp_path_factory.mktemp("agree") / "db"
-    one, killed, rises = Life(path, planes), set(), 0
+    one, killed = Life(path, planes), set()
     guard = SignalStore(KEYS)
     for number, (step, user) in enumerate(steps):
-        rises += 1
         if step == "kill":
             one.authority.kill(U[user], None, "ann", "")
             killed.add(("operator", user))
@@ -200,7 +199,7 @@ def test_whatever_happens_file_memory_and_guard_agree(planes: Any, tmp_path_fact
             killed -= {("operator", user), ("lifts", user)}
         elif step in ("verdict", "clear"):
             action = "kill" if step == "verdict" else "clear"
-            told = planes.verdict(action, rule="lifts", generation=rises, scope=("user", f"u{user}"))
+            told = planes.verdict(action, rule="lifts", generation=number + 1, scope=("user", f"u{user}"))
             one.authority.take("v", 0, [(number, orjson.dumps(told))])
             (killed.add if step == "verdict" else killed.discard)(("lifts", user))
         elif step == "die":

@@ -1,0 +1,201 @@
+"""The HTTP API: the guard's decisions, acknowledgements, OFREP, usage, and every answer against the description."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import orjson
+import pytest
+from flyball_sdk.policy import Policy
+from flyball_sdk.tiers import Tiers
+
+SCOPE = {"level": "user", "id": "u1"}
+
+
+@pytest.fixture
+def api(planes: Any, tmp_path: Any) -> Any:
+    """Give a served plane that knows some tools and what a call costs."""
+    policy = Policy(tiers=Tiers({"read": 0, "pay": 2}))
+    with planes.Served(tmp_path, policy=policy, costs={"pay": 0.6}, audit_fields=("amount",)) as served:
+        yield served
+
+
+def evaluate(api: Any, tool: str = "read", **said: Any) -> Any:
+    """Ask for a decision that must come."""
+    status, answer, _ = api.ask(
+        "POST", "/v1/guard/evaluate", {"schema": "1", "tool": {"name": tool}, **said}, api.agent
+    )
+    assert status == 200, answer
+    return answer
+
+
+def test_decisions_follow_signals(api: Any) -> None:
+    """Allowed, then blocked by a person's kill from the very next call on, with words that a model may see."""
+    call = {"tool_input": {"amount": 5, "iban": "DE02"}, "subject": {"user": "u1"}, "trace": {"run_id": "ab" * 16}}
+    answer = evaluate(api, **call)
+    assert (answer["decision"], answer["signal"]) == ("allow", {"epoch": 1, "seq": 0, "age_ms": 0})
+    api.ask("POST", "/v1/kill", {"scope": SCOPE, "reason": "internal words"}, api.admin)
+    answer = evaluate(api, **call)
+    assert (answer["decision"], answer["killed"], answer["message"]) == ("block", True, "Stopped by an operator.")
+    assert "internal words" not in orjson.dumps(answer).decode()
+    assert evaluate(api, subject={"user": "u2"})["decision"] == "allow"
+    api.plane.tick()
+    entries = api.ask("GET", "/v1/audit?after=0", key=api.admin)[1]["entries"]
+    (noted,) = [each["what"] for each in entries if each["kind"] == "decision"]
+    assert (noted["tool"], noted["arguments"]["fields"], noted["decision"]) == ("read", {"amount": 5}, "block")
+    assert "DE02" not in orjson.dumps(entries).decode()
+
+
+def test_loops_are_counted_here_for_agents_without_a_guard(api: Any) -> None:
+    """The fifth identical call in a row is blocked, over both sockets; results that change make it no loop."""
+    call = {"tool": {"name": "read"}, "tool_input": {"a": 1}, "trace": {"traceparent": f"00-{'cd' * 16}-{'ef' * 8}-01"}}
+    answers = [api.ask("POST", "/v1/guard/evaluate", call, api.agent, unix=n % 2 == 0)[1] for n in range(5)]
+    assert [each["decision"] for each in answers] == ["allow"] * 4 + ["block"]
+    assert answers[-1]["reason_code"] == "repeat.identical"
+    polling = call | {"trace": {"run_id": "ef" * 16}}
+    for number in range(8):
+        answer = api.ask("POST", "/v1/guard/evaluate", polling, api.agent)[1]
+        assert answer["decision"] == "allow"
+        said = {"decision_id": answer["decision_id"], "result": {"n": number}}
+        assert api.ask("POST", "/v1/guard/result", said, api.agent)[0] == 200
+
+
+def test_a_batch_is_decided_in_order_or_refused_as_a_whole(api: Any) -> None:
+    """64 calls at most; one that cannot be read refuses all, and none is counted."""
+    call = {"tool": {"name": "read"}, "tool_input": {}, "trace": {"run_id": "ab" * 16}}
+    status, said, _ = api.ask("POST", "/v1/guard/batch", {"calls": [call] * 5}, api.agent)
+    assert (status, [each["decision"] for each in said["decisions"]]) == (200, ["allow"] * 4 + ["block"])
+    for calls in ([], [call] * 65, [call, {"tool": {}}], [call, 5], None):
+        assert api.ask("POST", "/v1/guard/batch", {"calls": calls}, api.agent)[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"tool": {}}, 400),
+        ({"tool_input": []}, 400),
+        ({"trace": {"run_id": "x"}}, 400),
+        ({"trace": 5}, 400),
+        ({"deadline_ms": -1}, 400),
+        ({"deadline_ms": 0}, 504),
+        ({"min_epoch": 2}, 503),
+        ({"subject": {"user": ""}}, 400),
+    ],
+)
+def test_what_cannot_be_decided_is_no_decision(api: Any, change: Any, status: int) -> None:
+    """Never a 200 without a decision: the caller's tier says what to do then."""
+    body = {"tool": {"name": "read"}, "tool_input": {}} | change
+    assert api.ask("POST", "/v1/guard/evaluate", body, api.agent)[0] == status
+    assert api.ask("POST", "/v1/guard/evaluate", b"{", api.agent)[0] == 400
+
+
+def test_people_see_who_has_applied_a_kill(api: Any, planes: Any) -> None:
+    """Applied by n of m rises as guards acknowledge; the moment when all had is kept."""
+    other = api.plane.keys.agent("t2", "a")
+    for key, client in ((api.agent, "c1"), (api.agent, "c2"), (other, "c3")):
+        api.ask("POST", "/v1/signals/ack", {"client": client, "epoch": 0, "seq": 0}, key)
+    said = api.ask("POST", "/v1/kill", {"scope": SCOPE, "tenant": "t1"}, api.admin)[1]
+    applied = {"epoch": said["epoch"], "seq": said["seq"]}
+
+    def row() -> Any:
+        return api.ask("GET", "/v1/status", key=api.admin)[1]["scopes"][0]
+
+    assert (row()["applied"]["text"], row()["acknowledged_at"]) == ("applied by 0 of 2", None)
+    answer = api.ask("POST", "/v1/signals/ack", {"client": "c1", **applied}, api.agent)[1]
+    assert answer["text"] == "applied by 1 of 2"
+    api.ask("POST", "/v1/signals/ack", {"client": "c2", **applied}, api.agent)
+    api.ask("POST", "/v1/signals/ack", {"client": "c2", "epoch": 0, "seq": 0}, api.agent)  # late: it takes nothing back
+    assert row()["applied"]["text"] == "applied by 2 of 2"
+    assert row()["acknowledged_at"] is not None
+
+
+def test_a_state_is_set_by_who_may_configure(api: Any) -> None:
+    """`set` is absolute, never kills, and is what guards obey."""
+    state = {"kill": False, "level": "static", "tools": None, "deny": [], "throttle": None}
+    body = {"scope": SCOPE, "state": state}
+    assert api.ask("POST", "/v1/set", body, api.admin)[0] == 200
+    assert evaluate(api, "pay", subject={"user": "u1"})["decision"] == "block"
+    assert evaluate(api, "read", subject={"user": "u1"})["decision"] == "allow"
+    assert api.ask("POST", "/v1/set", body | {"state": state | {"kill": True}}, api.admin)[0] == 400
+    assert api.ask("POST", "/v1/set", body | {"state": {"kill": False}}, api.admin)[0] == 400
+    assert api.ask("POST", "/v1/set", body | {"state": state | {"level": "full"}}, api.admin)[1]["signal"] is None
+
+
+def test_ofrep_gives_what_is_asked_of_a_run(api: Any, planes: Any) -> None:
+    """Single and bulk flags, 304 while nothing changed, the errors of the protocol."""
+    path, context = "/ofrep/v1/evaluate/flags", {"context": {"targetingKey": planes.RUN, "user": "u1"}}
+    status, said, headers = api.ask("POST", path, context, api.agent)
+    assert (status, [each["value"] for each in said["flags"]]) == (200, [True, "full", {}])
+    assert said["eventStreams"][0] == {
+        "type": "sse", "endpoint": {"requestUri": "/ofrep/v1/events"}, "inactivityDelaySec": 30,
+    }  # fmt: skip
+    assert api.ask("POST", path, context, api.agent, If_None_Match=headers["etag"])[:2] == (304, None)
+    api.tell(planes.verdict("throttle", scope=("user", "u1"), evidence={"calls_per_minute": 3, "concurrency": 1}))
+    planes.until(lambda: api.plane.authority.shown.signals)
+    status, said, _ = api.ask("POST", path, context, api.agent, If_None_Match=headers["etag"])
+    assert (status, said["flags"][2]["value"]) == (200, {"calls_per_minute": 3, "concurrency": 1})
+    status, said, _ = api.ask("POST", f"{path}/agent.enabled", context, api.agent)
+    assert (status, said["value"], said["reason"], said["variant"]) == (200, True, "TARGETING_MATCH", "running")
+    assert api.ask("POST", f"{path}/nope", context, api.agent)[1]["errorCode"] == "FLAG_NOT_FOUND"
+    for body, code in ((b"{", "PARSE_ERROR"), ({}, "INVALID_CONTEXT"), ({"context": {}}, "TARGETING_KEY_MISSING")):
+        status, said, _ = api.ask("POST", path, body, api.agent)
+        assert (status, said["errorCode"]) == (400, code)
+
+
+def test_ofrep_events_say_when_to_fetch_again(api: Any) -> None:
+    """After a change a refetchEvaluation comes at once."""
+    stream = api.stream(path="/ofrep/v1/events")
+    api.ask("POST", "/v1/kill", {"scope": SCOPE}, api.admin)
+    event, data = next(iter(stream))
+    assert (event, data["type"]) == ("message", "refetchEvaluation")
+    stream.close()
+
+
+def test_heartbeats_come_each_second(api: Any) -> None:
+    """A quiet stream beats, and its view is the snapshot's."""
+    store, stream = api.store(), api.stream()
+    begun = time.monotonic()
+    beats = []
+    stream.feed(store, lambda: beats.append(store.age_s()) or len(beats) == 3)
+    assert 1.0 <= time.monotonic() - begun <= 4
+    stream.close()
+
+
+def spend(cost: float, limit: float | None = 10.0, revision: int = 1, **said: Any) -> dict[str, Any]:
+    """Make a spend record of user u1."""
+    return {
+        "kind": "spend", "at": "2026-01-01T00:00:00Z", "scope": SCOPE, "tenant": "t1", "period": "day",
+        "start": "2026-01-01", "cost_usd": cost, "tokens": 10, "runs": 1, "limit_usd": limit, "used": 0.1,
+        "revision": revision,
+    } | said  # fmt: skip
+
+
+def test_usage_is_the_newest_revision(api: Any, planes: Any) -> None:
+    """Replayed and reordered records change nothing; a tenant's key sees its own users only; it outlives a restart."""
+    api.tell(spend(2.5, revision=2), spend(1.0), {"kind": "spend"}, spend(2.5, revision=2), topic=planes.SPEND)
+    api.tell(spend(30.0, None, period="month"), topic=planes.SPEND)
+    path = "/v1/usage?level=user&id=u1"
+    rows = planes.until(lambda: len(found := api.ask("GET", path, key=api.agent)[1]["usage"]) == 2 and found)
+    by_period = {row["period"]: row for row in rows}
+    assert by_period["day"] == {
+        "period": "day", "start": "2026-01-01", "cost_usd": 2.5, "tokens": 10, "runs": 1, "limit_usd": 10.0,
+        "used_ratio": 0.25,
+    }  # fmt: skip
+    assert by_period["month"]["used_ratio"] is None
+    other = api.plane.keys.agent("t2", "a")
+    assert api.ask("GET", path, key=other)[1]["usage"] == []
+    assert api.ask("GET", f"{path}&tenant=t1", key=api.admin)[1]["usage"] == rows
+    assert [orjson.loads(row[2])["cost_usd"] for row in api.plane.store.spend()] == [2.5, 30.0]
+
+
+def test_a_budget_is_reserved_before_a_call(api: Any, planes: Any) -> None:
+    """With 1.50 left and 0.60 a call, the third call under way is blocked; a cheap result makes room."""
+    api.tell(spend(8.5), topic=planes.SPEND)
+    planes.until(lambda: api.plane.spend.usage("user", "u1", "t1"))
+    answers = [evaluate(api, "pay", tool_input={"n": n}, subject={"user": "u1"}) for n in range(3)]
+    assert [each["decision"] for each in answers] == ["allow", "allow", "block"]
+    assert answers[2]["reason_code"] == "spend.reserved"
+    assert evaluate(api, "pay", subject={"user": "u2"})["decision"] == "allow"
+    api.ask("POST", "/v1/guard/result", {"decision_id": answers[0]["decision_id"], "cost_usd": 0.1}, api.agent)
+    assert evaluate(api, "pay", tool_input={"n": 4}, subject={"user": "u1"})["decision"] == "allow"

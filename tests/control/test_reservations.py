@@ -1,0 +1,102 @@
+"""Reservations: N calls at once never overshoot a budget by more than what they cost beyond their estimates."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from flyball_sdk.reserving import Request, Reserved
+from flyball_sdk.scope import Scope, Subject
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from control.reservations import LAG_S, LEASE_S, Reservations
+from control.usage import SpendBook, nano, read
+
+U1 = Scope("user", "u1")
+WHO = Subject(user="u1", tenant="t1")
+
+
+def book(cost: float, limit: float | None, *, tenant: str | None = "t1") -> SpendBook:
+    """Make a book with one day of one user."""
+    import orjson  # noqa: PLC0415
+
+    said = {
+        "kind": "spend", "scope": {"level": "user", "id": "u1"}, "tenant": tenant, "period": "day",
+        "start": "2026-01-01", "cost_usd": cost, "limit_usd": limit, "revision": 1,
+    }  # fmt: skip
+    return SpendBook([orjson.dumps(said)])
+
+
+def request(tool: str = "pay", who: Subject = WHO) -> Request:
+    """Make a call."""
+    return Request("tool", tool, {}, who, "digest")
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 40), st.integers(1, 30), st.integers(1, 7))
+def test_threads_that_race_never_overshoot(spent: int, threads: int, price: int) -> None:
+    """Of any number of racing calls just as many pass as fit, in whole nano-USD."""
+    limit = 50
+    found = Reservations(book(spent / 1e9, limit / 1e9).current, {"pay": price / 1e9})
+    barrier, passed = threading.Barrier(threads), []
+
+    def one() -> None:
+        barrier.wait()
+        if isinstance(found.reserve(request()), Reserved):
+            passed.append(1)
+
+    racing = [threading.Thread(target=one) for _ in range(threads)]
+    for each in racing:
+        each.start()
+    for each in racing:
+        each.join()
+    assert len(passed) == min(threads, (limit - spent) // price)
+    assert found.reserved(U1, "t1") == len(passed) * price
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["reserve", "settle", "pass"]), st.integers(0, 5)), max_size=30))
+def test_what_is_reserved_is_the_sum_of_what_is_open(steps: list[Any]) -> None:
+    """After any calls, results, and times: reserved is what a plain list of open and settled calls adds up to."""
+    now = [0.0]
+    found = Reservations(book(0, 1e-6).current, {"pay": 1e-7}, lambda: now[0])
+    calls: dict[str, tuple[int, float]] = {}
+    running: list[str] = []
+    for step, number in steps:
+        if step == "reserve":
+            fits = sum(cost for cost, until in calls.values() if until > now[0]) + 100 <= 1000
+            answer = found.reserve(request())
+            assert isinstance(answer, Reserved) == fits
+            if isinstance(answer, Reserved):
+                calls[answer.token] = (100, now[0] + LEASE_S)
+                running.append(answer.token)
+        elif step == "settle" and running:
+            token = running.pop(number % len(running))
+            found.settle(token, number / 1e8)
+            found.settle(token, 1.0)  # told twice: counted once
+            if calls[token][1] > now[0]:
+                calls[token] = (number * 10, now[0] + LAG_S)
+        else:
+            now[0] += number * 5
+        assert found.reserved(U1, "t1") == sum(cost for cost, until in calls.values() if until > now[0])
+
+
+def test_only_scopes_with_a_limit_refuse() -> None:
+    """No limit, another user, or a call that costs nothing yet: nothing is refused; a used-up budget refuses all."""
+    assert isinstance(Reservations(book(100, None).current, {"pay": 1.0}).reserve(request()), Reserved)
+    full = Reservations(book(10, 10).current, {"pay": 1.0})
+    assert not isinstance(full.reserve(request()), Reserved)
+    assert isinstance(full.reserve(request("free")), Reserved)
+    assert isinstance(full.reserve(request(who=Subject(user="u2", tenant="t1"))), Reserved)
+    everybody = Reservations(book(10, 10, tenant=None).current, {"*": 1.0})
+    assert not isinstance(everybody.reserve(request("anything")), Reserved)
+    over = Reservations(book(10.5, 10).current, {})
+    assert not isinstance(over.reserve(request()), Reserved)
+
+
+def test_money_is_whole() -> None:
+    """Ten tenths are one."""
+    assert nano(0.1) * 10 == nano(1.0)
+    assert read(b'{"kind":"spend","scope":{"level":"user","id":"u"},"period":"day","start":"2026-01-01","cost_usd":null,'
+                b'"limit_usd":0.3,"revision":0}').limit == 300_000_000  # fmt: skip
