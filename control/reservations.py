@@ -18,7 +18,7 @@ from flyball_sdk.reserving import Denied, Request, Reserved
 from control.usage import nano
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from flyball_sdk.scope import Scope
 
@@ -40,7 +40,7 @@ class Reservations:
 
     def __init__(
         self,
-        spent: Callable[[Scope, str | None], Iterable[Spend]],
+        spent: Callable[[Scope, str | None], Sequence[Spend]],
         costs: Mapping[str, float],
         now: Callable[[], float] = steady,
     ) -> None:
@@ -59,8 +59,9 @@ class Reservations:
         with self._lock:
             self._release()
             scopes = []
+            tenants = (None,) if subject.tenant is None else (None, subject.tenant)
             for scope in subject.scopes():
-                for tenant in {None, subject.tenant}:
+                for tenant in tenants:
                     if self._full(scope, tenant, amount):
                         says = "The spend budget is used up, so this call was not made."
                         return Denied("spend.reserved", "block", says)
@@ -83,11 +84,11 @@ class Reservations:
             return self._reserved.get((scope, tenant), 0)
 
     def _full(self, scope: Scope, tenant: str | None, amount: int) -> bool:
-        reserved = self._reserved.get((scope, tenant), 0)
-        return any(
-            each.limit is not None and (each.cost or 0) + reserved + amount > each.limit
-            for each in self._spent(scope, tenant)
-        )
+        spent = self._spent(scope, tenant)
+        if not spent:
+            return False
+        more = self._reserved.get((scope, tenant), 0) + amount
+        return any(each.limit is not None and (each.cost or 0) + more > each.limit for each in spent)
 
     def _take(self, scopes: tuple[tuple[Scope, str | None], ...], amount: int) -> str:
         self._number += 1

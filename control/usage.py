@@ -87,8 +87,11 @@ class SpendBook:
 
     def current(self, scope: Scope, tenant: str | None) -> list[Spend]:
         """Give the newest day and month of a scope."""
+        rows = self._rows.get((scope.level, scope.id, tenant or ""))
+        if rows is None:
+            return []
         newest: dict[str, Spend] = {}
-        for (period, start), each in self._rows.get((*scope, tenant or ""), {}).items():
+        for (period, start), each in rows.items():
             if period not in newest or start > newest[period].key[4]:
                 newest[period] = each
         return list(newest.values())

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 ADDRESS, KEY, KEY_FILE = "FLYBALL_CONTROL", "FLYBALL_CONTROL_KEY", "FLYBALL_CONTROL_KEY_FILE"
 """Environment variables: where the control plane is, and the operator's key or the file it is in."""
 _ADDRESS_FILE = "address"
+_SWITCH_S = 0.0005
+"""How long another thread may keep an evaluation waiting; Python's own 5 ms are as much as it may take in all."""
 
 
 def run_control(settings: Settings, data: Path) -> int:
@@ -49,7 +51,9 @@ def run_control(settings: Settings, data: Path) -> int:
             _say(f"guards pin {plane.signing.public().to_text()}")
 
         _end_well_on_signals()
+        sys.setswitchinterval(_SWITCH_S)
         gc.collect()
+        gc.set_threshold(50_000, 20, 50)  # an evaluation leaves next to no cycles behind
         gc.freeze()  # what is there now lives as long as the process: no collection looks at it again
         run(plane, sockets, ready)
     return 0
