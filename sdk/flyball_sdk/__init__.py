@@ -5,9 +5,7 @@ Names are loaded when they are first used, so that importing this package costs 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # as type checkers take it; `typing` would load 20 modules
 if TYPE_CHECKING:
     from flyball_sdk.adapters.plain import StoppedError, guarded, tool
     from flyball_sdk.connecting import connect
@@ -64,6 +62,8 @@ def __getattr__(name: str) -> object:
     if name not in _WHERE:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
-    found: object = getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
+    from importlib import import_module  # noqa: PLC0415 -- lazily, as all here
+
+    found: object = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
     globals()[name] = found
     return found

@@ -40,7 +40,7 @@ from flyball_sdk.throttling import Throttles
 from flyball_sdk.tiers import NORMAL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
     from flyball_sdk.asking import RuleSource
     from flyball_sdk.counters import Hit
@@ -62,6 +62,16 @@ class _Pending(NamedTuple):
     made: Made | None
     throttled: tuple[Hashable, ...]
     token: str
+
+
+class Seen(NamedTuple):
+    """A call of the past, as digests (`arguments.call_of`, `arguments.digest_of`)."""
+
+    tool: str
+    alike: bytes | None
+    ended: bool = False
+    result: bytes | None = None
+    failed: bool = False
 
 
 class Guard:
@@ -166,6 +176,14 @@ class Guard:
     def usage(self, subject: Subject | None = None) -> Usage:
         """Tell what the run has used."""
         return self._runs.usage(_run_of(self._who(subject)))
+
+    def replay(self, subject: Subject, calls: Iterable[Seen]) -> None:
+        """Count calls of the past, where a run goes on in another process; nothing is decided or told."""
+        run = _run_of(subject)
+        for seen in calls:
+            made, _ = self._runs.tool_call(run, seen.tool, seen.alike, self._now(), whole=subject.run is not None)
+            if seen.ended:
+                self._runs.outcome(run, made, seen.result, failed=seen.failed)
 
     def forget(self, run: str) -> None:
         """Forget a run that has ended."""

@@ -1,0 +1,134 @@
+"""Claude Code: a command hook, for PreToolUse, PostToolUse and PostToolUseFailure.
+
+    {"type": "command", "command": "python -m flyball_sdk.adapters.claude_code"}
+
+Each call of a hook is a process of its own. So the calls of a session are kept in a file, as digests, and the last
+of them are read again each time: loops and caps are found as in one process. Settings are FLYBALL_RULES (file or
+folder), FLYBALL_MODE, FLYBALL_HOOK_DIR (where the files are), and those of the control plane if FLYBALL_URL is set.
+
+Exit code 2 blocks, and is what any failure gives: with another one Claude Code would go on.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+from flyball_sdk.adapters.hook_output import output_of, subject_of
+from flyball_sdk.arguments import call_of, digest_of
+from flyball_sdk.guard import Guard, Seen
+from flyball_sdk.http import TROUBLE, ask, connection
+from flyball_sdk.limits import ENFORCE
+from flyball_sdk.policy import Policy
+from flyball_sdk.rules import RuleBook
+from flyball_sdk.settings import Settings
+from flyball_sdk.signals import SignalStore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_BLOCK: Final = 2
+_MOST_LINES: Final = 2_000
+"""Calls of one session that are read again; more than any cap or loop needs."""
+_PULL_S: Final = 1.0
+
+
+def main(stdin: TextIO = sys.stdin, env: Mapping[str, str] = os.environ) -> int:
+    """Answer one hook; gives the exit code."""
+    try:
+        said = json.load(stdin)
+        with _journal(said, env) as journal:
+            output = _answer(said, journal, env)
+    except Exception as error:  # noqa: BLE001 -- whatever fails, the call is blocked
+        sys.stderr.write(f"This call could not be checked, so it was not made ({type(error).__name__}).\n")
+        return _BLOCK
+    if output:
+        sys.stdout.write(json.dumps(output))
+    return 0
+
+
+def _answer(said: Mapping[str, Any], journal: TextIO, env: Mapping[str, str]) -> dict[str, Any]:
+    call = str(said["tool_use_id"])
+    if said["hook_event_name"] != "PreToolUse":
+        error = said.get("error")
+        result = digest_of(said.get("tool_response") if error is None else str(error))
+        _append(journal, {"end": call, "result": None if result is None else result.hex(), "failed": error is not None})
+        return {}
+    guard, subject = _guard(env), subject_of(said)
+    guard.replay(subject, _seen([json.loads(line) for line in journal.readlines()[-_MOST_LINES:]]))
+    tool, tool_input = said["tool_name"], said["tool_input"]
+    alike = call_of(tool, tool_input, subject).alike
+    _append(journal, {"begin": call, "tool": tool, "alike": None if alike is None else alike.hex()})
+    return output_of(guard.evaluate(tool, tool_input, subject))
+
+
+def _seen(entries: list[dict[str, Any]]) -> list[Seen]:
+    """Put the ends of calls to their beginnings."""
+    ends = {entry["end"]: entry for entry in entries if "end" in entry}
+    seen = []
+    for entry in entries:
+        if "begin" in entry:
+            end = ends.get(entry["begin"])
+            result = None if end is None else _raw(end["result"])
+            seen.append(Seen(entry["tool"], _raw(entry["alike"]), end is not None, result, bool(end and end["failed"])))
+    return seen
+
+
+def _raw(text: str | None) -> bytes | None:
+    return None if text is None else bytes.fromhex(text)
+
+
+def _guard(env: Mapping[str, str]) -> Guard:
+    rules = RuleBook(env["FLYBALL_RULES"]) if env.get("FLYBALL_RULES") else None
+    return Guard(Policy(mode=env.get("FLYBALL_MODE", ENFORCE)), rules=rules, signals=_signals(env))
+
+
+def _signals(env: Mapping[str, str]) -> SignalStore | None:
+    """Ask for the state as it is now; if there is no answer the kept one is obeyed, and the tiers decide."""
+    if not env.get("FLYBALL_URL"):
+        return None
+    settings = Settings.from_env(env)
+    store = SignalStore(settings.signing_keys, settings.tenant, settings.state)
+    conn = connection(settings, _PULL_S)
+    try:
+        store.replace(ask(conn, settings, "GET", "/v1/signals"))
+        store.keep()
+    except TROUBLE as error:
+        sys.stderr.write(f"flyball: no signals: {type(error).__name__}\n")
+    finally:
+        conn.close()
+    return store
+
+
+def _journal(said: Mapping[str, Any], env: Mapping[str, str]) -> TextIO:
+    """Open the file of the session, locked until it is closed; only its owner can read it."""
+    folder = Path(env.get("FLYBALL_HOOK_DIR") or Path.home() / ".cache" / "flyball")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _forget_old(folder)
+    name = hashlib.sha256(str(said["session_id"]).encode()).hexdigest()[:32]
+    file = os.fdopen(os.open(folder / f"{name}.jsonl", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+")
+    fcntl.flock(file, fcntl.LOCK_EX)
+    file.seek(0)
+    return file
+
+
+def _append(journal: TextIO, entry: dict[str, Any]) -> None:
+    journal.seek(0, os.SEEK_END)
+    journal.write(json.dumps(entry) + "\n")
+
+
+def _forget_old(folder: Path) -> None:
+    week = time.time() - 7 * 86_400
+    for file in folder.glob("*.jsonl"):
+        if file.stat().st_mtime < week:
+            file.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

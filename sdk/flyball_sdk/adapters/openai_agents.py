@@ -1,0 +1,98 @@
+"""OpenAI Agents SDK: guardrails on function tools.
+
+    tools = guarded_tools(guard, [search, refund])
+
+A blocked call is answered by the reason; a killed run is halted by ToolInputGuardrailTripwireTriggered. The SDK lets a
+guardrail not change arguments: a call that rules would modify is answered by the arguments to call with instead. It has
+no such guardrails for handoffs, hosted tools, computer, shell and patch tools: those are not guarded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from agents import FunctionTool, ToolGuardrailFunctionOutput, ToolInputGuardrail, ToolOutputGuardrail
+from agents.tracing import get_current_trace
+
+from flyball_sdk.adapters.pending import Pending
+from flyball_sdk.context import current, run_id
+from flyball_sdk.scope import Subject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from agents import ToolInputGuardrailData, ToolOutputGuardrailData
+
+    from flyball_sdk.guard import Guard
+
+
+def guarded_tools(guard: Guard, tools: Iterable[FunctionTool]) -> list[FunctionTool]:
+    """Give the tools with guardrails. Tools of another kind are refused by TypeError: they would run unguarded."""
+    pending = Pending()
+    before: ToolInputGuardrail[Any] = ToolInputGuardrail(guardrail_function=_before(guard, pending), name="flyball")
+    after: ToolOutputGuardrail[Any] = ToolOutputGuardrail(guardrail_function=_after(guard, pending), name="flyball")
+    guarded = []
+    for tool in tools:
+        if not isinstance(tool, FunctionTool):
+            msg = f"{tool!r} is no function tool: the Agents SDK has no guardrails for it"
+            raise TypeError(msg)
+        guarded.append(
+            dataclasses.replace(
+                tool,
+                tool_input_guardrails=[*(tool.tool_input_guardrails or []), before],
+                tool_output_guardrails=[after, *(tool.tool_output_guardrails or [])],
+            )
+        )
+    return guarded
+
+
+def _before(guard: Guard, pending: Pending) -> Any:
+    async def flyball(data: ToolInputGuardrailData) -> ToolGuardrailFunctionOutput:
+        call = data.context
+        decision = await guard.aevaluate(call.tool_name, _arguments(call.tool_arguments), _subject(data))
+        if decision.decision == "allow":
+            pending.put(call.tool_call_id, decision)
+            return ToolGuardrailFunctionOutput.allow(decision.to_json())
+        if decision.decision == "modify":
+            guard.result(decision)
+            said = f"{decision.message} Call {call.tool_name} with {json.dumps(decision.modified_input)} instead."
+            return ToolGuardrailFunctionOutput.reject_content(said, decision.to_json())
+        if decision.killed:
+            return ToolGuardrailFunctionOutput.raise_exception(decision.to_json())
+        return ToolGuardrailFunctionOutput.reject_content(decision.message, decision.to_json())
+
+    return flyball
+
+
+def _after(guard: Guard, pending: Pending) -> Any:
+    async def flyball(data: ToolOutputGuardrailData) -> ToolGuardrailFunctionOutput:
+        decision = pending.take(data.context.tool_call_id)
+        if decision is not None:
+            guard.result(decision, data.output)
+        return ToolGuardrailFunctionOutput.allow()
+
+    return flyball
+
+
+def _arguments(text: str) -> dict[str, Any] | None:
+    """Read what the model wrote; what is no JSON object is not known, and the tool will refuse it too."""
+    try:
+        said = json.loads(text or "{}")
+    except ValueError:
+        return None
+    return said if isinstance(said, dict) else None
+
+
+def _subject(data: ToolInputGuardrailData) -> Subject:
+    """Tell whose call it is. Without `running` the run is the SDK's own trace, else goes by its usage counter."""
+    run = current().run
+    if run is None and (trace := get_current_trace()) is not None:
+        name = run_id(trace.trace_id.removeprefix("trace_"))
+        run = None if name == "no-op" else name
+    if run is None:
+        usage: Any = data.context.usage  # one object a run, and the only one that guardrails of a run share
+        run = usage.__dict__.setdefault("_flyball_run", uuid.uuid4().hex)
+    return Subject(run=run, agent=data.agent.name)
