@@ -14,6 +14,7 @@ from models.runaways.book import RunawayBook
 
 if TYPE_CHECKING:
     from flows.items import Outbound, Tracked
+    from flows.metrics import Metrics
     from models.incidents.incident import Incident
     from models.runaways.book import Defied
     from models.verdicts import Verdict
@@ -25,12 +26,18 @@ Items = list["Tracked | Watched | Progress"]
 class VerdictStep:
     """Callable for `flat_map_batch`: the verdicts, as records on their way out."""
 
-    def __init__(self, topic: str) -> None:
+    def __init__(self, topic: str, metrics: Metrics) -> None:
         self._topic = topic
+        self._metrics = metrics
 
     def __call__(self, items: Items) -> list[tuple[str, list[Outbound]]]:
         """Give the verdicts of each shard, in order."""
         told = [item for item in items if isinstance(item, Watched) and item.verdicts]
+        for item in told:
+            for verdict in item.verdicts:
+                said = verdict.evidence
+                labels = said.get("workflow") or "unknown", verdict.rule, str(verdict.action), said["mode"]
+                self._metrics.verdicts.labels(*labels).inc()
         return [(item.key, [outbound(self._topic, v.scope, v.record()) for v in item.verdicts]) for item in told]
 
 
@@ -59,7 +66,7 @@ class GovernLogic(TellingLogic[ShardVerdicts, RunawayBook]):
         table.hear(item.verdicts, item.defied)
 
     @override
-    def _look(self, table: RunawayBook, now_s: int) -> tuple[list[Incident], list[Outbound]]:
+    def _look(self, table: RunawayBook, now_s: int, *, is_last: bool) -> tuple[list[Incident], list[Outbound]]:
         return table.look(now_s), []
 
 

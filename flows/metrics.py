@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from models.slis.panes import PaneTable
     from models.slos.table import SloTable
     from models.spans.batch import Decoded
+    from models.spend.table import SpendTable
     from models.watermark import Watermark
 
 _BATCH_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
@@ -45,6 +46,7 @@ class Metrics:
         self._runs: dict[str, tuple[RunTable, Watermark]] = {}
         self._slis: dict[str, PaneTable] = {}
         self._slos: dict[str, SloTable] = {}
+        self._spend: dict[str, SpendTable] = {}
         self.backlog = Backlog()
         """How old the input is that is read; alerts rest by it."""
         self._lags: dict[tuple[str, str], Callable[[], int]] = {}
@@ -57,6 +59,7 @@ class Metrics:
             "flyball_dead_letters", "Messages and spans that could not be used.", "reason"
         )
         self.mended = self._counter("flyball_mended", "Repairs made while decoding, by rule.", "rule")
+        self.verdicts = self._counter("flyball_verdicts", "Verdicts on runs.", "workflow", "rule", "action", "mode")
         self.batch_seconds = Histogram(
             "flyball_batch_seconds",
             "Processing time of a batch, by step.",
@@ -96,6 +99,10 @@ class Metrics:
         """Read this judge shard at every scrape."""
         self._slos[key] = table
 
+    def watch_spend(self, key: str, table: SpendTable) -> None:
+        """Read this spend shard at every scrape."""
+        self._spend[key] = table
+
     def watch_lag(self, topic: str, partition: str, lag: Callable[[], int]) -> None:
         """Read this source partition's lag at every scrape."""
         self._lags[topic, partition] = lag
@@ -114,6 +121,7 @@ class Metrics:
         yield from self._sli_families()
         if self._slos:
             yield from slo_families(self._slos.values())
+        yield self._spend_family()
         lag = GaugeMetricFamily(
             "flyball_consumer_lag_messages", "Messages not read yet.", labels=["topic", "partition"]
         )
@@ -123,6 +131,16 @@ class Metrics:
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)
+
+    def _spend_family(self) -> Metric:
+        """Give what workflows and the product have spent in their newest day and month; never users or tenants."""
+        spent = GaugeMetricFamily(
+            "flyball_spend_usd", "Spent in the newest day and month.", labels=["level", "workflow", "period"]
+        )
+        for table in self._spend.values():
+            for (level, name, period), usd in table.newest().items():
+                spent.add_metric([level, name if level == "workflow" else "", period], usd)
+        return spent
 
     def _run_families(self) -> Iterator[Metric]:
         for name, count in self.run_counters().items():

@@ -42,8 +42,8 @@ class SpendLogic(TellingLogic[ShardAmounts, SpendTable]):
             table.apply(item.rows, item.names)
 
     @override
-    def _look(self, table: SpendTable, now_s: int) -> tuple[list[Incident], list[Outbound]]:
-        spent = table.look(now_s)
+    def _look(self, table: SpendTable, now_s: int, *, is_last: bool) -> tuple[list[Incident], list[Outbound]]:
+        spent = table.look(now_s, is_last=is_last)
         verdicts = [outbound(self._topics.verdicts, verdict.id, verdict.record()) for verdict in spent.verdicts]
         records = [outbound(self._topics.spend, _scope_of(record), record) for record in spent.records]
         return spent.incidents, verdicts + records

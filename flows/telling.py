@@ -59,11 +59,13 @@ class TellingLogic(StatefulBatchLogic[Item, Records, bytes], Generic[Item, Table
         topics: Topics,
         *,
         drain: bool,
+        watch: Callable[[str, Table], None] | None = None,
     ) -> None:
         self._states = states
         self._clock = clock
         self._topics = topics
         self._drain = drain
+        self._watch = watch
         self._due: datetime | None = datetime.now(UTC) + _TICK if clock else None
         self._seen_s = 0
         self._notes: Notes | None = None
@@ -77,8 +79,8 @@ class TellingLogic(StatefulBatchLogic[Item, Records, bytes], Generic[Item, Table
         """Take in one item."""
 
     @abstractmethod
-    def _look(self, table: Table, now_s: int) -> tuple[list[Incident], list[Outbound]]:
-        """Look at the table as of `now_s`, Unix seconds: incidents, and what else is told."""
+    def _look(self, table: Table, now_s: int, *, is_last: bool) -> tuple[list[Incident], list[Outbound]]:
+        """Look at the table as of `now_s`, Unix seconds: incidents, and the rest. `is_last`: the input ends."""
 
     @override
     def on_batch(self, values: list[Item]) -> tuple[Iterable[Records], bool]:
@@ -107,7 +109,7 @@ class TellingLogic(StatefulBatchLogic[Item, Records, bytes], Generic[Item, Table
         state = self._state
         if state is None or not self._drain:
             return (), False
-        return self._tell(state, max(self._seen_s, state.watermark.current // _SECOND_NS)), False
+        return self._tell(state, max(self._seen_s, state.watermark.current // _SECOND_NS), is_last=True), False
 
     @override
     def notify_at(self) -> datetime | None:
@@ -120,6 +122,8 @@ class TellingLogic(StatefulBatchLogic[Item, Records, bytes], Generic[Item, Table
         return self._state.snapshot() if self._state else b""
 
     def _begin(self, state: ShardState[Table]) -> None:
+        if self._watch:
+            self._watch(state.key, state.table)
         if state.folder is None:
             return
         self._notes = Notes(state.folder, "told")
@@ -128,8 +132,8 @@ class TellingLogic(StatefulBatchLogic[Item, Records, bytes], Generic[Item, Table
             state.table.book.adopt(lives)
             self._owed += [outbound(self._topics.incidents, record["key"], record) for record in told]
 
-    def _tell(self, state: ShardState[Table], now_s: int) -> list[Records]:
-        found, rest = self._look(state.table, now_s)
+    def _tell(self, state: ShardState[Table], now_s: int, *, is_last: bool = False) -> list[Records]:
+        found, rest = self._look(state.table, now_s, is_last=is_last)
         incidents = [incident.record() for incident in found]
         lives = state.table.book.take_told()
         if self._notes and lives:

@@ -97,9 +97,9 @@ def build(
     )  # (shard, (shard, out))
     runs = op.flat_map_batch("runs", changes, timed(metrics, "runs", RunRecordStep(settings.topics.runs)))
     letters = op.flat_map_batch("letters", marks.falses, _letters)
-    verdicts = op.flat_map_batch("verdicts", values, VerdictStep(settings.topics.verdicts))
+    verdicts = op.flat_map_batch("verdicts", values, VerdictStep(settings.topics.verdicts, metrics))
     amounts = op.flat_map_batch("amounts", values, timed(metrics, "amounts", AmountStep()))  # (shard, ShardAmounts)
-    spent = op.stateful_batch("spend", amounts, _spend(settings, clock, drain=drain, kept=kept))
+    spent = op.stateful_batch("spend", amounts, _spend(settings, metrics, clock, drain=drain, kept=kept))
     streams = [runs, op.flat_map_batch("panes", panes, _values), letters, verdicts]
     streams.append(op.flat_map_batch("spent", spent, _values))
     heard = op.flat_map_batch("heard", values, GovernStep())  # (shard, ShardVerdicts)
@@ -157,14 +157,16 @@ def _judge(
     return lambda snapshot: JudgeLogic(states, snapshot, clock, settings.topics, metrics, lag, drain=drain)
 
 
-def _spend(settings: FlowSettings, clock: Clock, *, drain: bool, kept: bool) -> Callable[[bytes | None], SpendLogic]:
+def _spend(
+    settings: FlowSettings, metrics: Metrics, clock: Clock, *, drain: bool, kept: bool
+) -> Callable[[bytes | None], SpendLogic]:
     calendar = Calendar(settings.zone)
 
     def load(base: bytes | None, deltas: list[bytes], life: int) -> SpendTable:
         return SpendTable.load(SpendTable(settings.budgets, calendar, life, settings.patience), base, deltas)
 
     states = ShardStates(load, _folder(settings, "spend"), 0, () if clock else tuple(RUN_SHARDS), clock, kept)
-    return lambda snapshot: SpendLogic(states, snapshot, clock, settings.topics, drain=drain)
+    return lambda snapshot: SpendLogic(states, snapshot, clock, settings.topics, watch=metrics.watch_spend, drain=drain)
 
 
 def _govern(settings: FlowSettings, clock: Clock, *, drain: bool, kept: bool) -> Callable[[bytes | None], GovernLogic]:

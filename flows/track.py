@@ -163,7 +163,8 @@ class TrackLogic(StatefulBatchLogic[ShardSpans, "Tracked | Watched | Progress", 
         for pulses in state.table.pulses():
             verdicts = self._watch.look(state.table, pulses, value.spans, value.rows)
             known = state.table.texts.known
-            names = {name: known[name] for name in np.unique(pulses[:, NAMES]).tolist() if name in known}
+            told = np.unique(pulses[:, NAMES]).tolist()
+            names = {name: text for name, text in zip(told, map(known.get, told), strict=True) if text}
             defied = self._watch.defied(value.spans, value.rows, known.get) if self._clock else []
             out.append(Watched(state.key, pulses, names, verdicts, defied))
         return out

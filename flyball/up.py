@@ -1,4 +1,4 @@
-"""Everything on one machine: the receiver, the flow and delivery as processes under one supervisor."""
+"""Everything on one machine: receiver, flow, control plane and delivery as processes under one supervisor."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from flyball.config.settings import Settings
 
 
+_ALONE = {"receiver": "receive", "control": "control", "deliver": "deliver"}
+"""Name of the part and command, of those that run once."""
+
+
 def run_up(settings: Settings, config: Path | None, data: Path) -> int:
     """Run until SIGTERM or Ctrl-C; gives the exit code."""
     otlp, metrics, topics = settings.otlp, settings.metrics, settings.log.topics
@@ -27,6 +31,8 @@ def run_up(settings: Settings, config: Path | None, data: Path) -> int:
         listen(metrics.host, metrics.port and metrics.port + index, "metrics.port").close()
     pages = settings.deliver.metrics
     listen(pages.host, pages.port, "deliver.metrics.port").close()
+    control = settings.control
+    listen(control.host, control.port, "control.port").close()
     data.mkdir(parents=True, exist_ok=True)
     if not settings.log.brokers:  # a disk that cannot be written is told before anything starts; Kafka is waited for
         with closing(open_configured_log(settings, data)) as log:
@@ -38,12 +44,14 @@ def run_up(settings: Settings, config: Path | None, data: Path) -> int:
     _say(f"metrics     http://{metrics.host}:{metrics.port}/metrics")
     _say(f"records     {topics.runs}, {topics.slis} in {'Kafka' if settings.log.brokers else data / 'log'}")
     _say(f"pages       to the sinks of routes.yaml, else here; metrics http://{pages.host}:{pages.port}/metrics")
+    keys = control.folder or data / "control"
+    _say(f"control     http://{control.host}:{control.port}, signals and guard; keys in {keys}")
     _say("Ctrl-C stops; the next start goes on where this one ended")
     return Supervisor(parts(settings, config, data), _say).run()
 
 
 def parts(settings: Settings, config: Path | None, data: Path) -> list[Part]:
-    """List the processes: one receiver, one delivery, and one per worker of the flow."""
+    """List the processes: one receiver, one control plane, one delivery, and one per worker of the flow."""
     common = ["--data", str(data), *(["--config", str(config)] if config else [])]
     workers = settings.flow.workers
     addresses = [f"127.0.0.1:{port}" for port in _free_ports(workers)] if workers > 1 else []
@@ -52,7 +60,7 @@ def parts(settings: Settings, config: Path | None, data: Path) -> list[Part]:
         Part(f"flow {index}", "flow", ["flow", *common, *(["--process", str(index), *cluster] if addresses else [])])
         for index in range(workers)
     ]
-    alone = [Part("receiver", "receiver", ["receive", *common]), Part("deliver", "deliver", ["deliver", *common])]
+    alone = [Part(name, name, [command, *common]) for name, command in _ALONE.items()]
     return [*alone, *flows]
 
 

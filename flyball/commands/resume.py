@@ -5,22 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flyball.arguments import add_config, add_data
+from flyball.commands.kill import add_arguments
 
 if TYPE_CHECKING:
     import argparse
 
+__all__ = ["HELP", "add_arguments", "run"]  # it is given what a kill is
 HELP = "lets go on what was killed or restricted"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what can be given."""
-    parser.add_argument("scope", metavar="SCOPE", help="run:ID, user:ID, agent:ID, workflow:ID, tenant:ID or product")
-    parser.add_argument("--reason", default="", help="for people, in the audit log; no model sees it")
-    parser.add_argument("--tenant", help="only as far as it is this tenant's")
-    parser.add_argument("--url", help="the control plane; default: $FLYBALL_CONTROL, else as configured")
-    add_config(parser)
-    add_data(parser)
 
 
 def run(args: argparse.Namespace) -> int:

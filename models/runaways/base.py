@@ -50,6 +50,9 @@ class Point(NamedTuple):
     cost: int
 
 
+_NEW = Point(0, 0, 0, 0)
+
+
 @dataclass(frozen=True)
 class OpenRun:
     """A run under suspicion. `calls` are all that are kept, by their end; `growth` are the points of this batch.
@@ -62,6 +65,8 @@ class OpenRun:
     began_ns: int
     calls: list[Call]
     growth: list[Point]
+    stood: Point = _NEW
+    """How the run stood before this batch."""
     calls_beyond: int = 0
     """Tool spans beyond those kept, which are counted one by one."""
     agents: tuple[int, ...] = ()

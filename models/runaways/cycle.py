@@ -42,7 +42,7 @@ def _names(run: OpenRun, circle: list[Call]) -> list[str]:
 CYCLE_SEQUENCE = Rule(
     "cycle.sequence",
     Ladder(warn=3, block=4, kill=6),
-    lambda p, first: p[:, Pulse.REPEATS] >= (first - 1) * PERIODS[0],
+    lambda p, first: p[:, Pulse.REPEATS] >= first,
     _counts,
     "the same sequence of calls for the {count:g}th time: {sequence}",
 )

@@ -31,7 +31,7 @@ def _counts(run: OpenRun) -> Iterator[Count]:
 REPEAT_IDENTICAL = Rule(
     "repeat.identical",
     Ladder(warn=3, block=5, kill=10),
-    lambda p, first: p[:, Pulse.REPEATS] + 1 >= first,
+    lambda p, first: p[:, Pulse.REPEATS] >= first,
     _counts,
     "{tool} was called {count:g} times in a row with the same arguments and no new result",
     mode="enforce",

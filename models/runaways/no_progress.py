@@ -34,7 +34,7 @@ def _counts(run: OpenRun) -> Iterator[Count]:
 REPEAT_NO_PROGRESS = Rule(
     "repeat.no_progress",
     Ladder(warn=4, block=8, kill=16),
-    lambda p, first: p[:, Pulse.REPEATS] + 1 >= first,
+    lambda p, first: p[:, Pulse.REPEATS] >= first,
     _counts,
     "{tool} gave the same answer to the same question {count:g} times within 24 calls",
 )

@@ -11,6 +11,8 @@ from models.runs.pulse import Pulse
 from models.spans.columns import Column, SpanKind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from models.runaways.tools import KnownTools
@@ -35,8 +37,14 @@ def growth_of(pulses: NDArray[np.int64], spans: Spans, rows: NDArray[np.int64]) 
     return [_points(pulse, found.get((pulse[Pulse.TRACE_HI], pulse[Pulse.TRACE_LO]), [])) for pulse in pulses.tolist()]
 
 
+def stood_before(pulse: Sequence[int] | NDArray[np.int64]) -> Point:
+    """Give how a pulse's run stood before this batch."""
+    llm, tokens, cost = (int(pulse[at]) for at in (Pulse.BEFORE_LLM_CALLS, Pulse.BEFORE_TOKENS, Pulse.BEFORE_COST))
+    return Point(0, llm, tokens, cost)
+
+
 def _points(pulse: list[int], calls: list[list[int]]) -> list[Point]:
-    llm, tokens, cost = (pulse[at] for at in (Pulse.BEFORE_LLM_CALLS, Pulse.BEFORE_TOKENS, Pulse.BEFORE_COST))
+    _, llm, tokens, cost = stood_before(pulse)
     ends = pulse[Pulse.LLM_CALLS], pulse[Pulse.TOKENS], pulse[Pulse.COST]
     points, seen = [], set()
     for at_ns, span, tokens_in, tokens_out, paid in sorted(calls):

@@ -62,8 +62,9 @@ class KnownTools:
         good = changes.calls[changes.calls["calls"] > changes.calls["errors"]]
         if not len(good):
             return
-        pairs = np.stack((changes.runs["workflow"][good["run"]], good["tool"]), axis=1)
-        for workflow, tool in np.unique(pairs, axis=0).tolist():
+        workflows, tools = changes.runs["workflow"][good["run"]], good["tool"]
+        _, first = np.unique(workflows * 31 + tools, return_index=True)  # as one number: rows take ten times as long
+        for workflow, tool in zip(workflows[first].tolist(), tools[first].tolist(), strict=True):
             known = self._learnt.setdefault(workflow, set())
             if workflow in self._runs and tool not in known and len(known) < _MAX_TOOLS:
                 known.add(tool)

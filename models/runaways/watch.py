@@ -14,7 +14,7 @@ import numpy as np
 from models.runaways.base import NANO, Call, OpenRun
 from models.runaways.book import Defied
 from models.runaways.policy import Firsts
-from models.runaways.suspects import growth_of, late_calls, nested_agents, strangers
+from models.runaways.suspects import growth_of, late_calls, nested_agents, stood_before, strangers
 from models.runs.pulse import Pulse
 from models.runs.record import Life
 from models.runs.state import MAX_TOOLS
@@ -51,6 +51,7 @@ class Watch:
         self._tools = tools
         self._said: OrderedDict[Trace, dict[str, int]] = OrderedDict()
         self._agents: OrderedDict[Trace, dict[int, tuple[int, int]]] = OrderedDict()
+        self._settings: dict[tuple[str, str | None], tuple[Mode, list[tuple[float, Action]]]] = {}
         self._killed: OrderedDict[Trace, tuple[int, str]] = OrderedDict()
         """When (Unix ns) and by which rule in force."""
 
@@ -94,7 +95,11 @@ class Watch:
         _bound(self._agents)
         if not found:
             return 0
-        return np.array([len(self._agents.get(trace, ())) for trace in _traces(live)], np.int64)
+        counts = {trace[1]: len(self._agents.get(trace, ())) for trace, *_ in found}
+        traces = np.array(sorted(counts), np.int64)
+        places = np.searchsorted(traces, live[:, Pulse.TRACE_LO]).clip(max=len(traces) - 1)
+        by_trace = np.array([counts[lo] for lo in traces.tolist()], np.int64)
+        return np.where(traces[places] == live[:, Pulse.TRACE_LO], by_trace[places], 0)
 
     def _judge(
         self,
@@ -113,13 +118,12 @@ class Watch:
 
         workflow = find_text(int(pulse[Pulse.WORKFLOW]))
         said = self._said.get(trace, {})
-        settings = [(rule, *self._policy.setting(rule, workflow)) for rule in rules]
-        due = [(rule, mode, ladder) for rule, mode, ladder in settings if said.get(rule.id, 0) < len(ladder.steps())]
+        settings = [(rule, *self._setting(rule, workflow)) for rule in rules]
+        due = [(rule, mode, steps) for rule, mode, steps in settings if said.get(rule.id, 0) < len(steps)]
         if not due:
             return
         run = self._run(table, pulse, trace, points, find_text)
-        for rule, mode, ladder in due:
-            steps = ladder.steps()
+        for rule, mode, steps in due:
             for count in rule.counts(run):
                 done = said.get(rule.id, 0)
                 while done < len(steps) and count.number >= steps[done][0]:
@@ -130,6 +134,16 @@ class Watch:
                         self._killed.setdefault(trace, (count.at_ns, rule.id))
                         _bound(self._killed)
                     yield _verdict(run, pulse, _Step(rule, mode, action, limit, done), count)
+
+    def _setting(self, rule: Rule, workflow: str | None) -> tuple[Mode, list[tuple[float, Action]]]:
+        """Give the mode of a rule for a workflow, and the steps of its ladder."""
+        found = self._settings.get((rule.id, workflow))
+        if found is None:
+            if len(self._settings) > _REMEMBERED:
+                self._settings.clear()
+            mode, ladder = self._policy.setting(rule, workflow)
+            found = self._settings[rule.id, workflow] = mode, ladder.steps()
+        return found
 
     def _note(self, trace: Trace, rule: Rule, done: int) -> dict[str, int]:
         said = self._said.setdefault(trace, {})
@@ -158,6 +172,7 @@ class Watch:
             began_ns=int(pulse[Pulse.BEGAN]),
             calls=calls,
             growth=points,
+            stood=stood_before(pulse),
             calls_beyond=max(0, int(pulse[Pulse.TOOL_SPANS]) - MAX_TOOLS),
             agents=tuple(agents),
             known_tools=known,
@@ -200,7 +215,7 @@ class _Step(NamedTuple):
 def _verdict(run: OpenRun, pulse: NDArray[np.int64], step: _Step, count: Count) -> Verdict:
     told = dict(count.evidence)
     first_ns = told.pop("first_ns", run.began_ns)
-    stood = [point for point in run.growth if point.at_ns <= count.at_ns] or run.growth[:1]
+    stood = [run.stood, *[point for point in run.growth if point.at_ns <= count.at_ns]]
     evidence = {
         "count": _number(count.number),
         "limit": _number(step.limit),

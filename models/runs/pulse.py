@@ -48,8 +48,9 @@ class Pulse(IntEnum):
     LAST = 21  # end of its last span
     AGENT = 22
     VERSION = 23
-    REPEATS = 24  # calls (tool and arguments) made before in this run; 0 where no call is new
-    ERRORS = 25  # failed calls; 0 where no call is new
+    # the next two are 0 where no call is new
+    REPEATS = 24  # how often the most frequent call (tool and arguments) was made
+    ERRORS = 25  # how often the most frequent error of a tool was met
     PUBLISHED = 26
     # the next two are left 0, for whoever watches
     NESTED = 27  # agents inside the run, where there is more than one
@@ -91,21 +92,23 @@ def stand(s: Any, out: Any, row: Any, first: Any) -> None:
 
 @kernel
 def _look_at_calls(arena: Any, s: Any, work: Any, out: Any, row: Any) -> None:
-    """Count calls made before, and failed ones, over the calls that are kept."""
+    """Find the call that was made most often, and the error that was met most often, among the calls that are kept."""
     n = collapse(arena, s, work)
-    repeats = errors = 0
+    repeats: Any = 0
+    errors: Any = 0
     for k in range(n):
         if work[0, k] >= 0:
             continue
         at = s.tools_at + TOOL_WORDS * k
-        errors += work[1, k] & FLAG_ERROR != 0
-        if arena[at + 3] == 0:
-            continue
+        failed = work[1, k] & FLAG_ERROR != 0
+        made, met = np.int64(arena[at + 3] != 0), np.int64(failed)
         for other in range(k):
             before = s.tools_at + TOOL_WORDS * other
-            if work[0, other] < 0 and arena[before + 3] == arena[at + 3] and arena[before + 1] == arena[at + 1]:
-                repeats += 1
-                break
+            if work[0, other] >= 0 or arena[before + 1] != arena[at + 1]:
+                continue
+            made += arena[at + 3] != 0 and arena[before + 3] == arena[at + 3]
+            met += failed and work[1, other] & FLAG_ERROR != 0 and arena[before + 4] == arena[at + 4]
+        repeats, errors = max(repeats, made), max(errors, met)
     out[row, 24], out[row, 25] = repeats, errors
 
 

@@ -59,6 +59,7 @@ class Calendar:
     def __init__(self, zone: ZoneInfo) -> None:
         self._zone = zone
         self._days: dict[int, date] = {}
+        self._spans: dict[tuple[PeriodKind, date], tuple[float, float]] = {}
 
     def day(self, quarter: int) -> date:
         """Give the local day of a quarter of an hour of Unix time."""
@@ -76,6 +77,10 @@ class Calendar:
 
     def span_s(self, period: PeriodKind, start: date) -> tuple[float, float]:
         """Give begin and end of a period, Unix seconds."""
+        found = self._spans.get((period, start))
+        if found is not None:
+            return found
         end = start + timedelta(days=1) if period == "day" else (start + timedelta(days=31)).replace(day=1)
         begin, end_ = (datetime(day.year, day.month, day.day, tzinfo=self._zone).timestamp() for day in (start, end))
+        self._spans[period, start] = begin, end_
         return begin, end_

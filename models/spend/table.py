@@ -29,27 +29,34 @@ if TYPE_CHECKING:
     from models.spend.budget import Budget, PeriodKind, Step
 
 NANO = 1_000_000_000
+TELL_S = 30
+"""Seconds between two records of a scope: there may be as many scopes as users."""
 CLASS = "spend.budget"
 MAX_SCOPES = 200_000
 """Scopes kept a shard; beyond it those without an open step whose period ended longest ago go, counted."""
 _KEPT_DAYS = 62
 """A period is kept so long after it began: last month can be looked up, and late costs find their place."""
+_SHOWN = ("product", "workflow")
 Scope = tuple[str, str, str | None]
 """Level, id, tenant (of a user)."""
 Key = tuple[str, str, str | None, "PeriodKind", str]
 """Scope, period, and the first day of it."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Sum:
     """What a scope has spent in a period: nano-USD, tokens, runs; steps told; revision of its record."""
 
     cost: int = 0
     tokens: int = 0
     runs: int = 0
-    told: dict[str, int] = field(default_factory=dict)
+    told: dict[str, int] | None = None
     revision: int = 0
     tier: str | None = None
+
+
+Places = tuple[tuple[Key, Sum], ...]
+"""The sums that a row adds to: of the day, of the month."""
 
 
 @dataclass
@@ -72,7 +79,14 @@ class SpendTable:
         self._floor = generation << 20
         self.sums: dict[Key, Sum] = {}
         self.book = IncidentBook(generation, patience)
+        self._shown: dict[Key, None] = {}
+        """Those that metrics show."""
+        self._places: dict[tuple[int, ...], Places] = {}
+        self._watched = {(budget.level, budget.period) for budget in budgets}
         self._touched: set[Key] = set()
+        """Since the last look."""
+        self._untold: set[Key] = set()
+        self._told_s = 0
         self._changed: set[Key] = set()
         self._spent: dict[tuple[str, Key], None] = {}
         """Budgets that limit someone now: (name, key)."""
@@ -82,35 +96,55 @@ class SpendTable:
     def apply(self, rows: NDArray[Any], names: Mapping[int, str]) -> None:
         """Add spend rows [row, Spend]; `names` has the text of their names."""
         for level, id_, tenant, tier, quarter, cost, tokens, runs in rows.tolist():
-            scope = _scope(Level(level), id_, tenant, names)
-            for period in PERIODS:
-                key = (*scope, period, self._calendar.start(period, quarter).isoformat())
-                kept = self.sums.get(key)
-                if kept is None:
-                    kept = self.sums[key] = Sum()
-                kept.cost, kept.tokens, kept.runs = kept.cost + cost, kept.tokens + tokens, kept.runs + runs
-                kept.tier = names.get(tier, kept.tier)
+            places = self._places.get((level, id_, tenant, quarter)) or self._place(level, id_, tenant, quarter, names)
+            for key, kept in places:
+                kept.cost += cost
+                kept.tokens += tokens
+                kept.runs += runs
+                if tier:
+                    kept.tier = names.get(tier, kept.tier)
                 self._touched.add(key)
-        self._changed |= self._touched
 
-    def look(self, now_s: int) -> Spent:
-        """Judge what changed, and let go of what a period that has ended held."""
+    def look(self, now_s: int, *, is_last: bool = False) -> Spent:
+        """Judge what changed, and let go of what a period that has ended held; `is_last`: tell all there is to tell."""
         out = Spent()
-        for key in sorted(self._touched, key=str):
+        limited = [key for key in self._touched if (key[0], key[3]) in self._watched] if self._watched else []
+        for key in sorted(limited, key=str):
             kept = self.sums[key]
-            fitting = [
-                budget for budget in self._budgets if budget.period == key[3] and budget.fits(*key[:3], kept.tier)
-            ]
-            for budget in fitting:
+            for budget in self._fitting(key, kept):
                 self._climb(budget, key, kept, now_s, out)
-            out.records.append(self._record(key, kept, fitting, now_s))
+        self._changed |= self._touched
+        self._untold |= self._touched
         self._touched.clear()
         self._let_go(now_s, out)
+        self._told_s = self._told_s or now_s
+        if is_last or now_s >= self._told_s + TELL_S:
+            self._told_s = now_s
+            at = rfc3339(now_s * NANO)
+            out.records = [self._record(key, self.sums[key], now_s, at) for key in self._untold]
+            self._untold.clear()
         return out
+
+    def _place(self, level: int, id_: int, tenant: int, quarter: int, names: Mapping[int, str]) -> Places:
+        """Find the sums of a scope and quarter of an hour, and remember them: by names it takes ten times as long."""
+        if len(self._places) > MAX_SCOPES:
+            self._places.clear()
+        scope, places = _scope(Level(level), id_, tenant, names), []
+        for period in PERIODS:
+            key = (*scope, period, self._calendar.start(period, quarter).isoformat())
+            places.append((key, self.sums.setdefault(key, Sum())))
+            if key[0] in _SHOWN:
+                self._shown[key] = None
+        self._places[level, id_, tenant, quarter] = found = tuple(places)
+        return found
+
+    def _fitting(self, key: Key, kept: Sum) -> list[Budget]:
+        return [budget for budget in self._budgets if budget.period == key[3] and budget.fits(*key[:3], kept.tier)]
 
     def _climb(self, budget: Budget, key: Key, kept: Sum, now_s: int, out: Spent) -> None:
         """Take the steps that were reached and not told; a correction downwards takes none back in its period."""
         steps = budget.steps()
+        kept.told = kept.told or {}  # few have any: there are as many sums as users
         done = kept.told.get(budget.name, 0)
         while done < len(steps) and kept.cost >= steps[done].nano:
             step = steps[done]
@@ -160,13 +194,14 @@ class SpendTable:
             f"{key[0]} {key[1]}: {step.percent} % of {budget.name}", text, evidence, owner="cost", tenant=key[2]
         )
 
-    def _record(self, key: Key, kept: Sum, fitting: Iterable[Budget], now_s: int) -> dict[str, Any]:
+    def _record(self, key: Key, kept: Sum, now_s: int, at: str) -> dict[str, Any]:
         """Give the `spend` record; the limit is the tightest of those that fit."""
-        limit = min((budget.limit for budget in fitting), default=None)
+        is_limited = (key[0], key[3]) in self._watched
+        limit = min((budget.limit for budget in self._fitting(key, kept)), default=None) if is_limited else None
         kept.revision = max(kept.revision + 1, self._floor)
         return {
             "kind": "spend",
-            "at": rfc3339(now_s * NANO),
+            "at": at,
             "scope": {"level": key[0], "id": key[1]},
             "tenant": key[2],
             "period": key[3],
@@ -182,18 +217,29 @@ class SpendTable:
 
     def _exhausts(self, key: Key, kept: Sum, limit: int | None, now_s: int) -> str | None:
         """Say when the limit is reached if the rest of the period is as it was so far; None: not within it."""
+        if not limit or kept.cost <= 0:
+            return None
         begin, end = self._calendar.span_s(key[3], date.fromisoformat(key[4]))
-        if not limit or kept.cost <= 0 or now_s <= begin:
+        if now_s <= begin:
             return None
         at = begin + (now_s - begin) * limit / kept.cost
         return rfc3339(int(at * NANO)) if at < end else None
+
+    def newest(self) -> dict[tuple[str, str, str], float]:
+        """Give USD by (level, id, period) of the product and of workflows, each in its newest period."""
+        found: dict[tuple[str, str, str], tuple[str, float]] = {}
+        for level, id_, _, period, start in list(self._shown):
+            kept = self.sums.get((level, id_, None, period, start))
+            if kept and start >= found.get((level, id_, period), ("", 0.0))[0]:
+                found[level, id_, period] = start, kept.cost / NANO
+        return {key: usd for key, (_, usd) in found.items()}
 
     # what is kept
 
     def take_delta(self) -> bytes:
         """Give what changed since the last call."""
         gone = self._forget()
-        keys, self._changed = self._changed - set(gone), set()
+        keys, self._changed = (self._changed | self._touched) - set(gone), set()
         return self._pack(keys, self.book.take_changed(), gone)
 
     def dump(self) -> bytes:
@@ -201,7 +247,7 @@ class SpendTable:
         return self._pack(self.sums, self.book.state(), ())
 
     def _pack(self, keys: Iterable[Key], lives: list[dict[str, Any]], gone: Sequence[Key]) -> bytes:
-        sums = [[*key, *vars(self.sums[key]).values()] for key in keys if key in self.sums]
+        sums = [[*key, *(getattr(self.sums[key], name) for name in Sum.__slots__)] for key in keys if key in self.sums]
         limited = [[name, *key] for name, key in self._spent]
         return orjson.dumps(
             {"sums": sums, "lives": lives, "gone": gone, "limited": limited, "forgotten": self.forgotten}
@@ -219,6 +265,8 @@ class SpendTable:
             table.book.adopt(part["lives"], newer=True)
             table._spent = {(name, tuple(key)): None for name, *key in part["limited"]}
             table.forgotten = part["forgotten"]
+        table._touched = set(table.sums)  # what was not looked at before is now
+        table._shown = {key: None for key in table.sums if key[0] in _SHOWN}
         return table
 
     def _forget(self) -> list[Key]:
@@ -236,6 +284,9 @@ class SpendTable:
             self.forgotten += excess
         for key in gone:
             del self.sums[key]
+        self._untold -= set(gone)
+        self._shown = {key: None for key in self._shown if key in self.sums}
+        self._places.clear()
         return gone
 
     _newest: str | None = None

@@ -67,15 +67,18 @@ def test_processes_end_with_a_supervisor_that_is_killed() -> None:
     assert rest == b""
 
 
-@pytest.mark.parametrize("key", ["otlp.port", "otlp.grpc_port", "metrics.port"])
+@pytest.mark.parametrize("key", ["otlp.port", "otlp.grpc_port", "metrics.port", "control.port"])
 def test_up_says_which_port_is_taken(key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is started, not even the data folder made, when an address cannot be had."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        ports = {name: port if name == key else 0 for name in ("otlp.port", "otlp.grpc_port", "metrics.port")}
+        ports = {
+            name: port if name == key else 0 for name in ("otlp.port", "otlp.grpc_port", "metrics.port", "control.port")
+        }
         (tmp_path / "flyball.yaml").write_text(
             f"otlp: {{port: {ports['otlp.port']}, grpc_port: {ports['otlp.grpc_port']}}}\n"
             f"metrics: {{port: {ports['metrics.port']}}}\n"
+            f"control: {{port: {ports['control.port']}}}\ndeliver: {{metrics: {{port: 0}}}}\n"
         )
         assert main(["up", "--config", str(tmp_path), "--data", str(tmp_path / "data")]) == 1
     assert capsys.readouterr().err == (

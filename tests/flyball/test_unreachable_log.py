@@ -26,6 +26,8 @@ class Started:
             "log": {"brokers": [f"127.0.0.1:{self.broker}"]},
             "metrics": {"port": self.metrics},
             "otlp": {"port": self.otlp, "grpc_port": None},
+            "deliver": {"metrics": {"port": 0}},
+            "control": {"port": 0},
         }
         (folder / "config" / "flyball.yaml").write_text(json.dumps(said))
         self.command = live.Command(folder, name, "--config", str(folder / "config"), "--data", str(folder / "data"))

@@ -186,7 +186,9 @@ def test_budgets_fit_whom_they_are_for() -> None:
     spent = table(free, ann, Budget("bolt", "user", "day", NANO, tenant="bolt"))
     feed(spent, pulse(None, run(NANO, tier=31)), pulse(None, run(NANO, user=22)))
     records = {
-        (r["scope"]["id"], r["period"]): r for r in spent.look(DAY + 43_200).records if r["scope"]["level"] == "user"
+        (r["scope"]["id"], r["period"]): r
+        for r in spent.look(DAY + 43_200, is_last=True).records
+        if r["scope"]["level"] == "user"
     }
     assert records["ann", "day"]["limit_usd"] == 4
     assert records["ann", "day"]["used"] == 0.25
@@ -199,7 +201,9 @@ def test_the_forecast_is_linear() -> None:
     spent = table(Budget("daily", "product", "day", 4 * NANO))
     feed(spent, pulse(None, run(2 * NANO)))
     (record,) = [
-        r for r in spent.look(DAY + 21_600).records if (r["scope"]["level"], r["period"]) == ("product", "day")
+        r
+        for r in spent.look(DAY + 21_600, is_last=True).records
+        if (r["scope"]["level"], r["period"]) == ("product", "day")
     ]
     assert record["exhausts_at"] == "2026-03-10T12:00:00.000000Z"
 
@@ -208,4 +212,4 @@ def test_unpriced_is_not_nothing() -> None:
     """Tokens without any price: the cost is not known."""
     spent = table()
     feed(spent, pulse(None, run(0) | {"TOKENS": 100}))
-    assert {record["cost_usd"] for record in spent.look(DAY).records} == {None}
+    assert {record["cost_usd"] for record in spent.look(DAY, is_last=True).records} == {None}

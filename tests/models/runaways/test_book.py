@@ -1,0 +1,62 @@
+"""Incidents of runaways: one a workflow and rule, with counts and examples; over when no more come; kept over lives."""
+
+from __future__ import annotations
+
+from models.runaways.book import QUIET_S, Defied, RunawayBook
+from models.verdicts import Action, Verdict
+
+NANO = 1_000_000_000
+HOLD_S = 60
+
+
+def verdict(run: str, at_s: int, action: Action = Action.KILL, mode: str = "enforce", workflow: str = "air") -> Verdict:
+    """Give a verdict on a run."""
+    evidence = {"count": 10, "limit": 10, "mode": mode, "workflow": workflow}
+    return Verdict(run + action, at_s * NANO, "run", run, action, "repeat.identical", "again", evidence, 1)
+
+
+def test_one_incident_a_workflow_and_rule() -> None:
+    """Many runs are one, with the newest five; what only warns, or is in shadow, is none."""
+    book = RunawayBook()
+    book.hear([verdict(f"r{n}", 1000 + n) for n in range(9)], ())
+    book.hear([verdict("w", 1000, Action.WARN), verdict("s", 1000, mode="shadow", workflow="rail")], ())
+    (told,) = book.look(1010)
+    assert (told.class_, str(told.severity), told.workflow) == ("runaway", "SEV-2", "air")
+    assert told.title == "air: 9 runs stopped or blocked by repeat.identical"
+    assert told.runs == ("r8", "r7", "r6", "r5", "r4")
+    assert book.look(1011) == []
+
+
+def test_a_run_that_was_blocked_and_stopped_counts_once() -> None:
+    """Both verdicts are about one run."""
+    book = RunawayBook()
+    book.hear([verdict("r", 1000, Action.BLOCK), verdict("r", 1005)], ())
+    assert book.look(1010)[0].title.startswith("air: 1 run stopped")
+
+
+def test_it_ends_when_no_more_come_and_begins_anew() -> None:
+    """Ten quiet minutes and the hold, in several lives of the process; the next burst counts from one."""
+    book = RunawayBook()
+    book.hear([verdict("r", 1000)], ())
+    (opened,) = book.look(1000)
+    assert book.look(1000 + QUIET_S - 1) == []
+    book = RunawayBook.load(book.dump(), [], 1)
+    assert book.look(1000 + QUIET_S) == []
+    book = RunawayBook.load(book.dump(), [book.take_delta()], 2)
+    (ended,) = book.look(1000 + QUIET_S + HOLD_S)
+    assert (ended.key, str(ended.status)) == (opened.key, "resolved")
+    book = RunawayBook.load(book.dump(), [], 3)
+    book.hear([verdict("q", 9000)], ())
+    (again,) = book.look(9000)
+    assert again.key != opened.key
+    assert again.title.startswith("air: 1 run ")
+
+
+def test_a_kill_that_is_not_obeyed_wakes_people() -> None:
+    """SEV-1, of its own class, whatever else is open."""
+    book = RunawayBook()
+    book.hear([verdict("r", 1000)], [Defied("r", "air", "repeat.identical", 1000 * NANO, 1045 * NANO)])
+    told = {each.class_: each for each in book.look(1050)}
+    assert set(told) == {"runaway", "stop.failed"}
+    assert str(told["stop.failed"].severity) == "SEV-1"
+    assert told["stop.failed"].summary == "newest: a call began 45 s after the kill"

@@ -1,0 +1,202 @@
+"""Watch: what is said of open runs as their spans come, by hand, and in any batches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.runaways.policy import RuleSetting, RunawayPolicy
+from models.runaways.tools import EVIDENCE, KnownTools
+from models.runaways.watch import OBEY_S, Watch
+from models.runs.policy import RunPolicy
+from models.runs.table import RunTable
+from models.spans.columns import SpanKind, SpanStatus
+from tests.helpers.span_rows import SECOND, row, spans_of
+
+if TYPE_CHECKING:
+    from models.verdicts import Verdict
+
+RUN, LLM, TOOL = SpanKind.RUN, SpanKind.LLM, SpanKind.TOOL
+ERROR = int(SpanStatus.ERROR)
+
+
+class Shard:
+    """A run shard that is watched."""
+
+    def __init__(self, policy: RunawayPolicy | None = None) -> None:
+        policy = policy or RunawayPolicy()
+        self.table = RunTable(RunPolicy())
+        self.table.is_watched = True
+        self.tools = KnownTools(policy.tools)
+        self.watch = Watch(policy, self.tools)
+
+    def feed(self, *rows: dict[str, Any]) -> list[Verdict]:
+        """Apply one batch; give what is said."""
+        spans = spans_of(list(rows))
+        every = np.arange(len(rows))
+        self.tools.learn(self.table.update(spans, every, 0))
+        (pulses,) = self.table.pulses() or [self.table.calls(0)[:0]]
+        self.defied = self.watch.defied(spans, every, self.table.texts.known.get)
+        return self.watch.look(self.table, pulses, spans, every) if len(pulses) else []
+
+
+def call(number: int, at: float, tool: str = "search", arguments: str = "a", **more: Any) -> dict[str, Any]:
+    """Give a tool span that ends at `at`."""
+    said = {"workflow": "air", "tool": tool, "arguments": arguments} | more
+    return row(TOOL, number, said.pop("parent_id", 1), at - 0.5, at, **said)
+
+
+def said(verdicts: list[Verdict], mode: str = "enforce") -> list[tuple[str, str, float]]:
+    """Give (rule, action, count) of what is in force."""
+    return [(v.rule, str(v.action), v.evidence["count"]) for v in verdicts if v.evidence["mode"] == mode]
+
+
+def test_a_loop_call_by_call() -> None:
+    """At the third, fifth and tenth identical call, and never again."""
+    shard, told = Shard(), {}
+    for number in range(1, 15):
+        told[number] = said(shard.feed(call(number + 10, number, tenant="acme", user="ann")))
+    assert {number: what for number, what in told.items() if what} == {
+        3: [("repeat.identical", "warn", 3)],
+        5: [("repeat.identical", "block", 5)],
+        10: [("repeat.identical", "kill", 10)],
+    }
+
+
+def test_the_evidence() -> None:
+    """What a person needs to check it."""
+    (*_, last) = [
+        verdict
+        for number in range(1, 6)
+        for verdict in Shard.feed(SHARD, call(number + 10, number, tenant="acme", user="ann"))
+        if verdict.rule == "repeat.identical"
+    ]
+    record = last.record()
+    assert record["scope"] == {"level": "run", "id": f"{7:016x}{1:016x}"}
+    assert record["at"] == "1970-01-01T00:00:05.000000Z"
+    assert record["evidence"] == {
+        "count": 5,
+        "limit": 5,
+        "tool": "search",
+        "calls_so_far": 5,
+        "tokens_so_far": 0,
+        "first_at": "1970-01-01T00:00:01.000000Z",
+        "mode": "enforce",
+        "workflow": "air",
+        "tenant": "acme",
+        "user": "ann",
+    }
+    assert record["reason"] == "search was called 5 times in a row with the same arguments and no new result"
+
+
+SHARD = Shard()
+
+
+def test_one_call_seen_as_three_spans_counts_once() -> None:
+    """The agent's, the MCP client's and the server's span of one call, children first."""
+    shard = Shard()
+    for number in range(1, 5):
+        inner = call(number * 10 + 3, number, parent_id=number * 10 + 2)
+        middle = call(number * 10 + 2, number + 0.1, parent_id=number * 10 + 1)
+        verdicts = shard.feed(inner, middle, call(number * 10 + 1, number + 0.2))
+        assert said(verdicts) == ([("repeat.identical", "warn", 3)] if number == 3 else [])
+
+
+def test_caps_stop_at_the_very_call() -> None:
+    """38 of 50 LLM calls warn, the 50th stops, whether they come one by one or all at once; with cost and tokens."""
+    calls = [row(LLM, 10 + n, 1, n, n + 0.5, input_tokens=100, cost=1000, priced=1, workflow="air") for n in range(60)]
+    at_once = Shard().feed(*calls)
+    shard = Shard()
+    one_by_one = [verdict for each in calls for verdict in shard.feed(each)]
+    assert said(at_once) == said(one_by_one) == [("cap.llm_calls", "warn", 38), ("cap.llm_calls", "kill", 50)]
+    assert [v.record() for v in at_once] == [v.record() for v in one_by_one]
+    assert at_once[-1].evidence["tokens_so_far"] == 5000
+    assert at_once[-1].evidence["cost_usd_so_far"] == 50_000 / 1e9
+
+
+def test_a_workflow_of_its_own_and_shadow() -> None:
+    """One workflow has a lower cap; a rule in shadow says so; one that is off says nothing."""
+    policy = RunawayPolicy(
+        {"cap.tool_calls": RuleSetting(mode="shadow"), "repeat.identical": RuleSetting(mode="off")},
+        {"air": {"cap.tool_calls": RuleSetting(limit=4)}},
+    )
+    verdicts = Shard(policy).feed(*[call(10 + n, n) for n in range(1, 6)])
+    assert said(verdicts, "shadow")[:2] == [("cap.tool_calls", "warn", 3), ("cap.tool_calls", "kill", 4)]
+    assert said(verdicts) == []
+    assert not [
+        v for v in Shard(policy).feed(*[call(10 + n, n, workflow="rail") for n in range(1, 6)]) if "cap" in v.rule
+    ]
+
+
+def test_a_tool_that_does_not_exist() -> None:
+    """Once enough runs have closed, a name that nobody has and that fails is strange; a new tool that works is not."""
+    shard = Shard()
+    for number in range(1, EVIDENCE + 1):
+        trace = {"trace_lo": 100 + number}
+        shard.feed(call(2, 1, **trace), row(RUN, 1, 0, 0, 2, workflow="air", **trace))
+    assert not shard.feed(call(3, 3, tool="fresh", trace_lo=900))
+    (verdict,) = shard.feed(call(4, 4, tool="serch", status=ERROR, error_type="no such tool", trace_lo=900))
+    assert (verdict.rule, verdict.evidence["tool"], verdict.evidence["mode"]) == ("tool.unknown", "serch", "shadow")
+
+
+def test_agents_that_hand_it_to_each_other() -> None:
+    """Two nested agents by turns."""
+    shard, verdicts = Shard(), []
+    for number in range(1, 9):
+        name = ("planner", "writer")[number % 2]
+        verdicts += shard.feed(row(RUN, 10 + number, 1, number, number + 0.5, agent=name, workflow="air"))
+    assert said(verdicts, "shadow") == [("pingpong.agents", "warn", 3)]
+
+
+def test_who_does_not_obey() -> None:
+    """A call that began long after the kill is told once; one that had begun, or one soon after, is not."""
+    shard = Shard()
+    shard.feed(*[call(10 + n, n) for n in range(1, 11)])
+    shard.feed(call(30, 10 + OBEY_S / 2))
+    assert shard.defied == []
+    shard.feed(call(31, 12 + OBEY_S))
+    (told,) = shard.defied
+    assert (told.run_id, told.workflow, told.rule) == (f"{7:016x}{1:016x}", "air", "repeat.identical")
+    assert told.killed_ns == 10 * SECOND
+    shard.feed(call(32, 14 + OBEY_S))
+    assert shard.defied == []
+
+
+SPANS = st.lists(
+    st.tuples(
+        st.sampled_from(["tool", "llm"]),
+        st.sampled_from(["search", "book"]),
+        st.sampled_from(["", "a", "b"]),
+        st.sampled_from(["", "x"]),
+        st.integers(1, 2),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=60)
+@given(SPANS, st.data())
+def test_any_batches_say_the_same(made: list[tuple[Any, ...]], data: st.DataObject) -> None:
+    """Cut anywhere, with spans told twice: the same verdicts with the same evidence, and no other."""
+    rows = [
+        row(LLM, 10 + n, 1, n, n + 0.5, input_tokens=10, workflow="air", trace_lo=trace)
+        if kind == "llm"
+        else call(10 + n, n + 0.5, tool, arguments, result=result, trace_lo=trace)
+        for n, (kind, tool, arguments, result, trace) in enumerate(made)
+    ]
+    policy = RunawayPolicy({"cap.llm_calls": RuleSetting(limit=6), "cap.tool_calls": RuleSetting(limit=8)})
+    whole = Shard(policy).feed(*rows) if rows else []
+    shard, told = Shard(policy), []
+    while rows:
+        size = data.draw(st.integers(1, len(rows)))
+        again = data.draw(st.lists(st.sampled_from(rows[:size]), max_size=2))
+        told += shard.feed(*rows[:size], *again)
+        rows = rows[size:]
+
+    def records(verdicts: list[Verdict]) -> list[dict[str, Any]]:
+        return sorted((verdict.record() for verdict in verdicts), key=lambda record: record["id"])
+
+    assert records(told) == records(whole)
