@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 GONE_S: Final = 15.0
 """A client that was not heard of for this long is gone."""
 _MOST: Final = 100_000
+_AT_ONCE: Final = 20
 
 
 class Client(NamedTuple):
@@ -29,7 +30,7 @@ class Clients:
 
     def __init__(self) -> None:
         self._clients: OrderedDict[tuple[str, str], Client] = OrderedDict()
-        self._acknowledged: dict[Place, str] = {}
+        self._acknowledged: dict[Place, tuple[Position, str]] = {}
 
     def heard(self, key: str, name: str, tenant: str | None, applied: Position, now_s: float) -> None:
         """Take an acknowledgement; it never goes back."""
@@ -59,16 +60,20 @@ class Clients:
         """Count the clients that are there."""
         return sum(now_s - each.heard_s <= GONE_S for each in self._clients.values())
 
-    def note(self, place: Place, signal: Envelope, now: str, now_s: float) -> str | None:
-        """Give when a kill was last applied by all of its clients; None: it never was."""
-        done, of = self.applied(signal, now_s)
-        if of and done == of:
-            self._acknowledged[place] = now
-        return self._acknowledged.get(place)
+    def acknowledged_at(self, place: Place, signal: Envelope) -> str | None:
+        """Give when a kill was applied by all of its clients that were there; None: it never was."""
+        at, when = self._acknowledged.get(place, ((0, 0), ""))
+        return when if at == signal.at else None
 
-    def keep_only(self, places: set[Place]) -> None:
-        """Forget kills that are over."""
-        self._acknowledged = {place: at for place, at in self._acknowledged.items() if place in places}
+    def note(self, shown: Shown, now: str, now_s: float) -> None:
+        """Look which kills all of their clients have applied by now; some at a time, those that wait longest first."""
+        kills = {place: each for place, each in shown.signals.items() if each.state.kill}
+        self._acknowledged = {place: known for place, known in self._acknowledged.items() if place in kills}
+        waiting = [(place, each) for place, each in kills.items() if self.acknowledged_at(place, each) is None]
+        for place, signal in waiting[:_AT_ONCE]:
+            done, of = self.applied(signal, now_s)
+            if of and done == of:
+                self._acknowledged[place] = signal.at, now
 
 
 def told(done: int, of: int) -> dict[str, Any]:

@@ -76,13 +76,14 @@ class Intake:
             offset = self._log.end(self._topic, partition)
         try:
             return self._log.reader(self._topic, partition, offset)
-        except LostOffsetError as error:
-            return self._after_loss(partition, error)
+        except LostOffsetError as lost:
+            return self._after_loss(partition, lost)
 
-    def _after_loss(self, partition: int, error: LostOffsetError) -> Reader:
+    def _after_loss(self, partition: int, lost: LostOffsetError) -> Reader:
+        """Go on behind a gap, if the configuration says where. Raises LostOffsetError."""
         if self._on_lost == "stop":
-            msg = f"{error}. Choose with log.on_lost: oldest (take what is left) or newest (skip to now)"
-            raise LostOffsetError(msg) from error
-        self._say(f"{error}: going on at the {self._on_lost} message")
-        offset = self._log.end(self._topic, partition) if self._on_lost == "newest" else None
-        return self._log.reader(self._topic, partition, offset)
+            msg = f"{lost}. Choose with log.on_lost: oldest (take what is left) or newest (skip to now)"
+            raise LostOffsetError(msg) from lost
+        self._say(f"{lost}: verdicts go on at the {self._on_lost} message")
+        end = self._log.end(self._topic, partition) if self._on_lost == "newest" else None
+        return self._log.reader(self._topic, partition, end)

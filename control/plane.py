@@ -74,6 +74,7 @@ class Plane:
         clocks: Clocks | None = None,
         say: Callable[[str], None] = print,
         rule_source: RuleSource | None = None,
+        usage_of: usage.Usage | None = None,
     ) -> None:
         self.settings, self._log, self._say = settings, log, say
         self.clocks = clocks or Clocks()
@@ -88,7 +89,7 @@ class Plane:
         self.pace = Pace(settings.rate, now=self.clocks.steady_s)
         self.second = SecondPerson(settings.second_person_s)
         self.spend = SpendBook(row[2] for row in self.store.spend())
-        self.usage: usage.Usage = self.spend
+        self.usage: usage.Usage = usage_of or self.spend
         self.reservations = Reservations(self.spend.current, settings.costs, self.clocks.steady_s)
         masker = Masker(bytes.fromhex(_kept(settings.folder / MASKING, secrets.token_hex(32))), settings.audit_fields)
         self.guards = Guards(self.authority, masker, settings.policy, rule_source, self.reservations)
@@ -148,14 +149,21 @@ class Plane:
     def _keep(self) -> None:
         housed = self.clocks.steady_s()
         while not self._stopped.wait(_TICK_S if self.authority.problem is None else _RETRY_S):
-            self.tick()
+            self._try(self.tick)
             if self.clocks.steady_s() - housed >= _HOUSE_S:
                 housed = self.clocks.steady_s()
-                self.authority.keep_house()
+                self._try(self.authority.keep_house)
 
     def _beat(self) -> None:
         while not self._stopped.wait(_BEAT_S):
-            self.hub.beat()
+            self._try(self.hub.beat)
+
+    def _try(self, act: Callable[[], None]) -> None:
+        """Do upkeep; a thread that ended by a mistake would leave guards without heartbeats, so it is said instead."""
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 -- said; the next time may go well
+            self._say(f"{getattr(act, '__name__', 'upkeep')}: {type(error).__name__}: {error}")
 
     def _read(self) -> None:
         """Read verdicts and spend until stopped; a log that does not answer is asked again."""
@@ -211,8 +219,8 @@ class Plane:
         self.authority.meta("keys", now)
 
     def _first_key(self) -> None:
-        """At the first start make an operator's key, in a file that only its owner reads."""
-        if not self.keys.all():
+        """Where there is no operator's key make one, in a file that only its owner reads."""
+        if not any(key.roles for key in self.keys.all()):
             path = self.settings.folder / FIRST
             token = self.keys.operator("first operator", ROLES)
             write_private(path, f"{token}\n".encode())

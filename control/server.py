@@ -56,8 +56,9 @@ async def _watch(plane: Plane, server: uvicorn.Server, ready: Callable[[], Any])
     while not server.started:  # noqa: ASYNC110 -- the server has no event for it
         await asyncio.sleep(0.01)
     ready()
-    while plane.fatal is None:  # noqa: ASYNC110 -- set by another thread
+    while plane.fatal is None:
         await asyncio.sleep(0.2)
+        plane.clients.note(plane.authority.shown, plane.clocks.now(), plane.clocks.steady_s())
     server.should_exit = True
 
 

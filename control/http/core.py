@@ -7,6 +7,7 @@ origin can neither read an answer nor have a key sent along. Tokens and argument
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, unquote
@@ -151,15 +152,16 @@ class Door:
         if not _may(key, endpoint.needs):
             raise Refused(403, "forbidden", f"this key may not: {endpoint.needs} is needed")
         if key.evaluates:
-            self.pace(key)
+            keep_pace(self._plane, key)
         return key
 
-    def pace(self, key: Key, count: int = 1) -> None:
-        """Count requests of a tenant. Raises Refused while there are too many."""
-        wait = self._plane.pace.wait_s(f"{key.tenant or ''}", count)
-        if wait > 0:
-            said = {"Retry-After": str(max(1, round(wait + 0.5)))}
-            raise Refused(429, "too_many_requests", "this tenant asks more often than it may", said)
+
+def keep_pace(plane: Plane, key: Key, count: int = 1) -> None:
+    """Count requests of a tenant. Raises Refused while there are too many."""
+    wait = plane.pace.wait_s(key.tenant or "", count)
+    if wait > 0:
+        said = {"Retry-After": str(math.ceil(wait))}
+        raise Refused(429, "too_many_requests", "this tenant asks more often than it may", said)
 
 
 def _may(key: Key, needs: str) -> bool:

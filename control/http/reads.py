@@ -23,6 +23,7 @@ async def status(request: Request) -> Answer:
     asked = await asyncio.to_thread(plane.authority.asked)
     shown, clients = plane.authority.shown, plane.clients
     now, now_s = plane.clocks.now(), plane.clocks.steady_s()
+    clients.note(shown, now, now_s)
     scopes: list[dict[str, Any]] = []
     for place, signal in shown.signals.items():
         done, of = clients.applied(signal, now_s)
@@ -39,9 +40,8 @@ async def status(request: Request) -> Answer:
             "applied": told(done, of),
         }
         if signal.state.kill:
-            row["acknowledged_at"] = clients.note(place, signal, now, now_s)
+            row["acknowledged_at"] = clients.acknowledged_at(place, signal)
         scopes.append(row)
-    clients.keep_only(set(shown.signals))
     return Answer(
         {
             "stream": plane.authority.stream,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SEND_S: Final = 10.0
 """A client that takes nothing for this long is cut."""
+_LAST_S: Final = 1.0
 _HEADERS: Final = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-store"),
@@ -63,8 +64,9 @@ async def follow(request: Request, write: Callable[[bytes], bytes]) -> None:
                 plane.clients.alive(request.who.id, name, request.who.tenant, plane.clocks.steady_s())
             if subscriber.cut:
                 break
+        await asyncio.wait_for(request.send({"type": "http.response.body", "body": b""}), _LAST_S)
     except TimeoutError:
-        pass
+        pass  # the server closes the connection of a stream that was not ended
     finally:
         plane.hub.leave(subscriber)
         leaving.cancel()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import orjson
+from flyball_sdk.scope import Scope
 from flyball_sdk.signals import SignalStore
 from flyball_sdk.signing import KeyRing
 
@@ -37,6 +38,11 @@ def until(condition: Callable[[], Any], what: Any = "it never came", seconds: fl
         assert time.monotonic() < end, what if isinstance(what, str) else what()
         time.sleep(0.005)
     return found
+
+
+def scope(level: str, name: str) -> Scope:
+    """Make a scope."""
+    return Scope(level, name)
 
 
 def verdict(action: str = "kill", **said: Any) -> dict[str, Any]:
