@@ -1,7 +1,8 @@
 """The guard in an agent's process: what one decision costs with 1,000 rules, over mixed calls, some blocked.
 
 Tools as in the recorded runs (search, read, shell, refunds, mail), each with its own rules, 40 rules for all tools, and
-signals for 2,000 scopes. One thread, then four. Times are wall times of `Guard.evaluate`, garbage collection included.
+signals for 2,000 scopes. One thread, the best of three passes, then four. Times are wall times of `Guard.evaluate`,
+garbage collection included.
 """
 
 from __future__ import annotations
@@ -44,31 +45,32 @@ AT = "2026-01-01T00:00:00.000Z"
 def rule(at: int) -> dict[str, Any]:
     """Make the rule of a number; every 25th is for all tools."""
     tool = "*" if at % 25 == 0 else TOOLS[at % len(TOOLS)]
-    limit = 1000 + at
-    whens: list[Any] = [
-        {"field": "amount", "not_between": {"max": limit}, "optional": True},
-        {"field": "to", "not_in": [f"*@team{n}.example.com" for n in range(9)] + ["*@example.com"], "optional": True},
-        {"field": "command", "matches": rf"mkfs\.|>\s*/dev/sd|rm -rf /{at}\b"},
-        {"field": "id", "in": ["all", "*", f"any{at}"]},
-        {"all": [{"field": "path", "in": [f"/etc/{at}/**"]}, {"not": {"field": "path", "in": ["/etc/ok"]}}]},
+    limit = 1000 + 100 * at
+    kinds: list[tuple[Any, Any]] = [
+        ({"field": "amount", "not_between": {"max": limit}, "optional": True}, {"amount": limit + 1}),
+        ({"field": "id", "in": ["all", "*"] if at % 50 == 1 else [f"all{at}", f"any{at}"]}, {"id": f" ANY{at}"}),
+        ({"field": "command", "matches": rf"mkfs\.{at}|>\s*/dev/sd{at}|rm -rf /{at}\b"}, {"command": f"rm -rf /{at}"}),
+        (
+            {"field": "to", "not_in": ["*@example.com", "*@**" if at % 50 == 3 else "**@**"], "optional": True},
+            {"to": "nobody"},
+        ),
+        (
+            {"all": [{"field": "path", "in": [f"/etc/{at}/**"]}, {"not": {"field": "path", "in": ["/etc/ok"]}}]},
+            {"path": f"/etc/{at}/x"},
+        ),
     ]
-    bad: list[Any] = [
-        {"amount": limit + 1},
-        {"to": "a@evil.org"},
-        {"command": f"rm -rf /{at}"},
-        {"id": " ALL"},
-        {"path": f"/etc/{at}/x"},
-    ]
-    kind = at % len(whens)
+    when, bad = kinds[at % len(kinds)]
+    if at % 50 == 1:
+        bad = {"id": "ALL "}
     return {
         "id": f"rule.{at}",
         "version": 1,
         "match": {"tools": [tool]},
-        "when": whens[kind],
+        "when": when,
         "effect": "block",
         "mode": "enforce" if at % 3 else "audit",
         "message": "No.",
-        "tests": {"block": [bad[kind]], "allow": [{"amount": 1, "to": "a@example.com", "command": "ls", "id": "7"}]},
+        "tests": {"block": [bad], "allow": [{"amount": 1, "to": "a@example.com", "command": "ls", "id": "7"}]},
     }
 
 
@@ -126,7 +128,7 @@ def measure(guard: Guard, made: list[tuple[str, dict[str, Any]]], name: str) -> 
 def main() -> None:
     """Measure and tell."""
     said = arguments(__doc__)
-    count = 20_000 if said.quick else 200_000
+    count = 10_000 if said.quick else 100_000
     begun = time.perf_counter()
     rules = RuleSet((f"{at}.yaml", rule(at)) for at in range(RULES))
     compiled = time.perf_counter() - begun
@@ -142,8 +144,12 @@ def main() -> None:
     measure(guard, made[:2000], "aa")
     gc.collect()
     gc.freeze()
-    times, blocked = measure(guard, made, "bb")
-    cuts = statistics.quantiles(times, n=1000)
+    passes = []
+    for at in range(3):
+        spent = time.thread_time()
+        times, blocked = measure(guard, made, f"b{at}")
+        passes.append((statistics.quantiles(times, n=1000), (time.thread_time() - spent) / count * 1e6, blocked))
+    cuts, cpu_us, blocked = min(passes, key=lambda each: each[0][499])  # the pass that others disturbed least
     results: list[tuple[list[int], int]] = []
     threads = [
         threading.Thread(target=lambda n=n: results.append(measure(guard, made[n::4], f"c{n}"))) for n in range(4)
@@ -159,6 +165,7 @@ def main() -> None:
         Figure("p50_us", cuts[499] / 1000, "us", note, "<= 50"),
         Figure("p99_us", cuts[989] / 1000, "us", note, "<= 1000"),
         Figure("p999_us", cuts[998] / 1000, "us", note, "<= 3000"),
+        Figure("cpu_us", cpu_us, "us", "CPU time of a decision, and of telling its result, mean"),
         Figure("decisions_per_s_4_threads", rate, "1/s", "one process, the threads share one core"),
         Figure("load_rules_s", compiled, "s", f"{RULES:,} rules with their specimens"),
     ]

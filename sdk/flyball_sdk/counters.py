@@ -43,13 +43,27 @@ class Usage(NamedTuple):
 
 
 class _Run:
-    __slots__ = ("begun", "calls", "cost", "errors", "llm_calls", "steps", "tokens", "tool_calls")
+    __slots__ = ("begun", "calls", "cost", "errors", "llm_calls", "recent", "steps", "tokens", "tool_calls")
 
     def __init__(self, now: float, most_calls: int) -> None:
         self.begun = now
         self.steps = self.llm_calls = self.tool_calls = self.tokens = self.cost = 0
         self.calls: deque[Made] = deque(maxlen=most_calls)
+        self.recent: dict[bytes, int] = {}  # how often each call is among `calls`
         self.errors: dict[str, tuple[bytes, int]] = {}  # tool -> (digest of the error, times in a row)
+
+    def add(self, made: Made) -> int:
+        """Add a call, and tell how often it is among the last ones."""
+        calls, recent = self.calls, self.recent
+        if len(calls) == calls.maxlen and (oldest := calls[0].alike) is not None:
+            recent[oldest] -= 1
+            if not recent[oldest]:
+                del recent[oldest]
+        calls.append(made)
+        if made.alike is None:
+            return 0
+        times = recent[made.alike] = recent.get(made.alike, 0) + 1
+        return times
 
 
 class RunBook:
@@ -77,10 +91,10 @@ class RunBook:
             if killed is not None:
                 return made, [killed]
             it = self._of(run, now)
-            it.calls.append(made)
+            times = it.add(made)
             it.steps += 1
             it.tool_calls += 1
-            hits = self._repeats(it)
+            hits = self._repeats(it) if times > 1 else []  # what is new repeats nothing
             if it.errors:
                 hits += self._same_error(it, tool)
             if whole:

@@ -1,4 +1,4 @@
-"""The page on the guard says what is so: its Python compiles and imports, its rule loads, its numbers are the defaults."""
+"""The page on the guard says what is so: its Python imports, its rule loads, its numbers are the defaults."""
 
 from __future__ import annotations
 

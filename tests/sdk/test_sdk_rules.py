@@ -14,6 +14,7 @@ from flyball_sdk.asking import Question
 from flyball_sdk.rules import RuleBook, RuleError, RuleSet, RuleSetError
 from flyball_sdk.rules.conditions import compile_condition
 from flyball_sdk.rules.globs import allowing, forbidding
+from flyball_sdk.rules.rule import read_rule
 from flyball_sdk.scope import NOBODY
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,7 +46,7 @@ def ruleset(*rules: Any) -> RuleSet:
 
 def fires(when: Any, tool_input: Any) -> bool:
     """Tell whether a condition holds."""
-    return compile_condition("when", when, []).holds(tool_input)
+    return compile_condition("when", when).holds(tool_input)
 
 
 def guard_of(*rules: Any, **policy: Any) -> Guard:
@@ -350,6 +351,42 @@ def test_a_missing_extra_refuses_the_rule(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "re2", None)
     with pytest.raises(RuleSetError, match=r"flyball-sdk\[rules\]"):
         ruleset(rule(when={"field": "amount", "matches": "x"}))
+
+
+NUMBERS = [0, 7, 10, 11, 99, 10.5, float("nan"), True, None]
+TEXTS = ["7", "all", "ALL ", "x@evil.org", "rm -rf /", "a@example.com", "a@b.example.com"]
+VALUES: st.SearchStrategy[Any] = st.sampled_from([*NUMBERS, *TEXTS, [], [5, "all"], {"n": "all"}, {}])
+CONDITIONS = st.sampled_from(
+    [
+        {"not_between": {"max": 10}},
+        {"not_between": {"min": 7, "max": 99}},
+        {"not_in": ["*@example.com", "7"]},
+        {"not_in": ["*@b.example.com", "all"]},
+        {"in": ["all", "*"]},
+        {"in": [7, "x@**"]},
+        {"matches": r"rm\s+-rf"},
+        {"matches": "^a|7"},
+        {"missing": True},
+        {"not_a": "text"},
+    ]
+)
+
+
+@given(
+    st.lists(st.tuples(CONDITIONS, st.sampled_from(["n", "to"]), st.booleans()), min_size=1, max_size=8),
+    st.dictionaries(st.sampled_from(["n", "to", "other"]), VALUES),
+)
+def test_bundles_change_nothing(conditions: Any, tool_input: Any) -> None:
+    """Rules looked at together say just what each says alone, on any input, in the order they were written."""
+    whens = []
+    for condition, field, optional in conditions:
+        more = {"optional": True} if optional and next(iter(condition)).startswith("not_") else {}
+        whens.append({"field": field} | condition | more)
+    rules = [read_rule(rule(id=str(at), when=when)) for at, when in enumerate(whens)]
+    made = RuleSet([])
+    made.rules, made._exact = tuple(rules), {"refund": list(range(len(rules)))}
+    fired = [each.finding.rule for each in made.judge(Question("refund", tool_input, NOBODY, None))]
+    assert fired == [str(at) for at, when in enumerate(whens) if fires(when, tool_input)]
 
 
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(max_size=5), st.lists, max_leaves=4))

@@ -21,7 +21,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from flyball_sdk.rules.expressions import Expression, extra
+from flyball_sdk.rules.bundles import KINDS as BUNDLED
+from flyball_sdk.rules.bundles import Simple
+from flyball_sdk.rules.expressions import extra, searching
 from flyball_sdk.rules.globs import allowing, forbidding
 from flyball_sdk.rules.paths import Path, leaves
 from flyball_sdk.rules.problems import RuleError
@@ -48,23 +50,23 @@ class Condition(NamedTuple):
 
     holds: Callable[[Mapping[str, object]], bool]
     needs: frozenset[str] | None
+    simple: Simple | None = None
+    """What it asks, where it only asks one thing of one member."""
 
 
-def compile_condition(field: str, said: object, found: list[Expression], depth: int = 0) -> Condition:
-    """Compile a condition; adds its regular expressions to `found`. Raises RuleError."""
+def compile_condition(field: str, said: object, depth: int = 0) -> Condition:
+    """Compile a condition; raises RuleError."""
     if said == "always":
         return Condition(lambda tool_input: True, None)
     if depth > _DEEPEST or not isinstance(said, dict):
         raise RuleError(field, f"a condition, at most {_DEEPEST} deep", said)
     if len(said) != 1 or (name := next(iter(said))) not in ("all", "any", "not"):
-        return _leaf(field, said, found)
+        return _leaf(field, said)
     inside = f"{field}.{name}"
     if name == "not":
-        inner = compile_condition(inside, said["not"], found, depth + 1).holds
+        inner = compile_condition(inside, said["not"], depth + 1).holds
         return Condition(lambda tool_input: not inner(tool_input), None)
-    parts = [
-        compile_condition(f"{inside}[{at}]", p, found, depth + 1) for at, p in enumerate(items(inside, said[name]))
-    ]
+    parts = [compile_condition(f"{inside}[{at}]", p, depth + 1) for at, p in enumerate(items(inside, said[name]))]
     tests = [part.holds for part in parts]
     needs = [part.needs for part in parts if part.needs is not None]
     if name == "all":
@@ -82,7 +84,7 @@ def as_number(value: object) -> float | None:
     return None
 
 
-def _leaf(field: str, said: dict[str, object], found: list[Expression]) -> Condition:
+def _leaf(field: str, said: dict[str, object]) -> Condition:
     members(field, said, ("field", "optional", *KINDS))
     kinds = [name for name in said if name in KINDS]
     if len(kinds) != 1:
@@ -91,7 +93,7 @@ def _leaf(field: str, said: dict[str, object], found: list[Expression]) -> Condi
     demanded, optional = kind.startswith("not_"), "optional" in said
     optional_fits = not optional or (demanded and said["optional"] is True)
     demand(optional_fits, f"{field}.optional", "true, beside a not_ condition", said.get("optional"))
-    test: Callable[[object], bool] = KINDS[kind](f"{field}.{kind}", said[kind], found)
+    test: Callable[[object], bool] = KINDS[kind](f"{field}.{kind}", said[kind])
     if "field" not in said:
         demand(kind == "not_schema", f"{field}.field", "to be there", None)
         return Condition(test, None)
@@ -102,7 +104,9 @@ def _leaf(field: str, said: dict[str, object], found: list[Expression]) -> Condi
     if kind in ("not_a", "not_schema"):
         return Condition(_on_values(path, test, fires_on_none=not optional), needs)
     if path.only is not None:
-        return Condition(_on_member(path.only, test, demanded=demanded, optional=optional), needs)
+        fires_on_none = demanded and not optional
+        simple = Simple(kind, path.only, fires_on_none, _said(kind, said[kind])) if kind in BUNDLED else None
+        return Condition(_on_member(path.only, test, fires_on_none=fires_on_none), needs, simple)
     return Condition(_on_leaves(path, test, demanded=demanded, optional=optional), needs)
 
 
@@ -114,9 +118,15 @@ def _on_values(path: Path, test: Any, *, fires_on_none: bool) -> Callable[[Mappi
     return holds
 
 
-def _on_member(name: str, test: Any, *, demanded: bool, optional: bool) -> Callable[[Mapping[str, object]], bool]:
+def _said(kind: str, said: Any) -> Any:
+    """Give what a condition says in the form that bundles take; it has been compiled, so it is right."""
+    if kind == "not_between":
+        return bounds("", said)
+    return said if kind == "matches" else tuple(map(_text_of, said))
+
+
+def _on_member(name: str, test: Any, *, fires_on_none: bool) -> Callable[[Mapping[str, object]], bool]:
     """Ask of one member of the input, which is what most rules do."""
-    fires_on_none = demanded and not optional
 
     def holds(tool_input: Mapping[str, object]) -> bool:
         value = tool_input.get(name)
@@ -146,19 +156,19 @@ def _holds_inside(value: object, test: Any, *, fires_on_none: bool) -> bool:
     return bool(test(value))
 
 
-def _missing(field: str, said: object, found: list[Expression]) -> Any:
+def _missing(field: str, said: object) -> Any:
     if said is not True:
         raise RuleError(field, "true", said)
     return None
 
 
-def _not_a(field: str, said: object, found: list[Expression]) -> Any:
+def _not_a(field: str, said: object) -> Any:
     name = choice(field, said, tuple(_TYPES))
     types = _TYPES[name]
     return lambda value: not isinstance(value, types) or (name != "boolean" and isinstance(value, bool))
 
 
-def _not_between(field: str, said: object, found: list[Expression]) -> Any:
+def _not_between(field: str, said: object) -> Any:
     least, most = bounds(field, said)
 
     def outside(value: object) -> bool:
@@ -168,24 +178,22 @@ def _not_between(field: str, said: object, found: list[Expression]) -> Any:
     return outside
 
 
-def _not_in(field: str, said: object, found: list[Expression]) -> Any:
+def _not_in(field: str, said: object) -> Any:
     allowed = allowing(texts(field, _as_texts(field, said)))
     return lambda value: not allowed(_text_of(value))
 
 
-def _in(field: str, said: object, found: list[Expression]) -> Any:
+def _in(field: str, said: object) -> Any:
     forbidden = forbidding(texts(field, _as_texts(field, said)))
     return lambda value: forbidden(_text_of(value))
 
 
-def _matches(field: str, said: object, found: list[Expression]) -> Any:
-    expression = Expression(field, text(field, said, _LONGEST_REGEX))
-    found.append(expression)
-    there = expression.found
-    return lambda value: there(_text_of(value))
+def _matches(field: str, said: object) -> Any:
+    found = searching(field, text(field, said, _LONGEST_REGEX))
+    return lambda value: found(_text_of(value))
 
 
-def _not_schema(field: str, said: object, found: list[Expression]) -> Any:
+def _not_schema(field: str, said: object) -> Any:
     schemas = extra("jsonschema_rs", field)
 
     def nowhere(uri: str) -> Any:
@@ -216,7 +224,7 @@ def _text_of(value: object) -> str:
     return "null" if value is None else str(value)
 
 
-KINDS: Final[Mapping[str, Callable[[str, object, list[Expression]], Any]]] = {
+KINDS: Final[Mapping[str, Callable[[str, object], Any]]] = {
     "missing": _missing,
     "not_a": _not_a,
     "not_between": _not_between,

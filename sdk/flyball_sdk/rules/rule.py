@@ -21,8 +21,6 @@ from flyball_sdk.tiers import HIGHEST_TIER
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from flyball_sdk.rules.expressions import Expression
-
 EFFECTS: Final = ("block", "escalate", "modify", "throttle", "allow-list")
 SEVERITIES: Final = ("low", "medium", "high", "critical")
 _NEEDED: Final = ("id", "version", "match", "effect", "message", "tests")
@@ -51,7 +49,6 @@ class Rule:
     env: tuple[str, ...]
     scope: Mapping[str, str]
     when: Condition
-    expressions: tuple[Expression, ...]
     allow: tuple[str, ...] | None
     """Of an allow-list: the tools that it lets through."""
     throttle: Throttle | None
@@ -107,15 +104,13 @@ def read_rule(said: object) -> Rule:
     _only_with(it, "allow", effect == "allow-list")
     if effect != "allow-list" and "when" not in it:
         raise RuleError("when", "a condition, or always", None)
-    found: list[Expression] = []
     throttle, per = _throttle(it["throttle"]) if effect == "throttle" else (None, "run")
     return Rule(
         id=finding.rule,
         tools=texts("match.tools", match["tools"]),
         env=texts("match.env", match["env"]) if "env" in match else (),
         scope=scope,
-        when=compile_condition("when", it.get("when", "always"), found),
-        expressions=tuple(found),
+        when=compile_condition("when", it.get("when", "always")),
         allow=texts("allow", it["allow"]) if effect == "allow-list" else None,
         throttle=throttle,
         per=per,

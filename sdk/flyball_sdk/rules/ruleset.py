@@ -7,7 +7,7 @@ import json
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from flyball_sdk.rules.expressions import grouped
+from flyball_sdk.rules.bundles import quick_of
 from flyball_sdk.rules.problems import RuleError, RuleSetError
 from flyball_sdk.rules.reading import demand, finite
 from flyball_sdk.rules.rule import Rule, read_rule, specimens
@@ -33,8 +33,6 @@ class RuleSet:
         said = sorted((rule.said for rule in self.rules), key=lambda it: str(it["id"]))
         self.digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
         """SHA-256 (hex) of all rules as they were written, comments and order apart."""
-        by_tool = sorted(self.rules, key=lambda rule: rule.tools)
-        grouped([expression for rule in by_tool for expression in rule.expressions])
         self._exact: dict[str, list[int]] = {}
         self._wild: list[tuple[str, int]] = []
         self._known: dict[str, _Index] = {}
@@ -54,11 +52,15 @@ class RuleSet:
         found: list[tuple[int, Fired]] = []
         for number, rule, holds in index.always:
             _judge(found, number, rule, holds, question)
-        for name in tool_input:
-            for number, rule, holds in index.by_member.get(name, ()):
-                # in line, for the rules that most calls are held against and most of which do not fire
-                if holds(tool_input):
-                    _judge(found, number, rule, holds, question)
+        for bundle in index.bundles:
+            value = tool_input.get(bundle.member)
+            if bundle.passes_none if value is None else bundle.quick(value):
+                continue
+            for number, rule, holds in bundle.entries:
+                _judge(found, number, rule, holds, question)
+        for name in index.members & tool_input.keys() if index.members else ():
+            for number, rule, holds in index.by_member[name]:
+                _judge(found, number, rule, holds, question)
         if len(found) > 1:
             return list(
                 dict(sorted(found, key=lambda each: each[0])).values()
@@ -71,24 +73,49 @@ class RuleSet:
     def _of(self, tool: str) -> _Index:
         """Index the rules of a tool. A model may make up any number of tools: only some are remembered."""
         numbers = {*self._exact.get(tool, ()), *(at for glob, at in self._wild if fnmatchcase(tool, glob))}
-        index = _Index([], {})
+        always: list[_Entry] = []
+        by_member: dict[str, list[_Entry]] = {}
+        bundles: dict[tuple[str, str, bool], list[_Entry]] = {}
         for number in sorted(numbers):
             rule = self.rules[number]
             entry = (number, rule, rule.when.holds)
-            if rule.when.needs is None:
-                index.always.append(entry)
-            for name in rule.when.needs or ():
-                index.by_member.setdefault(name, []).append(entry)
+            if (simple := rule.when.simple) is not None:
+                bundles.setdefault(simple[:3], []).append(entry)
+            elif rule.when.needs is None:
+                always.append(entry)
+            for name in rule.when.needs or () if simple is None else ():
+                by_member.setdefault(name, []).append(entry)
+        index = _Index(always, [_bundle(entries) for entries in bundles.values()], by_member, frozenset(by_member))
         if len(self._known) < _MOST_REMEMBERED:
             self._known[tool] = index
         return index
 
 
+class _Bundle(NamedTuple):
+    """Rules of one tool that ask the same kind of thing of one member."""
+
+    member: str
+    passes_none: bool
+    """None of them fires where the member is missing."""
+    quick: Callable[[object], bool]
+    """None of them fires on this value; false: perhaps one does."""
+    entries: list[_Entry]
+
+
 class _Index(NamedTuple):
-    """The rules of one tool: those that may fire on any input, and those that need a member to be there."""
+    """The rules of one tool."""
 
     always: list[_Entry]
+    """Those that may fire on any input."""
+    bundles: list[_Bundle]
     by_member: dict[str, list[_Entry]]
+    """All others, by the members one of which they need."""
+    members: frozenset[str]
+
+
+def _bundle(entries: list[_Entry]) -> _Bundle:
+    simple = [rule.when.simple for _, rule, _ in entries if rule.when.simple is not None]
+    return _Bundle(simple[0].member, not simple[0].fires_on_none, quick_of(simple), entries)
 
 
 def _judge(found: list[tuple[int, Fired]], number: int, rule: Rule, holds: _Holds, question: Question) -> None:
