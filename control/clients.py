@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from control.signals import Shown
 
 GONE_S: Final = 15.0
-"""A client that was not heard of for this long is gone."""
-_MOST: Final = 100_000
+"""A guard without a stream that was not heard of for this long is gone."""
+_MOST: Final = 10_000
 _AT_ONCE: Final = 20
 
 
@@ -26,39 +26,64 @@ class Client(NamedTuple):
 
 
 class Clients:
-    """The guards that acknowledge. Not thread-safe: all in the event loop."""
+    """The guards that there are. Not thread-safe: all in the event loop.
+
+    A guard acknowledges only what is news, and its stream does not say which guard it is. So of a key with N open
+    streams the N guards that were heard last are there: after a signal, those are the ones that have applied it. Who
+    was heard just now is there too, with or without a stream.
+    """
 
     def __init__(self) -> None:
-        self._clients: OrderedDict[tuple[str, str], Client] = OrderedDict()
+        self._clients: dict[str, OrderedDict[str, Client]] = {}
+        self._streams: Counter[tuple[str, str | None]] = Counter()
         self._acknowledged: dict[Place, tuple[Position, str]] = {}
+
+    def opened(self, key: str, tenant: str | None) -> None:
+        """A stream of a key was opened."""
+        self._streams[key, tenant] += 1
+
+    def closed(self, key: str, tenant: str | None) -> None:
+        """A stream of a key has ended."""
+        self._streams[key, tenant] -= 1
+        if not self._streams[key, tenant]:
+            del self._streams[key, tenant]
 
     def heard(self, key: str, name: str, tenant: str | None, applied: Position, now_s: float) -> None:
         """Take an acknowledgement; it never goes back."""
-        known = self._clients.get((key, name))
+        clients = self._clients.setdefault(key, OrderedDict())
+        known = clients.get(name)
         applied = applied if known is None else max(known.applied, applied)
-        self._clients[key, name] = Client(tenant, applied, now_s)
-        self._clients.move_to_end((key, name))
-        if len(self._clients) > _MOST:
-            self._clients.popitem(last=False)
-
-    def alive(self, key: str, name: str, tenant: str | None, now_s: float) -> None:
-        """Hear of a client that listens, whatever it has applied."""
-        self.heard(key, name, tenant, (0, 0), now_s)
+        clients[name] = Client(tenant, applied, now_s)
+        clients.move_to_end(name)
+        if len(clients) > _MOST:
+            clients.popitem(last=False)
 
     def position(self, tenant: str | None, shown: Shown, now_s: float) -> tuple[int, int]:
-        """Count the clients of a tenant that have applied its newest signal, and all of them."""
+        """Count the guards of a tenant that have applied its newest signal, and all of them."""
         newest = max((each.at for each in shown.of_tenant(tenant)), default=(0, 0))
-        alive = [c for c in self._clients.values() if now_s - c.heard_s <= GONE_S and c.tenant == tenant]
-        return sum(client.applied >= newest for client in alive), len(alive)
+        return self._count(newest, tenant, now_s, everybody=False)
 
     def applied(self, signal: Envelope, now_s: float) -> tuple[int, int]:
-        """Count the clients that have applied a signal, and all that it is for."""
-        alive = [c for c in self._clients.values() if now_s - c.heard_s <= GONE_S and signal.tenant in (None, c.tenant)]
-        return sum(client.applied >= signal.at for client in alive), len(alive)
+        """Count the guards that have applied a signal, and all that it is for."""
+        return self._count(signal.at, signal.tenant, now_s, everybody=signal.tenant is None)
 
     def count(self, now_s: float) -> int:
-        """Count the clients that are there."""
-        return sum(now_s - each.heard_s <= GONE_S for each in self._clients.values())
+        """Count the guards that are there."""
+        return self._count((0, 0), None, now_s, everybody=True)[1]
+
+    def _count(self, at: Position, tenant: str | None, now_s: float, *, everybody: bool) -> tuple[int, int]:
+        done = of = 0
+        streams = {key: (whose, count) for (key, whose), count in self._streams.items()}
+        for key in self._clients.keys() | streams.keys():
+            clients = list(self._clients.get(key, {}).values())
+            whose, open_ = streams.get(key, (clients[-1].tenant if clients else None, 0))
+            if not everybody and whose != tenant:
+                continue
+            recent = sum(now_s - each.heard_s <= GONE_S for each in clients)
+            there = max(open_, recent)
+            done += sum(each.applied >= at for each in clients[-there:]) if there else 0
+            of += there
+        return done, of
 
     def acknowledged_at(self, place: Place, signal: Envelope) -> str | None:
         """Give when a kill was applied by all of its clients that were there; None: it never was."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from control.masking import Masker
 
 ANY_AGENT: Final = "*"
+TOOL, LLM = "tool", "llm"
 _RUN: Final = re.compile(r"[0-9a-f]{32}")
 _MOST_TENANTS: Final = 10_000
 _MOST_NOTES: Final = 100_000
@@ -33,6 +34,8 @@ _MOST_NOTES: Final = 100_000
 class Call(NamedTuple):
     """One call as it was asked about."""
 
+    kind: str
+    """tool, or llm: then the tool's name is the model's."""
     tool: str
     tool_input: dict[str, object] | None
     subject: Subject
@@ -96,11 +99,19 @@ class Guards:
             tenant=key.tenant,
         )
         min_epoch = whole(said, "min_epoch", 0) or 0
-        return Call(text(part(said, "tool"), "name"), tool_input, who, whole(said, "deadline_ms", None), min_epoch)
+        tool = part(said, "tool")
+        kind = maybe(tool, "kind") or TOOL
+        if kind not in (TOOL, LLM):
+            raise Refused(400, "kind", f"expected kind to be {TOOL} or {LLM}")
+        return Call(kind, text(tool, "name"), tool_input, who, whole(said, "deadline_ms", None), min_epoch)
 
     def evaluate(self, key: Key, call: Call) -> dict[str, Any]:
         """Decide; what is not a plain allow is noted for the audit log."""
-        decision = self._of(key.tenant).evaluate(call.tool, call.tool_input, call.subject)
+        guard = self._of(key.tenant)
+        if call.kind == LLM:
+            decision = guard.evaluate_llm(call.tool, call.subject)
+        else:
+            decision = guard.evaluate(call.tool, call.tool_input, call.subject)
         said = decision.to_json()
         said["ruleset"] = {"digest": decision.ruleset, "epoch": self._authority.shown.epoch}
         if self._authority.problem is not None:

@@ -74,7 +74,7 @@ def plane_settings(settings: Settings, folder: Path) -> PlaneSettings:
     return PlaneSettings(
         folder=folder,
         verdicts=log.topics.verdicts,
-        spend=asked.spend_topic,
+        spend=log.topics.spend,
         partitions=log.partitions,
         start=log.start,
         on_lost=log.on_lost,

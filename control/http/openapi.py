@@ -46,7 +46,7 @@ STATE: Final = {
 }
 _CALL: Final = _object(
     ["tool"],
-    tool=_object(["name"], name=_TEXT),
+    tool=_object(["name"], name=_TEXT, kind={"enum": ["tool", "llm"]}),
     tool_input={"type": "object"},
     trace=_object(run_id={"type": "string", "pattern": "^[0-9a-f]{32}$"}),
     subject=_object(user=_TEXT, agent=_TEXT, workflow=_TEXT, tenant=_TEXT),
@@ -76,7 +76,6 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
 _QUERIES: Final[dict[str, list[tuple[str, bool, dict[str, Any]]]]] = {
     "/v1/usage": [("level", True, {"enum": list(SCOPE_LEVELS)}), ("id", True, _TEXT), ("tenant", False, _TEXT)],
     "/v1/audit": [("after", False, _WHOLE)],
-    "/v1/signals/stream": [("client", False, _TEXT)],
 }
 _DECISION: Final = _object(
     [

@@ -50,6 +50,7 @@ async def follow(request: Request, write: Callable[[bytes], bytes]) -> None:
     """Serve one connection with what `write` makes of the frames; a slow or silent one is cut."""
     plane = request.plane
     subscriber = await asyncio.to_thread(plane.hub.subscribe, request.who.tenant)
+    plane.clients.opened(request.who.id, request.who.tenant)
     leaving = asyncio.ensure_future(_left(request, subscriber))
     try:
         await request.send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
@@ -60,8 +61,6 @@ async def follow(request: Request, write: Callable[[bytes], bytes]) -> None:
             if frames:
                 message = {"type": "http.response.body", "body": frames, "more_body": True}
                 await asyncio.wait_for(request.send(message), SEND_S)
-            if name := request.query.get("client"):
-                plane.clients.alive(request.who.id, name, request.who.tenant, plane.clocks.steady_s())
             if subscriber.cut:
                 break
         await asyncio.wait_for(request.send({"type": "http.response.body", "body": b""}), _LAST_S)
@@ -69,6 +68,7 @@ async def follow(request: Request, write: Callable[[bytes], bytes]) -> None:
         pass  # the server closes the connection of a stream that was not ended
     finally:
         plane.hub.leave(subscriber)
+        plane.clients.closed(request.who.id, request.who.tenant)
         leaving.cancel()
         with suppress(asyncio.CancelledError):
             await leaving

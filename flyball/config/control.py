@@ -41,7 +41,6 @@ class Control:
     port: Port = key(8088, "port to listen on; 0 takes a free one")
     socket: Path | None = key(None, "a Unix socket to listen on, too")
     folder: Path | None = key(None, "folder of signals, keys and audit log; without it, `control` in the data folder")
-    spend_topic: str = key("flyball.spend", "topic of what was spent, as the flow counts it")
     rate: Count = key(1_000, "requests a second of one tenant; beyond, 429")
     second_person: Wait = key(duration("10m"), "how long a resume of the whole product waits for a second person")
     may_lift: tuple[str, ...] = key((), "rules whose `clear` ends their own kill; else a person must resume")

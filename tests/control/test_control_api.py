@@ -7,8 +7,12 @@ from typing import Any
 
 import orjson
 import pytest
-from flyball_sdk.policy import Policy
-from flyball_sdk.tiers import Tiers
+from flyball_sdk import Guard, Policy, Subject, Tiers
+from flyball_sdk.client import Client
+from flyball_sdk.remote import RemoteReserver
+from flyball_sdk.reserving import Denied, Request, Reserved
+from flyball_sdk.settings import Settings
+from flyball_sdk.signing import KeyRing
 
 SCOPE = {"level": "user", "id": "u1"}
 
@@ -108,6 +112,42 @@ def test_people_see_who_has_applied_a_kill(api: Any, planes: Any) -> None:
     api.ask("POST", "/v1/signals/ack", {"client": "c2", "epoch": 0, "seq": 0}, api.agent)  # late: it takes nothing back
     assert row()["applied"]["text"] == "applied by 2 of 2"
     assert row()["acknowledged_at"] is not None
+
+
+def test_calls_of_models_are_decided_too(api: Any) -> None:
+    """A kill holds for them, levels of tools do not; null stands for what is not known."""
+    said = {"tool": {"name": "gpt", "kind": "llm"}, "trace": {"run_id": None}, "subject": {"user": "u1", "agent": None}}
+    assert api.ask("POST", "/v1/guard/evaluate", said, api.agent)[1]["decision"] == "allow"
+    api.ask("POST", "/v1/kill", {"scope": SCOPE}, api.admin)
+    assert api.ask("POST", "/v1/guard/evaluate", said, api.agent)[1]["killed"]
+    assert api.ask("POST", "/v1/guard/evaluate", {"tool": {"name": "x", "kind": "y"}}, api.agent)[0] == 400
+
+
+def test_the_sdk_obeys_this_control_plane(api: Any, planes: Any) -> None:
+    """The real SDK over the real HTTP: it hears a kill, blocks by it, acknowledges, and asks for budgets."""
+    settings = Settings(f"http://127.0.0.1:{api.port}", api.agent, KeyRing([api.plane.signing.public()]), client="sdk")
+    client = Client(settings).start()
+    guard = Guard(signals=client.store)
+    planes.until(lambda: client.store.age_s() < 5, "it is never fresh")
+    subject = Subject(user="u1")
+    assert guard.evaluate("pay", {"n": 1}, subject).allowed
+    said = api.ask("POST", "/v1/kill", {"scope": SCOPE}, api.admin)[1]
+    planes.until(lambda: guard.evaluate("pay", {"n": 2}, subject).killed, "the kill is not obeyed")
+
+    def row() -> Any:
+        return api.ask("GET", "/v1/status", key=api.admin)[1]["scopes"][0]
+
+    planes.until(lambda: row()["acknowledged_at"], lambda: f"{row()} {said} {client.trouble}")
+    assert row()["applied"]["text"] == "applied by 1 of 1"
+    reserver = RemoteReserver(settings, deadline_s=2.0)
+    request = Request("tool", "read", {"a": 1}, Subject(user="u2"), "digest")
+    answer = reserver.reserve(request)
+    assert isinstance(answer, Reserved)
+    reserver.settle(answer.token, 0.01)
+    assert isinstance(reserver.reserve(request._replace(subject=subject)), Denied)
+    reserver.close()
+    assert client.trouble == {}
+    client.close()
 
 
 def test_a_state_is_set_by_who_may_configure(api: Any) -> None:
