@@ -14,11 +14,11 @@ import os
 import random
 import socket
 import threading
-import weakref
 from typing import TYPE_CHECKING, Final
 
 from flyball_sdk.clock import steady
 from flyball_sdk.errors import FlyballError
+from flyball_sdk.forking import renew_after_fork
 from flyball_sdk.http import TROUBLE, KeyRefusedError, ask, check, connection, headers
 from flyball_sdk.signals import SignalStore
 from flyball_sdk.sse import frames
@@ -55,7 +55,7 @@ class Client:
         self._name = settings.client or f"{socket.gethostname()}:{os.getpid()}"
         self._live = threading.Event()
         self._set_up()
-        _clients.add(self)
+        renew_after_fork(self)
         for text in self.store.trouble:
             _log.warning("flyball guard: kept signals: %s", text)
 
@@ -89,8 +89,9 @@ class Client:
         self._beaten_at = steady()
         self._acked: Position = (0, 0)
 
-    def _restart_in_child(self) -> None:
-        """After a fork the threads are gone and the connections belong to the parent."""
+    def renew(self) -> None:
+        """After a fork the threads are gone and the connections belong to the parent: begin again."""
+        self.store.renew()
         running = bool(self._threads) and not self._closed.is_set()
         self._set_up()
         if running:
@@ -229,14 +230,3 @@ class Client:
 
 def _text(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-_clients: weakref.WeakSet[Client] = weakref.WeakSet()
-
-
-def _restart_all() -> None:
-    for client in list(_clients):
-        client._restart_in_child()  # noqa: SLF001 -- of this module
-
-
-os.register_at_fork(after_in_child=_restart_all)

@@ -83,6 +83,10 @@ class RunBook:
         repeats = [r.kill for r in (limits.identical, limits.cycle, limits.error) if r is not None]
         self._most_calls = max([1, *repeats]) * MOST_IN_A_CYCLE
 
+    def renew(self) -> None:
+        """Make a new lock: after a fork the old one may be held by a thread that is not there."""
+        self._lock = threading.Lock()
+
     def tool_call(self, run: str, tool: str, alike: bytes | None, now: float, *, whole: bool) -> tuple[Made, list[Hit]]:
         """Count a call that is asked for, whether it will run or not, and give what it reaches, worst last."""
         made = Made(tool, alike)

@@ -32,6 +32,7 @@ from flyball_sdk.decision import (
     stops,
     strictest,
 )
+from flyball_sdk.forking import renew_after_fork
 from flyball_sdk.limits import AUDIT, ENFORCE
 from flyball_sdk.policy import Policy
 from flyball_sdk.scope import NOBODY
@@ -104,6 +105,13 @@ class Guard:
         self._pending: OrderedDict[str, _Pending] = OrderedDict()
         self._approved: OrderedDict[str, float] = OrderedDict()
         self._lock = threading.Lock()
+        renew_after_fork(self)
+
+    def renew(self) -> None:
+        """Make new locks: after a fork the old ones may be held by threads that are not there."""
+        self._lock = threading.Lock()
+        self._runs.renew()
+        self._throttles.renew()
 
     def evaluate(
         self, tool: str, tool_input: Mapping[str, object] | None = None, subject: Subject | None = None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flyball_sdk.decision import BLOCK, ESCALATE, KILL
 from flyball_sdk.errors import FlyballError
+from flyball_sdk.forking import renew_after_fork
 from flyball_sdk.http import TROUBLE, AnswerError, ask, connection
 from flyball_sdk.reserving import Denied, Request, Reserved
 
@@ -41,6 +42,11 @@ class RemoteReserver:
         self._settings = settings
         self._deadline_s = deadline_s
         self._wants = wants
+        self.renew()
+        renew_after_fork(self)
+
+    def renew(self) -> None:
+        """Begin without connections, thread or waiting results: after a fork those are the parent's."""
         self._idle: queue.LifoQueue[HTTPConnection] = queue.LifoQueue(_MOST_IDLE)
         self._results: queue.Queue[tuple[str, float | None]] = queue.Queue(_MOST_WAITING)
         self._thread: threading.Thread | None = None

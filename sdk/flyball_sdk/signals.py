@@ -81,6 +81,10 @@ class SignalStore:
         if path is not None and path.exists():
             self._load(path)
 
+    def renew(self) -> None:
+        """Make a new lock: after a fork the old one may be held by a thread that is not there."""
+        self._lock = threading.Lock()
+
     def take(self, value: object) -> bool:
         """Take an envelope as it came; False: it is not newer than what is known.
 
@@ -214,7 +218,8 @@ class SignalStore:
         self._held = held  # in one step: no reader sees half of it
         self._latest = max([self._latest, *(entry.at for entry in entries.values())])
         self._floor = upto  # it is not below the one before
-        self._beat = snapshot.heartbeat
+        if self._beat is None or snapshot.heartbeat.order > self._beat.order:
+            self._beat = snapshot.heartbeat
         self._dirty = True
 
     def _heard(self, beat: Heartbeat) -> bool:

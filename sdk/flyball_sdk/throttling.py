@@ -51,6 +51,10 @@ class Throttles:
         self._counters: OrderedDict[Hashable, _Counter] = OrderedDict()
         self._lock = threading.Lock()
 
+    def renew(self) -> None:
+        """Make a new lock: after a fork the old one may be held by a thread that is not there."""
+        self._lock = threading.Lock()
+
     def enter(self, asked: Sequence[Asked], ticket: str, now: float) -> Refusal | None:
         """Let a call through all throttles, or none; `leave` must be told of the ticket in the end."""
         with self._lock:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import threading
 from typing import Any
 
@@ -475,6 +477,17 @@ def test_pending_calls_are_bounded() -> None:
     for at in range(10_050):
         guard.evaluate("read", {"n": at})
     assert len(guard._pending) == 10_000
+
+
+def test_a_child_of_a_busy_process_is_not_locked() -> None:
+    """A fork at a moment when other threads hold the guard's locks leaves a child that decides."""
+    guard, _ = make(signals=Signals(State(throttle=Throttle(1000, 1000))))
+    with guard._lock, guard._runs._lock, guard._throttles._lock:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(10)  # ends the child if it hangs
+            os._exit(0 if guard.evaluate("read", {}).allowed else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_guarded_gives_what_to_call_with() -> None:
