@@ -111,6 +111,16 @@ async def evaluations(process: Process, seconds: float, *, unix: bool) -> list[f
     return taken
 
 
+async def waits(seconds: float) -> list[float]:
+    """Sleep for a millisecond again and again; gives by how many ms this machine wakes us late."""
+    late: list[float] = []
+    end = time.perf_counter() + seconds
+    while (begun := time.perf_counter()) < end:
+        await asyncio.sleep(0.001)
+        late.append((time.perf_counter() - begun) * 1000 - 1)
+    return late
+
+
 async def kills(process: Process, count: int) -> tuple[list[float], list[float]]:
     """Kill and resume with all clients connected; gives ms to each client, and ms until the last one of each kill."""
     heard: list[float] = []
@@ -161,6 +171,7 @@ def main() -> None:
         process = Process(Path(folder))
         try:
             asyncio.run(evaluations(process, 1.0, unix=False))
+            late = asyncio.run(waits(seconds / 3))
             tcp = asyncio.run(evaluations(process, seconds, unix=False))
             unix = asyncio.run(evaluations(process, seconds, unix=True))
             taken, last = asyncio.run(kills(process, count))
@@ -172,6 +183,7 @@ def main() -> None:
         Figure("http_evaluate_p99_ms", percentile(tcp, 0.99), "ms", about, "<= 5"),
         Figure("unix_evaluate_p50_ms", percentile(unix, 0.5), "ms", about),
         Figure("unix_evaluate_p99_ms", percentile(unix, 0.99), "ms", about, "<= 2"),
+        Figure("machine_late_p99_ms", percentile(late, 0.99), "ms", "a bare timer here: what the machine itself adds"),
         Figure("kill_to_client_p50_ms", percentile(taken, 0.5), "ms", f"{CLIENTS} clients in one process"),
         Figure("kill_to_client_p99_ms", percentile(taken, 0.99), "ms", f"{len(taken):,} signals heard", "<= 250"),
         Figure("kill_to_last_client_max_ms", max(last), "ms", f"of {count} kills"),
