@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from flyball_sdk.decision import Finding
     from flyball_sdk.scope import Subject
+    from flyball_sdk.signals import Held
     from flyball_sdk.throttling import Asked
 
 
@@ -42,6 +43,20 @@ class Rules(Protocol):
 
     def judge(self, question: Question) -> Sequence[Fired]:
         """Give the rules that fire. What it raises is a part of the guard without an answer."""
+
+
+class SignalSource(Protocol):
+    """Where signals are: the store of a client, or the authority itself."""
+
+    def of(self, subject: Subject) -> Sequence[Held]:
+        """List what is asked of the scopes of a subject, tenant's and everybody's; states are not neutral."""
+
+    def age_s(self) -> float:
+        """Seconds since the signals were known to be all there are; inf: they never were."""
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """The greatest (epoch, seq) that is known of."""
 
 
 class RuleSource(Protocol):

@@ -43,11 +43,10 @@ from flyball_sdk.tiers import NORMAL
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
-    from flyball_sdk.asking import RuleSource
+    from flyball_sdk.asking import RuleSource, SignalSource
     from flyball_sdk.counters import Hit
     from flyball_sdk.loops import Made
     from flyball_sdk.scope import Subject
-    from flyball_sdk.signals import SignalStore
 
 _log: Final = logging.getLogger("flyball_sdk")
 _MOST_PENDING: Final = 10_000
@@ -86,7 +85,7 @@ class Guard:
         self,
         policy: Policy | None = None,
         *,
-        signals: SignalStore | None = None,
+        signals: SignalSource | None = None,
         rules: RuleSource | None = None,
         reserver: reserving.Reserver | None = None,
         on_event: Callable[[Event], None] = tell_by_span,
