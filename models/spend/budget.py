@@ -59,6 +59,7 @@ class Calendar:
     def __init__(self, zone: ZoneInfo) -> None:
         self._zone = zone
         self._days: dict[int, date] = {}
+        self._starts: dict[int, tuple[str, ...]] = {}
         self._spans: dict[tuple[PeriodKind, date], tuple[float, float]] = {}
 
     def day(self, quarter: int) -> date:
@@ -74,6 +75,15 @@ class Calendar:
         """Give the first day of the period that a quarter of an hour lies in."""
         day = self.day(quarter)
         return day if period == "day" else day.replace(day=1)
+
+    def starts(self, quarter: int) -> tuple[str, ...]:
+        """Give the first days, ISO, of the periods that a quarter of an hour lies in, as in PERIODS."""
+        found = self._starts.get(quarter)
+        if found is None:
+            if len(self._starts) > 100_000:  # noqa: PLR2004 - three years
+                self._starts.clear()
+            found = self._starts[quarter] = tuple(self.start(period, quarter).isoformat() for period in PERIODS)
+        return found
 
     def span_s(self, period: PeriodKind, start: date) -> tuple[float, float]:
         """Give begin and end of a period, Unix seconds."""

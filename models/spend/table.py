@@ -36,6 +36,7 @@ MAX_SCOPES = 200_000
 """Scopes kept a shard; beyond it those without an open step whose period ended longest ago go, counted."""
 _KEPT_DAYS = 62
 """A period is kept so long after it began: last month can be looked up, and late costs find their place."""
+_LEVELS = {int(level): level.name.lower() for level in Level}
 _SHOWN = ("product", "workflow")
 Scope = tuple[str, str, str | None]
 """Level, id, tenant (of a user)."""
@@ -129,9 +130,9 @@ class SpendTable:
         """Find the sums of a scope and quarter of an hour, and remember them: by names it takes ten times as long."""
         if len(self._places) > MAX_SCOPES:
             self._places.clear()
-        scope, places = _scope(Level(level), id_, tenant, names), []
-        for period in PERIODS:
-            key = (*scope, period, self._calendar.start(period, quarter).isoformat())
+        scope, places = _scope(level, id_, tenant, names), []
+        for period, start in zip(PERIODS, self._calendar.starts(quarter), strict=True):
+            key = (*scope, period, start)
             places.append((key, self.sums.setdefault(key, Sum())))
             if key[0] in _SHOWN:
                 self._shown[key] = None
@@ -292,10 +293,10 @@ class SpendTable:
     _newest: str | None = None
 
 
-def _scope(level: Level, id_: int, tenant: int, names: Mapping[int, str]) -> Scope:
-    if level is Level.PRODUCT:
+def _scope(level: int, id_: int, tenant: int, names: Mapping[int, str]) -> Scope:
+    if level == Level.PRODUCT:
         return "product", "*", None
-    return level.name.lower(), names.get(id_, "unknown"), names.get(tenant) if level is Level.USER else None
+    return _LEVELS[level], names.get(id_, "unknown"), names.get(tenant) if level == Level.USER else None
 
 
 def _evidence(budget: Budget, key: Key, kept: Sum, step: Step) -> dict[str, Any]:
