@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from control.authority import Authority
 
 _MOST_WAITING: Final = 256
-"""Frames that a slow client may be behind."""
+"""Changes and heartbeats that a slow client may be behind."""
 
 
 class Subscriber:
@@ -106,10 +106,14 @@ class Hub:
             self._loop = None
 
     def _deliver(self, frames: list[tuple[str | None, bool, bytes]]) -> None:
+        """Queue what was told together as one piece: a storm of verdicts cuts nobody."""
+        pieces: dict[str | None, bytes] = {}
         for subscriber in self._all():
-            for tenant, everybody, said in frames:
-                if everybody or tenant == subscriber.tenant:
-                    subscriber.put(said)
+            whose = subscriber.tenant
+            if whose not in pieces:
+                pieces[whose] = b"".join(said for tenant, everybody, said in frames if everybody or tenant == whose)
+            if pieces[whose]:
+                subscriber.put(pieces[whose])
 
 
 def frame(event: str, said: object) -> bytes:

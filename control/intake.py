@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     Take = Callable[[str, int, Sequence[tuple[int, bytes]]], None]
 
-MAX_MESSAGES = 1_000
+MAX_MESSAGES = 200
+"""At once; a person's kill waits for as many at most, tens of milliseconds."""
 MAX_BYTES = 4 << 20
 
 

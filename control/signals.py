@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from flyball_sdk.envelope import Envelope, lines_digest, view_line
@@ -18,21 +16,21 @@ if TYPE_CHECKING:
 
     from control.contributions import Place
 
+    _HeldBy = dict[tuple[str | None, str, str], Held]
 
-@dataclass(frozen=True)
+
 class Shown:
-    """All signals that are not neutral, as of (epoch, seq)."""
+    """All signals that are not neutral, as of (epoch, seq). A view is worked out when it is first asked for."""
 
-    epoch: int
-    seq: int
-    signals: Mapping[Place, Envelope] = field(default_factory=dict)
-
-    @cached_property
-    def _held(self) -> dict[tuple[str | None, str, str], Held]:
-        return {
-            (place.tenant, *place.scope): Held(place.scope, each.state, each.reason, each.rule)
-            for place, each in self.signals.items()
-        }
+    def __init__(
+        self, epoch: int, seq: int, signals: Mapping[Place, Envelope] | None = None, held: _HeldBy | None = None
+    ) -> None:
+        self.epoch, self.seq = epoch, seq
+        self.signals = signals or {}
+        if held is None:
+            held = {(place.tenant, *place.scope): _held(each) for place, each in self.signals.items()}
+        self._held = held
+        self._views: dict[str | None, str] = {}
 
     def of(self, subject: Subject, tenant: str | None) -> list[Held]:
         """List what is asked of a subject of a tenant, the run's first."""
@@ -55,14 +53,23 @@ class Shown:
 
     def view(self, tenant: str | None) -> str:
         """Digest a tenant's view."""
-        return lines_digest(view_line(each.scope, each.at) for each in self.of_tenant(tenant))
+        if tenant not in self._views:
+            self._views[tenant] = lines_digest(view_line(each.scope, each.at) for each in self.of_tenant(tenant))
+        return self._views[tenant]
 
     def with_(self, seq: int, changes: Mapping[Place, Envelope]) -> Shown:
         """Give the moment after some changes."""
-        signals = dict(self.signals)
+        signals, held = dict(self.signals), dict(self._held)
         for place, envelope in changes.items():
+            key = (place.tenant, *place.scope)
             if envelope.state == NEUTRAL:
                 signals.pop(place, None)
+                held.pop(key, None)
             else:
                 signals[place] = envelope
-        return Shown(self.epoch, seq, signals)
+                held[key] = _held(envelope)
+        return Shown(self.epoch, seq, signals, held)
+
+
+def _held(signal: Envelope) -> Held:
+    return Held(signal.scope, signal.state, signal.reason, signal.rule)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import orjson
@@ -60,6 +61,27 @@ def test_a_slow_client_is_cut_and_comes_back_whole(tmp_path: Any, planes: Any) -
         assert not store.wants_snapshot
         hub.close()
         assert again.queue.get_nowait() is None
+
+    asyncio.run(scenario())
+
+
+def test_a_storm_of_verdicts_cuts_nobody(tmp_path: Any, planes: Any) -> None:
+    """A thousand kills at once are one piece for each client, and all of them arrive; it takes well under 2 s."""
+
+    async def scenario() -> None:
+        authority = Authority(Store(tmp_path / "db"), KEY)
+        hub = Hub(authority)
+        hub.attach(asyncio.get_running_loop())
+        client, store = hub.subscribe("t1"), SignalStore(KeyRing([KEY.public()]))
+        feed(store, client.queue.get_nowait() or b"")
+        verdicts = [orjson.dumps(planes.verdict(scope=("user", f"u{number}"))) for number in range(1_000)]
+        begun = time.monotonic()
+        authority.take("v", 0, list(enumerate(verdicts)))
+        assert time.monotonic() - begun < 2
+        await asyncio.sleep(0)
+        feed(store, client.queue.get_nowait() or b"")
+        assert (client.queue.empty(), client.cut, store.position) == (True, False, (1, 1_000))
+        assert store.view() == authority.shown.view("t1")
 
     asyncio.run(scenario())
 
