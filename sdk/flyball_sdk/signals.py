@@ -141,7 +141,8 @@ class SignalStore:
     @property
     def position(self) -> Position:
         """The greatest (epoch, seq) that is known of; (0, 0): nothing is."""
-        return max(self._latest, self._order[:2])
+        latest, order = self._latest, self._order
+        return latest if latest >= order else order[:2]  # the longer tuple is the greater of equal ones
 
     @property
     def applied(self) -> Position | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import fnmatch
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -395,3 +396,61 @@ def test_any_value_is_answered(value: Any) -> None:
     for when in (BETWEEN, ALLOWED, ALL, {"field": "n", "matches": "x"}, {"field": "**", "not_in": ["a*"]}):
         given_input = {"n": value, "to": value, "id": value}
         assert fires(when, given_input) == fires(when, given_input)
+
+
+ANYTHING: st.SearchStrategy[Any] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.binary(max_size=3)
+    | st.just(set()),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3) | st.integers(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.text(max_size=8) | st.integers() | st.none(), st.dictionaries(st.text(max_size=6), ANYTHING) | ANYTHING)
+def test_a_guard_never_raises(tool: Any, tool_input: Any) -> None:
+    """Whatever a model writes as tool and arguments gets a decision, and the same one twice."""
+    changes = {"match": {"tools": ["*"]}, "when": {"field": "**", "matches": "x"}}
+    specimens = {"tests": {"block": [{"amount": "x"}], "allow": [{"amount": 500}]}}
+    rules = [rule(**changes, **specimens), rule(id="b", match={"tools": ["*"]})]
+    answers = [guard_of(*rules, tools={"*": ["*"]}).evaluate(tool, tool_input) for _ in range(2)]
+    assert answers[0].decision in ("allow", "block")
+    assert answers[0].action_digest == answers[1].action_digest
+    assert [each.decision for each in answers] == [answers[0].decision] * 2
+
+
+def test_rules_are_replaced_under_load(tmp_path: Path) -> None:
+    """While threads decide, rules are loaded again and again, good and bad: each call is judged by one whole set."""
+    file = tmp_path / "rules.yaml"
+    file.write_text(yaml.safe_dump([rule()]))
+    book = RuleBook(file)
+    guard = Guard(Policy(tiers=Tiers(default=0)), rules=book, on_event=lambda event: None)
+    wrong, done = [], threading.Event()
+
+    def decide(name: str) -> None:
+        for at in range(400):
+            answer = guard.evaluate("refund", {"amount": 501 + at}, Subject(run=f"{name}{at // 50}"))
+            if answer.decision != "block" or answer.reason_code != "refund.large":
+                wrong.append(answer)
+
+    def reload() -> None:
+        version = 1
+        while not done.is_set():
+            version += 1
+            file.write_text("- broken: [" if version % 3 == 0 else yaml.safe_dump([rule(version=version)]))
+            book.reload()
+
+    loader = threading.Thread(target=reload)
+    loader.start()
+    threads = [threading.Thread(target=decide, args=(str(at),)) for at in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    done.set()
+    loader.join()
+    assert wrong == []
