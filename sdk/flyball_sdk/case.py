@@ -96,7 +96,7 @@ class Case:
             self._add("signals.stale", BLOCK, "This tool is not available now: its safety state is not known.")
         if not held or (rung == STALE and fail == OPEN):
             return
-        self.state = merged(each.state for each in held)
+        self.state = held[0].state if len(held) == 1 else merged([each.state for each in held])
         if self.kind != "tool":
             return
         for each in held:
