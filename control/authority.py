@@ -25,8 +25,9 @@ from control.store import Batch
 from control.verdicts import OPERATOR, read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from flyball_sdk.envelope import Position
     from flyball_sdk.scope import Scope
     from flyball_sdk.signing import SigningKey
     from flyball_sdk.state import State
@@ -38,6 +39,10 @@ KEEP_RUN_S: Final = 48 * 3600
 _KEEP_IDS_S: Final = 7 * 24 * 3600
 _MOST_UNWRITTEN: Final = 10_000
 """Audit entries that wait for the disk; beyond, verdicts stay in the log and decisions are only counted."""
+
+
+class NewerKillError(Exception):
+    """A kill is newer than what was to be ended."""
 
 
 class Authority:
@@ -149,13 +154,29 @@ class Authority:
             self._commanded("set", place, actor, reason, state=state.to_json())
         return self.shown.signals.get(place)
 
-    def resume(self, scope: Scope, tenant: str | None, actor: str, reason: str, second: str = "") -> list[Place]:
-        """Take away all that is asked of a scope, of one tenant or (None) of all; gives the places that changed."""
-        with self.changing(durable=True):
-            places = self._book.resume(scope, tenant, everybody=tenant is None)
-            self._commanded("resume", Place(scope, tenant), actor, reason, second=second, places=len(places))
-            self._touched |= set(places)
-        return places
+    def resume(
+        self,
+        scope: Scope,
+        tenant: str | None,
+        actor: str,
+        reason: str,
+        *,
+        second: str = "",
+        upto: Position | None = None,
+    ) -> list[Place]:
+        """Take away all that is asked of a scope, of one tenant or (None) of all; gives the places that changed.
+
+        `upto`: only if no kill is newer than that; raises NewerKillError, and nothing is changed then.
+        """
+        with self._lock:
+            if upto is not None and any(each.at > upto for each in self.killed(scope, tenant)):
+                msg = f"{scope} was killed again meanwhile"
+                raise NewerKillError(msg)
+            with self.changing(durable=True):
+                places = self._book.resume(scope, tenant, everybody=tenant is None)
+                self._commanded("resume", Place(scope, tenant), actor, reason, second=second, places=len(places))
+                self._touched |= set(places)
+            return places
 
     def killed(self, scope: Scope, tenant: str | None) -> list[Envelope]:
         """List the kills that a resume of a scope would end."""
@@ -296,8 +317,3 @@ class Authority:
         if self.problem is not None:
             self._say("all that waited is written")
         self._batch, self._durable, self.problem = Batch(), False, None
-
-
-def places_of(signals: Iterable[Envelope]) -> list[Place]:
-    """Give the places of envelopes."""
-    return [Place(each.scope, each.tenant) for each in signals]

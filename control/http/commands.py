@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from flyball_sdk.errors import MalformedError
 from flyball_sdk.scope import PRODUCT
 from flyball_sdk.state import State
 
+from control.authority import NewerKillError
 from control.http.core import Answer, Refused
 from control.http.reading import maybe, scope
 
@@ -46,16 +48,21 @@ async def resume(request: Request) -> Answer:
     of, tenant, reason = scope(said), maybe(said, "tenant"), maybe(said, "reason") or ""
     plane, person = request.plane, request.who.name
     kills = plane.authority.killed(of, tenant)
-    first = ""
-    if of.level == PRODUCT and kills:
-        now = plane.clocks.steady_s()
-        first = plane.second.ask(tenant, person, max(each.at for each in kills), now)
+    first, upto = "", None
+    if of.level == PRODUCT:
+        upto = max((each.at for each in kills), default=(0, 0))
+    if upto is not None and kills:
+        first = plane.second.ask(tenant, person, upto, plane.clocks.steady_s())
         if not first:
             wait = int(plane.second.within_s)
             message = f"a second person must ask for this too, within {wait} s"
             plane.authority.note("command", person, {"command": "resume.asked", "scope": of.to_json()}, tenant)
             return Answer({"resumed": False, "needs": "second_person", "within_s": wait, "message": message}, 202)
-    places = await asyncio.to_thread(plane.authority.resume, of, tenant, person, reason, first)
+    resume_it = partial(plane.authority.resume, of, tenant, person, reason, second=first, upto=upto)
+    try:
+        places = await asyncio.to_thread(resume_it)
+    except NewerKillError as error:
+        raise Refused(409, "killed_again", str(error)) from None
     signals = [{"scope": each.scope.to_json(), "tenant": each.tenant} for each in places]
     return Answer({**_told(request, None), "resumed": True, "places": signals})
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 import orjson
 
@@ -139,7 +139,7 @@ class Door:
             raise Refused(
                 405, "method_not_allowed", "another method is expected", {"Allow": ", ".join(sorted(methods))}
             )
-        return endpoint, unquote(name)
+        return endpoint, name
 
     def _admit(self, endpoint: Endpoint, headers: Mapping[bytes, bytes]) -> Key | None:
         """Give the key of a request that may come in. Raises Refused."""

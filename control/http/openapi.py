@@ -119,6 +119,7 @@ _FAILURES: Final = {
     "401": "No valid key",
     "403": "The key may not",
     "404": "There is no such thing",
+    "409": "Something newer came between",
     "413": "Too large",
     "415": "Not JSON",
     "429": "Too many requests; Retry-After says when",

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from control import audit
-from control.authority import Authority
+from control.authority import Authority, NewerKillError
 from control.contributions import Place, Rules
 from control.plane import Plane, PlaneSettings
 from control.store import Store, StoreError
@@ -168,6 +168,17 @@ def test_a_read_only_file_degrades_and_answers(tmp_path: Any, planes: Any) -> No
     assert one.sent[0].state.kill
     with pytest.raises(sqlite3.OperationalError):
         one.store._db.execute("DELETE FROM meta")
+
+
+def test_a_resume_never_ends_a_kill_it_did_not_know(tmp_path: Any, planes: Any) -> None:
+    """A kill that came after the two people had looked is not ended by them."""
+    one = Life(tmp_path / "db", planes)
+    seen = one.authority.kill(U[0], None, "ann", "").at
+    one.authority.resume(U[0], None, "ann", "", upto=seen)
+    newer = one.authority.kill(U[0], None, "bob", "").at
+    with pytest.raises(NewerKillError):
+        one.authority.resume(U[0], None, "ann", "", upto=seen)
+    assert [each.at for each in one.authority.killed(U[0], None)] == [newer]
 
 
 def test_two_authorities_never_share_a_folder(tmp_path: Any) -> None:
