@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import signal
 import socket
 import sys
@@ -51,6 +52,7 @@ def run_control(settings: Settings, data: Path) -> int:
             _say(f"guards pin {plane.signing.public().to_text()}")
 
         _end_well_on_signals()
+        _allow_connections()
         sys.setswitchinterval(_SWITCH_S)
         gc.collect()
         gc.set_threshold(50_000, 20, 50)  # an evaluation leaves next to no cycles behind
@@ -182,6 +184,12 @@ def _listen_unix(path: Path) -> socket.socket:
         os.umask(mask)
     listening.listen(1024)
     return listening
+
+
+def _allow_connections() -> None:
+    """Let this process have as many open files as it may: each guard's stream is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _end_well_on_signals() -> None:
