@@ -121,8 +121,8 @@ class Authority:
             return None
 
     def _apply(self, verdict: Verdict) -> None:
-        self._batch.verdicts[verdict.id] = self.up_s
         changed = self._book.apply(verdict, self.up_s)
+        self._batch.verdicts[verdict.id] = self.up_s
         if changed:
             self._touched.add(Place(verdict.scope, verdict.tenant))
         what = {

@@ -56,7 +56,11 @@ class Intake:
                 self._readers[partition] = self._after_loss(partition, error)
                 continue
             if messages:
-                self._take(self._topic, partition, [(each.offset, each.value) for each in messages])
+                try:
+                    self._take(self._topic, partition, [(each.offset, each.value) for each in messages])
+                except BaseException:
+                    self._readers.pop(partition).close()  # to be opened again before these messages
+                    raise
                 self._known[partition] = messages[-1].offset + 1
                 self._log.commit(self._topic, {partition: messages[-1].offset + 1})
                 came = True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import secrets
-import sqlite3
 import threading
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
@@ -29,7 +28,7 @@ from control.reservations import Reservations
 from control.second import SecondPerson
 from control.store import FILE, Store, StoreError
 from control.usage import SpendBook
-from streams.port import LostOffsetError, UnreachableError
+from streams.port import LostOffsetError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -180,10 +179,12 @@ class Plane:
                     self._trouble = None
                     if not came:
                         self._stopped.wait(_IDLE_S)
-                except (UnreachableError, sqlite3.Error, OSError) as error:
+                except LostOffsetError:
+                    raise
+                except Exception as error:  # noqa: BLE001 -- said, unhealthy, and nothing is skipped
                     if self._trouble is None:
-                        self._say(f"{error}; trying again")
-                    self._trouble, ready = str(error), False
+                        self._say(f"verdicts: {type(error).__name__}: {error}; trying again")
+                    self._trouble, ready = f"{type(error).__name__}: {error}", False
                     self._stopped.wait(_RETRY_S)
         except LostOffsetError as error:
             self._say(f"{error}")

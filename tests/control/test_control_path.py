@@ -6,6 +6,8 @@ from typing import Any
 
 from flyball_sdk.scope import Subject
 
+from control.contributions import Book
+
 
 def test_a_verdict_reaches_a_guard_and_a_person_resumes(served: Any, planes: Any) -> None:
     """A kill in the log is heard, verified and obeyed; after a resume it is not, and a replay changes nothing."""
@@ -24,6 +26,23 @@ def test_a_verdict_reaches_a_guard_and_a_person_resumes(served: Any, planes: Any
     stream.feed(store, lambda: store.state_of(subject).kill)
     assert store.position == (1, 3)
     stream.close()
+
+
+def test_a_mistake_of_ours_loses_no_verdict(served: Any, planes: Any, monkeypatch: Any) -> None:
+    """Where taking a verdict fails in an unforeseen way: health says so, it is tried again, and nothing is skipped."""
+    apply, failing = Book.apply, [True]
+
+    def broken(book: Any, verdict: Any, up_s: int = 0) -> bool:
+        if failing and verdict.scope.id == "u1":
+            raise RuntimeError("a mistake of ours")
+        return apply(book, verdict, up_s)
+
+    monkeypatch.setattr(Book, "apply", broken)
+    served.tell(*(planes.verdict(scope=("user", f"u{number}")) for number in range(3)))
+    planes.until(lambda: served.ask("GET", "/healthz")[0] == 503, "nobody hears of it")
+    failing.clear()
+    planes.until(lambda: len(served.plane.authority.shown.signals) == 3, "a verdict was skipped")
+    planes.until(lambda: served.ask("GET", "/healthz")[0] == 200, "it is never well again")
 
 
 def test_a_persons_kill_reaches_a_guard_and_outlives_a_restart(planes: Any, tmp_path: Any) -> None:
