@@ -8,6 +8,7 @@ another kind never end it, only a resume, or a `clear` of a rule that the config
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from flyball_sdk.scope import RUN, Scope
@@ -80,9 +81,13 @@ class Rules:
     """What the configuration says of verdicts."""
 
     may_lift: frozenset[str] = frozenset()
-    """Rules whose clear ends their own kill."""
+    """Rules, by name or glob, whose clear ends their own kill."""
     throttle: Throttle = _THROTTLE
     """Where a throttle does not say how fast."""
+
+    def lifts(self, rule: str) -> bool:
+        """Say whether a clear of this rule ends its own kill."""
+        return any(fnmatchcase(rule, glob) for glob in self.may_lift)
 
 
 class Book:
@@ -180,7 +185,7 @@ class Book:
                 max(kill_reason, reason) if generation == kill else reason if generation > kill else kill_reason
             )
             return _changed(known, kill=max(kill, generation), kill_reason=kill_reason)
-        if verdict.action == CLEAR and verdict.rule in self.rules.may_lift:
+        if verdict.action == CLEAR and self.rules.lifts(verdict.rule):
             lifted = max(lifted, generation)
         state = asked(verdict, self.rules.throttle)
         if generation < known.generation:

@@ -16,6 +16,8 @@ from flyball_sdk.state import BOUNDED, NEUTRAL, STATIC, State, Throttle
 OPERATOR: Final = "operator"
 """The source of what people ask; no rule may be called so."""
 WARN, THROTTLE, BOUND, BLOCK, KILL, CLEAR = "warn", "throttle", "bound", "block", "kill", "clear"
+SHADOW: Final = "shadow"
+"""Mode of a rule that is on trial: what it decides is audited, as a warning is, and nothing more."""
 ACTIONS: Final = (WARN, THROTTLE, BOUND, BLOCK, KILL, CLEAR)
 _LONGEST_REASON: Final = 300
 _MOST_BYTES: Final = 64 * 1024
@@ -50,13 +52,14 @@ def read(value: bytes) -> Verdict:
     evidence = said.get("evidence")
     evidence = evidence if isinstance(evidence, dict) else {}
     tenant = evidence.get("tenant")
+    action = one_of("action", said.get("action"), ACTIONS)
     verdict = Verdict(
         id=a_text("id", said.get("id")),
         scope=Scope.from_json(
             {"level": scope.get("level"), "id": scope.get("id")} if isinstance(scope, dict) else scope
         ),
         tenant=tenant if isinstance(tenant, str) and tenant else None,
-        action=one_of("action", said.get("action"), ACTIONS),
+        action=WARN if evidence.get("mode") == SHADOW else action,
         rule=a_text("rule", said.get("rule")),
         reason=plain(said.get("reason")),
         generation=a_count("generation", said.get("generation")),

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
-SHIPPED = ("alerts", "flows", "flyball", "models", "streams")
+SHIPPED = ("alerts", "control", "flows", "flyball", "models", "streams")
 DEVELOPED = ("benchmarks", "scripts", "tests")
 
 
@@ -94,7 +94,7 @@ def imported(*folders: str) -> set[str]:
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names.add(node.module.split(".")[0])
-    return names - set(sys.stdlib_module_names) - {"__future__", *SHIPPED, *DEVELOPED, *helpers}
+    return names - set(sys.stdlib_module_names) - {"__future__", "flyball_sdk", *SHIPPED, *DEVELOPED, *helpers}
 
 
 @pytest.mark.parametrize(

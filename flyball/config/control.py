@@ -43,7 +43,9 @@ class Control:
     folder: Path | None = key(None, "folder of signals, keys and audit log; without it, `control` in the data folder")
     rate: Count = key(1_000, "requests a second of one tenant; beyond, 429")
     second_person: Wait = key(duration("10m"), "how long a resume of the whole product waits for a second person")
-    may_lift: tuple[str, ...] = key((), "rules whose `clear` ends their own kill; else a person must resume")
+    may_lift: tuple[str, ...] = key(
+        ("spend.*",), "rules, by name or glob, whose `clear` ends their own kill; else a person must resume"
+    )
     throttle: ControlThrottle = section(ControlThrottle)
     mode: Literal["enforce", "audit"] = key(
         "enforce", "audit: /v1/guard judges and tells, but stops only what is killed"

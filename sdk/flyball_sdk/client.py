@@ -36,7 +36,7 @@ _LONGEST_WAIT_S: Final = 2.0
 """Waits are drawn from 50 to 100 % of a value that doubles up to this, so that a stop reaches agents soon after."""
 _STEADY_S: Final = 10.0
 """A stream that has lived for so long is no failure when it ends."""
-_REFUSED_WAIT_S: Final = 60.0
+_REFUSED_WAIT_S: Final = 10.0
 _TICK_S: Final = 0.1
 _ACK_S: Final = 1.0
 _KEEP_S: Final = 5.0

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
+import orjson
 from flyball_sdk.scope import Scope
 from flyball_sdk.state import NEUTRAL, State, Throttle, merged
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from control.contributions import Book, Place, Rules
-from control.verdicts import ACTIONS, Verdict, asked
+from control.verdicts import ACTIONS, Verdict, asked, read
 
 RUN = Scope("run", "ab" * 16)
 PLACES = [Place(RUN, None), Place(RUN, "t1"), Place(Scope("user", "u"), None)]
@@ -145,3 +146,30 @@ def test_runs_are_dropped_48_hours_after_the_last_word() -> None:
     assert book.expire(101 + 48 * 3600, 48 * 3600) == [PLACES[0]]
     assert book.state(PLACES[0]) == NEUTRAL
     assert book.state(PLACES[2]).kill
+
+
+def test_a_rule_on_trial_only_warns() -> None:
+    """What a rule in shadow decides asks for nothing."""
+    record = {
+        "kind": "verdict",
+        "id": "v1",
+        "scope": {"level": "run", "id": "a" * 32},
+        "action": "kill",
+        "rule": "cap.cost",
+        "reason": "too much",
+        "evidence": {"mode": "shadow"},
+        "generation": 1,
+    }
+    assert read(orjson.dumps(record)).action == "warn"
+    assert read(orjson.dumps(record | {"evidence": {"mode": "enforce"}})).action == "kill"
+
+
+def test_globs_name_the_rules_that_may_lift() -> None:
+    """Budgets lift at a new period; nothing else does unless it is named."""
+    rules = Rules(frozenset({"spend.*", "cap.cost"}))
+    assert [rules.lifts(rule) for rule in ("spend.daily", "cap.cost", "cap.wall", "spend")] == [
+        True,
+        True,
+        False,
+        False,
+    ]

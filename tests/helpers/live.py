@@ -345,8 +345,7 @@ class Deployment:
         log: dict[str, Any] = {"topics": self.topics} | ({"brokers": [self._broker]} if self._broker else {})
         said: dict[str, Any] = {"metrics": {"port": self.metrics_port}, "flow": {"epoch": "300ms"}, "log": log}
         said["otlp"] = {"grpc_port": None}
-        said["deliver"], said["control"] = {"metrics": {"port": 0}}, {"port": 0}
-        said["deliver"] = {"metrics": {"port": 0}}  # others test at the same time
+        said["deliver"], said["control"] = {"metrics": {"port": 0}}, {"port": 0}  # others test at the same time
         for name, section in settings.items():
             said[name] = said.get(name, {}) | section
         (self.config / "flyball.yaml").write_text(json.dumps(said))

@@ -1,0 +1,154 @@
+"""Agents under `flyball up`: their spans go in, a verdict comes of them, and their guard obeys its signal."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from flyball_sdk.client import Client
+from flyball_sdk.guard import Guard
+from flyball_sdk.limits import Limits
+from flyball_sdk.policy import Policy
+from flyball_sdk.scope import Subject
+from flyball_sdk.settings import Settings
+from flyball_sdk.signing import KeyRing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.slow
+
+
+class Place:
+    """`flyball up`, and what an agent needs to be governed by it."""
+
+    def __init__(self, live: Any, folder: Path) -> None:
+        self.live = live
+        self.deployment = live.Deployment(folder, ensure=False)
+        self.otlp, self.control = live.free_ports(2)
+        self.deployment.configure(otlp={"port": self.otlp}, control={"port": self.control})
+        rules = {
+            "repeat.identical": {"kill": 0}
+        }  # how often it calls before it hears of the block is up to the machine
+        policy = {"runaways": {"rules": rules}}
+        (self.deployment.config / "policy.yaml").write_text(json.dumps(policy))
+        self.common = ["--config", str(self.deployment.config), "--data", str(self.deployment.data)]
+        self.started = self.deployment.command("up")
+        self.wait(lambda: self._answers(self.otlp) and self._answers(self.control) and self.deployment.metrics())
+
+    def wait(self, condition: Any) -> Any:
+        """Wait until something is so, and all processes still run."""
+        return self.live.until(lambda: self.deployment.check_alive() and condition(), lambda: self.started.said)
+
+    def command(self, *words: str) -> str:
+        """Run a command of `flyball`; it must end well. Gives what it said."""
+        call = [sys.executable, "-m", "flyball", *words, *self.common]
+        done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def guard(self, key: str) -> tuple[Guard, Client]:
+        """Give a guard without limits of its own: what stops it are signals."""
+        keys = "\n".join(
+            json.loads(self.live.get(f"http://127.0.0.1:{self.control}/v1/keys/signing")[1])["keys"].values()
+        )
+        settings = Settings(f"http://127.0.0.1:{self.control}", key, KeyRing.from_text(keys), client="agent")
+        self.wait(lambda: self._knows(key))  # within a second
+        client = Client(settings).start()
+        alone = Limits(llm_calls=None, tool_calls=None, identical=None, cycle=None, error=None)
+        guard = Guard(Policy(limits=alone), signals=client.store)
+        self.wait(lambda: guard.evaluate("search", {"q": "first"}, Subject(run="0" * 31 + "1")).allowed)
+        return guard, client
+
+    def _knows(self, key: str) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.control, timeout=30)
+        connection.request("GET", "/v1/signals", headers={"Authorization": f"Bearer {key}"})
+        status = connection.getresponse().status
+        connection.close()
+        return status == 200
+
+    def _answers(self, port: int) -> bool:
+        return bool(self.live.get(f"http://127.0.0.1:{port}/healthz")[0] == 200)
+
+
+class Agent:
+    """One run of an agent that asks its guard before each call, and tells of each call as it ends."""
+
+    def __init__(self, guard: Guard, port: int, workflow: str) -> None:
+        self.run_id = uuid.uuid4().hex
+        self.calls = 0
+        self._guard, self._port, self._workflow = guard, port, workflow
+        self._subject = Subject(run=self.run_id, workflow=workflow, tenant="acme")
+
+    def call(self, tool: str, arguments: dict[str, Any]) -> Any:
+        """Call a tool if the guard lets it; gives the decision."""
+        decision = self._guard.evaluate(tool, arguments, self._subject)
+        if decision.allowed:
+            self.calls += 1
+            self._tell(tool, json.dumps(arguments))
+        return decision
+
+    def _tell(self, tool: str, arguments: str) -> None:
+        now = time.time_ns()
+        said = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": tool}
+        said |= {"gen_ai.tool.call.arguments": arguments, "gen_ai.tool.call.result": "nothing found"}
+        said |= {"flyball.workflow": self._workflow, "flyball.tenant.id": "acme"}
+        span = {
+            "traceId": self.run_id,
+            "spanId": uuid.uuid4().hex[:16],
+            "parentSpanId": "00000000000000aa",
+            "name": "call",
+            "startTimeUnixNano": str(now - 1_000_000),
+            "endTimeUnixNano": str(now),
+            "attributes": [{"key": key, "value": {"stringValue": value}} for key, value in said.items()],
+        }
+        body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]})
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+        connection.request("POST", "/v1/traces", body, {"Content-Type": "application/json"})
+        assert connection.getresponse().status == 200
+        connection.close()
+
+
+@pytest.fixture
+def place(live: Any, tmp_path: Path) -> Iterator[Place]:
+    """Give a running deployment."""
+    found = Place(live, tmp_path)
+    with found.deployment:
+        yield found
+
+
+def test_a_loop_is_stopped_from_outside(place: Place) -> None:
+    """A guard that counts nothing itself: the flow sees the loop, and the tool is blocked for that run alone.
+
+    Then people kill the workflow and resume it, and the audit log has it all.
+    """
+    key = place.command("control", "--new-key", "agent", "--tenant", "acme", "--agent", "support").split()[-1]
+    guard, client = place.guard(key)
+    looping, other = Agent(guard, place.otlp, "air"), Agent(guard, place.otlp, "air")
+    deadline = time.monotonic() + 60
+    while (decision := looping.call("search", {"q": "same"})).allowed:
+        assert time.monotonic() < deadline, place.started.said
+        time.sleep(0.1)
+    assert decision.decision == "block"
+    assert looping.calls >= 5
+    assert "search" in decision.message
+    assert other.call("search", {"q": "same"}).allowed
+    assert looping.call("answer", {}).allowed
+
+    place.command("kill", "workflow:air", "--reason", "a test")
+    place.wait(lambda: not other.call("answer", {"n": other.calls}).allowed)
+    assert other.call("answer", {}).killed
+    assert "workflow:air" in place.command("status")
+    place.command("resume", "workflow:air")
+    place.wait(lambda: other.call("answer", {"n": other.calls}).allowed)
+    client.close()
+    place.deployment.stop()
+    assert "entries" in place.command("audit", "verify")
