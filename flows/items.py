@@ -120,6 +120,8 @@ class ShardAmounts:
     rows: NDArray[np.int64] | None
     names: dict[int, str]
     marks: Marks
+    paces: NDArray[np.int64] | None = None
+    """Pace rows [row, Pace]."""
 
 
 @dataclass(frozen=True)

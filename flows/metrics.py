@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
+    from models.runaways.baselines import Baselines
     from models.runs.table import RunTable
     from models.slis.panes import PaneTable
     from models.slos.table import SloTable
@@ -47,6 +48,7 @@ class Metrics:
         self._slis: dict[str, PaneTable] = {}
         self._slos: dict[str, SloTable] = {}
         self._spend: dict[str, SpendTable] = {}
+        self._baselines: dict[str, tuple[RunTable, Baselines]] = {}
         self.backlog = Backlog()
         """How old the input is that is read; alerts rest by it."""
         self._lags: dict[tuple[str, str], Callable[[], int]] = {}
@@ -103,6 +105,10 @@ class Metrics:
         """Read this spend shard at every scrape."""
         self._spend[key] = table
 
+    def watch_baselines(self, key: str, table: RunTable, baselines: Baselines) -> None:
+        """Read these baselines at every scrape; `table` has the text of their names."""
+        self._baselines[key] = table, baselines
+
     def watch_lag(self, topic: str, partition: str, lag: Callable[[], int]) -> None:
         """Read this source partition's lag at every scrape."""
         self._lags[topic, partition] = lag
@@ -122,6 +128,7 @@ class Metrics:
         if self._slos:
             yield from slo_families(self._slos.values())
         yield self._spend_family()
+        yield self._baseline_family()
         lag = GaugeMetricFamily(
             "flyball_consumer_lag_messages", "Messages not read yet.", labels=["topic", "partition"]
         )
@@ -141,6 +148,20 @@ class Metrics:
             for (level, name, period), usd in table.newest().items():
                 spent.add_metric([level, name if level == "workflow" else "", period], usd)
         return spent
+
+    def _baseline_family(self) -> Metric:
+        """Give how many closed runs stand behind the baseline of a workflow, where it is least."""
+        runs = GaugeMetricFamily(
+            "flyball_baseline_runs", "Closed runs behind a baseline, in the shard with the fewest.", labels=["workflow"]
+        )
+        least: dict[str, int] = {}
+        for table, baselines in self._baselines.values():
+            for digest, count in baselines.evidence().items():
+                name = table.texts.known.get(digest, "unknown")
+                least[name] = min(count, least.get(name, count))
+        for name, count in least.items():
+            runs.add_metric([name], count)
+        return runs
 
     def _run_families(self) -> Iterator[Metric]:
         for name, count in self.run_counters().items():

@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from flows.items import Progress, ShardAmounts, Watched
 from flows.telling import TellingLogic, outbound
+from models.spend.pace_rows import pace_rows
 from models.spend.rows import SHARDS, parts_of, spend_rows
 from models.spend.table import SpendTable
 
@@ -29,7 +30,12 @@ class AmountStep:
         names: dict[int, str] = {}
         for item in seen:
             names |= item.names
-        out = [(SPEND_SHARDS[n], ShardAmounts(SPEND_SHARDS[n], part, names, ())) for n, part in parts_of(rows).items()]
+        paces = parts_of(pace_rows([item.pulses for item in seen]))
+        parts = parts_of(rows)
+        out = [
+            (key := SPEND_SHARDS[n], ShardAmounts(key, parts.get(n), names, (), paces.get(n)))
+            for n in sorted({*parts, *paces})
+        ]
         return out + ([(key, ShardAmounts(key, None, {}, marks)) for key in SPEND_SHARDS] if marks else [])
 
 
@@ -40,6 +46,8 @@ class SpendLogic(TellingLogic[ShardAmounts, SpendTable]):
     def _take(self, table: SpendTable, item: ShardAmounts) -> None:
         if item.rows is not None:
             table.apply(item.rows, item.names)
+        if item.paces is not None:
+            table.pace(item.paces, item.names)
 
     @override
     def _look(self, table: SpendTable, now_s: int, *, is_last: bool) -> tuple[list[Incident], list[Outbound]]:

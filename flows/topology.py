@@ -29,6 +29,7 @@ from models.spans.decoder import Decoder
 from models.spans.mapping import Mapping
 from models.spans.pricing import Prices
 from models.spend.budget import Calendar
+from models.spend.paces import Paces
 from models.spend.table import SpendTable
 
 if TYPE_CHECKING:
@@ -163,7 +164,9 @@ def _spend(
     calendar = Calendar(settings.zone)
 
     def load(base: bytes | None, deltas: list[bytes], life: int) -> SpendTable:
-        return SpendTable.load(SpendTable(settings.budgets, calendar, life, settings.patience), base, deltas)
+        paces = Paces(settings.runaways.steps_of)
+        table = SpendTable(settings.budgets, calendar, life, settings.patience, paces)
+        return SpendTable.load(table, base, deltas)
 
     states = ShardStates(load, _folder(settings, "spend"), 0, () if clock else tuple(RUN_SHARDS), clock, kept)
     return lambda snapshot: SpendLogic(states, snapshot, clock, settings.topics, watch=metrics.watch_spend, drain=drain)

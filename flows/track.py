@@ -44,8 +44,7 @@ class TrackLogic(StatefulBatchLogic[ShardSpans, "Tracked | Watched | Progress", 
         *,
         drain: bool,
     ) -> None:
-        self._tools = KnownTools(policy.tools)
-        self._watch = Watch(policy, self._tools)
+        self._watch = Watch(policy, KnownTools(policy.tools))
         self._states = states
         self._hearsay = hearsay
         self._versions = -1, -1
@@ -125,6 +124,7 @@ class TrackLogic(StatefulBatchLogic[ShardSpans, "Tracked | Watched | Progress", 
     def _begin(self, state: ShardState[RunTable]) -> None:
         state.table.is_watched = True
         self._metrics.watch_runs(state.key, state.table, state.watermark)
+        self._metrics.watch_baselines(state.key, state.table, self._watch.baselines)
         self._hearsay.register(state.key, self._settle)
 
     def _settle(self) -> None:
@@ -171,7 +171,7 @@ class TrackLogic(StatefulBatchLogic[ShardSpans, "Tracked | Watched | Progress", 
 
     def _tell(self, key: str, changes: list[Changes]) -> list[Tracked]:
         for change in changes:
-            self._tools.learn(change)
+            self._watch.learn(change)
         return [Tracked(key, change) for change in changes if len(change.runs) or len(change.records)]
 
 

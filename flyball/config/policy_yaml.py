@@ -85,9 +85,9 @@ def _unknown_rules(file: PolicyFile, path: Path, at: Place) -> list[Problem]:
     said += [(f"runaways.workflows.{flow}", name) for flow, rules in file.runaways.workflows.items() for name in rules]
     if not said:
         return []
-    from models.runaways import RULES  # noqa: PLC0415 -- the rules take a second to load
+    from models.runaways.policy import RunawayPolicy  # noqa: PLC0415 -- the rules take a second to load
 
-    ids = [rule.id for rule in RULES]
+    ids = [rule.id for rule in RunawayPolicy().known]
     return [
         Problem(
             str(path),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from models.runaways.beyond_baseline import BASELINE_COST, BASELINE_STEPS, BASELINE_TOKENS
 from models.runaways.caps import CAP_COST, CAP_LLM_CALLS, CAP_STEPS, CAP_TOKENS, CAP_TOOL_CALLS, CAP_WALL
 from models.runaways.cycle import CYCLE_SEQUENCE
 from models.runaways.identical import REPEAT_IDENTICAL
@@ -25,4 +26,7 @@ RULES = (
     TOOL_UNKNOWN,
     PINGPONG_AGENTS,
     RATE_REPLAN,
+    BASELINE_STEPS,
+    BASELINE_TOKENS,
+    BASELINE_COST,
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from models.runaways.baselines import NO_BASELINE, Baseline
 from models.verdicts import Action
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class OpenRun:
     growth: list[Point]
     stood: Point = _NEW
     """How the run stood before this batch."""
+    baseline: Baseline = NO_BASELINE
+    """What is usual for the workflow."""
     calls_beyond: int = 0
     """Tool spans beyond those kept, which are counted one by one."""
     agents: tuple[int, ...] = ()
@@ -120,6 +123,16 @@ WARN_AT = 0.75
 def cap(limit: float) -> Ladder:
     """Give the ladder of a cap: warn at 75 %, stop at 100 %."""
     return Ladder(warn=limit * WARN_AT, kill=limit)
+
+
+class PaceRule(NamedTuple):
+    """A rule on what users or workflows do, not on one run: the ladder counts how many times the usual it is."""
+
+    id: str
+    ladder: Ladder
+    reason: str
+    """A format over `count`, `value` and `usual`."""
+    mode: Mode = "shadow"
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,7 @@ def _tool_calls(run: OpenRun) -> Iterator[Count]:
         yield Count(run.growth[-1].at_ns, len(run.calls) + run.calls_beyond)
 
 
-def _steps(run: OpenRun) -> Iterator[Count]:
+def steps_along(run: OpenRun) -> Iterator[Count]:
     """Count LLM calls and tool calls together; tool calls from before this batch are there already."""
     tools = llm = 0
     points = ((point.at_ns, 1, point.llm_calls) for point in run.growth)
@@ -52,7 +52,7 @@ CAP_STEPS = Rule(
     "cap.steps",
     cap(150),
     lambda p, first: p[:, Pulse.LLM_CALLS] + p[:, Pulse.TOOL_SPANS] >= first,
-    _steps,
+    steps_along,
     "{count:g} steps, the limit is {limit:g}",
 )
 CAP_LLM_CALLS = Rule(

@@ -9,14 +9,16 @@ import numpy as np
 
 from models.digest import digest_of
 from models.runaways import RULES
-from models.runaways.base import Ladder, Mode, cap
+from models.runaways.base import Ladder, Mode, Rule, cap
+from models.spend.paces import PACE_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from models.runaways.base import Rule
+    from models.runaways.base import PaceRule
+    from models.verdicts import Action
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class RunawayPolicy:
     rules: Mapping[str, RuleSetting] = field(default_factory=dict)
     workflows: Mapping[str, Mapping[str, RuleSetting]] = field(default_factory=dict)
     tools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    known: tuple[Rule, ...] = RULES
+    known: tuple[Rule | PaceRule, ...] = (*RULES, *PACE_RULES)
 
     def __post_init__(self) -> None:
         """Refuse rules that are not there."""
@@ -60,7 +62,7 @@ class RunawayPolicy:
                     msg = f"runaway policy: found rule {name!r}, expected one of {', '.join(sorted(ids))}"
                     raise ValueError(msg)
 
-    def setting(self, rule: Rule, workflow: str | None) -> tuple[Mode, Ladder]:
+    def setting(self, rule: Rule | PaceRule, workflow: str | None) -> tuple[Mode, Ladder]:
         """Give the mode and ladder of a rule for a workflow."""
         mode, ladder = rule.mode, rule.ladder
         for said in (self.rules.get(rule.id), self.workflows.get(workflow or "", {}).get(rule.id)):
@@ -68,12 +70,17 @@ class RunawayPolicy:
                 mode, ladder = said.mode or mode, said.ladder(ladder)
         return mode, ladder
 
+    def steps_of(self, rule: Rule | PaceRule, workflow: str | None) -> tuple[Mode, list[tuple[float, Action]]]:
+        """Give the mode and the steps of a rule for a workflow."""
+        mode, ladder = self.setting(rule, workflow)
+        return mode, ladder.steps()
+
 
 class Firsts:
     """From which count on the rules look, for whole columns of workflows."""
 
     def __init__(self, policy: RunawayPolicy) -> None:
-        self.rules = [rule for rule in policy.known if _is_on(policy, rule)]
+        self.rules = [rule for rule in policy.known if isinstance(rule, Rule) and _is_on(policy, rule)]
         self._usual = {rule.id: _first(policy, rule, None) for rule in self.rules}
         self._others = {
             rule.id: [

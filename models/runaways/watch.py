@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from models.runaways.base import NANO, Call, OpenRun
+from models.runaways.baselines import Baselines
 from models.runaways.book import Defied
 from models.runaways.policy import Firsts
 from models.runaways.suspects import growth_of, late_calls, nested_agents, stood_before, strangers
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from models.runaways.base import Count, Mode, Point, Rule
     from models.runaways.policy import RunawayPolicy
     from models.runaways.tools import KnownTools
+    from models.runs.changes import Changes
     from models.runs.table import RunTable
     from models.spans.batch import Spans
 
@@ -49,17 +51,24 @@ class Watch:
         self._policy = policy
         self._firsts = Firsts(policy)
         self._tools = tools
+        self.baselines = Baselines()
         self._said: OrderedDict[Trace, dict[str, int]] = OrderedDict()
         self._agents: OrderedDict[Trace, dict[int, tuple[int, int]]] = OrderedDict()
         self._settings: dict[tuple[str, str | None], tuple[Mode, list[tuple[float, Action]]]] = {}
         self._killed: OrderedDict[Trace, tuple[int, str]] = OrderedDict()
         """When (Unix ns) and by which rule in force."""
 
+    def learn(self, changes: Changes) -> None:
+        """Learn from runs that closed."""
+        self._tools.learn(changes)
+        self.baselines.learn(changes)
+
     def look(self, table: RunTable, pulses: NDArray[np.int64], spans: Spans, rows: NDArray[np.int64]) -> list[Verdict]:
         """Judge what a batch changed: its pulses, and the rows of `spans` that it was."""
-        live = pulses[pulses[:, Pulse.BEFORE_LIFE] == _OPEN]
-        if not len(live):
+        open_ = pulses[pulses[:, Pulse.BEFORE_LIFE] == _OPEN]
+        if not len(open_) or not self._firsts.rules:
             return []
+        live = np.hstack((open_, self.baselines.times(open_)))
         live[:, Pulse.STRANGE] = strangers(live, spans, rows, self._tools)
         live[:, Pulse.NESTED] = self._nested(live, spans, rows)
         suspected: dict[int, list[Rule]] = {}
@@ -141,8 +150,7 @@ class Watch:
         if found is None:
             if len(self._settings) > _REMEMBERED:
                 self._settings.clear()
-            mode, ladder = self._policy.setting(rule, workflow)
-            found = self._settings[rule.id, workflow] = mode, ladder.steps()
+            found = self._settings[rule.id, workflow] = self._policy.steps_of(rule, workflow)
         return found
 
     def _note(self, trace: Trace, rule: Rule, done: int) -> dict[str, int]:
@@ -173,6 +181,7 @@ class Watch:
             calls=calls,
             growth=points,
             stood=stood_before(pulse),
+            baseline=self.baselines.of(int(pulse[Pulse.WORKFLOW])),
             calls_beyond=max(0, int(pulse[Pulse.TOOL_SPANS]) - MAX_TOOLS),
             agents=tuple(agents),
             known_tools=known,

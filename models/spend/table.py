@@ -7,7 +7,7 @@ with the sums, and its id follows from budget, scope, period and step.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -15,12 +15,13 @@ import orjson
 from models.incidents.book import Facts, Ident, IncidentBook
 from models.incidents.incident import Severity
 from models.spend.budget import PERIODS, Calendar
+from models.spend.paces import DAYS, LEAST_DAYS, SPEND_DAY, Found, Paces
 from models.spend.rows import Level
 from models.times import rfc3339
 from models.verdicts import Action, Verdict, verdict_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -73,8 +74,15 @@ class SpendTable:
     """The budgets of one shard. `generation` numbers the lives of the shard; records of a later one are newer."""
 
     def __init__(
-        self, budgets: Sequence[Budget], calendar: Calendar, generation: int = 0, patience: Patience | None = None
+        self,
+        budgets: Sequence[Budget],
+        calendar: Calendar,
+        generation: int = 0,
+        patience: Patience | None = None,
+        paces: Paces | None = None,
     ) -> None:
+        self.paces = paces
+        self._said: list[Verdict] = []
         self._budgets = tuple(budgets)
         self._calendar = calendar
         self._floor = generation << 20
@@ -106,6 +114,11 @@ class SpendTable:
                     kept.tier = names.get(tier, kept.tier)
                 self._touched.add(key)
 
+    def pace(self, rows: NDArray[Any], names: Mapping[int, str]) -> None:
+        """Take in pace rows [row, Pace]."""
+        if self.paces:
+            self._said += self.paces.apply(rows, names)
+
     def look(self, now_s: int, *, is_last: bool = False) -> Spent:
         """Judge what changed, and let go of what a period that has ended held; `is_last`: tell all there is to tell."""
         out = Spent()
@@ -114,6 +127,10 @@ class SpendTable:
             kept = self.sums[key]
             for budget in self._fitting(key, kept):
                 self._climb(budget, key, kept, now_s, out)
+        if self.paces:
+            out.verdicts += self._said
+            out.verdicts += [told for key in self._touched if key[0] == "workflow" for told in self._day(key, now_s)]
+            self._said = []
         self._changed |= self._touched
         self._untold |= self._touched
         self._touched.clear()
@@ -125,6 +142,19 @@ class SpendTable:
             out.records = [self._record(key, self.sums[key], now_s, at) for key in self._untold]
             self._untold.clear()
         return out
+
+    def _day(self, key: Key, now_s: int) -> Iterator[Verdict]:
+        """Compare the day of a workflow with the days before."""
+        level, id_, tenant, period, start = key
+        if period != "day" or self.paces is None:
+            return
+        day = date.fromisoformat(start)
+        days = [(day - timedelta(days=back)).isoformat() for back in range(1, DAYS + 1)]
+        before = [kept.cost for each in days if (kept := self.sums.get((level, id_, tenant, period, each)))]
+        if len(before) >= LEAST_DAYS:
+            usual, since = sum(before) / len(before), int(self._calendar.span_s(period, day)[0])
+            found = Found(level, id_, tenant, self.sums[key].cost / NANO, usual / NANO, since * NANO, now_s * NANO)
+            yield from self.paces.judge(SPEND_DAY, found, start)
 
     def _place(self, level: int, id_: int, tenant: int, quarter: int, names: Mapping[int, str]) -> Places:
         """Find the sums of a scope and quarter of an hour, and remember them: by names it takes ten times as long."""

@@ -74,7 +74,7 @@ def test_the_doctor_finds_all_well_but_the_clock(env: dict[str, str]) -> None:
         ({"FLYBALL_RULES": "/not/there"}, {"rules"}),
         ({"FLYBALL_STATE": "/proc/no/file"}, {"state file"}),
     ],
-    ids=str,
+    ids=["key", "no key", "url", "signing keys", "tenant", "rules", "state"],
 )
 def test_the_doctor_says_what_is_wrong(env: dict[str, str], changes: dict[str, str], failed: set[str]) -> None:
     """A wrong key, a dead address, a stranger's signature, a wrong tenant: each shows where it is."""

@@ -180,4 +180,7 @@ def test_ids_are_public() -> None:
         "tool.unknown",
         "pingpong.agents",
         "rate.replan",
+        "baseline.steps",
+        "baseline.tokens",
+        "baseline.cost",
     ]

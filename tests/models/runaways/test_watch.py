@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.runaways.baselines import EVIDENCE as BASELINE_RUNS
 from models.runaways.policy import RuleSetting, RunawayPolicy
 from models.runaways.tools import EVIDENCE, KnownTools
 from models.runaways.watch import OBEY_S, Watch
@@ -37,7 +38,7 @@ class Shard:
         """Apply one batch; give what is said."""
         spans = spans_of(list(rows))
         every = np.arange(len(rows))
-        self.tools.learn(self.table.update(spans, every, 0))
+        self.watch.learn(self.table.update(spans, every, 0))
         (pulses,) = self.table.pulses() or [self.table.calls(0)[:0]]
         self.defied = self.watch.defied(spans, every, self.table.texts.known.get)
         return self.watch.look(self.table, pulses, spans, every) if len(pulses) else []
@@ -140,6 +141,37 @@ def test_a_tool_that_does_not_exist() -> None:
     assert not shard.feed(call(3, 3, tool="fresh", trace_lo=900))
     (verdict,) = shard.feed(call(4, 4, tool="serch", status=ERROR, error_type="no such tool", trace_lo=900))
     assert (verdict.rule, verdict.evidence["tool"], verdict.evidence["mode"]) == ("tool.unknown", "serch", "shadow")
+
+
+def test_a_run_far_beyond_its_workflow() -> None:
+    """200 runs of at most 4 LLM calls, then one of 30: at the 8th it warns, at the 20th it would be stopped."""
+    shard = Shard()
+    for number in range(1, BASELINE_RUNS + 1):
+        trace = {"trace_lo": 1000 + number, "workflow": "air"}
+        calls = [row(LLM, 10 + n, 1, n, n + 0.5, **trace) for n in range(3 + number % 2)]
+        assert not shard.feed(*calls, row(RUN, 1, 0, 0, 9, **trace))
+    verdicts = shard.feed(*[row(LLM, 10 + n, 1, n, n + 0.5, workflow="air", trace_lo=900) for n in range(30)])
+    found = [v for v in verdicts if v.rule == "baseline.steps"]
+    assert [(str(v.action), v.evidence["count"], v.evidence["value"]) for v in found] == [
+        ("warn", 2, 8),
+        ("kill", 5, 20),
+    ]
+    assert (found[0].evidence["p99"], found[0].evidence["runs"], found[0].evidence["mode"]) == (
+        4,
+        BASELINE_RUNS,
+        "shadow",
+    )
+    assert not [v for v in verdicts if v.rule in {"baseline.tokens", "baseline.cost"}]
+
+
+def test_without_evidence_there_is_no_baseline() -> None:
+    """One run short of it: nothing is said, and it says how much there is."""
+    shard = Shard()
+    for number in range(1, BASELINE_RUNS):
+        trace = {"trace_lo": 1000 + number, "workflow": "air"}
+        shard.feed(row(LLM, 10, 1, 1, 2, **trace), row(RUN, 1, 0, 0, 9, **trace))
+    assert list(shard.watch.baselines.evidence().values()) == [BASELINE_RUNS - 1]
+    assert not shard.feed(*[row(LLM, 10 + n, 1, n, n + 0.5, workflow="air", trace_lo=900) for n in range(30)])
 
 
 def test_agents_that_hand_it_to_each_other() -> None:

@@ -1,0 +1,63 @@
+"""Runs far beyond what is usual for their workflow, in steps, tokens or money: no threshold of anybody's is needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from models.runaways.base import NANO, Count, Ladder, Rule
+from models.runaways.baselines import EVIDENCE, MILLI, Times
+from models.runaways.caps import steps_along
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from models.runaways.base import OpenRun
+
+LADDER = Ladder(warn=2, kill=5)
+"""Times the 99th percentile. One run in a hundred passes it, by a little."""
+
+
+def _steps(run: OpenRun) -> Iterator[Count]:
+    return _times(run.baseline.steps, ((count.at_ns, count.number) for count in steps_along(run)), 1)
+
+
+def _tokens(run: OpenRun) -> Iterator[Count]:
+    return _times(run.baseline.tokens, ((point.at_ns, point.tokens) for point in run.growth), 1)
+
+
+def _cost(run: OpenRun) -> Iterator[Count]:
+    return _times(run.baseline.cost, ((point.at_ns, point.cost) for point in run.growth), NANO)
+
+
+def _times(usual: int, values: Iterator[tuple[int, float]], unit: int) -> Iterator[Count]:
+    """Count how many times the usual a value is; nothing where it is not known what is usual."""
+    if usual:
+        for at_ns, value in values:
+            evidence = {"value": value / unit, "p99": usual / unit, "runs": EVIDENCE}
+            yield Count(at_ns, value / usual, evidence)
+
+
+BASELINE_STEPS = Rule(
+    "baseline.steps",
+    LADDER,
+    lambda p, first: p[:, Times.STEPS] >= first - 1,
+    _steps,
+    "{value:g} steps, {count:.1f} times what 99 of 100 runs of this workflow take at most ({p99:g})",
+    unit=MILLI,
+)
+BASELINE_TOKENS = Rule(
+    "baseline.tokens",
+    LADDER,
+    lambda p, first: p[:, Times.TOKENS] >= first - 1,
+    _tokens,
+    "{value:g} tokens, {count:.1f} times what 99 of 100 runs of this workflow take at most ({p99:g})",
+    unit=MILLI,
+)
+BASELINE_COST = Rule(
+    "baseline.cost",
+    LADDER,
+    lambda p, first: p[:, Times.COST] >= first - 1,
+    _cost,
+    "{value:.2f} USD, {count:.1f} times what 99 of 100 runs of this workflow cost at most ({p99:.2f})",
+    unit=MILLI,
+)

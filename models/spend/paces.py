@@ -1,0 +1,168 @@
+"""Paces: a user's LLM calls a minute, a workflow's money a minute and a day, against what is usual.
+
+What is usual is learnt anew when the flow restarts; until there is evidence enough, nothing is said. Days are kept.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, deque
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from models.runaways.base import Ladder, Mode, PaceRule
+from models.spend.rows import Level
+from models.times import rfc3339
+from models.verdicts import Action, Verdict, verdict_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+NANO = 1_000_000_000
+_MINUTE_NS = 60 * NANO
+USER_LLM_CALLS = PaceRule(
+    "rate.user_llm_calls",
+    Ladder(warn=3, throttle=10),
+    "{value:g} LLM calls in a minute, {count:.1f} times what users make in 99 of 100 minutes at most ({usual:g})",
+)
+SPEND_MINUTE = PaceRule(
+    "rate.spend_minute",
+    Ladder(warn=10, throttle=30),
+    "{value:.2f} USD in a minute, {count:.1f} times the mean minute of the hour before ({usual:.4f})",
+)
+SPEND_DAY = PaceRule(
+    "spend.day_over_baseline",
+    Ladder(warn=1.5),
+    "{value:.2f} USD today, {count:.1f} times the mean of the days before ({usual:.2f})",
+)
+PACE_RULES = (USER_LLM_CALLS, SPEND_MINUTE, SPEND_DAY)
+USER_MINUTES = 2000
+"""Minutes in which users were active until their 99th percentile is taken, and frozen."""
+HOUR_MINUTES = 30
+"""Minutes with spending, of the last 60, until there is an hour to compare with."""
+DAYS, LEAST_DAYS = 7, 3
+"""Days before that are looked back on, and how many of them must have been seen."""
+_MOST = 100_000
+_Setting = tuple[Mode, list[tuple[float, Action]]]
+
+
+class Found(NamedTuple):
+    """What was counted of a scope: `value` is `count` times `usual`."""
+
+    level: str
+    id: str
+    tenant: str | None
+    value: float
+    usual: float
+    since_ns: int
+    at_ns: int
+
+
+class Paces:
+    """The paces of one shard; `setting` gives mode and steps of a rule for a workflow."""
+
+    def __init__(self, setting: Callable[[PaceRule, str | None], _Setting]) -> None:
+        self._setting = setting
+        self._usual_calls = 0
+        self._minutes: Counter[int] = Counter()
+        self._users: OrderedDict[tuple[int, int], list[int]] = OrderedDict()
+        """(user, tenant) -> minute, calls in it."""
+        self._hours: dict[int, deque[list[int]]] = {}
+        """Workflow -> (minute, nano-USD) of the last hour."""
+        self._told: OrderedDict[tuple[Any, ...], int] = OrderedDict()
+
+    def apply(self, rows: NDArray[Any], names: Mapping[int, str]) -> list[Verdict]:
+        """Take in pace rows [row, Pace]; give what is said of them."""
+        out: list[Verdict] = []
+        for level, id_, tenant, minute, cost, calls, at_ns in rows.tolist():
+            name, since = names.get(id_, "unknown"), minute * _MINUTE_NS
+            if level == Level.USER:
+                made, usual = self._user(id_, tenant, minute, calls), self._usual_calls
+                found = Found("user", name, names.get(tenant), made, usual, since, at_ns)
+                out += self.judge(USER_LLM_CALLS, found, minute)
+            else:
+                spent, mean = self._workflow(id_, minute, cost)
+                found = Found("workflow", name, None, spent / NANO, mean / NANO, since, at_ns)
+                out += self.judge(SPEND_MINUTE, found, minute)
+        return out
+
+    def judge(self, rule: PaceRule, found: Found, period: object) -> Iterator[Verdict]:
+        """Give the steps that are reached and not told in this period; none where it is not known what is usual."""
+        if found.usual <= 0:
+            return
+        count = found.value / found.usual
+        mode, steps = self._setting(rule, found.id if found.level == "workflow" else None)
+        if mode == "off" or not steps or count < steps[0][0]:
+            return
+        key = rule.id, found.level, found.id, found.tenant, period
+        for number, (limit, action) in enumerate(steps, 1):
+            if count >= limit and self._told.get(key, 0) < number:
+                self._told[key] = number
+                yield _verdict(rule, found, mode, action, (count, limit, number), period)
+        while len(self._told) > _MOST:
+            self._told.popitem(last=False)
+
+    def _user(self, user: int, tenant: int, minute: int, calls: int) -> int:
+        """Give the calls of a user's minute so far; minutes that are over are learnt from."""
+        kept = self._users.setdefault((user, tenant), [minute, 0])
+        if minute > kept[0]:
+            self._learn(kept[1])
+            kept[:] = minute, 0
+        if minute == kept[0]:
+            kept[1] += calls
+        self._users.move_to_end((user, tenant))
+        if len(self._users) > _MOST:
+            self._users.popitem(last=False)
+        return kept[1]
+
+    def _learn(self, calls: int) -> None:
+        if self._usual_calls:
+            return
+        self._minutes[calls] += 1
+        if self._minutes.total() >= USER_MINUTES:
+            ordered = sorted(self._minutes.elements())
+            self._usual_calls = ordered[-(-len(ordered) * 99 // 100) - 1]
+            self._minutes.clear()
+
+    def _workflow(self, workflow: int, minute: int, cost: int) -> tuple[int, float]:
+        """Give the spending of a minute so far, and the mean minute of the hour before; 0: it is not known."""
+        if workflow not in self._hours and len(self._hours) >= _MOST:
+            return 0, 0.0
+        hour = self._hours.setdefault(workflow, deque())
+        while hour and hour[0][0] < minute - 60:
+            hour.popleft()
+        if not hour or minute > hour[-1][0]:
+            hour.append([minute, 0])
+        if minute < hour[-1][0]:  # late: it is added where it belongs, and nothing is said of it
+            for kept in hour:
+                kept[1] += cost if kept[0] == minute else 0
+            return 0, 0.0
+        hour[-1][1] += cost
+        before = [kept[1] for kept in hour if kept[0] < minute]
+        return hour[-1][1], sum(before) / 60 if len(before) >= HOUR_MINUTES else 0.0
+
+
+def _verdict(
+    rule: PaceRule, found: Found, mode: Mode, action: Action, step: tuple[float, float, int], period: object
+) -> Verdict:
+    count, limit, number = step
+    tenant = found.id if found.level == "tenant" else found.tenant
+    evidence = {
+        "count": round(count, 6),
+        "limit": limit,
+        "value": round(found.value, 9),
+        "usual": round(found.usual, 9),
+        "first_at": rfc3339(found.since_ns),
+        "mode": mode,
+    }
+    return Verdict(
+        id=verdict_id(rule.id, found.level, found.id, found.tenant or "", str(period), str(number)),
+        at_ns=found.at_ns,
+        level=found.level,
+        scope=found.id,
+        action=action,
+        rule=rule.id,
+        reason=rule.reason.format(count=count, value=found.value, usual=found.usual),
+        evidence=evidence | ({"tenant": tenant} if tenant else {}),
+        generation=found.since_ns // _MINUTE_NS,
+    )
