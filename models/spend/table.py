@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from models.incidents.book import Facts, Ident, IncidentBook
-from models.incidents.incident import Severity
+from models.incidents.book import IncidentBook
 from models.spend.budget import PERIODS, Calendar
 from models.spend.paces import DAYS, LEAST_DAYS, SPEND_DAY, Found, Paces
 from models.spend.rows import Level
+from models.spend.words import cleared, facts_of, ident_of, period_of, severity_of, verdict_of
 from models.times import rfc3339
-from models.verdicts import Action, Verdict, verdict_id
+from models.verdicts import Action
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,12 +28,13 @@ if TYPE_CHECKING:
 
     from models.incidents.book import Patience
     from models.incidents.incident import Incident
-    from models.spend.budget import Budget, PeriodKind, Step
+    from models.spend.budget import Budget
+    from models.spend.words import Key
+    from models.verdicts import Verdict
 
 NANO = 1_000_000_000
 TELL_S = 30
 """Seconds between two records of a scope: there may be as many scopes as users."""
-CLASS = "spend.budget"
 MAX_SCOPES = 200_000
 """Scopes kept a shard; beyond it those without an open step whose period ended longest ago go, counted."""
 _KEPT_DAYS = 62
@@ -41,8 +43,6 @@ _LEVELS = {int(level): level.name.lower() for level in Level}
 _SHOWN = ("product", "workflow")
 Scope = tuple[str, str, str | None]
 """Level, id, tenant (of a user)."""
-Key = tuple[str, str, str | None, "PeriodKind", str]
-"""Scope, period, and the first day of it."""
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class Sum:
     tier: str | None = None
 
 
-Places = tuple[tuple[Key, Sum], ...]
+Places = tuple[tuple["Key", Sum], ...]
 """The sums that a row adds to: of the day, of the month."""
 
 
@@ -99,7 +99,6 @@ class SpendTable:
         self._changed: set[Key] = set()
         self._spent: dict[tuple[str, Key], None] = {}
         """Budgets that limit someone now: (name, key)."""
-        self._by_name = {budget.name: budget for budget in budgets}
         self.forgotten = 0
 
     def apply(self, rows: NDArray[Any], names: Mapping[int, str]) -> None:
@@ -178,16 +177,13 @@ class SpendTable:
         kept.told = kept.told or {}  # few have any: there are as many sums as users
         done = kept.told.get(budget.name, 0)
         while done < len(steps) and kept.cost >= steps[done].nano:
-            step = steps[done]
+            step, spent = steps[done], (kept.cost, kept.tokens)
             done += 1
             kept.told[budget.name] = done
             self._changed.add(key)
-            out.verdicts.append(self._verdict(budget, key, kept, step, now_s))
+            out.verdicts.append(verdict_of(budget, key, spent, step, now_s))
             told = self.book.wrong(
-                _ident(budget, key, step),
-                _severity(step),
-                now_s,
-                lambda: self._facts(budget, key, kept, step),  # noqa: B023
+                ident_of(budget, key, step), severity_of(step), now_s, partial(facts_of, budget, key, spent, step)
             )
             out.incidents += [told] if told else []
             if step.action is not Action.WARN:
@@ -196,34 +192,13 @@ class SpendTable:
     def _let_go(self, now_s: int, out: Spent) -> None:
         """Clear what was limited in a period that is over."""
         for name, key in list(self._spent):
-            if now_s < self._calendar.span_s(key[3], date.fromisoformat(key[4]))[1]:
-                continue
-            del self._spent[name, key]
-            out.verdicts.append(_cleared(name, key, now_s))
+            if now_s >= self._calendar.span_s(key[3], date.fromisoformat(key[4]))[1]:
+                del self._spent[name, key]
+                out.verdicts.append(cleared(name, key, now_s))
         for ident in self.book.open_idents():
-            if now_s >= self._calendar.span_s(*_period_of(ident))[1]:
+            if now_s >= self._calendar.span_s(*period_of(ident))[1]:
                 told = self.book.right(ident, now_s, at_once=True)
                 out.incidents += [told] if told else []
-
-    def _verdict(self, budget: Budget, key: Key, kept: Sum, step: Step, now_s: int) -> Verdict:
-        return Verdict(
-            id=verdict_id("spend", budget.name, *map(str, key), str(step.percent), str(step.action)),
-            at_ns=now_s * NANO,
-            level=key[0],
-            scope=key[1],
-            action=step.action,
-            rule=f"spend.{budget.name}",
-            reason=f"the budget of this {key[3]} is used up by {step.percent} %",
-            evidence=_evidence(budget, key, kept, step),
-            generation=_generation(key),
-        )
-
-    def _facts(self, budget: Budget, key: Key, kept: Sum, step: Step) -> Facts:
-        text = f"{kept.cost / NANO:.2f} of {budget.limit / NANO:.2f} USD spent this {key[3]}"
-        evidence = _evidence(budget, key, kept, step)
-        return Facts(
-            f"{key[0]} {key[1]}: {step.percent} % of {budget.name}", text, evidence, owner="cost", tenant=key[2]
-        )
 
     def _record(self, key: Key, kept: Sum, now_s: int, at: str) -> dict[str, Any]:
         """Give the `spend` record; the limit is the tightest of those that fit."""
@@ -316,6 +291,7 @@ class SpendTable:
         for key in gone:
             del self.sums[key]
         self._untold -= set(gone)
+        self._touched -= set(gone)
         self._shown = {key: None for key in self._shown if key in self.sums}
         self._places.clear()
         return gone
@@ -327,55 +303,3 @@ def _scope(level: int, id_: int, tenant: int, names: Mapping[int, str]) -> Scope
     if level == Level.PRODUCT:
         return "product", "*", None
     return _LEVELS[level], names.get(id_, "unknown"), names.get(tenant) if level == Level.USER else None
-
-
-def _evidence(budget: Budget, key: Key, kept: Sum, step: Step) -> dict[str, Any]:
-    said = {
-        "count": kept.cost / NANO,
-        "limit": step.nano / NANO,
-        "period": key[3],
-        "start": key[4],
-        "budget": budget.name,
-    }
-    tenant = key[2] if key[0] == "user" else key[1] if key[0] == "tenant" else None
-    return said | ({"tenant": tenant} if tenant else {}) | {"mode": "enforce", "tokens_so_far": kept.tokens}
-
-
-def _severity(step: Step) -> Severity:
-    return Severity.SEV_3 if step.action is Action.WARN else Severity.SEV_2
-
-
-def _ident(budget: Budget, key: Key, step: Step) -> Ident:
-    """Give the incident of a step: one a budget, scope and period."""
-    start = key[4][:7] if key[3] == "month" else key[4]
-    return Ident(
-        CLASS,
-        f"spend.{budget.name} {step.percent}% {start}",
-        key[0],
-        key[1] if key[2] is None else f"{key[2]}/{key[1]}",
-    )
-
-
-def _period_of(ident: Ident) -> tuple[PeriodKind, date]:
-    start = ident.rule.rpartition(" ")[2]
-    return ("day", date.fromisoformat(start)) if start.count("-") > 1 else ("month", date.fromisoformat(f"{start}-01"))
-
-
-def _generation(key: Key) -> int:
-    """Rise from period to period: the first day, as a number."""
-    return date.fromisoformat(key[4]).toordinal()
-
-
-def _cleared(name: str, key: Key, now_s: int) -> Verdict:
-    return Verdict(
-        id=verdict_id("spend", name, *map(str, key), "clear"),
-        at_ns=now_s * NANO,
-        level=key[0],
-        scope=key[1],
-        action=Action.CLEAR,
-        rule=f"spend.{name}",
-        reason=f"a new {key[3]} has begun",
-        evidence={"count": 0, "limit": 0, "period": key[3], "start": key[4], "mode": "enforce"}
-        | ({"tenant": key[2]} if key[2] else {}),
-        generation=_generation(key),
-    )
