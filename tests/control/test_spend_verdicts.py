@@ -1,4 +1,4 @@
-"""Budgets of the flow and the control plane together: killed at the hard limit, let go when the period ends, and anew."""
+"""Budgets of the flow and the control plane together: killed at the hard limit, let go at the next period, and anew."""
 
 from __future__ import annotations
 
