@@ -16,8 +16,8 @@ from flyball_sdk.state import BOUNDED, NEUTRAL, STATIC, State, Throttle
 OPERATOR: Final = "operator"
 """The source of what people ask; no rule may be called so."""
 WARN, THROTTLE, BOUND, BLOCK, KILL, CLEAR = "warn", "throttle", "bound", "block", "kill", "clear"
-SHADOW: Final = "shadow"
-"""Mode of a rule that is on trial: what it decides is audited, as a warning is, and nothing more."""
+ENFORCE: Final = "enforce"
+"""Mode of a rule that is in force. What another one decides, as in `shadow`, is audited as a warning, and no more."""
 ACTIONS: Final = (WARN, THROTTLE, BOUND, BLOCK, KILL, CLEAR)
 _LONGEST_REASON: Final = 300
 _MOST_BYTES: Final = 64 * 1024
@@ -59,7 +59,7 @@ def read(value: bytes) -> Verdict:
             {"level": scope.get("level"), "id": scope.get("id")} if isinstance(scope, dict) else scope
         ),
         tenant=tenant if isinstance(tenant, str) and tenant else None,
-        action=WARN if evidence.get("mode") == SHADOW else action,
+        action=action if evidence.get("mode", ENFORCE) == ENFORCE else WARN,
         rule=a_text("rule", said.get("rule")),
         reason=plain(said.get("reason")),
         generation=a_count("generation", said.get("generation")),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from models.runaways.book import Defied
     from models.verdicts import Verdict
 
+_SECOND_NS = 1_000_000_000
 GOVERN_SHARDS = [f"g{shard}" for shard in range(8)]
 Items = list["Tracked | Watched | Progress"]
 
@@ -63,7 +64,7 @@ class GovernLogic(TellingLogic[ShardVerdicts, RunawayBook]):
 
     @override
     def _take(self, table: RunawayBook, item: ShardVerdicts) -> None:
-        table.hear(item.verdicts, item.defied)
+        table.hear(item.verdicts, item.defied, self._clock() // _SECOND_NS if self._clock else 0)
 
     @override
     def _look(self, table: RunawayBook, now_s: int, *, is_last: bool) -> tuple[list[Incident], list[Outbound]]:

@@ -161,6 +161,7 @@ class TrackLogic(StatefulBatchLogic[ShardSpans, "Tracked | Watched | Progress", 
         """Look at the runs that the newest batch touched."""
         out = []
         for pulses in state.table.pulses():
+            self._watch.now_ns = self._clock() if self._clock else 0
             verdicts = self._watch.look(state.table, pulses, value.spans, value.rows)
             known = state.table.texts.known
             told = np.unique(pulses[:, NAMES]).tolist()

@@ -50,9 +50,12 @@ class BudgetKeys:
     tier: str | None = key(None, "only users of this plan")
 
     def wrong(self) -> Iterator[Wrong]:
-        """Yield a hard limit below the soft one."""
+        """Yield a hard limit below the soft one, and what only users have."""
         if self.hard is not None and self.limit is not None and self.hard < self.limit:
             yield Wrong("hard", f"{self.hard:g}", f"at least limit, {self.limit:g}")
+        for name in ("tenant", "tier"):
+            if getattr(self, name) is not None and self.level not in (None, "user"):
+                yield Wrong(name, f"{name} with level {self.level}", "it with level user: others have none")
 
 
 @dataclass(frozen=True)

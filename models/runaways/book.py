@@ -24,6 +24,8 @@ QUIET_S = 600
 """Seconds without another run until an incident may be resolved: loops come in bursts."""
 _RUNS = 5
 """Example runs of a telling."""
+_REMEMBERED = 1000
+"""Runs of a burst that are not counted again when they are told again, as after a restart."""
 _NANO = 1_000_000_000
 _LIMITS = (Action.BLOCK, Action.KILL)
 
@@ -52,7 +54,7 @@ class _Burst:
         """Add a run; one that is there already is only seen again."""
         if run not in self.runs:
             self.count += 1
-            self.runs = [run, *self.runs][:_RUNS]
+            self.runs = [run, *self.runs][:_REMEMBERED]
         self.last_s, self.reason, self.evidence = max(self.last_s, at_s), reason, evidence
 
 
@@ -64,17 +66,22 @@ class RunawayBook:
         self._bursts: dict[Ident, _Burst] = {}
         self._changed: set[Ident] = set()
 
-    def hear(self, verdicts: Sequence[Verdict], defied: Sequence[Defied]) -> None:
-        """Take in what rules in force decided on runs, and calls after a kill."""
+    def hear(self, verdicts: Sequence[Verdict], defied: Sequence[Defied], now_s: int = 0) -> None:
+        """Take in what rules in force decided on runs, and calls after a kill.
+
+        `now_s` is the clock, 0 where there is none: what comes late is news all the same.
+        """
         for verdict in verdicts:
             if verdict.action in _LIMITS and verdict.evidence.get("mode") == "enforce":
                 ident = Ident(RUNAWAY, verdict.rule, "workflow", verdict.evidence.get("workflow") or "unknown")
-                self._add(ident, verdict.scope, verdict.at_ns // _NANO, verdict.reason, verdict.evidence)
+                self._add(ident, verdict.scope, max(verdict.at_ns // _NANO, now_s), verdict.reason, verdict.evidence)
         for call in defied:
             ident = Ident(STOP_FAILED, call.rule, "workflow", call.workflow or "unknown")
             seconds = (call.call_ns - call.killed_ns) // _NANO
             said = {"count": seconds, "limit": 0, "unit": "s"}
-            self._add(ident, call.run_id, call.call_ns // _NANO, f"a call began {seconds} s after the kill", said)
+            self._add(
+                ident, call.run_id, max(call.call_ns // _NANO, now_s), f"a call began {seconds} s after the kill", said
+            )
 
     def look(self, now_s: int) -> list[Incident]:
         """Give what people are told by now."""
@@ -83,6 +90,10 @@ class RunawayBook:
             if now_s - burst.last_s < QUIET_S:
                 severity = Severity.SEV_1 if ident.class_ == STOP_FAILED else Severity.SEV_2
                 out.append(self.book.wrong(ident, severity, now_s, partial(_facts, ident, burst)))
+        for ident in [ident for ident, burst in self._bursts.items() if now_s - burst.last_s >= QUIET_S]:
+            if not self.book.is_open(ident):  # a replay may come by it so
+                del self._bursts[ident]
+                self._changed.add(ident)
         for ident in self.book.open_idents():
             known = self._bursts.get(ident)
             if known is None or now_s - known.last_s >= QUIET_S:
@@ -133,4 +144,4 @@ def _facts(ident: Ident, burst: _Burst) -> Facts:
         title = f"{ident.scope}: {runs} stopped or blocked by {ident.rule}"
     text = f"newest: {burst.reason}"
     evidence = {**burst.evidence, "runs": burst.count}
-    return Facts(title, text, evidence, runs=tuple(burst.runs), workflow=ident.scope)
+    return Facts(title, text, evidence, runs=tuple(burst.runs[:_RUNS]), workflow=ident.scope)

@@ -71,9 +71,9 @@ class RunawayPolicy:
         return mode, ladder
 
     def steps_of(self, rule: Rule | PaceRule, workflow: str | None) -> tuple[Mode, list[tuple[float, Action]]]:
-        """Give the mode and the steps of a rule for a workflow."""
+        """Give the mode and the steps of a rule for a workflow; none where it is off."""
         mode, ladder = self.setting(rule, workflow)
-        return mode, ladder.steps()
+        return mode, [] if mode == "off" else ladder.steps()
 
 
 class Firsts:
@@ -93,7 +93,7 @@ class Firsts:
 
     def of(self, rule: Rule, workflows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Give the first count, in units of pulses, by row; infinite where the rule is off."""
-        firsts = np.full(len(workflows), self._usual[rule.id])
+        firsts = np.full(len(workflows), self._usual[rule.id], np.float64)
         for digest, first in self._others[rule.id]:
             firsts[workflows == digest] = first
         return firsts

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from models.runaways.base import Count, Ladder, Rule
 from models.runs.pulse import Pulse
 
@@ -28,7 +30,7 @@ def _counts(run: OpenRun) -> Iterator[Count]:
 TOOL_UNKNOWN = Rule(
     "tool.unknown",
     Ladder(warn=1, block=2, kill=4),
-    lambda p, first: p[:, Pulse.STRANGE] >= first.clip(max=1),
+    lambda p, first: (p[:, Pulse.STRANGE] > 0) & np.isfinite(first),
     _counts,
     "{tool} is no tool of this workflow ({count:g} such names so far)",
 )

@@ -55,6 +55,8 @@ class Watch:
         self._said: OrderedDict[Trace, dict[str, int]] = OrderedDict()
         self._agents: OrderedDict[Trace, dict[int, tuple[int, int]]] = OrderedDict()
         self._settings: dict[tuple[str, str | None], tuple[Mode, list[tuple[float, Action]]]] = {}
+        self.now_ns = 0
+        """The clock, where there is one: a kill that is decided late can only be obeyed from then on."""
         self._killed: OrderedDict[Trace, tuple[int, str]] = OrderedDict()
         """When (Unix ns) and by which rule in force."""
 
@@ -140,7 +142,7 @@ class Watch:
                     done += 1
                     said = self._note(trace, rule, done)
                     if action is Action.KILL and mode == "enforce":
-                        self._killed.setdefault(trace, (count.at_ns, rule.id))
+                        self._killed.setdefault(trace, (max(count.at_ns, self.now_ns), rule.id))
                         _bound(self._killed)
                     yield _verdict(run, pulse, _Step(rule, mode, action, limit, done), count)
 

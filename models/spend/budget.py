@@ -39,6 +39,11 @@ class Budget:
     tenant: str | None = None
     tier: str | None = None
 
+    @property
+    def version(self) -> str:
+        """Name the budget as it is: with another limit it is another one, whose steps are told anew."""
+        return f"{self.name}\x1f{self.limit}\x1f{self.hard or ''}"
+
     def fits(self, level: str, id_: str, tenant: str | None, tier: str | None) -> bool:
         """Say whether it is one of this scope."""
         wanted = (self.id, id_), (self.tenant, tenant), (self.tier, tier)

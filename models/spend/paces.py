@@ -22,12 +22,12 @@ NANO = 1_000_000_000
 _MINUTE_NS = 60 * NANO
 USER_LLM_CALLS = PaceRule(
     "rate.user_llm_calls",
-    Ladder(warn=3, throttle=10),
+    Ladder(warn=3),
     "{value:g} LLM calls in a minute, {count:.1f} times what users make in 99 of 100 minutes at most ({usual:g})",
 )
 SPEND_MINUTE = PaceRule(
     "rate.spend_minute",
-    Ladder(warn=10, throttle=30),
+    Ladder(warn=10),
     "{value:.2f} USD in a minute, {count:.1f} times the mean minute of the hour before ({usual:.4f})",
 )
 SPEND_DAY = PaceRule(

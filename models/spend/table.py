@@ -17,7 +17,7 @@ from models.incidents.book import IncidentBook
 from models.spend.budget import PERIODS, Calendar
 from models.spend.paces import DAYS, LEAST_DAYS, SPEND_DAY, Found, Paces
 from models.spend.rows import Level
-from models.spend.words import cleared, facts_of, ident_of, period_of, severity_of, verdict_of
+from models.spend.words import cleared, facts_of, following, ident_of, period_of, severity_of, verdict_of
 from models.times import rfc3339
 from models.verdicts import Action
 
@@ -36,7 +36,7 @@ NANO = 1_000_000_000
 TELL_S = 30
 """Seconds between two records of a scope: there may be as many scopes as users."""
 MAX_SCOPES = 200_000
-"""Scopes kept a shard; beyond it those without an open step whose period ended longest ago go, counted."""
+"""Scopes kept a shard; beyond it periods that are over go, those that ended longest ago first, counted."""
 _KEPT_DAYS = 62
 """A period is kept so long after it began: last month can be looked up, and late costs find their place."""
 _LEVELS = {int(level): level.name.lower() for level in Level}
@@ -91,6 +91,7 @@ class SpendTable:
         self._shown: dict[Key, None] = {}
         """Those that metrics show."""
         self._places: dict[tuple[int, ...], Places] = {}
+        self._versions = {budget.version for budget in budgets}
         self._watched = {(budget.level, budget.period) for budget in budgets}
         self._touched: set[Key] = set()
         """Since the last look."""
@@ -130,10 +131,10 @@ class SpendTable:
             out.verdicts += self._said
             out.verdicts += [told for key in self._touched if key[0] == "workflow" for told in self._day(key, now_s)]
             self._said = []
+        self._let_go(now_s, out)
         self._changed |= self._touched
         self._untold |= self._touched
         self._touched.clear()
-        self._let_go(now_s, out)
         self._told_s = self._told_s or now_s
         if is_last or now_s >= self._told_s + TELL_S:
             self._told_s = now_s
@@ -175,11 +176,12 @@ class SpendTable:
         """Take the steps that were reached and not told; a correction downwards takes none back in its period."""
         steps = budget.steps()
         kept.told = kept.told or {}  # few have any: there are as many sums as users
-        done = kept.told.get(budget.name, 0)
+        name = budget.version  # another limit is another budget
+        done = kept.told.get(name, 0)
         while done < len(steps) and kept.cost >= steps[done].nano:
             step, spent = steps[done], (kept.cost, kept.tokens)
             done += 1
-            kept.told[budget.name] = done
+            kept.told[name] = done
             self._changed.add(key)
             out.verdicts.append(verdict_of(budget, key, spent, step, now_s))
             told = self.book.wrong(
@@ -187,14 +189,22 @@ class SpendTable:
             )
             out.incidents += [told] if told else []
             if step.action is not Action.WARN:
-                self._spent[budget.name, key] = None
+                self._spent[name, key] = None
 
     def _let_go(self, now_s: int, out: Spent) -> None:
-        """Clear what was limited in a period that is over."""
+        """Clear what was limited in a period that is over, or by a budget that is no more what it was.
+
+        The new period is told at once, though nothing was spent in it: who reserves by the newest period may go on.
+        """
         for name, key in list(self._spent):
-            if now_s >= self._calendar.span_s(key[3], date.fromisoformat(key[4]))[1]:
+            is_over = now_s >= self._calendar.span_s(key[3], date.fromisoformat(key[4]))[1]
+            if is_over or name not in self._versions:
                 del self._spent[name, key]
-                out.verdicts.append(cleared(name, key, now_s))
+                out.verdicts.append(cleared(name, key, now_s, is_over=is_over))
+            if is_over:
+                new = (*key[:4], following(key).isoformat())
+                self.sums.setdefault(new, Sum(tier=self.sums[key].tier if key in self.sums else None))
+                self._touched.add(new)
         for ident in self.book.open_idents():
             if now_s >= self._calendar.span_s(*period_of(ident))[1]:
                 told = self.book.right(ident, now_s, at_once=True)
@@ -250,6 +260,7 @@ class SpendTable:
 
     def dump(self) -> bytes:
         """Give everything."""
+        self._forget()
         return self._pack(self.sums, self.book.state(), ())
 
     def _pack(self, keys: Iterable[Key], lives: list[dict[str, Any]], gone: Sequence[Key]) -> bytes:
@@ -285,9 +296,12 @@ class SpendTable:
         gone = [key for key in self.sums if key[4] < limit]
         excess = len(self.sums) - len(gone) - MAX_SCOPES
         if excess > 0:
-            rest = sorted((key for key in self.sums if key[4] >= limit), key=lambda key: key[4])
-            gone += rest[:excess]
-            self.forgotten += excess
+            day = self._calendar.span_s("day", date.fromisoformat(newest))[0]
+            ends = {key: self._calendar.span_s(key[3], date.fromisoformat(key[4]))[1] for key in self.sums}
+            over = [key for key, end in ends.items() if key[4] >= limit and end <= day and not self.sums[key].told]
+            over.sort(key=ends.__getitem__)
+            gone += over[:excess]
+            self.forgotten += min(excess, len(over))
         for key in gone:
             del self.sums[key]
         self._untold -= set(gone)

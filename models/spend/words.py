@@ -24,7 +24,7 @@ Amounts = tuple[int, int]
 def verdict_of(budget: Budget, key: Key, spent: Amounts, step: Step, now_s: int) -> Verdict:
     """Give the verdict of a step that was reached; told again it is the same."""
     return Verdict(
-        id=verdict_id("spend", budget.name, *map(str, key), str(step.percent), str(step.action)),
+        id=verdict_id("spend", budget.version, *map(str, key), str(step.percent), str(step.action)),
         at_ns=now_s * NANO,
         level=key[0],
         scope=key[1],
@@ -32,29 +32,31 @@ def verdict_of(budget: Budget, key: Key, spent: Amounts, step: Step, now_s: int)
         rule=f"spend.{budget.name}",
         reason=f"the budget of this {key[3]} is used up by {step.percent} %",
         evidence=_evidence(budget, key, spent, step),
-        generation=date.fromisoformat(key[4]).toordinal(),
+        generation=now_s,
     )
 
 
-def cleared(name: str, key: Key, now_s: int) -> Verdict:
-    """Give the verdict that lets go of what a budget limited in a period that is over.
-
-    Its generation is that of the next period: above all that was asked in this one, and not above what the next asks.
-    """
-    start = date.fromisoformat(key[4])
-    following = start + timedelta(days=1) if key[3] == "day" else (start + timedelta(days=31)).replace(day=1)
+def cleared(version: str, key: Key, now_s: int, *, is_over: bool) -> Verdict:
+    """Give the verdict that lets go of what a budget limited: its period is over, or it is no more what it was."""
+    name = version.partition("\x1f")[0]
     evidence = {"count": 0, "limit": 0, "period": key[3], "start": key[4], "mode": "enforce"}
     return Verdict(
-        id=verdict_id("spend", name, *map(str, key), "clear"),
+        id=verdict_id("spend", version, *map(str, key), "clear"),
         at_ns=now_s * NANO,
         level=key[0],
         scope=key[1],
         action=Action.CLEAR,
         rule=f"spend.{name}",
-        reason=f"a new {key[3]} has begun",
+        reason=f"a new {key[3]} has begun" if is_over else "the budget is no more what it was",
         evidence=evidence | _tenant(key),
-        generation=following.toordinal(),
+        generation=now_s,
     )
+
+
+def following(key: Key) -> date:
+    """Give the first day of the next period."""
+    start = date.fromisoformat(key[4])
+    return start + timedelta(days=1) if key[3] == "day" else (start + timedelta(days=31)).replace(day=1)
 
 
 def facts_of(budget: Budget, key: Key, spent: Amounts, step: Step) -> Facts:

@@ -46,3 +46,33 @@ def test_a_budget_kills_lets_go_and_kills_again() -> None:
     again = SpendTable([Budget("daily", "user", "day", NANO, NANO)], Calendar(ZoneInfo("UTC")))
     assert spend(again, firm, DAY, 2, DAY * DAY_S + 10) == (True, True)
     assert spend(again, firm, DAY, 0, (DAY + 1) * DAY_S)[0]
+
+
+def test_a_resume_does_not_hide_the_kill_that_follows() -> None:
+    """Throttled, resumed by a person, then beyond the hard limit."""
+    table = SpendTable([Budget("daily", "user", "day", 4 * NANO, 8 * NANO)], Calendar(ZoneInfo("UTC")))
+    book = Book(Rules(frozenset({"spend.*"})))
+    assert spend(table, book, DAY, 5, DAY * DAY_S + 20) == (False, True)
+    book.resume(ANN.scope, ANN.tenant, everybody=False)
+    assert spend(table, book, DAY, 0, DAY * DAY_S + 30) == (False, False)
+    assert spend(table, book, DAY, 4, DAY * DAY_S + 40)[0]
+
+
+def test_a_raised_budget_lets_go_and_is_told_anew() -> None:
+    """At 2 a.m. the limit is raised, and the flow started again."""
+    book = Book(Rules(frozenset({"spend.*"})))
+    table = SpendTable([Budget("daily", "user", "day", 4 * NANO, 4 * NANO)], Calendar(ZoneInfo("UTC")))
+    assert spend(table, book, DAY, 5, DAY * DAY_S + 20) == (True, True)
+    raised = SpendTable([Budget("daily", "user", "day", 100 * NANO, 200 * NANO)], Calendar(ZoneInfo("UTC")))
+    raised = SpendTable.load(raised, table.dump(), [])
+    assert spend(raised, book, DAY, 0, DAY * DAY_S + 60) == (False, False)
+    assert spend(raised, book, DAY, 95, DAY * DAY_S + 70) == (False, True)
+
+
+def test_the_next_period_is_told_at_once() -> None:
+    """Who reserves by the newest record is not held back by yesterday's."""
+    table = SpendTable([Budget("daily", "user", "day", 4 * NANO)], Calendar(ZoneInfo("UTC")))
+    spend(table, Book(), DAY, 5, DAY * DAY_S + 20)
+    records = table.look((DAY + 1) * DAY_S, is_last=True).records
+    days = {each["start"]: (each["cost_usd"], each["limit_usd"]) for each in records if each["period"] == "day"}
+    assert days["2026-03-11"] == (0, 4)

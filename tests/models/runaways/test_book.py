@@ -60,3 +60,27 @@ def test_a_kill_that_is_not_obeyed_wakes_people() -> None:
     assert set(told) == {"runaway", "stop.failed"}
     assert str(told["stop.failed"].severity) == "SEV-1"
     assert told["stop.failed"].summary == "newest: a call began 45 s after the kill"
+
+
+def test_many_runs_told_again_count_once() -> None:
+    """Thirty runs, blocked, stopped, and all told again after a restart."""
+    book = RunawayBook()
+    for action in (Action.BLOCK, Action.KILL):
+        book.hear([verdict(f"r{n}", 1000 + n, action) for n in range(30)], ())
+    book = RunawayBook.load(book.dump(), [], 1)
+    book.hear([verdict(f"r{n}", 1000 + n) for n in range(30)], ())
+    (told,) = book.look(1040)
+    assert told.title.startswith("air: 30 runs")
+    assert len(told.runs) == 5
+
+
+def test_what_comes_late_is_news() -> None:
+    """Decided an hour late, by the clock: people hear of it; a burst that nobody heard of in time is not kept."""
+    book = RunawayBook()
+    book.hear([verdict("r", 1000)], (), 5000)
+    assert [str(each.status) for each in book.look(5001)] == ["open"]
+    replayed = RunawayBook()
+    replayed.hear([verdict("r", 1000)], ())
+    assert replayed.look(5000) == []
+    replayed.hear([verdict("q", 9000)], ())
+    assert replayed.look(9001)[0].title.startswith("air: 1 run ")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.runaways import RULES
 from models.runaways.baselines import EVIDENCE as BASELINE_RUNS
 from models.runaways.policy import RuleSetting, RunawayPolicy
 from models.runaways.tools import EVIDENCE, KnownTools
@@ -18,6 +20,7 @@ from models.spans.columns import SpanKind, SpanStatus
 from tests.helpers.span_rows import SECOND, row, spans_of
 
 if TYPE_CHECKING:
+    from models.runaways.base import Rule
     from models.verdicts import Verdict
 
 RUN, LLM, TOOL = SpanKind.RUN, SpanKind.LLM, SpanKind.TOOL
@@ -232,3 +235,29 @@ def test_any_batches_say_the_same(made: list[tuple[Any, ...]], data: st.DataObje
         return sorted((verdict.record() for verdict in verdicts), key=lambda record: record["id"])
 
     assert records(told) == records(whole)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_any_rule_may_be_off_for_one_workflow(rule: Rule) -> None:
+    """It says nothing there, whatever the others are; the shard goes on."""
+    off = RunawayPolicy(workflows={"air": {rule.id: RuleSetting(mode="off")}}, tools={"air": (), "rail": ()})
+    calls = [call(10 + n, n, "made up", workflow=name, trace_lo=lo) for n in range(1, 12) for name, lo in PAIR]
+    told = Shard(off).feed(*calls)
+    assert {verdict.rule for verdict in told if verdict.evidence["workflow"] == "air"} == {
+        verdict.rule for verdict in told if verdict.evidence["workflow"] == "rail"
+    } - {rule.id}
+    assert {"tool.unknown", "repeat.identical"} <= {v.rule for v in told if v.evidence["workflow"] == "rail"}
+
+
+PAIR = (("air", 1), ("rail", 2))
+
+
+def test_a_late_kill_can_only_be_obeyed_from_now_on() -> None:
+    """Minutes behind: calls that began before the kill was decided defy nobody."""
+    shard = Shard()
+    shard.watch.now_ns = 500 * SECOND
+    shard.feed(*[call(10 + n, n) for n in range(1, 11)])
+    shard.feed(call(31, 400))
+    assert shard.defied == []
+    shard.feed(call(32, 502 + OBEY_S))
+    assert len(shard.defied) == 1

@@ -48,7 +48,7 @@ def test_rows_are_the_growth_by_minute() -> None:
 
 def test_a_user_that_calls_far_more_than_users_do() -> None:
     """99 of 100 active minutes have at most 4 calls: 12 in one warn, 40 throttle, each once; another minute is anew."""
-    of = paces()
+    of = paces(RunawayPolicy({"rate.user_llm_calls": RuleSetting(throttle=10)}))
     for minute in range(USER_MINUTES + 1):
         assert feed(of, Level.USER, 22, minute, calls=4) == []
     late = USER_MINUTES + 10
