@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from alerts.telling import read
 from models.incidents.incident import IncidentError
-from streams.port import LostOffsetError
+from streams.topic_readers import TopicReaders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,18 +15,14 @@ if TYPE_CHECKING:
     from alerts.pager import Pager
     from alerts.store import Store
     from models.incidents.incident import Incident
-    from streams.port import Log, Message, Reader
+    from streams.port import Log, Message
 
 MAX_MESSAGES = 1_000
 MAX_BYTES = 4 << 20
 
 
 class Intake:
-    """Reads one topic from all its partitions. Not thread-safe.
-
-    `start` says where a partition that was never read begins ("oldest", "newest"); `on_lost` what to do when the next
-    message is gone from the log ("stop" raises LostOffsetError, "oldest" and "newest" go on there, with a gap).
-    """
+    """Reads one topic from all its partitions. Not thread-safe. For `start` and `on_lost` see `TopicReaders`."""
 
     def __init__(
         self,
@@ -40,19 +36,16 @@ class Intake:
         on_lost: str = "stop",
         say: Callable[[str], None] = print,
     ) -> None:
-        self._log, self._topic = log, topic
+        self._topic = topic
         self._store, self._pager, self._outbox = store, pager, outbox
-        self._start, self._on_lost = start, on_lost
         self._say = say
-        self._readers: dict[int, Reader] = {}
+        self._readers = TopicReaders(log, topic, start=start, on_lost=on_lost, say=say)
 
     def find_partitions(self) -> None:
         """Open readers of partitions that have none yet. Raises UnreachableError, LostOffsetError."""
         with self._store.reading() as db:
             known = dict(db.execute("SELECT partition, next FROM offsets WHERE topic = ?", (self._topic,)).fetchall())
-        for partition in range(self._log.partitions(self._topic)):
-            if partition not in self._readers:
-                self._readers[partition] = self._open(partition, known.get(partition))
+        self._readers.find_partitions(known)
 
     def step(self, now_ns: int) -> bool:
         """Take what is there, and tell what is due; False when nothing had come. Raises LostOffsetError.
@@ -60,8 +53,8 @@ class Intake:
         Nothing is read while the outbox has no room: then the log keeps what comes.
         """
         came = False
-        for partition in list(self._readers) if self._outbox.room() else ():
-            messages = self._poll(partition)
+        for partition in self._readers.partitions() if self._outbox.room() else ():
+            messages = self._readers.poll(partition, MAX_MESSAGES, MAX_BYTES)
             if messages:
                 self._take(partition, messages, now_ns)
                 came = True
@@ -71,36 +64,11 @@ class Intake:
 
     def lags(self) -> dict[tuple[str, int], int]:
         """Count the messages that are not taken yet, by topic and partition."""
-        return {(self._topic, partition): reader.lag() for partition, reader in list(self._readers.items())}
+        return self._readers.lags()
 
     def close(self) -> None:
         """Close the readers."""
-        for reader in self._readers.values():
-            reader.close()
-        self._readers = {}
-
-    def _open(self, partition: int, offset: int | None) -> Reader:
-        if offset is None and self._start == "newest":
-            offset = self._log.end(self._topic, partition)
-        try:
-            return self._log.reader(self._topic, partition, offset)
-        except LostOffsetError as error:
-            return self._after_loss(partition, error)
-
-    def _after_loss(self, partition: int, error: LostOffsetError) -> Reader:
-        if self._on_lost == "stop":
-            msg = f"{error}. Choose with log.on_lost: oldest (take what is left) or newest (skip to now)"
-            raise LostOffsetError(msg) from error
-        self._say(f"{error}: going on at the {self._on_lost} message")
-        offset = None if self._on_lost == "oldest" else self._log.end(self._topic, partition)
-        return self._log.reader(self._topic, partition, offset)
-
-    def _poll(self, partition: int) -> Sequence[Message]:
-        try:
-            return self._readers[partition].poll(MAX_MESSAGES, MAX_BYTES)
-        except LostOffsetError as error:
-            self._readers[partition] = self._after_loss(partition, error)
-            return ()
+        self._readers.close()
 
     def _take(self, partition: int, messages: Sequence[Message], now_ns: int) -> None:
         """Take one batch: all that it causes and the offset after it are kept together."""
@@ -116,10 +84,10 @@ class Intake:
                     (self._topic, partition, following),
                 )
         except BaseException:
-            self._readers.pop(partition).close()  # to be opened again at the offset that is kept
+            self._readers.drop(partition)  # to be opened again at the offset that is kept
             self._pager.counted = counted
             raise
-        self._log.commit(self._topic, {partition: following})
+        self._readers.commit(partition, following)
 
     def _read(self, partition: int, message: Message) -> Incident | None:
         """Read one telling; what is none is counted and kept out."""

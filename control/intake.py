@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streams.port import LostOffsetError
+from streams.topic_readers import TopicReaders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from streams.port import Log, Reader
+    from streams.port import Log
 
     Take = Callable[[str, int, Sequence[tuple[int, bytes]]], None]
 
@@ -21,8 +21,7 @@ MAX_BYTES = 4 << 20
 class Intake:
     """One topic. Not thread-safe. `take(topic, partition, [(offset, value)])` keeps the offset itself.
 
-    `start` says where a partition that was never read begins ("oldest", "newest"); `on_lost` what to do when the next
-    message is gone from the log ("stop" raises LostOffsetError, "oldest" and "newest" go on there, with a gap).
+    `known` are the offsets kept, by partition; for `start` and `on_lost` see `TopicReaders`.
     """
 
     def __init__(
@@ -36,59 +35,34 @@ class Intake:
         on_lost: str = "stop",
         say: Callable[[str], None] = print,
     ) -> None:
-        self._log, self._topic, self._known, self._take = log, topic, known, take
-        self._start, self._on_lost, self._say = start, on_lost, say
-        self._readers: dict[int, Reader] = {}
+        self._topic, self._known, self._take = topic, known, take
+        self._readers = TopicReaders(log, topic, start=start, on_lost=on_lost, say=say)
 
     def find_partitions(self) -> None:
         """Open readers of partitions that have none yet. Raises UnreachableError, LostOffsetError."""
-        for partition in range(self._log.partitions(self._topic)):
-            if partition not in self._readers:
-                self._readers[partition] = self._open(partition, self._known.get(partition))
+        self._readers.find_partitions(self._known)
 
     def step(self) -> bool:
         """Take what is there; False when nothing had come. Raises LostOffsetError."""
         came = False
-        for partition, reader in list(self._readers.items()):
-            try:
-                messages = reader.poll(MAX_MESSAGES, MAX_BYTES)
-            except LostOffsetError as error:
-                self._readers[partition] = self._after_loss(partition, error)
+        for partition in self._readers.partitions():
+            messages = self._readers.poll(partition, MAX_MESSAGES, MAX_BYTES)
+            if not messages:
                 continue
-            if messages:
-                try:
-                    self._take(self._topic, partition, [(each.offset, each.value) for each in messages])
-                except BaseException:
-                    self._readers.pop(partition).close()  # to be opened again before these messages
-                    raise
-                self._known[partition] = messages[-1].offset + 1
-                self._log.commit(self._topic, {partition: messages[-1].offset + 1})
-                came = True
+            try:
+                self._take(self._topic, partition, [(each.offset, each.value) for each in messages])
+            except BaseException:
+                self._readers.drop(partition)  # to be opened again before these messages
+                raise
+            self._known[partition] = messages[-1].offset + 1
+            self._readers.commit(partition, messages[-1].offset + 1)
+            came = True
         return came
 
     def lag(self) -> int:
         """Count the messages that are not taken yet."""
-        return sum(reader.lag() for reader in self._readers.values())
+        return sum(self._readers.lags().values())
 
     def close(self) -> None:
         """Close the readers."""
-        for reader in self._readers.values():
-            reader.close()
-        self._readers = {}
-
-    def _open(self, partition: int, offset: int | None) -> Reader:
-        if offset is None and self._start == "newest":
-            offset = self._log.end(self._topic, partition)
-        try:
-            return self._log.reader(self._topic, partition, offset)
-        except LostOffsetError as lost:
-            return self._after_loss(partition, lost)
-
-    def _after_loss(self, partition: int, lost: LostOffsetError) -> Reader:
-        """Go on behind a gap, if the configuration says where. Raises LostOffsetError."""
-        if self._on_lost == "stop":
-            msg = f"{lost}. Choose with log.on_lost: oldest (take what is left) or newest (skip to now)"
-            raise LostOffsetError(msg) from lost
-        self._say(f"{lost}: verdicts go on at the {self._on_lost} message")
-        end = self._log.end(self._topic, partition) if self._on_lost == "newest" else None
-        return self._log.reader(self._topic, partition, end)
+        self._readers.close()

@@ -13,12 +13,14 @@ from flyball_sdk.checks import a_count, a_text, one_of, wrong
 from flyball_sdk.scope import Scope
 from flyball_sdk.state import BOUNDED, NEUTRAL, STATIC, State, Throttle
 
+from models.verdicts import Action
+
 OPERATOR: Final = "operator"
 """The source of what people ask; no rule may be called so."""
-WARN, THROTTLE, BOUND, BLOCK, KILL, CLEAR = "warn", "throttle", "bound", "block", "kill", "clear"
+ACTIONS: Final = tuple(str(action) for action in Action)
+WARN, THROTTLE, BOUND, BLOCK, KILL, CLEAR = ACTIONS
 ENFORCE: Final = "enforce"
 """Mode of a rule that is in force. What another one decides, as in `shadow`, is audited as a warning, and no more."""
-ACTIONS: Final = (WARN, THROTTLE, BOUND, BLOCK, KILL, CLEAR)
 _LONGEST_REASON: Final = 300
 _MOST_BYTES: Final = 64 * 1024
 
@@ -55,9 +57,7 @@ def read(value: bytes) -> Verdict:
     action = one_of("action", said.get("action"), ACTIONS)
     verdict = Verdict(
         id=a_text("id", said.get("id")),
-        scope=Scope.from_json(
-            {"level": scope.get("level"), "id": scope.get("id")} if isinstance(scope, dict) else scope
-        ),
+        scope=Scope.from_json(scope),
         tenant=tenant if isinstance(tenant, str) and tenant else None,
         action=action if evidence.get("mode", ENFORCE) == ENFORCE else WARN,
         rule=a_text("rule", said.get("rule")),
