@@ -53,6 +53,7 @@ def warm_up(say: Callable[[str], None]) -> None:
 @cache
 def _compile_all() -> None:
     """Take a small run through all there is."""
+    Decoder().decode([_MANY_NAMES], _AT)
     wire = _protobuf([_TRACES, _LOGS])
     for messages in (wire, [_TRACES, _LOGS], [*wire, _TRACES]):
         changes = _track(messages)
@@ -156,6 +157,18 @@ _TRACES = orjson.dumps(
         ]
     }
 )
+_MANY_NAMES = orjson.dumps(
+    {
+        "resourceSpans": [
+            {
+                "resource": {"attributes": [_said("service.name", f"service {number}")]},
+                "scopeSpans": [{"spans": [_span(1, 0)]}],
+            }
+            for number in range(1000)
+        ]
+    }
+)
+"""More names than a decoder has places for at first."""
 _EVENT: dict[str, Any] = {
     "traceId": f"{1:032x}",
     "spanId": f"{1:016x}",
