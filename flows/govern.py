@@ -13,8 +13,11 @@ from models.digest import digest_of
 from models.runaways.book import RunawayBook
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flows.items import Outbound, Tracked
     from flows.metrics import Metrics
+    from flows.shard_state import ShardState
     from models.incidents.incident import Incident
     from models.runaways.book import Defied
     from models.verdicts import Verdict
@@ -67,8 +70,10 @@ class GovernLogic(TellingLogic[ShardVerdicts, RunawayBook]):
         table.hear(item.verdicts, item.defied, self._clock() // _SECOND_NS if self._clock else 0)
 
     @override
-    def _look(self, table: RunawayBook, now_s: int, *, is_last: bool) -> tuple[list[Incident], list[Outbound]]:
-        return table.look(now_s), []
+    def _look(
+        self, state: ShardState[RunawayBook], now_ns: int, *, is_last: bool
+    ) -> tuple[Sequence[Incident], Sequence[Outbound]]:
+        return state.table.look(now_ns // _SECOND_NS), []
 
 
 def _shard(workflow: str | None) -> str:

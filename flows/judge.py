@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import orjson
-from bytewax.operators import StatefulBatchLogic
 from typing_extensions import override
 
-from flows.items import Outbound, Progress, ShardEvents, Tracked
-from flows.notes import Notes
+from flows.items import Progress, ShardEvents, Tracked
+from flows.telling import TellingLogic, outbound
 from models.slos.events import SHARDS
+from models.slos.keeping import KeptSloTable
 from models.slos.silence import Lag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from flows.backlog import Backlog
-    from flows.items import Watched
+    from flows.items import Outbound, Watched
     from flows.metrics import Metrics
     from flows.settings import Topics
     from flows.shard_state import ShardState, ShardStates
+    from models.incidents.incident import Incident
     from models.slos.counting import Counter
-    from models.slos.keeping import KeptSloTable
     from models.slos.table import Judged
 
 _SECOND_NS = 1_000_000_000
-_TICK, _SOON = timedelta(seconds=1), timedelta(milliseconds=250)
+_SOON = timedelta(milliseconds=250)
 JUDGE_SHARDS = [f"j{shard}" for shard in range(SHARDS)]
-
-Records = tuple[str, list[Outbound]]
 
 
 class CountStep:
@@ -64,11 +61,8 @@ class LagWatch:
         return Lag(age // _SECOND_NS, self._limit_ns // _SECOND_NS, is_told=key == JUDGE_SHARDS[0])
 
 
-class JudgeLogic(StatefulBatchLogic[ShardEvents, Records, bytes]):
-    """One judge shard.
-
-    With a clock it looks each second, and soon after events; without one, as far as all shards of `track` have come.
-    """
+class JudgeLogic(TellingLogic[ShardEvents, KeptSloTable]):
+    """One judge shard. With a clock it looks soon after events, too; without one, after every batch."""
 
     def __init__(
         self,
@@ -82,90 +76,33 @@ class JudgeLogic(StatefulBatchLogic[ShardEvents, Records, bytes]):
         drain: bool,
     ) -> None:
         self._lag = lag
-        self._states = states
-        self._state = states.resume(snapshot) if snapshot else None
-        self._clock = clock
-        self._topics = topics
-        self._metrics = metrics
-        self._drain = drain
-        self._due: datetime | None = datetime.now(UTC) + _TICK if clock else None
-        self._notes: Notes | None = None
-        self._owed: list[Outbound] = []
-        if self._state:
-            self._begin(self._state)
+        super().__init__(states, snapshot, clock, topics, drain=drain, watch=metrics.watch_slos)
 
     @override
-    def on_batch(self, values: list[ShardEvents]) -> tuple[Iterable[Records], bool]:
-        state = self._state = self._state or self._opened(values[0].key)
-        for value in values:
-            state.hear(value.marks, None)
-            if value.events is not None:
-                state.table.apply(value.events)
+    def _take(self, table: KeptSloTable, item: ShardEvents) -> None:
+        if item.events is not None:
+            table.apply(item.events)
+
+    @override
+    def _hurry(self) -> None:
+        soon = datetime.now(UTC) + _SOON
+        self._due = min(self._due, soon) if self._due else soon
+
+    @override
+    def _is_due(self, watermark_ns: int) -> bool:
+        return True
+
+    @override
+    def _look(
+        self, state: ShardState[KeptSloTable], now_ns: int, *, is_last: bool
+    ) -> tuple[Sequence[Incident], Sequence[Outbound]]:
+        judged = self._judged(state, now_ns, is_last=is_last)
+        verdicts = [outbound(self._topics.verdicts, verdict["id"], verdict) for verdict in judged.verdicts]
+        return judged.incidents, verdicts + [outbound(self._topics.slos, each["slo"], each) for each in judged.slos]
+
+    def _judged(self, state: ShardState[KeptSloTable], now_ns: int, *, is_last: bool) -> Judged:
+        if is_last:
+            return state.table.finish()
         if self._clock:
-            soon = datetime.now(UTC) + _SOON
-            self._due = min(self._due, soon) if self._due else soon
-            return (), False
-        return self._tell(state, state.table.follow(state.watermark.current // _SECOND_NS)), False
-
-    @override
-    def on_notify(self) -> tuple[Iterable[Records], bool]:
-        state = self._state
-        if self._clock is None or state is None or self._due is None or datetime.now(UTC) < self._due:
-            return (), False
-        self._due = datetime.now(UTC) + _TICK
-        now = self._clock()
-        return self._tell(state, state.table.look(now // _SECOND_NS, self._lag.at(now, state.key))), False
-
-    @override
-    def on_eof(self) -> tuple[Iterable[Records], bool]:
-        state = self._state
-        return (self._tell(state, state.table.finish()) if self._drain and state else ()), False
-
-    @override
-    def notify_at(self) -> datetime | None:
-        return self._due
-
-    @override
-    def snapshot(self) -> bytes:
-        if self._notes and not self._owed:
-            self._notes.turn()
-        return self._state.snapshot() if self._state else b""
-
-    def _opened(self, key: str) -> ShardState[KeptSloTable]:
-        state = self._states.open(key)
-        self._begin(state)
-        return state
-
-    def _begin(self, state: ShardState[KeptSloTable]) -> None:
-        """Begin a life: what an earlier one was about to tell of incidents is true, and told again.
-
-        It may have died before the log had it.
-        """
-        self._metrics.watch_slos(state.key, state.table)
-        if state.folder is None:
-            return
-        self._notes = Notes(state.folder, "told")
-        for note in self._notes.owed():
-            lives, told = orjson.loads(note)
-            state.table.adopt(lives)
-            self._owed += _outbound(self._topics.incidents, [(record["key"], record) for record in told])
-
-    def _tell(self, state: ShardState[KeptSloTable], judged: Judged) -> list[Records]:
-        if not judged and not self._owed:
-            return []
-        lives = state.table.book.take_told()
-        incidents = [(incident.key, incident.record()) for incident in judged.incidents]
-        if self._notes and lives:
-            self._notes.note(orjson.dumps([lives, [record for _, record in incidents]]))
-        owed, self._owed = self._owed, []
-        out = [
-            *owed,
-            *_outbound(self._topics.incidents, incidents),
-            *_outbound(self._topics.verdicts, [(verdict["id"], verdict) for verdict in judged.verdicts]),
-            *_outbound(self._topics.slos, [(record["slo"], record) for record in judged.slos]),
-        ]
-        return [(state.key, out)]
-
-
-def _outbound(topic: str, records: Sequence[tuple[str, dict[str, Any]]]) -> list[Outbound]:
-    return [Outbound(topic, key.encode(), orjson.dumps(record)) for key, record in records]
+            return state.table.look(now_ns // _SECOND_NS, self._lag.at(now_ns, state.key))
+        return state.table.follow(now_ns // _SECOND_NS)

@@ -17,7 +17,7 @@ from flows.items import Outbound
 from flows.notes import Notes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from flows.items import Marks
     from flows.settings import Topics
@@ -67,7 +67,7 @@ class TellingLogic(StatefulBatchLogic[Item, Records, bytes], Generic[Item, Table
         self._drain = drain
         self._watch = watch
         self._due: datetime | None = datetime.now(UTC) + _TICK if clock else None
-        self._seen_s = 0
+        self._seen_ns = 0
         self._notes: Notes | None = None
         self._owed: list[Outbound] = []
         self._state = states.resume(snapshot) if snapshot else None
@@ -79,8 +79,17 @@ class TellingLogic(StatefulBatchLogic[Item, Records, bytes], Generic[Item, Table
         """Take in one item."""
 
     @abstractmethod
-    def _look(self, table: Table, now_s: int, *, is_last: bool) -> tuple[list[Incident], list[Outbound]]:
-        """Look at the table as of `now_s`, Unix seconds: incidents, and the rest. `is_last`: the input ends."""
+    def _look(
+        self, state: ShardState[Table], now_ns: int, *, is_last: bool
+    ) -> tuple[Sequence[Incident], Sequence[Outbound]]:
+        """Look at the table as of `now_ns`, Unix ns: incidents, and the rest. `is_last`: the input ends."""
+
+    def _hurry(self) -> None:
+        """Say, with a clock, that something came that is not to wait for the next second."""
+
+    def _is_due(self, watermark_ns: int) -> bool:
+        """Say, without a clock, whether to look after a batch."""
+        return watermark_ns // _SECOND_NS > self._seen_ns // _SECOND_NS
 
     @override
     def on_batch(self, values: list[Item]) -> tuple[Iterable[Records], bool]:
@@ -91,25 +100,28 @@ class TellingLogic(StatefulBatchLogic[Item, Records, bytes], Generic[Item, Table
         for value in values:
             state.hear(value.marks, None)
             self._take(state.table, value)
-        now_s = state.watermark.current // _SECOND_NS
-        if self._clock or now_s <= self._seen_s:
+        if self._clock:
+            self._hurry()
             return (), False
-        self._seen_s = now_s
-        return self._tell(state, now_s), False
+        watermark_ns = state.watermark.current
+        if not self._is_due(watermark_ns):
+            return (), False
+        self._seen_ns = watermark_ns
+        return self._tell(state, watermark_ns), False
 
     @override
     def on_notify(self) -> tuple[Iterable[Records], bool]:
         if self._clock is None or self._due is None or datetime.now(UTC) < self._due:
             return (), False
         self._due = datetime.now(UTC) + _TICK
-        return (self._tell(self._state, self._clock() // _SECOND_NS) if self._state else ()), False
+        return (self._tell(self._state, self._clock()) if self._state else ()), False
 
     @override
     def on_eof(self) -> tuple[Iterable[Records], bool]:
         state = self._state
         if state is None or not self._drain:
             return (), False
-        return self._tell(state, max(self._seen_s, state.watermark.current // _SECOND_NS), is_last=True), False
+        return self._tell(state, max(self._seen_ns, state.watermark.current), is_last=True), False
 
     @override
     def notify_at(self) -> datetime | None:
@@ -132,8 +144,8 @@ class TellingLogic(StatefulBatchLogic[Item, Records, bytes], Generic[Item, Table
             state.table.book.adopt(lives)
             self._owed += [outbound(self._topics.incidents, record["key"], record) for record in told]
 
-    def _tell(self, state: ShardState[Table], now_s: int, *, is_last: bool = False) -> list[Records]:
-        found, rest = self._look(state.table, now_s, is_last=is_last)
+    def _tell(self, state: ShardState[Table], now_ns: int, *, is_last: bool = False) -> list[Records]:
+        found, rest = self._look(state, now_ns, is_last=is_last)
         incidents = [incident.record() for incident in found]
         lives = state.table.book.take_told()
         if self._notes and lives:

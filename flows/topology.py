@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from bytewax.dataflow import Stream
     from bytewax.inputs import Source
     from bytewax.operators import BranchOut, KeyedStream
     from bytewax.outputs import Sink
@@ -98,14 +99,8 @@ def build(
     )  # (shard, (shard, out))
     runs = op.flat_map_batch("runs", changes, timed(metrics, "runs", RunRecordStep(settings.topics.runs)))
     letters = op.flat_map_batch("letters", marks.falses, _letters)
-    verdicts = op.flat_map_batch("verdicts", values, VerdictStep(settings.topics.verdicts, metrics))
-    amounts = op.flat_map_batch("amounts", values, timed(metrics, "amounts", AmountStep()))  # (shard, ShardAmounts)
-    spent = op.stateful_batch("spend", amounts, _spend(settings, metrics, clock, drain=drain, kept=kept))
-    streams = [runs, op.flat_map_batch("panes", panes, _values), letters, verdicts]
-    streams.append(op.flat_map_batch("spent", spent, _values))
-    heard = op.flat_map_batch("heard", values, GovernStep())  # (shard, ShardVerdicts)
-    governed = op.stateful_batch("govern", heard, _govern(settings, clock, drain=drain, kept=kept))
-    streams.append(op.flat_map_batch("governed", governed, _values))
+    streams = [runs, op.flat_map_batch("panes", panes, _values), letters]
+    streams += _governed(values, settings, metrics, clock, drain=drain, kept=kept)
     if settings.slos:
         counter = Counter(settings.slos, with_caps(settings.caps))
         events = op.flat_map_batch("count", values, timed(metrics, "count", CountStep(counter)))  # (shard, ShardEvents)
@@ -114,6 +109,18 @@ def build(
     out = op.merge("records", *streams)  # (shard, [Outbound])
     op.output("sink", out, sink)
     return flow
+
+
+def _governed(
+    values: Stream[Any], settings: FlowSettings, metrics: Metrics, clock: Clock, *, drain: bool, kept: bool
+) -> list[KeyedStream[Any]]:
+    """Wire what follows from watching open runs: verdicts, spend, incidents of runaways."""
+    verdicts = op.flat_map_batch("verdicts", values, VerdictStep(settings.topics.verdicts, metrics))
+    amounts = op.flat_map_batch("amounts", values, timed(metrics, "amounts", AmountStep()))  # (shard, ShardAmounts)
+    spent = op.stateful_batch("spend", amounts, _spend(settings, metrics, clock, drain=drain, kept=kept))
+    heard = op.flat_map_batch("heard", values, GovernStep())  # (shard, ShardVerdicts)
+    governed = op.stateful_batch("govern", heard, _govern(settings, clock, drain=drain, kept=kept))
+    return [verdicts, op.flat_map_batch("spent", spent, _values), op.flat_map_batch("governed", governed, _values)]
 
 
 def _track(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from models import verdicts
 from models.incidents.book import Facts, Ident
 from models.incidents.incident import Severity
 from models.slos.budgets import steps_of
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from models.slos.spec import BurnRule, PolicyStep, Slo
     from models.slos.table import Judged, SloTable
 
+_NANO = 1_000_000_000
 _SLOT_BITS = 20
 TELL_S = 60
 """Time between two `slo` records of one SLO."""
@@ -235,32 +236,31 @@ def _verdict(instance: Instance, step: PolicyStep, now: int, block: int, *, reac
     `block` numbers the period: told again after a crash it is the same verdict.
     """
     level, scope = instance.scope
-    action = "bound" if reached else "clear"
-    words = "\x1f".join([instance.name, str(step.percent), action, str(block)])
-    return {
-        "kind": "verdict",
-        "id": sha256(words.encode()).hexdigest()[:32],
-        "at": rfc3339(now * 1_000_000_000),
-        "scope": {"level": level, "id": scope},
-        "action": action,
-        "rule": f"slo.budget.{step.percent}",
-        "reason": f"{instance.name} has used {step.percent} % of its error budget" if reached else "budget is back",
-        "evidence": {"count": step.percent, "limit": step.percent, "slo": instance.name},
-        "generation": now,
-    }
+    action = verdicts.Action.BOUND if reached else verdicts.Action.CLEAR
+    return verdicts.Verdict(
+        id=verdicts.verdict_id(instance.name, str(step.percent), action, str(block)),
+        at_ns=now * _NANO,
+        level=level,
+        scope=scope,
+        action=action,
+        rule=f"slo.budget.{step.percent}",
+        reason=f"{instance.name} has used {step.percent} % of its error budget" if reached else "budget is back",
+        evidence={"count": step.percent, "limit": step.percent, "slo": instance.name},
+        generation=now,
+    ).record()
 
 
 def _cleared(ident: Ident, key: str, now: int) -> dict[str, Any]:
     """Give the verdict that lets go of what a step bound that is no more; `key` is that of its incident."""
     name, percent = ident.rule.partition("% ")[0].rsplit(maxsplit=1)
-    return {
-        "kind": "verdict",
-        "id": sha256(f"{key}\x1fclear".encode()).hexdigest()[:32],
-        "at": rfc3339(now * 1_000_000_000),
-        "scope": {"level": ident.level, "id": ident.scope},
-        "action": "clear",
-        "rule": f"slo.budget.{percent}",
-        "reason": "its objective is no more what it was",
-        "evidence": {"count": 0, "limit": int(percent), "slo": name},
-        "generation": now,
-    }
+    return verdicts.Verdict(
+        id=verdicts.verdict_id(key, "clear"),
+        at_ns=now * _NANO,
+        level=ident.level,
+        scope=ident.scope,
+        action=verdicts.Action.CLEAR,
+        rule=f"slo.budget.{percent}",
+        reason="its objective is no more what it was",
+        evidence={"count": 0, "limit": int(percent), "slo": name},
+        generation=now,
+    ).record()
