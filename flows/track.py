@@ -161,8 +161,8 @@ class TrackLogic(StatefulBatchLogic[ShardSpans, "Tracked | Watched | Progress", 
         """Look at the runs that the newest batch touched."""
         out = []
         for pulses in state.table.pulses():
-            self._watch.now_ns = self._clock() if self._clock else 0
-            verdicts = self._watch.look(state.table, pulses, value.spans, value.rows)
+            now_ns = self._clock() if self._clock else 0
+            verdicts = self._watch.look(state.table, pulses, value.spans, value.rows, now_ns)
             known = state.table.texts.known
             told = np.unique(pulses[:, NAMES]).tolist()
             names = {name: text for name, text in zip(told, map(known.get, told), strict=True) if text}

@@ -109,12 +109,6 @@ class Ladder:
         said = [(getattr(self, action), action) for action in Action if action is not Action.CLEAR]
         return sorted(((limit, action) for limit, action in said if limit is not None), key=lambda step: step[0])
 
-    @property
-    def first(self) -> float:
-        """Give the lowest count that leads to anything."""
-        steps = self.steps()
-        return steps[0][0] if steps else float("inf")
-
 
 WARN_AT = 0.75
 """Share of a cap at which it warns."""

@@ -5,7 +5,6 @@ A baseline that went on learning would grow with the runaways it is to find. It 
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -24,14 +23,6 @@ EVIDENCE = 200
 _RANK = -(-EVIDENCE * 99 // 100) - 1
 _MAX_WORKFLOWS = 1000
 MILLI = 1000
-
-
-class Times(IntEnum):
-    """Columns behind those of `Pulse`: how many times the baseline, in thousandths; 0 where there is none."""
-
-    STEPS = len(Pulse)
-    TOKENS = len(Pulse) + 1
-    COST = len(Pulse) + 2
 
 
 class Baseline(NamedTuple):
@@ -76,7 +67,7 @@ class Baselines:
                 del self._learnt[workflow]
 
     def times(self, pulses: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Give [row, (steps, tokens, cost)], each as a multiple of its baseline in thousandths."""
+        """Give [row, (steps, tokens, cost)], each as a multiple of its baseline in thousandths; 0: there is none."""
         out = np.zeros((len(pulses), 3), np.int64)
         if not self.frozen:
             return out

@@ -52,6 +52,10 @@ class RunawayPolicy:
     workflows: Mapping[str, Mapping[str, RuleSetting]] = field(default_factory=dict)
     tools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     known: tuple[Rule | PaceRule, ...] = (*RULES, *PACE_RULES)
+    _steps: dict[tuple[str, str | None], tuple[Mode, list[tuple[float, Action]]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """What `steps_of` has found."""
 
     def __post_init__(self) -> None:
         """Refuse rules that are not there."""
@@ -72,8 +76,12 @@ class RunawayPolicy:
 
     def steps_of(self, rule: Rule | PaceRule, workflow: str | None) -> tuple[Mode, list[tuple[float, Action]]]:
         """Give the mode and the steps of a rule for a workflow; none where it is off."""
-        mode, ladder = self.setting(rule, workflow)
-        return mode, [] if mode == "off" else ladder.steps()
+        key = rule.id, workflow if workflow in self.workflows else None  # the others are all alike
+        found = self._steps.get(key)
+        if found is None:
+            mode, ladder = self.setting(rule, workflow)
+            found = self._steps[key] = mode, [] if mode == "off" else ladder.steps()
+        return found
 
 
 class Firsts:
@@ -100,8 +108,8 @@ class Firsts:
 
 
 def _first(policy: RunawayPolicy, rule: Rule, workflow: str | None) -> float:
-    mode, ladder = policy.setting(rule, workflow)
-    return float("inf") if mode == "off" else ladder.first * rule.unit
+    _, steps = policy.steps_of(rule, workflow)
+    return steps[0][0] * rule.unit if steps else float("inf")
 
 
 def _is_on(policy: RunawayPolicy, rule: Rule) -> bool:

@@ -56,19 +56,21 @@ def _points(pulse: list[int], calls: list[list[int]]) -> list[Point]:
     return [*points, Point(max(pulse[Pulse.LAST], points[-1].at_ns if points else 0), *ends)]
 
 
-def strangers(
-    pulses: NDArray[np.int64], spans: Spans, rows: NDArray[np.int64], tools: KnownTools
-) -> NDArray[np.int64] | int:
-    """Count, by pulse, the calls in this batch of tools that no workflow is known to have."""
-    if not tools.any_known:
-        return 0
-    called = rows[spans.cols[_KIND, rows] == SpanKind.TOOL]
-    strange = called[~np.isin(spans.cols[Column.TOOL, called], tools.digests())]
-    if not len(strange):
-        return 0
-    traces, counts = np.unique(spans.cols[_LO, strange], return_counts=True)
+def by_pulse(pulses: NDArray[np.int64], traces: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give the count of each pulse's run, 0 where it has none; `traces` (their low words) ascend."""
+    if not len(traces):
+        return np.zeros(len(pulses), np.int64)
     places = np.searchsorted(traces, pulses[:, Pulse.TRACE_LO]).clip(max=len(traces) - 1)
     return np.where(traces[places] == pulses[:, Pulse.TRACE_LO], counts[places], 0)
+
+
+def strangers(pulses: NDArray[np.int64], spans: Spans, rows: NDArray[np.int64], tools: KnownTools) -> NDArray[np.int64]:
+    """Count, by pulse, the calls in this batch of tools that no workflow is known to have."""
+    if not tools.any_known:
+        return np.zeros(len(pulses), np.int64)
+    called = rows[spans.cols[_KIND, rows] == SpanKind.TOOL]
+    strange = called[~np.isin(spans.cols[Column.TOOL, called], tools.digests())]
+    return by_pulse(pulses, *np.unique(spans.cols[_LO, strange], return_counts=True))
 
 
 def nested_agents(spans: Spans, rows: NDArray[np.int64]) -> list[tuple[tuple[int, int], int, int, int]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.runaways.base import Count, Ladder, Rule
-from models.runs.pulse import Pulse
+from models.runaways.seen import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ def _counts(run: OpenRun) -> Iterator[Count]:
 TOOL_UNKNOWN = Rule(
     "tool.unknown",
     Ladder(warn=1, block=2, kill=4),
-    lambda p, first: (p[:, Pulse.STRANGE] > 0) & np.isfinite(first),
+    lambda p, first: (p[:, Seen.STRANGE] > 0) & np.isfinite(first),
     _counts,
     "{tool} is no tool of this workflow ({count:g} such names so far)",
 )

@@ -15,7 +15,7 @@ from models.runaways.base import NANO, Call, OpenRun
 from models.runaways.baselines import Baselines
 from models.runaways.book import Defied
 from models.runaways.policy import Firsts
-from models.runaways.suspects import growth_of, late_calls, nested_agents, stood_before, strangers
+from models.runaways.suspects import by_pulse, growth_of, late_calls, nested_agents, stood_before, strangers
 from models.runs.pulse import Pulse
 from models.runs.record import Life
 from models.runs.state import MAX_TOOLS
@@ -54,9 +54,6 @@ class Watch:
         self.baselines = Baselines()
         self._said: OrderedDict[Trace, dict[str, int]] = OrderedDict()
         self._agents: OrderedDict[Trace, dict[int, tuple[int, int]]] = OrderedDict()
-        self._settings: dict[tuple[str, str | None], tuple[Mode, list[tuple[float, Action]]]] = {}
-        self.now_ns = 0
-        """The clock, where there is one: a kill that is decided late can only be obeyed from then on."""
         self._killed: OrderedDict[Trace, tuple[int, str]] = OrderedDict()
         """When (Unix ns) and by which rule in force."""
 
@@ -65,14 +62,18 @@ class Watch:
         self._tools.learn(changes)
         self.baselines.learn(changes)
 
-    def look(self, table: RunTable, pulses: NDArray[np.int64], spans: Spans, rows: NDArray[np.int64]) -> list[Verdict]:
-        """Judge what a batch changed: its pulses, and the rows of `spans` that it was."""
+    def look(
+        self, table: RunTable, pulses: NDArray[np.int64], spans: Spans, rows: NDArray[np.int64], now_ns: int = 0
+    ) -> list[Verdict]:
+        """Judge what a batch changed: its pulses, and the rows of `spans` that it was.
+
+        `now_ns` is the clock, where there is one: a kill that is decided late can only be obeyed from then on.
+        """
         open_ = pulses[pulses[:, Pulse.BEFORE_LIFE] == _OPEN]
         if not len(open_) or not self._firsts.rules:
             return []
-        live = np.hstack((open_, self.baselines.times(open_)))
-        live[:, Pulse.STRANGE] = strangers(live, spans, rows, self._tools)
-        live[:, Pulse.NESTED] = self._nested(live, spans, rows)
+        strange, nested = strangers(open_, spans, rows, self._tools), self._nested(open_, spans, rows)
+        live = np.column_stack((open_, strange, nested, self.baselines.times(open_)))  # as in `Seen`
         suspected: dict[int, list[Rule]] = {}
         for rule in self._firsts.rules:
             first = self._firsts.of(rule, live[:, Pulse.WORKFLOW])
@@ -83,7 +84,9 @@ class Watch:
             chosen = np.array(sorted(suspected), np.int64)
             growth = growth_of(live[chosen], spans, rows)
             for row, points in zip(chosen.tolist(), growth, strict=True):
-                out += self._judge(table, live[row], suspected[row], points, spans.names)
+                told = list(self._judge(table, live[row], suspected[row], points, spans.names))
+                self._note_kills(_trace(live[row]), told, now_ns)
+                out += told
         out.sort(key=lambda verdict: verdict.at_ns)
         return out
 
@@ -97,20 +100,17 @@ class Watch:
                 out.append(Defied(run_id_of(trace), find_text(workflow), rule, at_ns, start))
         return out
 
-    def _nested(self, live: NDArray[np.int64], spans: Spans, rows: NDArray[np.int64]) -> NDArray[np.int64] | int:
+    def _nested(self, pulses: NDArray[np.int64], spans: Spans, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Remember the nested agents of a batch; count, by pulse, those of the runs that they are of."""
         found = nested_agents(spans, rows)
         for trace, span, start, agent in found:
             known = self._agents.setdefault(trace, {})
             if len(known) < _NESTED:
                 known[span] = start, agent
+        counts = {trace[1]: len(self._agents[trace]) for trace, *_ in found}
         _bound(self._agents)
-        if not found:
-            return 0
-        counts = {trace[1]: len(self._agents.get(trace, ())) for trace, *_ in found}
-        traces = np.array(sorted(counts), np.int64)
-        places = np.searchsorted(traces, live[:, Pulse.TRACE_LO]).clip(max=len(traces) - 1)
-        by_trace = np.array([counts[lo] for lo in traces.tolist()], np.int64)
-        return np.where(traces[places] == live[:, Pulse.TRACE_LO], by_trace[places], 0)
+        traces = sorted(counts)
+        return by_pulse(pulses, np.array(traces, np.int64), np.array([counts[lo] for lo in traces], np.int64))
 
     def _judge(
         self,
@@ -121,7 +121,7 @@ class Watch:
         names: Mapping[int, str],
     ) -> Iterator[Verdict]:
         """Ask the rules that have not said all they can of this run."""
-        ((trace),) = _traces(pulse[None])
+        trace = _trace(pulse)
         known = table.texts.known
 
         def find_text(digest: int) -> str | None:
@@ -129,7 +129,7 @@ class Watch:
 
         workflow = find_text(int(pulse[Pulse.WORKFLOW]))
         said = self._said.get(trace, {})
-        settings = [(rule, *self._setting(rule, workflow)) for rule in rules]
+        settings = [(rule, *self._policy.steps_of(rule, workflow)) for rule in rules]
         due = [(rule, mode, steps) for rule, mode, steps in settings if said.get(rule.id, 0) < len(steps)]
         if not due:
             return
@@ -141,19 +141,13 @@ class Watch:
                     limit, action = steps[done]
                     done += 1
                     said = self._note(trace, rule, done)
-                    if action is Action.KILL and mode == "enforce":
-                        self._killed.setdefault(trace, (max(count.at_ns, self.now_ns), rule.id))
-                        _bound(self._killed)
                     yield _verdict(run, pulse, _Step(rule, mode, action, limit, done), count)
 
-    def _setting(self, rule: Rule, workflow: str | None) -> tuple[Mode, list[tuple[float, Action]]]:
-        """Give the mode of a rule for a workflow, and the steps of its ladder."""
-        found = self._settings.get((rule.id, workflow))
-        if found is None:
-            if len(self._settings) > _REMEMBERED:
-                self._settings.clear()
-            found = self._settings[rule.id, workflow] = self._policy.steps_of(rule, workflow)
-        return found
+    def _note_kills(self, trace: Trace, verdicts: list[Verdict], now_ns: int) -> None:
+        for verdict in verdicts:
+            if verdict.action is Action.KILL and verdict.evidence["mode"] == "enforce":
+                self._killed.setdefault(trace, (max(verdict.at_ns, now_ns), verdict.rule))
+                _bound(self._killed)
 
     def _note(self, trace: Trace, rule: Rule, done: int) -> dict[str, int]:
         said = self._said.setdefault(trace, {})
@@ -204,8 +198,8 @@ def _calls(table: RunTable, pulse: NDArray[np.int64]) -> list[list[int]]:
     return table.calls(int(pulse[Pulse.SLOT])).tolist() if pulse[Pulse.TOOL_SPANS] else []
 
 
-def _traces(pulses: NDArray[np.int64]) -> list[Trace]:
-    return list(map(tuple, pulses[:, (Pulse.TRACE_HI, Pulse.TRACE_LO)].tolist()))
+def _trace(pulse: NDArray[np.int64]) -> Trace:
+    return int(pulse[Pulse.TRACE_HI]), int(pulse[Pulse.TRACE_LO])
 
 
 def _bound(table: OrderedDict[Trace, Any]) -> None:

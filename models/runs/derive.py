@@ -8,6 +8,7 @@ import numpy as np
 
 from models.kernels import kernel, small
 from models.runs.calls import derive_calls
+from models.runs.pulse import effective_workflow
 from models.runs.record import NEVER, ClosedBy, Life, OutcomeFrom
 from models.runs.state import (
     RULE_GRACE,
@@ -88,9 +89,7 @@ def _derive_closed(store: Any, work: Any, s: Any, rules: Any, names: Any, times:
     s.started_at = s.root_start if rooted else s.first_start
     s.ended_at = s.root_end if rooted else s.last_end
     s.agent = s.first_agent if s.first_agent != 0 else s.other_agent
-    s.workflow = s.said_workflow
-    if s.workflow == 0:
-        s.workflow = s.agent if s.agent != 0 else s.service
+    s.workflow = effective_workflow(s)
     if s.llm_calls == 0:  # a bill, which is a report, comes before what the agent span says
         s.computed = s.agent_computed if s.reported == 0 else 0
     _derive_outcome(s, rules, names, times, watermark)

@@ -46,16 +46,10 @@ class Pulse(IntEnum):
     TRACE_LO = 19
     SLOT = 20
     LAST = 21  # end of its last span
-    AGENT = 22
-    VERSION = 23
-    # the next two are 0 where no call is new
-    REPEATS = 24  # how often the most frequent call (tool and arguments) was made
-    ERRORS = 25  # how often the most frequent error of a tool was met
-    PUBLISHED = 26
-    # the next two are left 0, for whoever watches
-    NESTED = 27  # agents inside the run, where there is more than one
-    STRANGE = 28  # calls of tools that are not known
-    TIER = 29
+    TIER = 22
+    # the last two are 0 where no call is new
+    REPEATS = 23  # how often the most frequent call (tool and arguments) was made
+    ERRORS = 24  # how often the most frequent error of a tool was met
 
 
 NAMES = tuple(column for column in Pulse if column.name.split("_")[-1] in {"WORKFLOW", "TENANT", "USER", "TIER"})
@@ -109,7 +103,7 @@ def _look_at_calls(arena: Any, s: Any, work: Any, out: Any, row: Any) -> None:
             made += arena[at + 3] != 0 and arena[before + 3] == arena[at + 3]
             met += failed and work[1, other] & FLAG_ERROR != 0 and arena[before + 4] == arena[at + 4]
         repeats, errors = max(repeats, made), max(errors, met)
-    out[row, 24], out[row, 25] = repeats, errors
+    out[row, 23], out[row, 24] = repeats, errors
 
 
 @kernel
@@ -126,12 +120,8 @@ def pulses(store: Any, scratch: Any, out: Any) -> Any:
         stand(s, out, n, BEFORE)
         out[n, 18], out[n, 19] = s.trace_hi, s.trace_lo
         out[n, 20], out[n, 21] = slot, s.last_end
-        out[n, 22] = s.first_agent if s.first_agent != 0 else s.other_agent
-        out[n, 23] = s.version
-        out[n, 24] = out[n, 25] = 0
-        out[n, 26] = s.published
-        out[n, 27] = out[n, 28] = 0
-        out[n, 29] = s.tier
+        out[n, 22] = s.tier
+        out[n, 23] = out[n, 24] = 0
         if s.tools_n > scratch.stood[place, 6] and s.tools_n > 2:  # noqa: PLR2004 - fewer repeat nothing of note
             _look_at_calls(store.arena, s, scratch.work, out, n)
         n += 1
@@ -160,4 +150,5 @@ def new_pulses(runs: int) -> Any:
 
 
 CALLS_ROOM = (MAX_TOOLS, 6)
+NO_PULSES = new_pulses(0)
 NEW_RUN = NEVER

@@ -58,28 +58,18 @@ class Budget:
         return steps
 
 
+def following(period: PeriodKind, start: date) -> date:
+    """Give the first day of the period after the one that begins at `start`."""
+    return start + timedelta(days=1) if period == "day" else (start + timedelta(days=31)).replace(day=1)
+
+
 class Calendar:
     """Days and months of one time zone."""
 
     def __init__(self, zone: ZoneInfo) -> None:
         self._zone = zone
-        self._days: dict[int, date] = {}
         self._starts: dict[int, tuple[str, ...]] = {}
         self._spans: dict[tuple[PeriodKind, date], tuple[float, float]] = {}
-
-    def day(self, quarter: int) -> date:
-        """Give the local day of a quarter of an hour of Unix time."""
-        found = self._days.get(quarter)
-        if found is None:
-            if len(self._days) > 100_000:  # noqa: PLR2004 - three years
-                self._days.clear()
-            found = self._days[quarter] = datetime.fromtimestamp(quarter * QUARTER_S, UTC).astimezone(self._zone).date()
-        return found
-
-    def start(self, period: PeriodKind, quarter: int) -> date:
-        """Give the first day of the period that a quarter of an hour lies in."""
-        day = self.day(quarter)
-        return day if period == "day" else day.replace(day=1)
 
     def starts(self, quarter: int) -> tuple[str, ...]:
         """Give the first days, ISO, of the periods that a quarter of an hour lies in, as in PERIODS."""
@@ -87,7 +77,8 @@ class Calendar:
         if found is None:
             if len(self._starts) > 100_000:  # noqa: PLR2004 - three years
                 self._starts.clear()
-            found = self._starts[quarter] = tuple(self.start(period, quarter).isoformat() for period in PERIODS)
+            day = datetime.fromtimestamp(quarter * QUARTER_S, UTC).astimezone(self._zone).date()
+            found = self._starts[quarter] = day.isoformat(), day.replace(day=1).isoformat()
         return found
 
     def span_s(self, period: PeriodKind, start: date) -> tuple[float, float]:
@@ -95,7 +86,7 @@ class Calendar:
         found = self._spans.get((period, start))
         if found is not None:
             return found
-        end = start + timedelta(days=1) if period == "day" else (start + timedelta(days=31)).replace(day=1)
-        begin, end_ = (datetime(day.year, day.month, day.day, tzinfo=self._zone).timestamp() for day in (start, end))
-        self._spans[period, start] = begin, end_
-        return begin, end_
+        days = start, following(period, start)
+        begin, end = (datetime(day.year, day.month, day.day, tzinfo=self._zone).timestamp() for day in days)
+        self._spans[period, start] = begin, end
+        return begin, end

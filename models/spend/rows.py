@@ -15,8 +15,6 @@ import numpy as np
 from models.runs.pulse import NEW_RUN, Pulse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
 SHARDS = 8
@@ -54,13 +52,13 @@ _NOW = (_P.WORKFLOW, _P.TENANT, _P.USER, _P.TIER, _P.BEGAN, _P.COST)
 _WORKFLOW, _TENANT, _USER, _TIER, _BEGAN, _COST, _TOKENS, _RUNS = range(8)
 
 
-def spend_rows(pulses: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+def spend_rows(pulses: NDArray[np.int64]) -> NDArray[np.int64]:
     """Give [row, Spend]: one row a scope and quarter of an hour in which the sum changed."""
-    all_ = np.concatenate([part for part in pulses if len(part)] or [np.empty((0, len(Pulse)), np.int64)])
-    all_ = all_[_matters(all_)]
-    known = all_[all_[:, _P.BEFORE_BEGAN] != NEW_RUN]
-    moved = np.concatenate((_amounts(known, -1), _amounts(all_, 1)))
-    return _summed(np.concatenate([_of_level(moved, level) for level in Level]))
+    changed = pulses[_matters(pulses)]
+    known = changed[changed[:, _P.BEFORE_BEGAN] != NEW_RUN]
+    moved = np.concatenate((_amounts(known, -1), _amounts(changed, 1)))
+    rows = summed(np.concatenate([_of_level(moved, level) for level in Level]), _KEY)
+    return rows[np.any(rows[:, _KEY:] != 0, axis=1)]
 
 
 def parts_of(rows: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
@@ -101,13 +99,14 @@ def _of_level(amounts: NDArray[np.int64], level: Level) -> NDArray[np.int64]:
     return out
 
 
-def _summed(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Add up rows of one key; those that come to nothing are left out."""
+def summed(rows: NDArray[np.int64], key: int, newest: int | None = None) -> NDArray[np.int64]:
+    """Add up rows whose first `key` columns are equal; of the column `newest` the greatest is taken."""
     if not len(rows):
         return rows
-    order = np.lexsort(rows[:, :_KEY].T)
-    rows = rows[order]
-    first = np.flatnonzero(np.r_[True, np.any(rows[1:, :_KEY] != rows[:-1, :_KEY], axis=1)])
+    rows = rows[np.lexsort(rows[:, :key].T)]
+    first = np.flatnonzero(np.r_[True, np.any(rows[1:, :key] != rows[:-1, :key], axis=1)])
     out = rows[first]
-    out[:, _KEY:] = np.add.reduceat(rows[:, _KEY:], first, axis=0)
-    return out[np.any(out[:, _KEY:] != 0, axis=1)]
+    out[:, key:] = np.add.reduceat(rows[:, key:], first, axis=0)
+    if newest is not None:
+        out[:, newest] = np.maximum.reduceat(rows[:, newest], first)
+    return out

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from models.incidents.book import IncidentBook
-from models.spend.budget import PERIODS, Calendar
+from models.spend.budget import PERIODS, Calendar, following
 from models.spend.paces import DAYS, LEAST_DAYS, SPEND_DAY, Found, Paces
 from models.spend.rows import Level
-from models.spend.words import cleared, facts_of, following, ident_of, period_of, severity_of, verdict_of
+from models.spend.words import cleared, facts_of, ident_of, period_of, severity_of, verdict_of
 from models.times import rfc3339
 from models.verdicts import Action
 
@@ -99,7 +99,9 @@ class SpendTable:
         self._told_s = 0
         self._changed: set[Key] = set()
         self._spent: dict[tuple[str, Key], None] = {}
-        """Budgets that limit someone now: (name, key)."""
+        """Budgets that limit someone now: (version, key)."""
+        self._newest = ""
+        """First day of the newest period when it was last forgotten."""
         self.forgotten = 0
 
     def apply(self, rows: NDArray[Any], names: Mapping[int, str]) -> None:
@@ -169,6 +171,10 @@ class SpendTable:
         self._places[level, id_, tenant, quarter] = found = tuple(places)
         return found
 
+    def _span_s(self, key: Key) -> tuple[float, float]:
+        """Give begin and end of a sum's period, Unix seconds."""
+        return self._calendar.span_s(key[3], date.fromisoformat(key[4]))
+
     def _fitting(self, key: Key, kept: Sum) -> list[Budget]:
         return [budget for budget in self._budgets if budget.period == key[3] and budget.fits(*key[:3], kept.tier)]
 
@@ -197,12 +203,12 @@ class SpendTable:
         The new period is told at once, though nothing was spent in it: who reserves by the newest period may go on.
         """
         for name, key in list(self._spent):
-            is_over = now_s >= self._calendar.span_s(key[3], date.fromisoformat(key[4]))[1]
+            is_over = now_s >= self._span_s(key)[1]
             if is_over or name not in self._versions:
                 del self._spent[name, key]
                 out.verdicts.append(cleared(name, key, now_s, is_over=is_over))
             if is_over:
-                new = (*key[:4], following(key).isoformat())
+                new = (*key[:4], following(key[3], date.fromisoformat(key[4])).isoformat())
                 self.sums.setdefault(new, Sum(tier=self.sums[key].tier if key in self.sums else None))
                 self._touched.add(new)
         for ident in self.book.open_idents():
@@ -235,7 +241,7 @@ class SpendTable:
         """Say when the limit is reached if the rest of the period is as it was so far; None: not within it."""
         if not limit or kept.cost <= 0:
             return None
-        begin, end = self._calendar.span_s(key[3], date.fromisoformat(key[4]))
+        begin, end = self._span_s(key)
         if now_s <= begin:
             return None
         at = begin + (now_s - begin) * limit / kept.cost
@@ -297,7 +303,7 @@ class SpendTable:
         excess = len(self.sums) - len(gone) - MAX_SCOPES
         if excess > 0:
             day = self._calendar.span_s("day", date.fromisoformat(newest))[0]
-            ends = {key: self._calendar.span_s(key[3], date.fromisoformat(key[4]))[1] for key in self.sums}
+            ends = {key: self._span_s(key)[1] for key in self.sums}
             over = [key for key, end in ends.items() if key[4] >= limit and end <= day and not self.sums[key].told]
             over.sort(key=ends.__getitem__)
             gone += over[:excess]
@@ -309,8 +315,6 @@ class SpendTable:
         self._shown = {key: None for key in self._shown if key in self.sums}
         self._places.clear()
         return gone
-
-    _newest: str | None = None
 
 
 def _scope(level: int, id_: int, tenant: int, names: Mapping[int, str]) -> Scope:

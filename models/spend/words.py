@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from models.incidents.book import Facts, Ident
@@ -51,12 +51,6 @@ def cleared(version: str, key: Key, now_s: int, *, is_over: bool) -> Verdict:
         evidence=evidence | _tenant(key),
         generation=now_s,
     )
-
-
-def following(key: Key) -> date:
-    """Give the first day of the next period."""
-    start = date.fromisoformat(key[4])
-    return start + timedelta(days=1) if key[3] == "day" else (start + timedelta(days=31)).replace(day=1)
 
 
 def facts_of(budget: Budget, key: Key, spent: Amounts, step: Step) -> Facts:

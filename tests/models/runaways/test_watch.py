@@ -37,14 +37,14 @@ class Shard:
         self.tools = KnownTools(policy.tools)
         self.watch = Watch(policy, self.tools)
 
-    def feed(self, *rows: dict[str, Any]) -> list[Verdict]:
+    def feed(self, *rows: dict[str, Any], now_ns: int = 0) -> list[Verdict]:
         """Apply one batch; give what is said."""
         spans = spans_of(list(rows))
         every = np.arange(len(rows))
         self.watch.learn(self.table.update(spans, every, 0))
         (pulses,) = self.table.pulses() or [self.table.calls(0)[:0]]
         self.defied = self.watch.defied(spans, every, self.table.texts.known.get)
-        return self.watch.look(self.table, pulses, spans, every) if len(pulses) else []
+        return self.watch.look(self.table, pulses, spans, every, now_ns) if len(pulses) else []
 
 
 def call(number: int, at: float, tool: str = "search", arguments: str = "a", **more: Any) -> dict[str, Any]:
@@ -255,8 +255,7 @@ PAIR = (("air", 1), ("rail", 2))
 def test_a_late_kill_can_only_be_obeyed_from_now_on() -> None:
     """Minutes behind: calls that began before the kill was decided defy nobody."""
     shard = Shard()
-    shard.watch.now_ns = 500 * SECOND
-    shard.feed(*[call(10 + n, n) for n in range(1, 11)])
+    shard.feed(*[call(10 + n, n) for n in range(1, 11)], now_ns=500 * SECOND)
     shard.feed(call(31, 400))
     assert shard.defied == []
     shard.feed(call(32, 502 + OBEY_S))

@@ -42,7 +42,7 @@ def test_rows_are_the_growth_by_minute() -> None:
         rows[at, Pulse.BEFORE_COST], rows[at, Pulse.COST] = before, now
         rows[at, Pulse.LLM_CALLS], rows[at, Pulse.USER], rows[at, Pulse.WORKFLOW] = calls, user, 1
         rows[at, Pulse.LAST], rows[at, Pulse.TENANT] = (120 + at) * NANO, 11
-    told = [tuple(row) for row in pace_rows([rows]).tolist()]
+    told = [tuple(row) for row in pace_rows(rows).tolist()]
     assert told == [(Level.WORKFLOW, 1, 0, 2, 9, 3, 121 * NANO), (Level.USER, 21, 11, 2, 9, 3, 121 * NANO)]
 
 

@@ -50,7 +50,7 @@ def table(*budgets: Budget, calendar: Calendar = UTC_ZONE) -> SpendTable:
 
 def feed(into: SpendTable, *pulses: NDArray[np.int64]) -> None:
     """Apply pulses as one batch, all shards to one table."""
-    for part in parts_of(spend_rows([np.array(pulses)])).values():
+    for part in parts_of(spend_rows(np.array(pulses))).values():
         into.apply(part, NAMES)
 
 
