@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-import orjson
 from flyball_sdk.checks import a_count, a_text, one_of, wrong
-from flyball_sdk.scope import Scope
+
+from control.records import record_of, scope_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from flyball_sdk.scope import Scope
 
 DAY, MONTH = "day", "month"
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
@@ -41,21 +43,12 @@ class Spend(NamedTuple):
 
 def read(value: bytes) -> Spend:
     """Read a `{"kind":"spend"}` record; raises MalformedError."""
-    try:
-        said = orjson.loads(value)
-    except orjson.JSONDecodeError as error:
-        raise wrong("spend", "JSON", str(error)) from error
-    if not isinstance(said, dict) or said.get("kind") != "spend":
-        raise wrong("spend", 'an object of kind "spend"', said)
-    scope = said.get("scope")
-    if isinstance(scope, dict):
-        scope = {"level": scope.get("level"), "id": scope.get("id")}
-    of = Scope.from_json(scope)
+    said = record_of("spend", value)
     tenant = said.get("tenant")
     period, start = one_of("period", said.get("period"), (DAY, MONTH)), a_text("start", said.get("start"))
     if not _DATE.fullmatch(start):
         raise wrong("start", "a date as 2026-01-01", start)
-    key = (*of, "" if tenant is None else a_text("tenant", tenant), period, start)
+    key = (*scope_in(said), "" if tenant is None else a_text("tenant", tenant), period, start)
     cost, limit = _money("cost_usd", said.get("cost_usd")), _money("limit_usd", said.get("limit_usd"))
     tokens, runs = a_count("tokens", said.get("tokens", 0)), a_count("runs", said.get("runs", 0))
     return Spend(key, a_count("revision", said.get("revision")), cost, tokens, runs, limit, value)

@@ -6,14 +6,16 @@ Evidence that is malformed counts as not said, and what is not said is always th
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import orjson
 from flyball_sdk.checks import a_count, a_text, one_of, wrong
-from flyball_sdk.scope import Scope
 from flyball_sdk.state import BOUNDED, NEUTRAL, STATIC, State, Throttle
 
+from control.records import record_of, scope_in
 from models.verdicts import Action
+
+if TYPE_CHECKING:
+    from flyball_sdk.scope import Scope
 
 OPERATOR: Final = "operator"
 """The source of what people ask; no rule may be called so."""
@@ -42,22 +44,14 @@ def read(value: bytes) -> Verdict:
     """Read one record; raises MalformedError."""
     if len(value) > _MOST_BYTES:
         raise wrong("verdict", f"at most {_MOST_BYTES} bytes", len(value))
-    try:
-        said = orjson.loads(value)
-    except orjson.JSONDecodeError as error:
-        raise wrong("verdict", "JSON", str(error)) from error
-    if not isinstance(said, dict) or said.get("kind") != "verdict":
-        raise wrong("verdict", 'an object of kind "verdict"', said)
-    scope = said.get("scope")
-    if isinstance(scope, dict):  # of a later version, it may say more
-        scope = {"level": scope.get("level"), "id": scope.get("id")}
+    said = record_of("verdict", value)
     evidence = said.get("evidence")
     evidence = evidence if isinstance(evidence, dict) else {}
     tenant = evidence.get("tenant")
     action = one_of("action", said.get("action"), ACTIONS)
     verdict = Verdict(
         id=a_text("id", said.get("id")),
-        scope=Scope.from_json(scope),
+        scope=scope_in(said),
         tenant=tenant if isinstance(tenant, str) and tenant else None,
         action=action if evidence.get("mode", ENFORCE) == ENFORCE else WARN,
         rule=a_text("rule", said.get("rule")),

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flyball.config.build import Place, build
-from flyball.config.nodes import read_node
 from flyball.config.problems import ConfigError, Problem
+from flyball.config.reading import read
 from flyball.config.settings import Settings
 
 DEFAULT_DIRECTORY = Path("flyball-config")
@@ -33,10 +32,7 @@ def load(directory: Path | None = None) -> Settings:
 
 def load_file(path: Path) -> Loaded:
     """Load one file; raises ConfigError with every problem found."""
-    at = Place(path, Settings)
-    settings = build(Settings, read_node(path), at)
-    if at.problems:
-        raise ConfigError(sorted(at.problems, key=lambda problem: problem.line))
+    settings, at = read(Settings, path)
     return Loaded(settings, path, at.lines)
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flyball.config.build import Place, build
-from flyball.config.nodes import read_node
 from flyball.config.policy import PolicyFile
-from flyball.config.problems import ConfigError, Problem, suggestion
+from flyball.config.problems import Problem, suggestion
+from flyball.config.reading import problems_of, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from flyball.config.build import Place
     from flyball.config.policy import RuleKeys
     from models.runaways.policy import RuleSetting, RunawayPolicy
     from models.spend.budget import Budget
@@ -23,11 +23,7 @@ _NANO = 1_000_000_000
 
 def problems(path: Path) -> list[Problem]:
     """List everything that is wrong with the file, in line order."""
-    try:
-        _load(path)
-    except ConfigError as error:
-        return list(error.problems)
-    return []
+    return problems_of(_load, path)
 
 
 def load_policy(directory: Path | None) -> PolicyFile:
@@ -72,15 +68,10 @@ def _settings(rules: Mapping[str, RuleKeys]) -> dict[str, RuleSetting]:
 
 
 def _load(path: Path) -> PolicyFile:
-    at = Place(path, PolicyFile)
-    file = build(PolicyFile, read_node(path), at)
-    found = [*at.problems, *_unknown_rules(file, path, at)]
-    if found:
-        raise ConfigError(sorted(found, key=lambda problem: problem.line))
-    return file
+    return read(PolicyFile, path, _unknown_rules)[0]
 
 
-def _unknown_rules(file: PolicyFile, path: Path, at: Place) -> list[Problem]:
+def _unknown_rules(file: PolicyFile, at: Place) -> list[Problem]:
     said = [("runaways.rules", name) for name in file.runaways.rules]
     said += [(f"runaways.workflows.{flow}", name) for flow, rules in file.runaways.workflows.items() for name in rules]
     if not said:
@@ -90,7 +81,7 @@ def _unknown_rules(file: PolicyFile, path: Path, at: Place) -> list[Problem]:
     ids = [rule.id for rule in RunawayPolicy().known]
     return [
         Problem(
-            str(path),
+            str(at.file),
             at.lines.get(f"{where}.{name}", 0),
             f"{where}.{name}",
             f"the unknown rule {name}",

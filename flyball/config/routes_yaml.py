@@ -8,9 +8,7 @@ from alerts.delivery import Routes
 from alerts.routing import Match, Quiet, Route, Routing
 from alerts.sinks import TYPES
 from alerts.sinks.base import SinkSettings
-from flyball.config.build import Place, build
-from flyball.config.nodes import read_node
-from flyball.config.problems import ConfigError
+from flyball.config.reading import problems_of, read
 from flyball.config.routes import DAYS, MatchKeys, QuietKeys, RouteKeys, RoutesFile, SinkKeys
 
 if TYPE_CHECKING:
@@ -23,11 +21,7 @@ FILE = "routes.yaml"
 
 def problems(path: Path) -> list[Problem]:
     """List everything that is wrong with the file, in line order."""
-    try:
-        load_keys(path)
-    except ConfigError as error:
-        return list(error.problems)
-    return []
+    return problems_of(load_keys, path)
 
 
 def load_routes(directory: Path | None) -> Routes:
@@ -50,11 +44,7 @@ def load_routes(directory: Path | None) -> Routes:
 
 def load_keys(path: Path) -> RoutesFile:
     """Load the file as it stands; raises ConfigError with every problem found."""
-    at = Place(path, RoutesFile)
-    keys = build(RoutesFile, read_node(path), at)
-    if at.problems:
-        raise ConfigError(sorted(at.problems, key=lambda problem: problem.line))
-    return keys
+    return read(RoutesFile, path)[0]
 
 
 def _sink(keys: SinkKeys, file: RoutesFile) -> SinkSettings:
