@@ -127,7 +127,4 @@ def _number(body: bytes) -> int:
         said = orjson.loads(body)
         return int(said["n"])
     except (ValueError, KeyError, TypeError):
-        return NONE_N
-
-
-NONE_N: Final = -1
+        return -1

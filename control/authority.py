@@ -117,7 +117,7 @@ class Authority:
         try:
             return read(value)
         except MalformedError as error:
-            self.note("unreadable", "flow", {"problem": masking.text(str(error)), "bytes": len(value)})
+            self.unreadable(error, value)
             return None
 
     def _apply(self, verdict: Verdict) -> None:
@@ -248,8 +248,12 @@ class Authority:
         with self._lock:
             self._batch.meta[name] = value
 
-    def spent(self, topic: str, partition: int, following: int, rows: dict[Any, tuple[int, bytes]]) -> None:
-        """Keep what was spent, with how far its topic is taken."""
+    def unreadable(self, error: MalformedError, value: bytes) -> None:
+        """Note that a record of the flow cannot be read."""
+        self.note("unreadable", "flow", {"problem": masking.text(str(error)), "bytes": len(value)})
+
+    def spent(self, topic: str, partition: int, following: int, rows: dict[Any, tuple[int, bytes] | None]) -> None:
+        """Keep what was spent (None: forget it), with how far its topic is taken."""
         with self.changing():
             self._batch.spend.update(rows)
             self._batch.offsets[topic, partition] = following

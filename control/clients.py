@@ -60,8 +60,7 @@ class Clients:
 
     def position(self, tenant: str | None, shown: Shown, now_s: float) -> tuple[int, int]:
         """Count the guards of a tenant that have applied its newest signal, and all of them."""
-        newest = max((each.at for each in shown.of_tenant(tenant)), default=(0, 0))
-        return self._count(newest, tenant, now_s, everybody=False)
+        return self._count(shown.newest(tenant), tenant, now_s, everybody=False)
 
     def applied(self, signal: Envelope, now_s: float) -> tuple[int, int]:
         """Count the guards that have applied a signal, and all that it is for."""

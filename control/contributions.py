@@ -7,7 +7,7 @@ another kind never end it, only a resume, or a `clear` of a rule that the config
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -122,14 +122,13 @@ class Book:
     def kill(self, place: Place, generation: int, up_s: int = 0) -> None:
         """A person kills."""
         known = self.get(place, OPERATOR) or _EMPTY
-        new = Contribution(known.generation, known.state, generation, known.lifted, known.floor, known.reason)
+        new = replace(known, kill=generation, kill_reason="")
         self.put(place, OPERATOR, _at(new, up_s))
 
     def set(self, place: Place, state: State, generation: int, up_s: int = 0) -> None:
         """A person asks for a state, instead of what people had asked for; a kill of theirs stays."""
         known = self.get(place, OPERATOR) or _EMPTY
-        state = state._replace(kill=False)
-        new = Contribution(generation, state, known.kill, known.lifted, known.floor, "", known.kill_reason)
+        new = replace(known, generation=generation, state=state._replace(kill=False), reason="")
         self.put(place, OPERATOR, _at(new, up_s))
 
     def resume(self, scope: Scope, tenant: str | None, *, everybody: bool) -> list[Place]:
@@ -179,28 +178,22 @@ class Book:
     def _with(self, known: Contribution, verdict: Verdict) -> Contribution:
         """Give the contribution with one more verdict: maxima only."""
         generation, reason = verdict.generation, verdict.reason
-        kill, lifted, kill_reason = known.kill, known.lifted, known.kill_reason
         if verdict.action == KILL:
-            kill_reason = (
-                max(kill_reason, reason) if generation == kill else reason if generation > kill else kill_reason
-            )
-            return _changed(known, kill=max(kill, generation), kill_reason=kill_reason)
+            kill, why = max((known.kill, known.kill_reason), (generation, reason))
+            return replace(known, kill=kill, kill_reason=why)
+        lifted = known.lifted
         if verdict.action == CLEAR and self.rules.lifts(verdict.rule):
             lifted = max(lifted, generation)
         state = asked(verdict, self.rules.throttle)
         if generation < known.generation:
-            return _changed(known, lifted=lifted)
+            return replace(known, lifted=lifted)
         if generation == known.generation:
             state, reason = merge(known.state, state), max(known.reason, reason)
-        return _changed(known, lifted=lifted, generation=generation, state=state, reason=reason)
-
-
-def _changed(known: Contribution, **values: Any) -> Contribution:
-    return Contribution(**{**vars(known), **values})
+        return replace(known, lifted=lifted, generation=generation, state=state, reason=reason)
 
 
 def _at(contribution: Contribution, up_s: int) -> Contribution:
-    return _changed(contribution, touched_up_s=max(up_s, contribution.touched_up_s))
+    return replace(contribution, touched_up_s=max(up_s, contribution.touched_up_s))
 
 
 def _is_old(each: dict[str, Contribution], before_up_s: int) -> bool:

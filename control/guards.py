@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from control.masking import Masker
 
 ANY_AGENT: Final = "*"
+RUN: Final = re.compile(r"[0-9a-f]{32}")
 TOOL, LLM = "tool", "llm"
-_RUN: Final = re.compile(r"[0-9a-f]{32}")
 _MOST_TENANTS: Final = 10_000
 _MOST_NOTES: Final = 100_000
 
@@ -79,8 +79,6 @@ class Guards:
         self._policy, self._rules, self._reserver = policy, rules, reserver
         self._guards: OrderedDict[str | None, Guard] = OrderedDict()
         self._notes: deque[tuple[str, dict[str, Any], str | None]] = deque()
-        self.may_wait = False
-        """Whether an evaluation may wait for something."""
 
     def read(self, key: Key, said: dict[str, Any]) -> Call:
         """Read a call; who it is of comes from the key, and the body can only narrow it. Raises Refused."""
@@ -165,6 +163,6 @@ def _run(trace: dict[str, Any]) -> str | None:
     if run is None and (parent := maybe(trace, "traceparent")) is not None:
         pieces = parent.split("-")
         run = pieces[1] if len(pieces) > 1 else parent
-    if run is not None and not _RUN.fullmatch(run):
+    if run is not None and not RUN.fullmatch(run):
         raise Refused(400, "run_id", "expected 32 lower-case hex digits for a run")
     return run

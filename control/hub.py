@@ -35,12 +35,16 @@ class Subscriber:
         if self.cut:
             return
         if self.queue.qsize() >= _MOST_WAITING:
-            self.cut = True
-            while not self.queue.empty():
-                self.queue.get_nowait()
-            self.queue.put_nowait(None)
+            self.end()
         else:
             self.queue.put_nowait(frame)
+
+    def end(self) -> None:
+        """Cut the client: what waits for it is not told any more."""
+        self.cut = True
+        while not self.queue.empty():
+            self.queue.get_nowait()
+        self.queue.put_nowait(None)
 
 
 class Hub:
@@ -76,10 +80,7 @@ class Hub:
     def close(self) -> None:
         """End all connections; in the loop."""
         for subscriber in self._all():
-            subscriber.cut = True
-            while not subscriber.queue.empty():
-                subscriber.queue.get_nowait()
-            subscriber.queue.put_nowait(None)
+            subscriber.end()
 
     def tell(self, changed: Sequence[Envelope]) -> None:
         """Tell what has changed."""

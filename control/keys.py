@@ -103,6 +103,11 @@ class Keys:
             self._looked_s = now
             self._load()
 
+    @property
+    def version(self) -> object:
+        """Equal as long as the keys are."""
+        return self._stat
+
     def known(self) -> list[Key]:
         """List the keys as they were last read."""
         return list(self._keys.values())
@@ -110,7 +115,7 @@ class Keys:
     def all(self) -> list[Key]:
         """List the keys."""
         self._load()
-        return list(self._keys.values())
+        return self.known()
 
     def operator(self, person: str, roles: tuple[str, ...], expires_ns: int | None = None) -> str:
         """Make an operator's key; gives the token, which is kept nowhere. Raises KeysError."""

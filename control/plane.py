@@ -73,13 +73,12 @@ class Plane:
         clocks: Clocks | None = None,
         say: Callable[[str], None] = print,
         rule_source: RuleSource | None = None,
-        usage_of: usage.Usage | None = None,
     ) -> None:
         self.settings, self._log, self._say = settings, log, say
         self.clocks = clocks or Clocks()
         settings.folder.mkdir(parents=True, exist_ok=True)
         self._held = _hold(settings.folder)
-        self.signing = SigningKey.from_text(_kept(settings.folder / SIGNING, SigningKey.generate().to_text()))
+        self.signing = SigningKey.from_text(_kept(settings.folder / SIGNING, lambda: SigningKey.generate().to_text()))
         self.store = Store(settings.folder / FILE)
         self.authority = Authority(self.store, self.signing, settings.rules, self.clocks, say)
         self.keys = Keys(settings.folder, self.clocks)
@@ -88,9 +87,10 @@ class Plane:
         self.pace = Pace(settings.rate, now=self.clocks.steady_s)
         self.second = SecondPerson(settings.second_person_s)
         self.spend = SpendBook(row[2] for row in self.store.spend())
-        self.usage: usage.Usage = usage_of or self.spend
         self.reservations = Reservations(self.spend.current, settings.costs, self.clocks.steady_s)
-        masker = Masker(bytes.fromhex(_kept(settings.folder / MASKING, secrets.token_hex(32))), settings.audit_fields)
+        masker = Masker(
+            bytes.fromhex(_kept(settings.folder / MASKING, lambda: secrets.token_hex(32))), settings.audit_fields
+        )
         self.guards = Guards(self.authority, masker, settings.policy, rule_source, self.reservations)
         self.endpoints: tuple[Endpoint, ...] = ()
         self._trouble: str | None = None
@@ -99,6 +99,7 @@ class Plane:
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
         self._told_keys = self.store.meta().get("keys", "")
+        self._looked_at: object = None
         self._first_key()
 
     @property
@@ -127,15 +128,16 @@ class Plane:
 
     def take_spend(self, topic: str, partition: int, messages: Sequence[tuple[int, bytes]]) -> None:
         """Take spend records of one partition; the newest revision of each wins."""
-        rows = {}
+        rows: dict[usage.Key, tuple[int, bytes] | None] = {}
         for _, value in messages:
             try:
                 each = usage.read(value)
             except MalformedError as error:
-                self.authority.note("unreadable", "flow", {"problem": str(error)[:200], "bytes": len(value)})
+                self.authority.unreadable(error, value)
                 continue
             if self.spend.take(each):
                 rows[each.key] = (each.revision, each.record)
+        rows |= dict.fromkeys(self.spend.forget())
         self.authority.spent(topic, partition, messages[-1][0] + 1, rows)
 
     def tick(self) -> None:
@@ -209,6 +211,9 @@ class Plane:
     def _note_keys(self) -> None:
         """Note in the audit log which keys have come or gone since it was last noted."""
         self.keys.look()
+        if self.keys.version == self._looked_at:
+            return
+        self._looked_at = self.keys.version
         now = " ".join(sorted(f"{key.id}{'-' if key.revoked else '+'}" for key in self.keys.known()))
         if now == self._told_keys:
             return
@@ -228,10 +233,10 @@ class Plane:
             self._say(f"made the first operator's key: it is in {path}")
 
 
-def _kept(path: Path, new: str) -> str:
+def _kept(path: Path, new: Callable[[], str]) -> str:
     """Read a secret, or keep a new one."""
     if not path.exists():
-        write_private(path, f"{new}\n".encode())
+        write_private(path, f"{new()}\n".encode())
     return path.read_text().strip()
 
 

@@ -12,6 +12,7 @@ from flyball_sdk.state import NEUTRAL
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from flyball_sdk.envelope import Position
     from flyball_sdk.scope import Subject
 
     from control.contributions import Place
@@ -31,6 +32,7 @@ class Shown:
             held = {(place.tenant, *place.scope): _held(each) for place, each in self.signals.items()}
         self._held = held
         self._views: dict[str | None, str] = {}
+        self._newest: dict[str | None, Position] = {}
 
     def of(self, subject: Subject, tenant: str | None) -> list[Held]:
         """List what is asked of a subject of a tenant, the run's first."""
@@ -56,6 +58,13 @@ class Shown:
         if tenant not in self._views:
             self._views[tenant] = lines_digest(view_line(each.scope, each.at) for each in self.of_tenant(tenant))
         return self._views[tenant]
+
+    def newest(self, tenant: str | None) -> Position:
+        """Give where a tenant's newest signal is; every acknowledgement asks for it."""
+        if tenant not in self._newest:
+            mine = (each.at for place, each in self.signals.items() if place.tenant in (None, tenant))
+            self._newest[tenant] = max(mine, default=(0, 0))
+        return self._newest[tenant]
 
     def with_(self, seq: int, changes: Mapping[Place, Envelope]) -> Shown:
         """Give the moment after some changes."""

@@ -70,7 +70,7 @@ class Batch:
     verdicts: dict[str, int] = field(default_factory=dict)
     contributions: dict[tuple[Place, str], Contribution | None] = field(default_factory=dict)
     signals: dict[Place, Envelope | None] = field(default_factory=dict)
-    spend: dict[tuple[str, str, str, str, str], tuple[int, bytes]] = field(default_factory=dict)
+    spend: dict[tuple[str, str, str, str, str], tuple[int, bytes] | None] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     checkpoints: list[Checkpoint] = field(default_factory=list)
 
@@ -161,7 +161,11 @@ class Store:
         put(
             "INSERT INTO spend VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
             " revision=excluded.revision, said=excluded.said WHERE excluded.revision > revision",
-            [(*key, revision, said) for key, (revision, said) in batch.spend.items()],
+            [(*key, *row) for key, row in batch.spend.items() if row is not None],
+        )
+        put(
+            "DELETE FROM spend WHERE level=? AND scope=? AND tenant=? AND period=? AND start=?",
+            [key for key, row in batch.spend.items() if row is None],
         )
 
     def meta(self) -> dict[str, str]:

@@ -1,9 +1,10 @@
-"""Usage: what was spent, by scope and period: the port that the API reads, and the reader of spend records."""
+"""Usage: what was spent, by scope and period, from the spend records of the flow."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from flyball_sdk.checks import a_count, a_text, one_of, wrong
 
@@ -17,16 +18,11 @@ if TYPE_CHECKING:
 DAY, MONTH = "day", "month"
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _NANO: Final = 10**9
+_KEPT_DAYS: Final = 62
+"""A period is kept so long after it began, as in the flow."""
 
 Key = tuple[str, str, str, str, str]
 """(level, id, tenant, period, start); the tenant is empty where there is none."""
-
-
-class Usage(Protocol):
-    """Whoever knows what was spent."""
-
-    def usage(self, level: str, id: str, tenant: str | None) -> list[dict[str, Any]]:  # noqa: A002 -- the API's word
-        """List {period, start, cost_usd, tokens, runs, limit_usd, used_ratio} of a scope, the newest period first."""
 
 
 class Spend(NamedTuple):
@@ -46,7 +42,7 @@ def read(value: bytes) -> Spend:
     said = record_of("spend", value)
     tenant = said.get("tenant")
     period, start = one_of("period", said.get("period"), (DAY, MONTH)), a_text("start", said.get("start"))
-    if not _DATE.fullmatch(start):
+    if not _is_date(start):
         raise wrong("start", "a date as 2026-01-01", start)
     key = (*scope_in(said), "" if tenant is None else a_text("tenant", tenant), period, start)
     cost, limit = _money("cost_usd", said.get("cost_usd")), _money("limit_usd", said.get("limit_usd"))
@@ -55,24 +51,56 @@ def read(value: bytes) -> Spend:
 
 
 class SpendBook:
-    """The newest revision of every record: the order and the number of times they are told do not matter."""
+    """The newest revision of every record: the order and the number of times they are told do not matter.
+
+    Periods that began long before the newest are forgotten. One thread tells, any may read.
+    """
 
     def __init__(self, rows: Iterable[bytes] = ()) -> None:
         self._rows: dict[tuple[str, str, str], dict[tuple[str, str], Spend]] = {}
+        self._current: dict[tuple[str, str, str], dict[str, Spend]] = {}
+        """The newest day and month; each is replaced, never changed, as evaluations read it meanwhile."""
+        self._newest = self._since = ""
+        """Begin of the newest period, and of the oldest that are kept."""
         for row in rows:
             self.take(read(row))
 
     def take(self, spend: Spend) -> bool:
-        """Take a record; False: a newer one, or this one, is known."""
-        periods = self._rows.setdefault(spend.key[:3], {})
-        known = periods.get(spend.key[3:])
+        """Take a record; False: a newer one, or this one, is known, or its period is forgotten."""
+        whose, (period, start) = spend.key[:3], spend.key[3:]
+        if start < self._since:
+            return False
+        periods = self._rows.setdefault(whose, {})
+        known = periods.get((period, start))
         if known is not None and known.revision >= spend.revision:
             return False
-        periods[spend.key[3:]] = spend
+        periods[period, start] = spend
+        current = self._current.get(whose, {})
+        if period not in current or start >= current[period].key[4]:
+            self._current[whose] = {**current, period: spend}
+        self._newest = max(self._newest, start)
         return True
 
-    def usage(self, level: str, id: str, tenant: str | None) -> list[dict[str, Any]]:  # noqa: A002 -- the port's word
-        """List what a scope has spent."""
+    def forget(self) -> list[Key]:
+        """Forget periods that began long before the newest; gives their keys."""
+        if not self._newest:
+            return []
+        since = date.fromordinal(max(1, date.fromisoformat(self._newest).toordinal() - _KEPT_DAYS)).isoformat()
+        if since == self._since:
+            return []
+        self._since = since
+        gone = [each.key for periods in self._rows.values() for each in periods.values() if each.key[4] < since]
+        for key in gone:
+            del self._rows[key[:3]][key[3:]]
+        for whose in {key[:3] for key in gone}:
+            current = self._current[whose]
+            self._current[whose] = {period: each for period, each in current.items() if each.key[4] >= since}
+            if not self._rows[whose]:
+                del self._rows[whose], self._current[whose]
+        return gone
+
+    def usage(self, level: str, id: str, tenant: str | None) -> list[dict[str, Any]]:  # noqa: A002 -- the API's word
+        """List {period, start, cost_usd, tokens, runs, limit_usd, used_ratio} of a scope, the newest period first."""
         found = self._rows.get((level, id, tenant or ""), {})
         return [
             _told(each) for _, each in sorted(found.items(), key=lambda item: (item[0][1], item[0][0]), reverse=True)
@@ -80,19 +108,19 @@ class SpendBook:
 
     def current(self, scope: Scope, tenant: str | None) -> list[Spend]:
         """Give the newest day and month of a scope."""
-        rows = self._rows.get((scope.level, scope.id, tenant or ""))
-        if rows is None:
-            return []
-        newest: dict[str, Spend] = {}
-        for (period, start), each in rows.items():
-            if period not in newest or start > newest[period].key[4]:
-                newest[period] = each
-        return list(newest.values())
+        return list(self._current.get((scope.level, scope.id, tenant or ""), {}).values())
 
 
 def nano(usd: float) -> int:
     """Give dollars as whole nano-USD."""
     return round(usd * _NANO)
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return bool(_DATE.fullmatch(text) and date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def _money(name: str, value: object) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flyball_sdk.errors import MalformedError
 from flyball_sdk.scope import PRODUCT
@@ -16,22 +16,27 @@ from control.http.reading import maybe, scope
 
 if TYPE_CHECKING:
     from flyball_sdk.envelope import Envelope
+    from flyball_sdk.scope import Scope
 
     from control.http.core import Request
 
 
+def _order(request: Request) -> tuple[dict[str, Any], Scope, str | None, str]:
+    """Read what all orders have: gives the body, scope, tenant and reason."""
+    said = request.json()
+    return said, scope(said), maybe(said, "tenant"), maybe(said, "reason") or ""
+
+
 async def kill(request: Request) -> Answer:
     """Kill a scope until somebody resumes it."""
-    said = request.json()
-    of, tenant, reason = scope(said), maybe(said, "tenant"), maybe(said, "reason") or ""
+    _, of, tenant, reason = _order(request)
     signal = await asyncio.to_thread(request.plane.authority.kill, of, tenant, request.who.name, reason)
     return Answer(_told(request, signal))
 
 
 async def set_state(request: Request) -> Answer:
     """Ask for a state, instead of what people asked for before."""
-    said = request.json()
-    of, tenant, reason = scope(said), maybe(said, "tenant"), maybe(said, "reason") or ""
+    said, of, tenant, reason = _order(request)
     try:
         state = State.from_json(said.get("state"))
     except MalformedError as error:
@@ -44,8 +49,7 @@ async def set_state(request: Request) -> Answer:
 
 async def resume(request: Request) -> Answer:
     """Take away all that is asked of a scope. A kill of the whole product needs a second person."""
-    said = request.json()
-    of, tenant, reason = scope(said), maybe(said, "tenant"), maybe(said, "reason") or ""
+    _, of, tenant, reason = _order(request)
     plane, person = request.plane, request.who.name
     kills = plane.authority.killed(of, tenant)
     first, upto = "", None

@@ -6,14 +6,13 @@ Source: https://github.com/open-feature/protocol, service/openapi.yaml 0.3.0.
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from flyball_sdk.scope import Subject
 from flyball_sdk.state import NEUTRAL, State, merged
 
-from control.guards import ANY_AGENT
+from control.guards import ANY_AGENT, RUN
 from control.http.core import Answer, Refused
 from control.http.signals import follow
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from control.http.core import Request
 
 FLAGS: Final = ("agent.enabled", "agent.autonomy", "agent.throttle")
-_RUN: Final = re.compile(r"[0-9a-f]{32}")
 _EVENTS: Final = "/ofrep/v1/events"
 _QUIET_S: Final = 30
 
@@ -87,7 +85,7 @@ def _held(request: Request) -> tuple[list[Held], dict[str, Any] | None]:
         return [], {"errorCode": "INVALID_CONTEXT", "errorDetails": f"expected {wrong[0]} to be a text"}
     key = request.who
     agent = said["agent"] if key.agent == ANY_AGENT else key.agent
-    run = target if _RUN.fullmatch(target) else None
+    run = target if RUN.fullmatch(target) else None
     who = Subject(run, said["user"], agent, said["workflow"], key.tenant)
     return request.plane.authority.shown.of(who, key.tenant), None
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _LONGEST: Final = 512
-within: Final = 10**12
-"""USD; more than any call costs."""
+_MOST_USD: Final = 10**12
+"""More than any call costs."""
 
 
 def text(said: Mapping[str, Any], name: str) -> str:
@@ -48,6 +48,14 @@ def whole(said: Mapping[str, Any], name: str, default: int | None) -> int | None
     value = said.get(name, default)
     if value is not None and (type(value) is not int or not 0 <= value < 2**53):
         raise Refused(400, name, f"expected {name} to be a whole number from 0")
+    return value
+
+
+def dollars(said: Mapping[str, Any], name: str) -> float | None:
+    """Take USD that may be missing."""
+    value = said.get(name)
+    if value is not None and (type(value) not in (int, float) or not 0 <= value < _MOST_USD):
+        raise Refused(400, name, f"expected {name} to be a number from 0")
     return value
 
 

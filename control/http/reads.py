@@ -68,7 +68,7 @@ async def usage(request: Request) -> Answer:
             raise Refused(403, "forbidden", "an evaluating key sees users and spend of its own tenant only")
         tenant = key.tenant
     tenant = tenant if level == USER else None  # only users are a tenant's; the others stand for themselves
-    rows = request.plane.usage.usage(level, name, tenant)
+    rows = request.plane.spend.usage(level, name, tenant)
     return Answer({"level": level, "id": name, "tenant": tenant, "usage": rows})
 
 

@@ -78,6 +78,4 @@ async def _left(request: Request, subscriber: Subscriber) -> None:
     """Cut when the client goes."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
-    subscriber.cut = True
-    with suppress(asyncio.QueueFull):
-        subscriber.queue.put_nowait(None)
+    subscriber.end()

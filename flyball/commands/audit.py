@@ -33,11 +33,11 @@ def run(args: argparse.Namespace) -> int:
     from contextlib import closing
 
     from flyball.config.load import load
-    from flyball.control import existing_store
+    from flyball.control import control_folder, existing_store
 
     settings = load(args.config)
     with closing(existing_store(settings, args.data)) as store:
-        return _export(store) if args.what == "export" else _verify(args, store)
+        return _export(store) if args.what == "export" else _verify(args, store, control_folder(settings, args.data))
 
 
 def _export(store: Store) -> int:
@@ -50,20 +50,18 @@ def _export(store: Store) -> int:
     return 0
 
 
-def _verify(args: argparse.Namespace, store: Store) -> int:
+def _verify(args: argparse.Namespace, store: Store, folder: Path) -> int:
     import orjson
     from flyball_sdk.signing import KeyRing, PublicKey, SigningKey
 
     from control import audit
     from control.plane import SIGNING
-    from flyball.config.load import load
-    from flyball.control import control_folder, tell
+    from flyball.control import tell
 
     if args.key:
         keys = KeyRing([PublicKey.from_text(text) for text in args.key])
     else:
-        path = control_folder(load(args.config), args.data) / SIGNING
-        keys = KeyRing([SigningKey.from_text(path.read_text()).public()])
+        keys = KeyRing([SigningKey.from_text((folder / SIGNING).read_text()).public()])
     lines = [orjson.loads(line) for line in args.against.read_bytes().splitlines()] if args.against else []
     anchors = [orjson.dumps(line["checkpoint"]) for line in lines if "checkpoint" in line]
     report = audit.verify(store.entries(), store.checkpoints(), keys, anchors)

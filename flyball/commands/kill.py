@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flyball.arguments import add_config, add_data
 
@@ -23,15 +23,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Order it, and say what came of it."""
+def order(args: argparse.Namespace, path: str) -> Any:
+    """Order it; gives the answer."""
     from flyball.config.load import load
-    from flyball.control import call, client, scope_of, tell
+    from flyball.control import call, client, scope_of
 
     said = {"scope": scope_of(args.scope)}
     said |= {name: value for name, value in (("reason", args.reason), ("tenant", args.tenant)) if value}
     control = client(load(args.config), args.data, args.url)
-    answer = call(lambda: control.post("/v1/kill", said))
+    return call(lambda: control.post(path, said))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Order it, and say what came of it."""
+    from flyball.control import tell
+
+    answer = order(args, "/v1/kill")
     tell(f"{args.scope} is killed, signal ({answer['epoch']}, {answer['seq']})")
     if not answer["written"]:
         tell(f"NOT WRITTEN YET: {answer['degraded']}. It holds as long as the control plane runs; mend its disk")

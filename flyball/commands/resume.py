@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flyball.commands.kill import add_arguments
+from flyball.commands.kill import add_arguments, order
 
 if TYPE_CHECKING:
     import argparse
@@ -16,13 +16,9 @@ HELP = "lets go on what was killed or restricted"
 
 def run(args: argparse.Namespace) -> int:
     """Order it, and say what came of it."""
-    from flyball.config.load import load
-    from flyball.control import call, client, scope_of, tell
+    from flyball.control import tell
 
-    said = {"scope": scope_of(args.scope)}
-    said |= {name: value for name, value in (("reason", args.reason), ("tenant", args.tenant)) if value}
-    control = client(load(args.config), args.data, args.url)
-    answer = call(lambda: control.post("/v1/resume", said))
+    answer = order(args, "/v1/resume")
     if not answer["resumed"]:
         tell(f"{args.scope} is NOT resumed yet: {answer['message']}")
         return 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import orjson
 from flyball_sdk.reserving import Request, Reserved
 from flyball_sdk.scope import Scope, Subject
 from hypothesis import given, settings
@@ -19,8 +20,6 @@ WHO = Subject(user="u1", tenant="t1")
 
 def book(cost: float, limit: float | None, *, tenant: str | None = "t1") -> SpendBook:
     """Make a book with one day of one user."""
-    import orjson  # noqa: PLC0415
-
     said = {
         "kind": "spend", "scope": {"level": "user", "id": "u1"}, "tenant": tenant, "period": "day",
         "start": "2026-01-01", "cost_usd": cost, "limit_usd": limit, "revision": 1,
