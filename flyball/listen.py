@@ -17,6 +17,19 @@ def listen(host: str, port: int, key: str) -> socket.socket:
         raise CommandError(refusal(host, port, reason, key)) from error
 
 
+def hold_port() -> socket.socket:
+    """Keep a port of the loopback for a process of ours that will listen on it, now or after a restart.
+
+    A port only chosen may be taken by anybody before that process starts. While this socket is open, bound and never
+    listening, the kernel gives the port to nobody who asks for any port or connects, and a server that sets
+    SO_REUSEADDR, as Rust's and Python's do, may listen on it (socket(7)).
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return held
+
+
 def refusal(host: str, port: int, reason: str, key: str) -> str:
     """Say that an address cannot be had."""
     return f"cannot listen on {host}:{port}: {reason}; another port is set by {key} in flyball.yaml"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
-from flyball.listen import listen
+from flyball.listen import hold_port, listen
 from flyball.opening import open_configured_log
 from flyball.supervise import Part, Supervisor
 
@@ -47,29 +46,27 @@ def run_up(settings: Settings, config: Path | None, data: Path) -> int:
     keys = control.folder or data / "control"
     _say(f"control     http://{control.host}:{control.port}, signals and guard; keys in {keys}")
     _say("Ctrl-C stops; the next start goes on where this one ended")
-    return Supervisor(parts(settings, config, data), _say).run()
+    with ExitStack() as stack:
+        held = [stack.enter_context(hold_port()) for _ in range(settings.flow.workers)]
+        addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in held]
+        return Supervisor(_parts(settings, config, data, addresses), _say).run()
 
 
-def parts(settings: Settings, config: Path | None, data: Path) -> list[Part]:
-    """List the processes: one receiver, one control plane, one delivery, and one per worker of the flow."""
+def _parts(settings: Settings, config: Path | None, data: Path, addresses: list[str]) -> list[Part]:
+    """List the processes: one receiver, one control plane, one delivery, and one per worker of the flow.
+
+    Workers find each other by `addresses`, one each; a worker that is alone needs none.
+    """
     common = ["--data", str(data), *(["--config", str(config)] if config else [])]
-    workers = settings.flow.workers
-    addresses = [f"127.0.0.1:{port}" for port in _free_ports(workers)] if workers > 1 else []
-    cluster = ["--addresses", ";".join(addresses)] if addresses else []
+    cluster = ["--addresses", ";".join(addresses)]
     flows = [
-        Part(f"flow {index}", "flow", ["flow", *common, *(["--process", str(index), *cluster] if addresses else [])])
-        for index in range(workers)
+        Part(
+            f"flow {index}", "flow", ["flow", *common, *(["--process", str(index), *cluster] if addresses[1:] else [])]
+        )
+        for index in range(settings.flow.workers)
     ]
     alone = [Part(name, name, [command, *common]) for name, command in _ALONE.items()]
     return [*alone, *flows]
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def _say(text: str) -> None:
