@@ -25,7 +25,7 @@ from control.store import Batch
 from control.verdicts import OPERATOR, read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from flyball_sdk.envelope import Position
     from flyball_sdk.scope import Scope
@@ -68,6 +68,8 @@ class Authority:
         """Decisions that found no room in the audit log, and are told there as a number."""
         self.tellers: list[Callable[[Sequence[Envelope]], None]] = []
         """Called with what has changed, in order, once it is written."""
+        self.noters: list[Callable[[str, Mapping[str, Any]], None]] = []
+        """Called with kind and content of what is added to the audit log."""
         epoch = store.raise_epoch()
         meta = store.meta()
         self.stream = meta.get("stream") or secrets.token_hex(8)
@@ -229,14 +231,24 @@ class Authority:
     def note(self, kind: str, actor: str, what: dict[str, Any], tenant: str | None = None) -> None:
         """Add to the audit log; inside `changing`, or written by the next `tick`."""
         with self._lock:
-            if self.problem is not None and len(self._batch.entries) + len(self.chain.entries) > _MOST_UNWRITTEN:
+            if self.problem is not None and self.unwritten > _MOST_UNWRITTEN:
                 if kind == "decision":
                     self.uncounted += 1
                     return
             elif self.uncounted:
-                self.chain.add(self.clocks.now(), "lost", "authority", {"decisions": self.uncounted})
+                self._add("lost", "authority", {"decisions": self.uncounted}, None)
                 self.uncounted = 0
-            self.chain.add(self.clocks.now(), kind, actor, what, tenant)
+            self._add(kind, actor, what, tenant)
+
+    def _add(self, kind: str, actor: str, what: dict[str, Any], tenant: str | None) -> None:
+        self.chain.add(self.clocks.now(), kind, actor, what, tenant)
+        for note in self.noters:
+            note(kind, what)
+
+    @property
+    def unwritten(self) -> int:
+        """Audit entries that wait for the disk."""
+        return len(self._batch.entries) + len(self.chain.entries)
 
     @property
     def has_room(self) -> bool:

@@ -89,6 +89,11 @@ class Clients:
         at, when = self._acknowledged.get(place, ((0, 0), ""))
         return when if at == signal.at else None
 
+    def waiting_kills(self, shown: Shown) -> int:
+        """Count the kills that were never acknowledged by all of their guards."""
+        kills = [(place, each) for place, each in shown.signals.items() if each.state.kill]
+        return sum(self.acknowledged_at(place, each) is None for place, each in kills)
+
     def note(self, shown: Shown, now: str, now_s: float) -> None:
         """Look which kills all of their clients have applied by now; some at a time, those that wait longest first."""
         kills = {place: each for place, each in shown.signals.items() if each.state.kill}

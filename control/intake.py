@@ -59,9 +59,9 @@ class Intake:
             came = True
         return came
 
-    def lag(self) -> int:
-        """Count the messages that are not taken yet."""
-        return sum(self._readers.lags().values())
+    def lags(self) -> dict[tuple[str, int], int]:
+        """Count the messages that are not taken yet, by topic and partition."""
+        return self._readers.lags()
 
     def close(self) -> None:
         """Close the readers."""

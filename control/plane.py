@@ -6,7 +6,7 @@ import fcntl
 import secrets
 import threading
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from flyball_sdk.errors import MalformedError
 from flyball_sdk.keeping import write_private
@@ -23,6 +23,7 @@ from control.hub import Hub
 from control.intake import Intake
 from control.keys import ROLES, Keys
 from control.masking import Masker
+from control.metrics import Look, Metrics, active
 from control.pace import Pace
 from control.reservations import Reservations
 from control.second import SecondPerson
@@ -63,6 +64,14 @@ class PlaneSettings:
     """What a call of a tool is estimated to cost, in USD; `*`: of any other."""
 
 
+class GuardsSeen(NamedTuple):
+    """Which guards there are, as the event loop last saw them."""
+
+    guards: int = 0
+    streams: int = 0
+    waiting_kills: int = 0
+
+
 class Plane:
     """The service without its HTTP. `start` and `stop` its threads; all of it may be used from any thread."""
 
@@ -92,6 +101,13 @@ class Plane:
             bytes.fromhex(_kept(settings.folder / MASKING, lambda: secrets.token_hex(32))), settings.audit_fields
         )
         self.guards = Guards(self.authority, masker, settings.policy, rule_source, self.reservations)
+        self.metrics = Metrics()
+        self.metrics.watch(self.look)
+        self.authority.tellers.append(self.metrics.told)
+        self.authority.noters.append(self.metrics.noted)
+        self._seen = GuardsSeen()
+        self._read_s = self.clocks.steady_s()
+        self._lags: dict[tuple[str, int], int] = {}
         self.endpoints: tuple[Endpoint, ...] = ()
         self._trouble: str | None = None
         self.fatal: LostOffsetError | None = None
@@ -106,6 +122,27 @@ class Plane:
     def problem(self) -> str | None:
         """What is wrong now; None: nothing."""
         return self.authority.problem or self._trouble
+
+    def look(self) -> Look:
+        """Say how all of it stands, for the metrics."""
+        chain = self.authority.chain
+        return Look(
+            active=active(self.authority.shown.signals),
+            guards=self._seen.guards,
+            streams=self._seen.streams,
+            waiting_kills=self._seen.waiting_kills,
+            entries=chain.n,
+            unsigned=chain.n - chain.checked,
+            unwritten=self.authority.unwritten,
+            healthy=self.problem is None,
+            read_age_s=self.clocks.steady_s() - self._read_s if self._log else None,
+            lags=self._lags,
+        )
+
+    def see_guards(self) -> None:
+        """Note which guards there are; in the event loop, which alone may ask."""
+        kills = self.clients.waiting_kills(self.authority.shown)
+        self._seen = GuardsSeen(self.clients.count(self.clocks.steady_s()), len(self.hub.subscribers), kills)
 
     def start(self) -> None:
         """Begin to read verdicts and to beat."""
@@ -177,9 +214,12 @@ class Plane:
                     if not ready or self.clocks.steady_s() - looked_s >= _HOUSE_S:
                         self._find(intakes)
                         ready, looked_s = True, self.clocks.steady_s()
-                    came = sum(intake.step() for intake in intakes) if self.authority.has_room else 0
+                    room = self.authority.has_room
+                    came = sum(intake.step() for intake in intakes) if room else 0
                     self._trouble = None
+                    self._lags = {key: lag for intake in intakes for key, lag in intake.lags().items()}
                     if not came:
+                        self._read_s = self.clocks.steady_s() if room else self._read_s
                         self._stopped.wait(_IDLE_S)
                 except LostOffsetError:
                     raise

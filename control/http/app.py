@@ -31,6 +31,7 @@ ENDPOINTS: Final = (
     Endpoint("POST", f"{_OFREP}/{{key}}", EVALUATE, ofrep.single, "OFREP: one flag", ofrep=True),
     Endpoint("GET", "/ofrep/v1/events", EVALUATE, ofrep.events, "OFREP: says when to fetch again"),
     Endpoint("GET", "/healthz", PUBLIC, reads.health, "Whether all is well"),
+    Endpoint("GET", "/metrics", PUBLIC, reads.metrics, "Metrics for Prometheus"),
     Endpoint("GET", "/openapi.json", PUBLIC, openapi.serve, "This description"),
 )
 

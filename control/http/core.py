@@ -47,6 +47,8 @@ class Answer:
     body: object = None
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    kind: str = "application/json"
+    """Content type."""
 
 
 @dataclass
@@ -110,6 +112,7 @@ class Door:
         try:
             answer = await self._answer(scope, receive, send)
         except Refused as refused:
+            self._plane.metrics.refused(refused.status)
             said = {"error": {"code": refused.code, "message": refused.message}}
             answer = Answer(said, refused.status, refused.headers)
         if answer is not None:
@@ -206,7 +209,8 @@ async def respond(send: Send, answer: Answer) -> None:
     raw = isinstance(answer.body, bytes)
     body = b"" if answer.body is None else answer.body if raw else orjson.dumps(answer.body)
     assert isinstance(body, bytes)  # noqa: S101 -- either way
-    headers = [(b"content-type", JSON), (b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store")]
+    kind = answer.kind.encode()
+    headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store")]
     headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in answer.headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -49,6 +49,8 @@ def _decide(request: Request, call: Call) -> dict[str, Any]:
     if call.min_epoch > plane.authority.shown.epoch:
         raise Refused(503, "epoch", f"the epoch is {plane.authority.shown.epoch}, {call.min_epoch} was asked for")
     decided = plane.guards.evaluate(request.who, call)
-    if call.deadline_ms is not None and (time.perf_counter() - begun) * 1000 > call.deadline_ms:
+    taken_s = time.perf_counter() - begun
+    plane.metrics.decided(call.kind, decided, taken_s)
+    if call.deadline_ms is not None and taken_s * 1000 > call.deadline_ms:
         raise Refused(504, "late", f"there was no decision within {call.deadline_ms} ms")
     return decided

@@ -111,6 +111,11 @@ ANSWERS: Final[dict[str, dict[str, Any]]] = {
     "/ofrep/v1/evaluate/flags": _object(["flags", "eventStreams"], flags={"type": "array", "items": _FLAG}),
     "/ofrep/v1/evaluate/flags/{key}": _FLAG,
 }
+_KINDS: Final = {
+    "/v1/signals/stream": "text/event-stream",
+    "/ofrep/v1/events": "text/event-stream",
+    "/metrics": "text/plain",
+}
 _ERROR: Final = _object(
     ["error"], error=_object(["code", "message"], code={"type": "string"}, message={"type": "string"})
 )
@@ -167,7 +172,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _responses(endpoint: Endpoint) -> dict[str, Any]:
-    kind = "text/event-stream" if endpoint.path.endswith(("/stream", "/events")) else "application/json"
+    kind = _KINDS.get(endpoint.path, "application/json")
     schema = ANSWERS.get(endpoint.path, {"type": "object"} if kind == "application/json" else {"type": "string"})
     found: dict[str, Any] = {"200": {"description": "Done", "content": {kind: {"schema": schema}}}}
     if endpoint.path == "/v1/resume":

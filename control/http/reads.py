@@ -10,6 +10,7 @@ from flyball_sdk.scope import SCOPE_LEVELS, TENANT, USER
 
 from control.clients import told
 from control.http.core import Answer, Refused
+from control.metrics import CONTENT_TYPE
 
 if TYPE_CHECKING:
     from control.http.core import Request
@@ -94,3 +95,9 @@ async def health(request: Request) -> Answer:
     return Answer(
         {"status": "ok" if problem is None else "degraded", "problem": problem}, 200 if problem is None else 503
     )
+
+
+async def metrics(request: Request) -> Answer:
+    """Write what Prometheus scrapes; names of runs, users and tenants are not in it."""
+    request.plane.see_guards()
+    return Answer(await asyncio.to_thread(request.plane.metrics.text), kind=CONTENT_TYPE)

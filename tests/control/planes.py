@@ -148,7 +148,7 @@ class Served:
     def ask(
         self, method: str, path: str, body: Any = None, key: str | None = None, *, unix: bool = False, **headers: str
     ) -> tuple[int, Any, dict[str, str]]:
-        """Ask; gives status, body (JSON where it is) and headers (lower case)."""
+        """Ask; gives status, body (JSON, or text) and headers (lower case)."""
         connection = Unix(self.unix) if unix else http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             sent = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -162,6 +162,8 @@ class Served:
             response = connection.getresponse()
             raw = response.read()
             said = {name.lower(): value for name, value in response.getheaders()}
+            if said.get("content-type", "").startswith("text/plain"):
+                return response.status, raw.decode(), said
             return response.status, orjson.loads(raw) if raw else None, said
         finally:
             connection.close()
