@@ -1,0 +1,175 @@
+"""Runaways and spend: what the rules saw and stopped, and where the money goes."""
+
+from __future__ import annotations
+
+from dashboards.kit import (
+    ANY_IS_NEWS,
+    RANGE,
+    RATE,
+    Board,
+    Panel,
+    column,
+    columns,
+    grid,
+    lines,
+    link_column,
+    number,
+    query,
+    to,
+    words,
+)
+from dashboards.runbooks import link
+from dashboards.series import or_zero
+
+UID = "flyball-runaways"
+_IN_FORCE = 'mode="enforce",workflow=~"$workflow"'
+
+
+def build() -> Board:
+    """Build it."""
+    board = Board(UID, "Flyball / Runaways and spend", "Runs that loop or cost too much, and budgets of money.")
+    board.pick("workflow", "Workflow", 'label_values(flyball_sli_total{dimension=""}, workflow)')
+    board.row(
+        "In the time shown",
+        number("Runs stopped", _count('action="kill"'), "short", "Kills by rules in force.", ANY_IS_NEWS, 0),
+        number(
+            "Tools blocked",
+            _count('action="block"'),
+            "short",
+            "For one run each, by rules in force.",
+            ANY_IS_NEWS,
+            0,
+        ),
+        number(
+            "Would be stopped",
+            _count('action="kill"', "shadow"),
+            "short",
+            "Kills by rules in shadow: nothing obeys them.",
+            decimals=0,
+        ),
+        number(
+            "Stopped now",
+            or_zero('sum(flyball_signals_active{kind="kill"})'),
+            "short",
+            "Scopes that are killed until a person resumes them.",
+            ANY_IS_NEWS,
+        ),
+        number(
+            "Spent today",
+            'max(flyball_spend_usd{level="product",period="day"})',
+            "currencyUSD",
+            "By all workflows.",
+        ),
+        number(
+            "Month at this pace",
+            f"max({_MONTH}) * {_PACE}",
+            "currencyUSD",
+            "Spent this month, carried on to its end; days begin at midnight UTC.",
+        ),
+        width=4,
+        height=4,
+    )
+    by_rule = f"sum by (rule, action) (increase(flyball_verdicts_total{{{_IN_FORCE}}}[{RATE}]))"
+    shadow = f'sum by (rule, action) (increase(flyball_verdicts_total{{mode="shadow",workflow=~"$workflow"}}[{RATE}]))'
+    board.row(
+        "Runaways",
+        lines(
+            "Verdicts in force",
+            [(by_rule, "{{rule}} {{action}}")],
+            "short",
+            "By rule and action.",
+            low=0,
+            stacked=True,
+        ),
+        lines(
+            "Verdicts in shadow",
+            [(shadow, "{{rule}} {{action}}")],
+            "short",
+            "What rules would do that are only watched. A rule that is silent on good days may be put in force.",
+            low=0,
+            stacked=True,
+        ),
+        _rules(),
+        lines(
+            "Signals that hold",
+            [("sum by (level, kind) (flyball_signals_active)", "{{level}} {{kind}}")],
+            "short",
+            "Killed, blocked, bound or throttled now, by level of scope.",
+            low=0,
+            stacked=True,
+        ),
+        width=12,
+    )
+    steps = 'flyball_verdicts_taken_total{rule=~"spend.+",level=~"user|tenant"}'
+    near = f"sum by (level, rule) (increase({steps}[{RANGE}]))"
+    board.row(
+        "Spend",
+        lines(
+            "Spent today, by workflow",
+            [
+                (
+                    'max by (workflow) (flyball_spend_usd{level="workflow",period="day",workflow=~"$workflow"})',
+                    "{{workflow}}",
+                )
+            ],
+            "currencyUSD",
+            "In the newest day.",
+            low=0,
+            stacked=True,
+        ),
+        lines(
+            "Spent this month, by workflow",
+            [
+                (
+                    'max by (workflow) (flyball_spend_usd{level="workflow",period="month",workflow=~"$workflow"})',
+                    "{{workflow}}",
+                )
+            ],
+            "currencyUSD",
+            "In the newest month.",
+            low=0,
+            stacked=True,
+        ),
+        lines(
+            "Users and tenants at 50 % of a budget or more",
+            [(near, "{{level}} {{rule}}")],
+            "short",
+            "Steps that were reached (50, 75, 100 %, hard limit), in the time shown. The audit log says who.",
+            low=0,
+        ),
+        words(_WHAT_TO_DO, "What to do"),
+        width=6,
+    )
+    return board
+
+
+_MONTH = 'flyball_spend_usd{level="product",period="month"}'
+_PACE = "scalar(days_in_month() / (day_of_month() - 1 + (hour() * 60 + minute() + 1) / 1440))"
+
+
+def _count(which: str, mode: str = "enforce") -> str:
+    return or_zero(f'sum(increase(flyball_verdicts_total{{{which},mode="{mode}",workflow=~"$workflow"}}[{RANGE}]))')
+
+
+def _rules() -> Panel:
+    said = 'sum by (rule) (flyball_verdicts_total{action="%s",workflow=~"$workflow"})'
+    actions = ("warn", "throttle", "bound", "block", "kill")
+    last = query('count by (rule, mode) (flyball_verdicts_total{workflow=~"$workflow"})', now=True, ref="A")
+    queries = [query(said % action, now=True, ref=ref) for ref, action in zip("BCDEF", actions, strict=True)]
+    panel = grid("Rules", [last, *queries], "Verdicts since the flow started.", "kill", falling=True)
+    names = {"rule": "Rule", "mode": "Mode"} | {
+        f"Value #{ref}": each for ref, each in zip("BCDEF", actions, strict=True)
+    }
+    columns(panel, "rule", names)
+    for action in actions:
+        column(panel, action, "short")
+    link_column(panel, "Rule", "Who was stopped, and how fast", to("flyball-enforcement"))
+    return panel
+
+
+_WHAT_TO_DO = f"""\
+- A rule stopped runs: [runaway]({link("runaway")}).
+- A run goes on although it was stopped: [stop.failed]({link("stop.failed")}).
+- A budget of money is nearly spent: [spend.budget]({link("spend.budget")}).
+- To resume: `flyball status`, then `flyball resume SCOPE`.
+"""

@@ -1,0 +1,43 @@
+"""Expressions that several dashboards need. Gauges are of one process each: `max` passes over restarts and moves."""
+
+from __future__ import annotations
+
+
+def slo(name: str, by: str = "slo", **labels: str) -> str:
+    """Read a series of SLOs, as in `slo("burn_rate_ratio", window="1h")`."""
+    return f"max by ({by}) (flyball_slo_{name}{{{_labels(labels)}}})"
+
+
+def sli(kind: str, name: str, by: str = "workflow", **labels: str) -> str:
+    """Read `good`, `total` or `quantile` of an SLI over a rolling window; without `dimension`: of whole workflows."""
+    said = {"sli": name, "dimension": "", "window": "5m"} | labels
+    return f"max by ({by}) (flyball_sli_{kind}{{{_labels(said)}}})"
+
+
+def ratio(name: str, by: str = "workflow", **labels: str) -> str:
+    """Give the share of good events; nothing where there were none."""
+    total = sli("total", name, by, **labels)
+    return f"{sli('good', name, by, **labels)} / ({total} > 0)"
+
+
+def share(name: str, **labels: str) -> str:
+    """Give the share of good events of all that match, added up before it is divided."""
+    by = "workflow, dimension, value"
+    total = f"sum({sli('total', name, by, **labels)})"
+    return f"sum({sli('good', name, by, **labels)}) / ({total} > 0)"
+
+
+def or_zero(expr: str) -> str:
+    """Give 0 where nothing was counted yet: a number that is missing looks like one that is broken."""
+    return f"{expr} or vector(0)"
+
+
+def _labels(labels: dict[str, str]) -> str:
+    """Write matchers; a value that begins with `~` or `!` brings its own operator."""
+    return ",".join(f"{name}{_matcher(value)}" for name, value in labels.items())
+
+
+def _matcher(value: str) -> str:
+    if value.startswith("~"):
+        return f'=~"{value[1:]}"'
+    return f'!="{value[1:]}"' if value.startswith("!") else f'="{value}"'

@@ -1,0 +1,133 @@
+"""The committed dashboards: made by the code, readable, and every link leads somewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from dashboards.kit import DEFAULT_SOURCE, TAG
+from dashboards.registry import ALL, FOLDER, files
+from dashboards.runbooks import names
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMITTED = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
+UIDS = [
+    "flyball-budget",
+    "flyball-enforcement",
+    "flyball-fleet",
+    "flyball-pipeline",
+    "flyball-runaways",
+    "flyball-runbooks",
+    "flyball-workflow",
+]
+"""People have links to these: a uid may come, none may change or go."""
+FEW = {"text", "row"}
+"""Panels that show no numbers."""
+
+
+def panels(board: dict[str, Any]) -> list[dict[str, Any]]:
+    """List the panels that show something."""
+    return [panel for panel in board["panels"] if panel["type"] not in FEW]
+
+
+@pytest.fixture(params=UIDS)
+def board(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Give one committed dashboard after the other."""
+    return dict(COMMITTED[request.param])
+
+
+def test_the_committed_files_are_what_the_code_makes() -> None:
+    """Byte for byte, and no others. Mend it with: python -m dashboards."""
+    made = files()
+    assert {path: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.json")} == made
+    assert files() == made
+
+
+def test_uids_are_those_that_people_have_links_to() -> None:
+    """One a dashboard, unique, and named as its file; so are titles."""
+    assert sorted(COMMITTED) == UIDS
+    assert sorted(each.UID for each in ALL) == UIDS
+    assert [name for name, board in COMMITTED.items() if board["uid"] != name] == []
+    assert len({board["title"] for board in COMMITTED.values()}) == len(ALL)
+
+
+def test_grafanas_own_types_take_it(board: dict[str, Any]) -> None:
+    """Read by the SDK and written again it is the same, but for what the SDK does not know of annotations."""
+    again = json.loads(json.dumps(Dashboard.from_json(board), cls=JSONEncoder))
+    for note in board["annotations"]["list"]:
+        for extra in ("titleFormat", "textFormat", "step"):
+            note.pop(extra, None)
+    assert again == board
+
+
+def test_panels_stand_side_by_side(board: dict[str, Any]) -> None:
+    """Each has a number of its own, lies within 24 columns, and covers no other."""
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+    places = [(each["gridPos"], each["title"]) for each in board["panels"]]
+    assert [title for place, title in places if place["x"] + place["w"] > 24] == []
+    both = [(a, b) for (a, _), (b, _) in combinations(places, 2)]
+    apart = [
+        a["x"] + a["w"] <= b["x"] or b["x"] + b["w"] <= a["x"] or a["y"] + a["h"] <= b["y"] or b["y"] + b["h"] <= a["y"]
+        for a, b in both
+    ]
+    assert all(apart)
+
+
+def test_panels_say_what_they_show(board: dict[str, Any]) -> None:
+    """Each has a title that fits a laptop, a sentence, a unit, the datasource that is picked, and queries."""
+    for panel in panels(board):
+        assert 3 <= len(panel["title"]) <= 50
+        assert panel["description"].rstrip().endswith(".")
+        if panel["type"] != "table":
+            assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
+        assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+        assert panel["targets"]
+        assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
+
+
+def test_what_is_picked_is_used(board: dict[str, Any]) -> None:
+    """Every variable has a default or is asked for, is used by some query, and none is used that is not there."""
+    picked = {each["name"] for each in board["templating"]["list"]}
+    said = json.dumps([board["panels"], [each["query"] for each in board["templating"]["list"]]])
+    used = set(re.findall(r"\$\{?(\w+)\}?", said)) - {"__range", "__rate_interval", "__url_time_range", "__data"}
+    if panels(board):
+        assert picked == used
+    (source,) = [each for each in board["templating"]["list"] if each["type"] == "datasource"]
+    assert source["current"]["value"] == DEFAULT_SOURCE
+    assert board["tags"] == [TAG]
+
+
+def test_links_lead_somewhere() -> None:
+    """To a dashboard that there is, with variables that it has, or to the panel of a runbook that there is."""
+    runbooks = {panel["id"]: panel for panel in COMMITTED["flyball-runbooks"]["panels"]}
+    read = [panel for panel in runbooks.values() if panel["type"] == "text"]
+    assert len(read) == len(names())
+    links = re.findall(r"/d/([\w-]+)\?([^)\"\s]+)", json.dumps(list(COMMITTED.values())))
+    assert len(links) > 10
+    for uid, query in links:
+        picked = {each["name"] for each in COMMITTED[uid]["templating"]["list"]}
+        assert set(re.findall(r"var-(\w+)=", query)) <= picked
+        for number in re.findall(r"viewPanel=(\d+)", query):
+            assert runbooks[int(number)]["type"] == "text"
+    for name, panel in zip(names(), read, strict=True):
+        assert panel["options"]["content"].startswith(f"# {name}:")
+        link = f"[{name}](/d/flyball-runbooks?viewPanel={panel['id']})"
+        assert any(link in json.dumps(board) for board in COMMITTED.values()), name
+
+
+def test_provisioning_names_what_there_is() -> None:
+    """The datasource that dashboards begin with; a folder that nobody edits; no password."""
+    folder = ROOT / "dashboards" / "provisioning"
+    sources = yaml.safe_load((folder / "datasources" / "flyball.yaml").read_text())["datasources"]
+    assert [each["uid"] for each in sources if each["type"] == "prometheus"] == [DEFAULT_SOURCE]
+    assert [each["name"] for each in sources if "secureJsonData" in each or each["editable"]] == []
+    (provider,) = yaml.safe_load((folder / "dashboards" / "flyball.yaml").read_text())["providers"]
+    assert (provider["folderUid"], provider["allowUiUpdates"]) == ("flyball", False)
