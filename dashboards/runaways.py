@@ -152,19 +152,23 @@ def _count(which: str, mode: str = "enforce") -> str:
 
 
 def _rules() -> Panel:
-    said = 'sum by (rule) (flyball_verdicts_total{action="%s",workflow=~"$workflow"})'
-    actions = ("warn", "throttle", "bound", "block", "kill")
-    last = query('count by (rule, mode) (flyball_verdicts_total{workflow=~"$workflow"})', now=True, ref="A")
-    queries = [query(said % action, now=True, ref=ref) for ref, action in zip("BCDEF", actions, strict=True)]
-    panel = grid("Rules", [last, *queries], "Verdicts since the flow started.", "kill", falling=True)
-    names = {"rule": "Rule", "mode": "Mode"} | {
-        f"Value #{ref}": each for ref, each in zip("BCDEF", actions, strict=True)
-    }
-    columns(panel, "rule", names)
-    for action in actions:
+    actions = dict(zip("BCDEF", ("warn", "throttle", "bound", "block", "kill"), strict=True))
+    modes = query(f"count by (rule, mode) ({_verdicts()})", now=True, ref="A")
+    none = f"sum by (rule) ({_verdicts()}) * 0"
+    queries = [
+        query(f"sum by (rule) ({_verdicts(action)}) or {none}", now=True, ref=ref) for ref, action in actions.items()
+    ]
+    panel = grid("Rules", [modes, *queries], "Verdicts since the flow started.", "kill", falling=True)
+    columns(panel, "rule", {"rule": "Rule", "mode": "Mode"} | {f"Value #{ref}": each for ref, each in actions.items()})
+    for action in actions.values():
         column(panel, action, "short")
     link_column(panel, "Rule", "Who was stopped, and how fast", to("flyball-enforcement"))
     return panel
+
+
+def _verdicts(action: str = "") -> str:
+    which = f'action="{action}",' if action else ""
+    return f'flyball_verdicts_total{{{which}workflow=~"$workflow"}}'
 
 
 _WHAT_TO_DO = f"""\
