@@ -1,0 +1,125 @@
+"""What the parts of a deployment are told: each file as its own program reads it, and all of them agree."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from flyball.cli import main, parser
+from flyball.config.load import load
+from tests.conftest import require
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+COLLECTOR = yaml.safe_load((DEPLOY / "collector" / "config.yaml").read_text())
+SCRAPED = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
+CLUSTER = {each["kind"]: each for each in yaml.safe_load_all((DEPLOY / "kubernetes" / "flow.yaml").read_text())}
+
+
+def run(*line: str) -> str:
+    """Run a program that must be content."""
+    require(shutil.which(line[0]), f"no {line[0]} in PATH: install Debian's prometheus and prometheus-alertmanager")
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_flyball_takes_its_configuration() -> None:
+    """`flyball check` has nothing to say, and every part listens on addresses that others reach."""
+    assert main(["check", str(DEPLOY / "flyball")]) == 0
+    settings = load(DEPLOY / "flyball")
+    assert {settings.metrics.host, settings.deliver.metrics.host, settings.control.host} == {"0.0.0.0"}  # noqa: S104
+    assert all(broker.split(":")[0] in SERVICES for broker in settings.log.brokers)
+
+
+def test_prometheus_takes_its_configuration(tmp_path: Path) -> None:
+    """With the rules beside it, as compose mounts them."""
+    shutil.copy(DEPLOY / "prometheus" / "prometheus.yml", tmp_path)
+    shutil.copy(ROOT / "dashboards" / "prometheus" / "rules.yaml", tmp_path)
+    assert "rules found" in run("promtool", "check", "config", str(tmp_path / "prometheus.yml"))
+
+
+def test_alertmanager_takes_its_configuration() -> None:
+    """And nothing leaves before somebody says where to."""
+    assert "SUCCESS" in run("amtool", "check-config", str(DEPLOY / "alertmanager" / "alertmanager.yml"))
+    said = yaml.safe_load((DEPLOY / "alertmanager" / "alertmanager.yml").read_text())
+    assert [list(each) for each in said["receivers"]] == [["name"]]
+
+
+def test_everything_is_scraped_where_it_listens() -> None:
+    """Hosts are services or their aliases, ports are those of flyball.yaml and of the Collector."""
+    settings = load(DEPLOY / "flyball")
+    ports = {"flow": settings.metrics.port, "deliver": settings.deliver.metrics.port, "control": settings.control.port}
+    jobs: dict[str, Any] = {each["job_name"]: each for each in SCRAPED["scrape_configs"]}
+    for name, port in {**ports, "collector": 8888}.items():
+        if name == "flow":
+            (found,) = jobs[name]["dns_sd_configs"]
+            assert (found["names"], found["port"]) == (["flow-metrics"], port)
+        else:
+            assert jobs[name]["static_configs"] == [{"targets": [f"{name}:{port}"]}]
+    aliases = {name for name, each in SERVICES.items() if "networks" in each}
+    assert aliases == {"flow", "flow-0", "flow-1"}
+    assert all(SERVICES[name]["networks"]["default"]["aliases"] == ["flow-metrics"] for name in aliases)
+
+
+def test_the_collector_writes_what_flyball_reads() -> None:
+    """All of it, to the topics of the configuration; every component of a pipeline is there, none for nothing."""
+    topics = load(DEPLOY / "flyball").log.topics
+    kafka = COLLECTOR["exporters"]["kafka"]
+    assert (kafka["traces"]["topic"], kafka["logs"]["topic"]) == (topics.spans, topics.logs)
+    assert kafka["partition_traces_by_id"] is True
+    assert kafka["producer"]["required_acks"] == -1
+    pipelines = COLLECTOR["service"]["pipelines"]
+    assert pipelines.keys() == {"traces", "logs"}
+    for part in ("receivers", "processors", "exporters"):
+        used = {name for each in pipelines.values() for name in each[part]}
+        assert used == COLLECTOR[part].keys()
+    assert [name for name in COLLECTOR["processors"] if re.search("sampl|filter", name)] == []
+    assert COLLECTOR["service"]["extensions"] == list(COLLECTOR["extensions"])
+    limit = int(SERVICES["kafka"]["environment"]["KAFKA_MESSAGE_MAX_BYTES"])
+    assert kafka["producer"]["max_message_bytes"] <= limit
+
+
+def test_the_cluster_on_kubernetes_starts_and_ends_as_one() -> None:
+    """All pods at once; as many addresses as pods; one folder; its command line is understood."""
+    spec = CLUSTER["StatefulSet"]["spec"]
+    assert (spec["podManagementPolicy"], spec["updateStrategy"]) == ("Parallel", {"type": "OnDelete"})
+    (container,) = spec["template"]["spec"]["containers"]
+    args = parser().parse_args([word.replace("$(POD_INDEX)", "2") for word in container["args"]])
+    addresses = args.addresses.split(";") if isinstance(args.addresses, str) else args.addresses
+    name, service = CLUSTER["StatefulSet"]["metadata"]["name"], spec["serviceName"]
+    assert list(addresses) == [f"{name}-{index}.{service}:2101" for index in range(spec["replicas"])]
+    assert args.process == 2
+    assert "livenessProbe" not in container
+    assert CLUSTER["Service"]["spec"]["clusterIP"] == "None"
+    assert CLUSTER["Service"]["spec"]["publishNotReadyAddresses"] is True
+    assert CLUSTER["Service"]["metadata"]["name"] == service
+    assert CLUSTER["PersistentVolumeClaim"]["spec"]["accessModes"] == ["ReadWriteMany"]
+    mounts = {each["mountPath"] for each in container["volumeMounts"]}
+    assert mounts == {str(args.config), str(args.data)}
+    labels = spec["template"]["metadata"]["labels"]
+    assert labels == spec["selector"]["matchLabels"] == CLUSTER["Service"]["spec"]["selector"]
+
+
+def test_pods_are_harmless_and_run_the_image() -> None:
+    """Not root, no privileges, no capabilities, the image of compose, bounded memory."""
+    pod = CLUSTER["StatefulSet"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["image"] == SERVICES["control"]["image"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert f"USER {pod['securityContext']['runAsUser']}\n" in (ROOT / "Dockerfile").read_text()
+    assert container["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    assert container["resources"]["limits"]["memory"]
+
+
+def test_the_configuration_on_kubernetes_is_valid(tmp_path: Path) -> None:
+    """With at least as many partitions as processes."""
+    for name, text in CLUSTER["ConfigMap"]["data"].items():
+        (tmp_path / name).write_text(text)
+    assert load(tmp_path).log.partitions >= CLUSTER["StatefulSet"]["spec"]["replicas"]
