@@ -88,6 +88,11 @@ class IncidentBook:
         life = self._lives.get(ident)
         return life is not None and not life.resolved
 
+    def is_quiet(self, ident: Ident) -> bool:
+        """Say whether it is open, and has been right since it was last heard."""
+        life = self._lives.get(ident)
+        return life is not None and not life.resolved and life.quiet_since > 0
+
     def open_idents(self) -> list[Ident]:
         """Give all that are open."""
         return [ident for ident, life in self._lives.items() if not life.resolved]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_WORST_UNKNOWN = 2**62
 AGAIN_S = 60
 """What stays open is heard at least so often (spread over the instances), so that it can be told again."""
 
@@ -45,3 +46,8 @@ class Lanes:
     def heard(self, lane: int, slot: int, *, is_open: bool) -> None:
         """Note what became of it."""
         self.open[lane, slot] = is_open
+
+    def resume(self, lane: int, slot: int, *, is_open: bool, is_quiet: bool) -> None:
+        """Go on where the book is after a restart; whatever is on now is heard, it may have got worse."""
+        self.open[lane, slot], self._quiet[lane, slot] = is_open, is_quiet
+        self._rule[lane, slot] = _WORST_UNKNOWN

@@ -99,7 +99,8 @@ class Judge:
         self._restarted = True
         for slot, instance in enumerate(self._table.instances.known):
             for lane, class_ in enumerate((BURN, SLOW_BURN)):
-                self._lanes.heard(lane, slot, is_open=self._table.book.is_open(_ident(class_, instance)))
+                book, ident = self._table.book, _ident(class_, instance)
+                self._lanes.resume(lane, slot, is_open=book.is_open(ident), is_quiet=book.is_quiet(ident))
 
     def hear(self, seconds: NDArray[np.int64], slots: NDArray[np.int64]) -> None:
         """Note when (Unix seconds) which instances have had events."""
