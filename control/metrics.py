@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter as Counts
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from flyball_sdk.decision import ALLOW
 from flyball_sdk.state import FULL, NEUTRAL, STATIC
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -68,6 +69,17 @@ class Metrics:
         )
         self._unreadable = self._counter("flyball_control_unreadable", "Records of the log that could not be read.")
         self._lost = self._counter("flyball_audit_lost_decisions", "Decisions that found no room in the audit log.")
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """Have the series that everybody looks for from the start: what comes up at 1 has no rate."""
+        for kind in ("tool", "llm"):
+            self._decisions.labels(kind, ALLOW, "", "enforce", "none")
+            self._seconds.labels(kind)
+        for status in ("401", "403", "429", "503"):
+            self._refused.labels(status)
+        for command in ("kill", "resume", "set"):
+            self._commands.labels(command)
 
     def decided(self, kind: str, said: Mapping[str, Any], seconds: float) -> None:
         """Count a decision, as it is answered."""

@@ -116,6 +116,8 @@ def grid(title: str, queries: Sequence[prometheus.Dataquery], about: str, sort: 
 
 def columns(panel: table.Panel, key: str, names: dict[str, str]) -> table.Panel:
     """Join the queries of a table by a label, and keep these columns: by the name they come with, in this order."""
+    # Grafana numbers a trend by its query only where there are several
+    names = names | {name.split(" #")[0]: said for name, said in names.items() if name.startswith("Trend #")}
     keep = {"include": {"names": list(names)}}
     order = {"indexByName": {name: at for at, name in enumerate(names)}, "renameByName": names, "excludeByName": {}}
     for what, options in (

@@ -132,7 +132,7 @@ def build() -> Board:
         ),
         lines(
             "Users and tenants at 50 % of a budget or more",
-            [(near, "{{level}} {{rule}}")],
+            [(or_zero(near), "{{level}} {{rule}}")],
             "short",
             "Steps that were reached (50, 75, 100 %, hard limit), in the time shown. The audit log says who.",
             low=0,
