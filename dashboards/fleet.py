@@ -95,7 +95,7 @@ def build() -> Board:
         lines(
             "Runs closed",
             [(f"{sli('total', 'escalation_rate', window='5m', **_MINE)} / 5", "{{workflow}}")],
-            "rpm",
+            "cpm",
             "Closed runs a minute, by workflow.",
             low=0,
             stacked=True,
@@ -153,6 +153,10 @@ def _objectives() -> Panel:
     for name in ("Burn 1h", "Burn 6h"):
         column(panel, name, "x", BURN, coloured)
     column(panel, "Target", "percentunit")
-    link_column(panel, "Objective", "Error budget", to("flyball-budget", slo="${__data.fields.Objective}"))
-    link_column(panel, "Workflow", "Workflow", to("flyball-workflow", workflow="${__data.fields.Workflow}"))
+    link_column(
+        panel, "Objective", "Error budget", to("flyball-budget", slo="${__data.fields.Objective:percentencode}")
+    )
+    link_column(
+        panel, "Workflow", "Workflow", to("flyball-workflow", workflow="${__data.fields.Workflow:percentencode}")
+    )
     return panel

@@ -109,7 +109,7 @@ def build() -> Board:
         lines(
             "Calls by tool",
             [(f"topk(10, {calls}) / 60", "{{value}}")],
-            "rpm",
+            "cpm",
             "A minute, rolling hour; the ten most called.",
             low=0,
             stacked=True,

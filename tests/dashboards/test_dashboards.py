@@ -122,6 +122,12 @@ def test_links_lead_somewhere() -> None:
         assert link(name) == f"/d/flyball-runbooks?viewPanel={panel['id']}"
 
 
+def test_every_dashboard_is_told_of() -> None:
+    """The page of the documentation says when to look at it."""
+    page = (ROOT / "docs" / "dashboards.md").read_text()
+    assert [each["title"] for each in COMMITTED.values() if f"| {each['title'].split(' / ')[1]} |" not in page] == []
+
+
 def test_provisioning_names_what_there_is() -> None:
     """The datasource that dashboards begin with; a folder that nobody edits; no password."""
     folder = ROOT / "dashboards" / "provisioning"
