@@ -15,7 +15,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from dashboards.kit import DEFAULT_SOURCE, TAG
 from dashboards.registry import ALL, FOLDER, files
-from dashboards.runbooks import link, names
+from dashboards.runbooks import NAMES, link
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMITTED = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
@@ -109,7 +109,7 @@ def test_links_lead_somewhere() -> None:
     """To a dashboard that there is, with variables that it has, or to the panel of a runbook that there is."""
     runbooks = {panel["id"]: panel for panel in COMMITTED["flyball-runbooks"]["panels"]}
     read = [panel for panel in runbooks.values() if panel["type"] == "text"]
-    assert len(read) == len(names())
+    assert len(read) == len(NAMES)
     links = re.findall(r"/d/([\w-]+)\?([^)\"\s]+)", json.dumps(list(COMMITTED.values())))
     assert len(links) > 10
     for uid, query in links:
@@ -117,7 +117,7 @@ def test_links_lead_somewhere() -> None:
         assert set(re.findall(r"var-(\w+)=", query)) <= picked
         for number in re.findall(r"viewPanel=(\d+)", query):
             assert runbooks[int(number)]["type"] == "text"
-    for name, panel in zip(names(), read, strict=True):
+    for name, panel in zip(NAMES, read, strict=True):
         assert panel["options"]["content"].startswith(f"# {name}:")
         assert link(name) == f"/d/flyball-runbooks?viewPanel={panel['id']}"
 
