@@ -43,6 +43,7 @@ HOUR_MINUTES = 30
 DAYS, LEAST_DAYS = 7, 3
 """Days before that are looked back on, and how many of them must have been seen."""
 _MOST = 100_000
+_USER = int(Level.USER)
 _Setting = tuple[Mode, list[tuple[float, Action]]]
 
 
@@ -64,6 +65,9 @@ class Paces:
     def __init__(self, setting: Callable[[PaceRule, str | None], _Setting]) -> None:
         self._setting = setting
         self._usual_calls = 0
+        mode, steps = setting(USER_LLM_CALLS, None)
+        self._first = steps[0][0] if steps and mode != "off" else float("inf")
+        """Times the usual at which there is something to say of a user."""
         self._minutes: Counter[int] = Counter()
         self._users: OrderedDict[tuple[int, int], list[int]] = OrderedDict()
         """(user, tenant) -> minute, calls in it."""
@@ -75,14 +79,16 @@ class Paces:
         """Take in pace rows [row, Pace]; give what is said of them."""
         out: list[Verdict] = []
         for level, id_, tenant, minute, cost, calls, at_ns in rows.tolist():
-            name, since = names.get(id_, "unknown"), minute * _MINUTE_NS
-            if level == Level.USER:
-                made, usual = self._user(id_, tenant, minute, calls), self._usual_calls
-                found = Found("user", name, names.get(tenant), made, usual, since, at_ns)
+            if level == _USER:
+                made, usual = self._user((id_, tenant), minute, calls), self._usual_calls
+                if not usual or made / usual < self._first:  # nearly all: there are as many rows as users
+                    continue
+                found = Found("user", *_texts(names, id_, tenant), made, usual, minute * _MINUTE_NS, at_ns)
                 out += self.judge(USER_LLM_CALLS, found, minute)
             else:
                 spent, mean = self._workflow(id_, minute, cost)
-                found = Found("workflow", name, None, spent / NANO, mean / NANO, since, at_ns)
+                since = minute * _MINUTE_NS
+                found = Found("workflow", *_texts(names, id_, 0), spent / NANO, mean / NANO, since, at_ns)
                 out += self.judge(SPEND_MINUTE, found, minute)
         return out
 
@@ -102,17 +108,20 @@ class Paces:
         while len(self._told) > _MOST:
             self._told.popitem(last=False)
 
-    def _user(self, user: int, tenant: int, minute: int, calls: int) -> int:
+    def _user(self, user: tuple[int, int], minute: int, calls: int) -> int:
         """Give the calls of a user's minute so far; minutes that are over are learnt from."""
-        kept = self._users.setdefault((user, tenant), [minute, 0])
-        if minute > kept[0]:
+        users = self._users
+        kept = users.get(user)
+        if kept is None:
+            users[user] = kept = [minute, 0]
+            if len(users) > _MOST:
+                users.popitem(last=False)
+        elif minute > kept[0]:
             self._learn(kept[1])
             kept[:] = minute, 0
         if minute == kept[0]:
             kept[1] += calls
-        self._users.move_to_end((user, tenant))
-        if len(self._users) > _MOST:
-            self._users.popitem(last=False)
+        users.move_to_end(user)
         return kept[1]
 
     def _learn(self, calls: int) -> None:
@@ -140,6 +149,10 @@ class Paces:
         hour[-1][1] += cost
         before = [kept[1] for kept in hour if kept[0] < minute]
         return hour[-1][1], sum(before) / 60 if len(before) >= HOUR_MINUTES else 0.0
+
+
+def _texts(names: Mapping[int, str], id_: int, tenant: int) -> tuple[str, str | None]:
+    return names.get(id_, "unknown"), names.get(tenant)
 
 
 def _verdict(
