@@ -1,13 +1,16 @@
-"""Every query of every panel, on a real Prometheus that scrapes a real `flyball up` with simulated agents."""
+"""Every query of every panel, on the real Prometheus of a real stack with simulated agents (scripts/stack.py)."""
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import subprocess
 import sys
 import time
+import urllib.parse
 import urllib.request
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from control.keys import ROLES, Keys
+from streams.kafka import KafkaLog
 from tests.conftest import load, require
 
 if TYPE_CHECKING:
@@ -22,7 +26,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 BOARDS = {path.stem: json.loads(path.read_text()) for path in sorted((ROOT / "dashboards" / "grafana").glob("*.json"))}
-RULES = (ROOT / "dashboards" / "prometheus" / "rules.yaml").read_text()
 PICKED = {"workflow": "support", "slo": "tool-success:support", "sli": "tool_success", "environment": ".*"}
 BUILT_IN = {"__rate_interval": "15s", "__range": "5m"}
 EMPTY = {
@@ -37,7 +40,7 @@ POLICY = {
 }
 ROUTES = {
     "sinks": [{"name": "nobody", "type": "alertmanager", "url": "http://127.0.0.1:9"}],  # deliveries are put off
-    "routes": [{"name": "all", "sinks": ["nobody", "stdout"]}],
+    "routes": [{"name": "all", "sinks": ["nobody", "alertmanager"]}],
 }
 DETAIL = '{sloth_service="agents",sloth_slo="tool-success:support"}'
 SLOTH = (
@@ -69,79 +72,71 @@ SLOTH = (
 """What dashboards made for Sloth ask (grafana.com 14348 and 14643, and those made after them), in our words."""
 
 
-class Place:
-    """`flyball up` with ten minutes of simulated agents, in which tools fail, and a Prometheus that scrapes it."""
+def fill(stack: Any) -> None:
+    """Send six minutes of simulated agents and a message that is none, and ask the control plane for decisions."""
+    begun = datetime.now(UTC) - timedelta(minutes=6)
+    said = ["--start", begun.isoformat(), "--duration", "6m", "--rate", "1", "--seed", "7", "--fast"]
+    to = ["--to", f"kafka://{stack.broker.address}", "--incident", "tool_outage@1m+4m"]
+    line = [sys.executable, "-m", "flyball", "simulate", *to, *said]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    log = KafkaLog(stack.broker.address)
+    with closing(log), closing(log.writer()) as writer:
+        writer.append("otlp_spans", [(None, b"\xff\xff no OTLP")])
+        writer.flush()
+    keys = Keys(stack.folder / "data" / "control" / "control")
+    agent, operator = keys.agent("t1", "support"), keys.operator("ann", ROLES)
+    assert ask(stack, "POST", "/v1/kill", {"scope": {"level": "user", "id": "u1"}}, operator) == 200
+    for user in ("u1", "u2", "u2"):
+        call = {"tool": {"name": "search"}, "subject": {"user": user}}
+        assert ask(stack, "POST", "/v1/guard/evaluate", call, agent) == 200
+    assert ask(stack, "GET", "/v1/signals") == 401
 
-    def __init__(self, live: Any, folder: Path) -> None:
-        self.live = live
-        self.deployment = live.Deployment(folder, ensure=False)
-        self.deployment.topics |= {"spans": "otlp_spans", "logs": "otlp_logs"}
-        self.otlp, self.control, self.deliver = live.free_ports(3)
-        self.deployment.configure(
-            otlp={"port": self.otlp},
-            control={"port": self.control},
-            deliver={"metrics": {"port": self.deliver}},
-            slis={"max_values": 6},  # a scrape of a thousand tenants takes its time
-        )
-        (self.deployment.config / "policy.yaml").write_text(json.dumps(POLICY))
-        (self.deployment.config / "routes.yaml").write_text(json.dumps(ROUTES))
-        self.targets = [f"127.0.0.1:{port}" for port in (self.deployment.metrics_port, self.deliver, self.control)]
 
-    def start(self) -> None:
-        """Simulate, start, and ask the control plane for some decisions."""
-        begun = datetime.now(UTC) - timedelta(minutes=6)
-        said = ["--start", begun.isoformat(), "--duration", "6m", "--rate", "1", "--seed", "7", "--fast"]
-        self.run(
-            "simulate", "--to", f"embedded:{self.deployment.data / 'log'}", *said, "--incident", "tool_outage@1m+4m"
-        )
-        self.deployment.append([("spans", b"\xff\xff no OTLP")])
-        keys = Keys(self.deployment.data / "control")
-        agent, operator = keys.agent("t1", "support"), keys.operator("ann", ROLES)
-        started = self.deployment.command("up")
-        self.live.until(lambda: self.ask("GET", "/healthz") == 200, lambda: started.said)
-        assert self.ask("POST", "/v1/kill", {"scope": {"level": "user", "id": "u1"}}, operator) == 200
-        for user in ("u1", "u2", "u2"):
-            call = {"tool": {"name": "search"}, "subject": {"user": user}}
-            assert self.ask("POST", "/v1/guard/evaluate", call, agent) == 200
-        assert self.ask("GET", "/v1/signals") == 401
+def ask(stack: Any, method: str, path: str, body: Any = None, key: str = "none") -> int:
+    """Ask the control plane, until it knows the key; gives the status."""
+    sent = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    end = time.monotonic() + 10
+    while True:
+        connection = http.client.HTTPConnection("127.0.0.1", stack.ports["control"], timeout=10)
+        connection.request(method, path, None if body is None else json.dumps(body), sent)
+        status = connection.getresponse().status
+        connection.close()
+        if status != 401 or key == "none" or time.monotonic() > end:
+            return status
+        time.sleep(0.1)
 
-    def run(self, *words: str) -> str:
-        """Run a command of `flyball`; it must end well. Gives what it said."""
-        call = [sys.executable, "-m", "flyball", *words]
-        done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
 
-    def ask(self, method: str, path: str, body: Any = None, key: str = "none") -> int:
-        """Ask the control plane; gives the status, 0 while there is nobody."""
-        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.control}{path}", data, headers, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 -- our own
-                return int(answer.status)
-        except urllib.error.HTTPError as error:
-            return error.code
-        except OSError:
-            return 0
+class Prometheus:
+    """Asks the stack's Prometheus."""
+
+    def __init__(self, stack: Any) -> None:
+        self._address = stack.address("prometheus")
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """Give the series of an expression as they are now."""
+        return list(self.get("query", query=expression)["result"])
+
+    def get(self, what: str, **arguments: str) -> Any:
+        """Ask the API."""
+        url = f"http://{self._address}/api/v1/{what}?{urllib.parse.urlencode(arguments)}"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return json.load(answer)["data"]
 
 
 @pytest.fixture(scope="module")
-def prometheus(live: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Give a Prometheus that has scraped all three servers of a deployment some times."""
-    tool = load("prometheus_tool", "services/prometheus.py")
-    require(tool.missing() is None, f"no Prometheus: {tool.missing()}")
-    folder = tmp_path_factory.mktemp("dashboards")
-    place = Place(live, folder)
-    with place.deployment, tool.Prometheus(folder, place.targets, RULES) as running:
-        place.start()
-        live.until(lambda: all_up(running) and running.query("slo:objective:ratio"), lambda: str(running.targets()))
-        yield running
-
-
-def all_up(running: Any) -> bool:
-    """Tell whether all targets are scraped."""
-    return [each["health"] for each in running.targets()] == ["up"] * 3
+def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """Give the Prometheus of a stack that has seen some agents."""
+    tool = load("stack", "../scripts/stack.py")
+    require(tool.missing() is None, f"no stack: {tool.missing()}")
+    # a scrape of a thousand tenants takes its time
+    stack = tool.Stack(tmp_path_factory.mktemp("stack"), scrape="1s", more={"slis": {"max_values": 6}})
+    stack.write("policy.yaml", POLICY)
+    stack.write("routes.yaml", ROUTES | {"sinks": [*ROUTES["sinks"], stack.sink()]})
+    with stack:
+        fill(stack)
+        yield Prometheus(stack)
+        stack.check()
 
 
 def questions() -> list[tuple[str, str, str]]:
@@ -173,7 +168,8 @@ def filled(board: dict[str, Any], expr: str) -> str:
 
 
 @pytest.mark.slow
-def test_every_panel_shows_something(prometheus: Any) -> None:
+@pytest.mark.kafka
+def test_every_panel_shows_something(prometheus: Prometheus) -> None:
     """Every query is understood and gives series, those aside that may be empty while all is well."""
     waiting = [each for each in questions() if each[:2] not in EMPTY]
     end = time.monotonic() + 60
@@ -187,16 +183,18 @@ def test_every_panel_shows_something(prometheus: Any) -> None:
 
 
 @pytest.mark.slow
-def test_every_series_that_is_asked_for_exists(prometheus: Any) -> None:
+@pytest.mark.kafka
+def test_every_series_that_is_asked_for_exists(prometheus: Prometheus) -> None:
     """Each name in a query was scraped, or recorded by the rules; so a metric that is renamed is noticed."""
     names = {name for _, _, expr in questions() for name in SERIES.findall(expr)}
     assert len(names) > 40
-    assert names - prometheus.names() == set()
+    assert names - set(prometheus.get("label/__name__/values")) == set()
 
 
 @pytest.mark.slow
+@pytest.mark.kafka
 @pytest.mark.parametrize("board", sorted(BOARDS))
-def test_what_is_picked_has_values(prometheus: Any, board: str) -> None:
+def test_what_is_picked_has_values(prometheus: Prometheus, board: str) -> None:
     """Each variable that Prometheus is asked for finds something."""
     for each in BOARDS[board]["templating"]["list"]:
         if each["type"] == "query":
@@ -206,7 +204,18 @@ def test_what_is_picked_has_values(prometheus: Any, board: str) -> None:
 
 
 @pytest.mark.slow
-def test_dashboards_made_for_sloth_work(prometheus: Any) -> None:
+@pytest.mark.kafka
+def test_the_stack_is_scraped_and_its_pages_arrive(prometheus: Prometheus) -> None:
+    """All parts are up under the names that compose has for them, and Alertmanager has heard of a page of Flyball's."""
+    up = {row["metric"]["job"]: row["value"][1] for row in prometheus.query("up")}
+    assert up == dict.fromkeys(("flow", "control", "deliver", "prometheus"), "1")
+    sent = 'flyball_deliveries_total{sink="alertmanager",outcome="sent"} > 0'
+    assert prometheus.query(sent)
+
+
+@pytest.mark.slow
+@pytest.mark.kafka
+def test_dashboards_made_for_sloth_work(prometheus: Prometheus) -> None:
     """Their queries give series, one each where they ask for one SLO."""
     for expr in SLOTH:
         found = prometheus.query(expr)

@@ -1,4 +1,4 @@
-"""A real Prometheus on loopback, for tests: Debian's prometheus. It scrapes every second."""
+"""A real Prometheus on loopback, for tests: Debian's prometheus. It scrapes one address every second."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from tests.helpers.web_service import WebService
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
 CONFIG = """
@@ -19,7 +18,7 @@ global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
 rule_files: [rules.yaml]
 scrape_configs:
   - job_name: flyball
-    static_configs: [{{targets: [{targets}]}}]
+    static_configs: [{{targets: ["{target}"]}}]
 """
 
 
@@ -29,12 +28,11 @@ def missing() -> str | None:
 
 
 class Prometheus(WebService):
-    """One Prometheus that scrapes `targets` (host:port) and has these rules (YAML text); runs while it is entered."""
+    """One Prometheus that scrapes `target` (host:port) and has these rules (YAML text); runs while it is entered."""
 
-    def __init__(self, folder: Path, targets: str | Sequence[str], rules: str) -> None:
+    def __init__(self, folder: Path, target: str, rules: str) -> None:
         super().__init__(folder, "prometheus")
-        all_of_them = [targets] if isinstance(targets, str) else targets
-        (folder / "prometheus.yml").write_text(CONFIG.format(targets=json.dumps(all_of_them)[1:-1]))
+        (folder / "prometheus.yml").write_text(CONFIG.format(target=target))
         (folder / "rules.yaml").write_text(rules)
 
     def command(self) -> list[str]:
@@ -45,10 +43,6 @@ class Prometheus(WebService):
     def query(self, expression: str) -> list[dict[str, Any]]:
         """Give the series of an expression as they are now: `metric` (labels), `value` ([time, text])."""
         return list(self._get("query", query=expression)["result"])
-
-    def names(self) -> set[str]:
-        """Give the names of all series that there ever were."""
-        return set(self._get("label/__name__/values"))
 
     def alerts(self) -> list[dict[str, Any]]:
         """Give the alerts that are pending or firing."""
