@@ -89,8 +89,10 @@ class Clients:
         at, when = self._acknowledged.get(place, ((0, 0), ""))
         return when if at == signal.at else None
 
-    def waiting_kills(self, shown: Shown) -> int:
-        """Count the kills that were never acknowledged by all of their guards."""
+    def waiting_kills(self, shown: Shown, now_s: float) -> int:
+        """Count the kills that were never acknowledged by all of their guards; none where no guard is there."""
+        if not self.count(now_s):
+            return 0
         kills = [(place, each) for place, each in shown.signals.items() if each.state.kill]
         return sum(self.acknowledged_at(place, each) is None for place, each in kills)
 

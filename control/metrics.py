@@ -31,7 +31,7 @@ class Look(NamedTuple):
     guards: int
     streams: int
     waiting_kills: int
-    """Kills that not all of their guards have acknowledged since."""
+    """Kills that not all of their guards have acknowledged since; 0 where there is no guard."""
     entries: int
     """Height of the audit log."""
     unsigned: int

@@ -141,8 +141,9 @@ class Plane:
 
     def see_guards(self) -> None:
         """Note which guards there are; in the event loop, which alone may ask."""
-        kills = self.clients.waiting_kills(self.authority.shown)
-        self._seen = GuardsSeen(self.clients.count(self.clocks.steady_s()), len(self.hub.subscribers), kills)
+        now_s = self.clocks.steady_s()
+        kills = self.clients.waiting_kills(self.authority.shown, now_s)
+        self._seen = GuardsSeen(self.clients.count(now_s), len(self.hub.subscribers), kills)
 
     def start(self) -> None:
         """Begin to read verdicts and to beat."""

@@ -49,6 +49,7 @@ def test_signals_and_commands_are_counted(served: Any, planes: Any) -> None:
     served.writer.append(planes.VERDICTS, [(None, b"no verdict")])
     served.writer.flush()
     planes.until(lambda: scrape(served)["flyball_control_unreadable_total", ()] == 1)
+    assert scrape(served)["flyball_kills_waiting", ()] == 0  # nobody is there to hear them
     stream = served.stream()
     series = scrape(served)
     assert series["flyball_commands_total", ("kill",)] == 1

@@ -130,7 +130,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     tool = load("stack", "../scripts/stack.py")
     require(tool.missing() is None, f"no stack: {tool.missing()}")
     # a scrape of a thousand tenants takes its time
-    stack = tool.Stack(tmp_path_factory.mktemp("stack"), scrape="1s", more={"slis": {"max_values": 6}})
+    stack = tool.Stack(tmp_path_factory.mktemp("stack"), scrape="2s", more={"slis": {"max_values": 6}})
     stack.write("policy.yaml", POLICY)
     stack.write("routes.yaml", ROUTES | {"sinks": [*ROUTES["sinks"], stack.sink()]})
     with stack:

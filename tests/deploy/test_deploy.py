@@ -118,6 +118,19 @@ def test_pods_are_harmless_and_run_the_image() -> None:
     assert container["resources"]["limits"]["memory"]
 
 
+def test_commands_of_the_page_are_understood() -> None:
+    """Those that run in a service of compose, by the real command line; addresses are those that compose opens."""
+    page = (ROOT / "docs" / "deploy.md").read_text()
+    commands = re.findall(r"docker compose exec (\w+) flyball (.*?)(?: +#.*)?$", page, re.MULTILINE)
+    assert commands
+    for service, words in commands:
+        assert service in SERVICES
+        parser().parse_args(words.split())
+    opened = {port.rpartition(":")[2] for each in SERVICES.values() for port in each.get("ports", ())}
+    assert set(re.findall(r"^\| `[^`]*:(\d+)`", page, re.MULTILINE)) <= opened
+    assert {port for port in opened if f":{port}`" in page} == opened
+
+
 def test_the_configuration_on_kubernetes_is_valid(tmp_path: Path) -> None:
     """With at least as many partitions as processes."""
     for name, text in CLUSTER["ConfigMap"]["data"].items():
