@@ -61,10 +61,13 @@ class Stack:
         *,
         scrape: str = "15s",
         more: dict[str, Any] | None = None,
+        broker: kafka.Broker | None = None,
     ) -> None:
+        """`broker`: one that runs already, and goes on running."""
         self.folder, self.ports = folder.resolve(), ports or free_ports()
         self.config = self.folder / "config"
-        self.broker = kafka.Broker(self.folder / "kafka")
+        self._own = broker is None
+        self.broker = broker or kafka.Broker(self.folder / "kafka")
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self._scrape, self._more = scrape, more or {}
         self.config.mkdir(parents=True, exist_ok=True)
@@ -113,7 +116,8 @@ class Stack:
                 process.kill()
                 process.wait()
         self.running = {}
-        self.broker.stop()
+        if self._own:
+            self.broker.stop()
 
     def simulate(self) -> None:
         """Start the simulated agents of compose."""

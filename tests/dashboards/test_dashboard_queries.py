@@ -125,12 +125,13 @@ class Prometheus:
 
 
 @pytest.fixture(scope="module")
-def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+def prometheus(kafka_broker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """Give the Prometheus of a stack that has seen some agents."""
     tool = load("stack", "../scripts/stack.py")
     require(tool.missing() is None, f"no stack: {tool.missing()}")
-    # a scrape of a thousand tenants takes its time
-    stack = tool.Stack(tmp_path_factory.mktemp("stack"), scrape="2s", more={"slis": {"max_values": 6}})
+    kafka_broker.start()
+    fewer = {"slis": {"max_values": 6}}  # a scrape of a thousand tenants takes its time
+    stack = tool.Stack(tmp_path_factory.mktemp("stack"), scrape="2s", more=fewer, broker=kafka_broker)
     stack.write("policy.yaml", POLICY)
     stack.write("routes.yaml", ROUTES | {"sinks": [*ROUTES["sinks"], stack.sink()]})
     with stack:
