@@ -13,9 +13,9 @@ from flows.items import Outbound, Progress, ShardSpans, Tracked, Watched
 from models.runaways.tools import KnownTools
 from models.runaways.watch import Watch
 from models.runs.changes import joined
-from models.runs.pulse import NAMES
 from models.runs.record import RUN
 from models.runs.report import run_ids, run_lines
+from models.spend.rows import names_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -164,7 +164,7 @@ class TrackLogic(StatefulBatchLogic[ShardSpans, "Tracked | Watched | Progress", 
             now_ns = self._clock() if self._clock else 0
             verdicts = self._watch.look(state.table, pulses, value.spans, value.rows, now_ns)
             known = state.table.texts.known
-            told = np.unique(pulses[:, NAMES]).tolist()
+            told = names_of(pulses).tolist()
             names = {name: text for name, text in zip(told, map(known.get, told), strict=True) if text}
             defied = self._watch.defied(value.spans, value.rows, known.get) if self._clock else []
             out.append(Watched(state.key, pulses, names, verdicts, defied))

@@ -54,9 +54,9 @@ class Baselines:
 
     def learn(self, changes: Changes) -> None:
         """Take in runs that closed, as they were told; corrections change nothing of note."""
-        runs = changes.runs[changes.weight > 0]
-        new = runs[~np.isin(runs["workflow"], np.fromiter(self.frozen, np.int64, len(self.frozen)))]
-        for workflow, steps, tokens, cost in _facts(new):
+        frozen = np.fromiter(self.frozen, np.int64, len(self.frozen))
+        new = np.flatnonzero((changes.weight > 0) & ~np.isin(changes.runs["workflow"], frozen))
+        for workflow, steps, tokens, cost in _facts(changes.runs[new]) if len(new) else ():
             known = len(self._learnt) + len(self.frozen)
             if workflow in self.frozen or (workflow not in self._learnt and known >= _MAX_WORKFLOWS):
                 continue

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 _HI, _LO, _END, _KIND = Column.TRACE_HI, Column.TRACE_LO, Column.END, Column.KIND
 _CALL = np.array([_HI, _LO, Column.START, Column.WORKFLOW], np.int64)
-_GROWTH = (_HI, _LO, _END, Column.SPAN_ID, Column.INPUT_TOKENS, Column.OUTPUT_TOKENS, Column.COST)
+_GROWTH = np.array([_HI, _LO, _END, Column.SPAN_ID, Column.INPUT_TOKENS, Column.OUTPUT_TOKENS, Column.COST], np.int64)
 
 
-def growth_of(pulses: NDArray[np.int64], spans: Spans, rows: NDArray[np.int64]) -> list[list[Point]]:
+def growth_of(pulses: NDArray[np.int64], spans: Spans, llm: NDArray[np.int64]) -> list[list[Point]]:
     """Give the points of each pulse's run in this batch: one an LLM call, in order of time, the last as it stands.
 
-    Sums on the way are those of the spans; they may be ahead where a span came twice, and are cut to the last.
+    `llm` are the rows of LLM calls. Sums on the way are those of the spans; they may be ahead where a span came twice,
+    and are cut to the last.
     """
     cols = spans.cols
-    is_llm = rows[cols[_KIND, rows] == SpanKind.LLM]
-    mine = is_llm[np.isin(cols[_LO, is_llm], pulses[:, Pulse.TRACE_LO])]
+    mine = llm[np.isin(cols[_LO, llm], pulses[:, Pulse.TRACE_LO])]
     found: dict[tuple[int, int], list[list[int]]] = {}
     for hi, lo, *rest in cols[np.ix_(_GROWTH, mine)].T.tolist():
         found.setdefault((hi, lo), []).append(rest)
@@ -64,19 +64,25 @@ def by_pulse(pulses: NDArray[np.int64], traces: NDArray[np.int64], counts: NDArr
     return np.where(traces[places] == pulses[:, Pulse.TRACE_LO], counts[places], 0)
 
 
-def strangers(pulses: NDArray[np.int64], spans: Spans, rows: NDArray[np.int64], tools: KnownTools) -> NDArray[np.int64]:
-    """Count, by pulse, the calls in this batch of tools that no workflow is known to have."""
-    if not tools.any_known:
+def strangers(
+    pulses: NDArray[np.int64], spans: Spans, calls: NDArray[np.int64], tools: KnownTools
+) -> NDArray[np.int64]:
+    """Count, by pulse, the calls in this batch of tools that no workflow has, where those of its own are known.
+
+    `calls` are the rows of tool calls.
+    """
+    known = tools.workflows()
+    strange = calls[~np.isin(spans.cols[Column.TOOL, calls], tools.digests())] if len(known) else calls[:0]
+    if not len(strange):
         return np.zeros(len(pulses), np.int64)
-    called = rows[spans.cols[_KIND, rows] == SpanKind.TOOL]
-    strange = called[~np.isin(spans.cols[Column.TOOL, called], tools.digests())]
-    return by_pulse(pulses, *np.unique(spans.cols[_LO, strange], return_counts=True))
+    counts = by_pulse(pulses, *np.unique(spans.cols[_LO, strange], return_counts=True))
+    return np.where(np.isin(pulses[:, Pulse.WORKFLOW], known), counts, 0)
 
 
-def nested_agents(spans: Spans, rows: NDArray[np.int64]) -> list[tuple[tuple[int, int], int, int, int]]:
+def nested_agents(spans: Spans, runs: NDArray[np.int64]) -> list[tuple[tuple[int, int], int, int, int]]:
     """Give ((trace), span, start, agent) of agents inside something else, in order of arrival."""
     cols = spans.cols
-    inner = rows[(cols[_KIND, rows] == SpanKind.RUN) & (cols[Column.PARENT_ID, rows] != 0)]
+    inner = runs[cols[Column.PARENT_ID, runs] != 0]
     if not len(inner):
         return []
     wanted = (_HI, _LO, Column.SPAN_ID, Column.START, Column.AGENT)

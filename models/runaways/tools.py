@@ -33,10 +33,10 @@ class KnownTools:
         self._runs: dict[int, int] = {}
         self._digests: NDArray[np.int64] | None = None
 
-    @property
-    def any_known(self) -> bool:
-        """Say whether there is anything to compare with."""
-        return bool(self._listed) or any(runs >= EVIDENCE for runs in self._runs.values())
+    def workflows(self) -> NDArray[np.int64]:
+        """Give every workflow whose tools are known, as `of` has it."""
+        learnt = [workflow for workflow, runs in self._runs.items() if runs >= EVIDENCE]
+        return np.array([*self._fixed, *learnt], np.int64)
 
     def of(self, workflow: str | None, digest: int) -> _Known:
         """Give the tools of a workflow and whether people listed them; None: not known enough."""

@@ -19,6 +19,7 @@ from models.runaways.suspects import by_pulse, growth_of, late_calls, nested_age
 from models.runs.pulse import Pulse
 from models.runs.record import Life
 from models.runs.state import MAX_TOOLS
+from models.spans.columns import Column, SpanKind
 from models.times import rfc3339
 from models.verdicts import Action, Verdict, verdict_id
 
@@ -59,6 +60,8 @@ class Watch:
 
     def learn(self, changes: Changes) -> None:
         """Learn from runs that closed."""
+        if not len(changes.runs):
+            return
         self._tools.learn(changes)
         self.baselines.learn(changes)
 
@@ -72,7 +75,9 @@ class Watch:
         open_ = pulses[pulses[:, Pulse.BEFORE_LIFE] == _OPEN]
         if not len(open_) or not self._firsts.rules:
             return []
-        strange, nested = strangers(open_, spans, rows, self._tools), self._nested(open_, spans, rows)
+        kinds = spans.cols[Column.KIND, rows]
+        strange = strangers(open_, spans, rows[kinds == SpanKind.TOOL], self._tools)
+        nested = self._nested(open_, spans, rows[kinds == SpanKind.RUN])
         live = np.column_stack((open_, strange, nested, self.baselines.times(open_)))  # as in `Seen`
         suspected: dict[int, list[Rule]] = {}
         for rule in self._firsts.rules:
@@ -82,7 +87,7 @@ class Watch:
         out: list[Verdict] = []
         if suspected:
             chosen = np.array(sorted(suspected), np.int64)
-            growth = growth_of(live[chosen], spans, rows)
+            growth = growth_of(live[chosen], spans, rows[kinds == SpanKind.LLM])
             for row, points in zip(chosen.tolist(), growth, strict=True):
                 told = list(self._judge(table, live[row], suspected[row], points, spans.names))
                 self._note_kills(_trace(live[row]), told, now_ns)
@@ -100,9 +105,9 @@ class Watch:
                 out.append(Defied(run_id_of(trace), find_text(workflow), rule, at_ns, start))
         return out
 
-    def _nested(self, pulses: NDArray[np.int64], spans: Spans, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _nested(self, pulses: NDArray[np.int64], spans: Spans, runs: NDArray[np.int64]) -> NDArray[np.int64]:
         """Remember the nested agents of a batch; count, by pulse, those of the runs that they are of."""
-        found = nested_agents(spans, rows)
+        found = nested_agents(spans, runs)
         for trace, span, start, agent in found:
             known = self._agents.setdefault(trace, {})
             if len(known) < _NESTED:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.runs.pulse import NEW_RUN, Pulse
+from models.runs.pulse import NAMES, NEW_RUN, Pulse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,6 +49,7 @@ _KEY = 5
 _P = Pulse
 _BEFORE = (_P.BEFORE_WORKFLOW, _P.BEFORE_TENANT, _P.BEFORE_USER, _P.TIER, _P.BEFORE_BEGAN, _P.BEFORE_COST)
 _NOW = (_P.WORKFLOW, _P.TENANT, _P.USER, _P.TIER, _P.BEGAN, _P.COST)
+_NAMES_BEFORE, _NAMES = NAMES[:3], NAMES[3:]
 _WORKFLOW, _TENANT, _USER, _TIER, _BEGAN, _COST, _TOKENS, _RUNS = range(8)
 
 
@@ -59,6 +60,13 @@ def spend_rows(pulses: NDArray[np.int64]) -> NDArray[np.int64]:
     levels = [summed(_of_level(few, level), _KEY) for level in (Level.PRODUCT, Level.WORKFLOW, Level.TENANT)]
     rows = np.concatenate((*levels, summed(_of_level(amounts, Level.USER), _KEY)))
     return rows[np.any(rows[:, _KEY:] != 0, axis=1)]
+
+
+def names_of(pulses: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give the names in pulses, once each: those in force, and those that were before others."""
+    now, before = pulses[:, _NAMES], pulses[:, _NAMES_BEFORE]
+    renamed = before != now[:, : len(_NAMES_BEFORE)]
+    return np.unique(np.concatenate((now.ravel(), before[renamed])))
 
 
 def parts_of(rows: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
