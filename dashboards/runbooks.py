@@ -17,6 +17,7 @@ NAMES: Final = (
     "stop.failed",
     "telemetry.lag",
     "telemetry.silent",
+    "drift",
 )
 """Classes of incidents. New ones come at the end: links are by the number of the panel."""
 _FOLDER: Final = Path(__file__).resolve().parent.parent / "alerts" / "runbooks"

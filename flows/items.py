@@ -12,9 +12,11 @@ from models.spans.batch import Cohorts, Spans
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from models.drift.table import Looked
     from models.runaways.book import Defied
     from models.runs.changes import Changes
     from models.slis.cells import Cells
+    from models.slis.closing import Closed
     from models.slos.events import Events
     from models.verdicts import Verdict
 
@@ -140,6 +142,26 @@ class ShardCells:
 
     key: str
     cells: Cells | None
+    marks: Marks
+    tracked: Marks = ()
+    """How far `track` is, by its shards: what it had to say of earlier spans came before."""
+
+
+@dataclass(frozen=True)
+class ShardClosed:
+    """Minutes of one shard of `measure` that are over, for `drift`."""
+
+    key: str
+    closed: Closed
+
+
+@dataclass(frozen=True)
+class ShardLooked:
+    """What one shard of `drift` has evidence of, for `fleet`."""
+
+    key: str
+    shard: str
+    looked: Looked
     marks: Marks
 
 

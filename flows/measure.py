@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 from bytewax.operators import StatefulBatchLogic
 from typing_extensions import override
 
-from flows.decode import SERIES_SHARDS
-from flows.items import Outbound, ShardCells, Tracked
+from flows.decode import RUN_SHARDS, SERIES_SHARDS
+from flows.items import Outbound, Progress, ShardCells, ShardClosed, Tracked
 from models.slis.cells import cells_of
 from models.slis.records import sli_lines
+from models.watermark import Watermark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from flows.items import Watched
     from flows.metrics import Metrics
     from flows.shard_state import ShardState, ShardStates
     from models.slis.base import Sli
@@ -25,20 +27,35 @@ if TYPE_CHECKING:
 
 _TICK = timedelta(milliseconds=100)
 _IDLE_TICK = timedelta(seconds=1)
+_MINUTE_NS = 60_000_000_000
 
-Records = tuple[str, list[Outbound]]
+Records = tuple[str, list[Outbound] | ShardClosed]
 
 
 class SplitStep:
-    """Callable for `flat_map_batch`: counts all changes of an activation at once, then parts them by series shard."""
+    """Callable for `flat_map_batch`: counts all changes of an activation at once, then parts them by series shard.
+
+    How far `track` is, is passed on where it comes to another minute.
+    """
 
     def __init__(self, slis: Sequence[Sli]) -> None:
         self._slis = slis
+        self._minutes: dict[str, int] = {}
 
-    def __call__(self, items: list[Tracked]) -> list[tuple[str, ShardCells]]:
+    def __call__(self, items: list[Tracked | Watched | Progress]) -> list[tuple[str, ShardCells]]:
         """Count and part."""
-        parts = cells_of([item.changes for item in items], self._slis).split()
-        return [(SERIES_SHARDS[shard], ShardCells(SERIES_SHARDS[shard], part, ())) for shard, part in parts.items()]
+        changes = [item.changes for item in items if isinstance(item, Tracked)]
+        parts = cells_of(changes, self._slis).split() if changes else {}
+        out = [(SERIES_SHARDS[shard], ShardCells(SERIES_SHARDS[shard], part, ())) for shard, part in parts.items()]
+        tracked = tuple(self._further([item for item in items if isinstance(item, Progress)]))
+        return out + [(key, ShardCells(key, None, (), tracked)) for key in SERIES_SHARDS if tracked]
+
+    def _further(self, items: list[Progress]) -> Iterator[tuple[str, int]]:
+        for item in items:
+            minute = item.watermark_ns // _MINUTE_NS
+            if minute > self._minutes.get(item.key, -1):
+                self._minutes[item.key] = minute
+                yield item.key, item.watermark_ns
 
 
 class MeasureLogic(StatefulBatchLogic[ShardCells, Records, bytes]):
@@ -53,7 +70,12 @@ class MeasureLogic(StatefulBatchLogic[ShardCells, Records, bytes]):
         topic: str,
         *,
         drain: bool,
+        closes: bool = True,
     ) -> None:
+        self._closes = closes
+        self._tracked = Watermark(0)
+        """Without a clock: how far `track` is; minutes are closed by it."""
+        self._tracked.expect(RUN_SHARDS, None)
         self._states = states
         self._state = states.resume(snapshot) if snapshot else None
         self._clock = clock
@@ -73,6 +95,8 @@ class MeasureLogic(StatefulBatchLogic[ShardCells, Records, bytes]):
         state = self._state = self._state or self._opened(values[0].key)
         for value in values:
             state.hear(value.marks, now)
+            for shard, watermark_ns in value.tracked:
+                self._tracked.observe(shard, watermark_ns, None)
             if value.cells is not None:
                 state.table.apply(value.cells)
                 self._fresh.append(value.cells)
@@ -80,7 +104,8 @@ class MeasureLogic(StatefulBatchLogic[ShardCells, Records, bytes]):
             self._due = min(self._due, self._free) if self._due else self._free
             return (), False
         self._promise(state)
-        return self._tell(state.key, state.table.final(state.watermark.current)), False
+        told = self._tell(state.key, state.table.final(state.watermark.current))
+        return told + self._close(state, self._tracked.at(None)), False
 
     @override
     def on_notify(self) -> tuple[Iterable[Records], bool]:
@@ -94,12 +119,16 @@ class MeasureLogic(StatefulBatchLogic[ShardCells, Records, bytes]):
         pending = state.table.pending
         self._free = datetime.now(UTC) + _TICK
         self._due = self._free if pending else datetime.now(UTC) + _IDLE_TICK
-        return early + final, False
+        return early + final + self._close(state, state.watermark.current), False
 
     @override
     def on_eof(self) -> tuple[Iterable[Records], bool]:
         state = self._state
-        return (self._tell(state.key, state.table.drain()) if self._drain and state else ()), False
+        if not self._drain or state is None:
+            return (), False
+        closed = state.table.close() if self._closes else None
+        last: list[Records] = [(state.key, ShardClosed(state.key, closed))] if closed else []
+        return self._tell(state.key, state.table.drain()) + last, False
 
     @override
     def notify_at(self) -> datetime | None:
@@ -124,6 +153,10 @@ class MeasureLogic(StatefulBatchLogic[ShardCells, Records, bytes]):
         if self._fresh and state.promises:
             state.promises.note(self._fresh)
         self._fresh = []
+
+    def _close(self, state: ShardState[PaneTable], watermark_ns: int) -> list[Records]:
+        closed = state.table.closed(watermark_ns) if self._closes else None
+        return [(state.key, ShardClosed(state.key, closed))] if closed else []
 
     def _tell(self, key: str, readings: Readings) -> list[Records]:
         out = [Outbound(self._topic, group, line) for group, line in sli_lines(readings)]

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from flows.backlog import Backlog
+from flows.drift_metrics import drift_families
 from flows.slo_metrics import slo_families
 from models.spans.columns import Column, SpanKind
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
+    from models.drift.fleet_table import FleetTable
     from models.runaways.baselines import Baselines
     from models.runs.table import RunTable
     from models.slis.panes import PaneTable
@@ -48,6 +50,7 @@ class Metrics:
         self._slis: dict[str, PaneTable] = {}
         self._slos: dict[str, SloTable] = {}
         self._spend: dict[str, SpendTable] = {}
+        self._fleet: dict[str, FleetTable] = {}
         self._baselines: dict[str, tuple[RunTable, Baselines]] = {}
         self.backlog = Backlog()
         """How old the input is that is read; alerts rest by it."""
@@ -109,6 +112,10 @@ class Metrics:
         """Read these baselines at every scrape; `table` has the text of their names."""
         self._baselines[key] = table, baselines
 
+    def watch_fleet(self, key: str, table: FleetTable) -> None:
+        """Read the evidence of drift at every scrape."""
+        self._fleet[key] = table
+
     def watch_lag(self, topic: str, partition: str, lag: Callable[[], int]) -> None:
         """Read this source partition's lag at every scrape."""
         self._lags[topic, partition] = lag
@@ -116,7 +123,7 @@ class Metrics:
     def run_counters(self) -> dict[str, int]:
         """Add up the counters of all run shards."""
         totals: dict[str, int] = {}
-        for table, _ in self._runs.values():
+        for table, _ in list(self._runs.values()):
             for name, count in table.counters.items():
                 totals[name] = totals.get(name, 0) + count
         return totals
@@ -126,13 +133,14 @@ class Metrics:
         yield from self._run_families()
         yield from self._sli_families()
         if self._slos:
-            yield from slo_families(self._slos.values())
+            yield from slo_families(list(self._slos.values()))
         yield self._spend_family()
         yield self._baseline_family()
+        yield from drift_families(list(self._fleet.values()))
         lag = GaugeMetricFamily(
             "flyball_consumer_lag_messages", "Messages not read yet.", labels=["topic", "partition"]
         )
-        for (topic, partition), read in self._lags.items():
+        for (topic, partition), read in list(self._lags.items()):
             lag.add_metric([topic, partition], read())
         yield lag
 
@@ -144,7 +152,7 @@ class Metrics:
         spent = GaugeMetricFamily(
             "flyball_spend_usd", "Spent in the newest day and month.", labels=["level", "workflow", "period"]
         )
-        for table in self._spend.values():
+        for table in list(self._spend.values()):
             for (level, name, period), usd in table.newest().items():
                 spent.add_metric([level, name if level == "workflow" else "", period], usd)
         return spent
@@ -155,7 +163,7 @@ class Metrics:
             "flyball_baseline_runs", "Closed runs behind a baseline, in the shard with the fewest.", labels=["workflow"]
         )
         least: dict[str, int] = {}
-        for table, baselines in self._baselines.values():
+        for table, baselines in list(self._baselines.values()):
             for digest, count in baselines.evidence().items():
                 name = table.texts.known.get(digest, "unknown")
                 least[name] = min(count, least.get(name, count))
@@ -168,16 +176,16 @@ class Metrics:
             if name == "spans":  # counted where they are decoded
                 continue
             yield CounterMetricFamily(f"flyball_{name}", f"Run tracking: {name.replace('_', ' ')}.", value=count)
-        tables = [table for table, _ in self._runs.values()]
+        tables = [table for table, _ in list(self._runs.values())]
         yield GaugeMetricFamily("flyball_open_runs", "Runs in progress.", value=sum(t.open_runs for t in tables))
         yield GaugeMetricFamily(
             "flyball_remembered_runs", "Closed runs kept for corrections.", value=sum(t.remembered for t in tables)
         )
         size = GaugeMetricFamily("flyball_state_bytes", "Size of the state.", labels=["step"])
         size.add_metric(["track"], sum(t.memory_bytes for t in tables))
-        size.add_metric(["measure"], sum(t.memory_bytes for t in self._slis.values()))
+        size.add_metric(["measure"], sum(t.memory_bytes for t in list(self._slis.values())))
         yield size
-        heard = [watermark.current for _, watermark in self._runs.values() if watermark.current]
+        heard = [watermark.current for _, watermark in list(self._runs.values()) if watermark.current]
         if self._clock and heard:
             lag = (self._clock() - min(heard)) / 1e9
             yield GaugeMetricFamily("flyball_event_time_lag_seconds", "Clock less watermark.", value=lag)
@@ -190,7 +198,7 @@ class Metrics:
             "flyball_sli_quantile", "Quantile in the rolling window.", labels=[*labels, "quantile"]
         )
         now = self._clock() if self._clock else 0
-        for table in self._slis.values():
+        for table in list(self._slis.values()):
             for sli, group, window, n_good, n_total, points in table.gauges(now):
                 extra = [(name, value) for name, value in group.items() if name != "workflow"] or [("", "")]
                 values = [sli, group["workflow"], *extra[0], window]

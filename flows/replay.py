@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from bytewax.testing import run_main
 from prometheus_client import CollectorRegistry
 
-from flows.files import FileSource
+from flows.files import FileSource, read_messages
 from flows.metrics import Metrics
 from flows.sink import CallSink
 from flows.topology import build
 from flows.warm_up import warm_up
+from models.spans.decoder import Decoder
+from models.spans.mapping import Mapping
 from models.times import rfc3339
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from flows.items import Outbound
     from flows.settings import FlowSettings
+    from models.spans.batch import Spans
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,23 @@ def replay(
         seen.last_ns,
         seconds,
     )
+
+
+def records_of(path: Path, settings: FlowSettings, prefix: bytes) -> list[dict[str, Any]]:
+    """Replay one file; gives the records that begin like this, in order. Raises FileError."""
+    found: list[dict[str, Any]] = []
+
+    def emit(records: list[Outbound]) -> None:
+        found.extend(orjson.loads(record.value) for record in records if record.value.startswith(prefix))
+
+    replay([path], settings, emit)
+    return found
+
+
+def spans_of(path: Path, settings: FlowSettings) -> Spans:
+    """Decode one file, whole. Raises FileError."""
+    decoder = Decoder(Mapping.load(settings.attributes))
+    return decoder.decode(list(read_messages(path)), time.time_ns()).spans
 
 
 def parsed(records: list[Outbound]) -> list[dict[str, object]]:

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from models.drift.settings import DriftSettings
 from models.incidents.book import Patience
+from models.incidents.incident import Severity
 from models.runaways.policy import RunawayPolicy
 from models.runs.policy import RunPolicy
 from models.slis.settings import SliSettings
@@ -31,6 +33,7 @@ class Topics:
     incidents: str = "flyball.incidents"
     verdicts: str = "flyball.verdicts"
     spend: str = "flyball.spend"
+    drift: str = "flyball.drift"
     dead_letters: str = "flyball.dead_letters"
 
 
@@ -50,6 +53,9 @@ class FlowSettings:
     slos: tuple[Slo, ...] = ()
     runaways: RunawayPolicy = field(default_factory=RunawayPolicy)
     budgets: tuple[Budget, ...] = ()
+    drift: DriftSettings = field(default_factory=DriftSettings)
+    drift_severity: Severity = Severity.SEV_3
+    """Of incidents of drift where no SLO burns."""
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     """In which the days and months of budgets begin."""
     lateness_ns: int = 60 * SECOND

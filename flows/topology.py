@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
-from flows.decode import RUN_SHARDS, DecodeStep
+from flows.decode import RUN_SHARDS, SERIES_SHARDS, DecodeStep
+from flows.drift import DriftLogic, FleetLogic
 from flows.govern import GovernLogic, GovernStep, VerdictStep
 from flows.hearsay import Hearsay
-from flows.items import Outbound, ShardCells, ShardSpans, ShardTalk, Tracked
+from flows.items import Outbound, ShardCells, ShardClosed, ShardSpans, ShardTalk, Tracked
 from flows.join import JoinLogic
 from flows.judge import CountStep, JudgeLogic, LagWatch
 from flows.measure import MeasureLogic, SplitStep
@@ -18,6 +19,8 @@ from flows.shard_state import ShardStates
 from flows.spend import AmountStep, SpendLogic
 from flows.timing import timed
 from flows.track import RunRecordStep, TrackLogic
+from models.drift.fleet_table import FleetTable
+from models.drift.table import DriftTable
 from models.runaways.book import RunawayBook
 from models.runs.conversations import Conversations
 from models.runs.table import RunTable
@@ -91,15 +94,19 @@ def build(
     values = op.flat_map_batch("tracked", tracked, _values)  # Tracked | Watched | Progress
     changes = op.flat_map_batch("changes", values, _changes)  # Tracked
     cells = op.flat_map_batch(
-        "split", changes, timed(metrics, "split", SplitStep(with_caps(settings.caps)))
+        "split", values, timed(metrics, "split", SplitStep(with_caps(settings.caps)))
     )  # (series shard, ShardCells)
     counted: KeyedStream[Any] = op.merge("cells", cells, marks.trues)
     panes = op.stateful_batch(
         "measure", counted, _measure(settings, metrics, parts, clock, drain=drain, kept=kept)
-    )  # (shard, (shard, out))
+    )  # (shard, (shard, [Outbound]) | (shard, ShardClosed))
+    told = op.flat_map_batch("panes", panes, _values)
+    closed: BranchOut[Any, Any] = op.branch("closed", told, _is_closed)
     runs = op.flat_map_batch("runs", changes, timed(metrics, "runs", RunRecordStep(settings.topics.runs)))
     letters = op.flat_map_batch("letters", marks.falses, _letters)
-    streams = [runs, op.flat_map_batch("panes", panes, _values), letters]
+    streams = [runs, closed.falses, letters]
+    if settings.drift.is_on:
+        streams.append(_drifting(closed.trues, settings, metrics, clock, drain=drain, kept=kept))
     streams += _governed(values, settings, metrics, clock, drain=drain, kept=kept)
     if settings.slos:
         counter = Counter(settings.slos, with_caps(settings.caps))
@@ -121,6 +128,16 @@ def _governed(
     heard = op.flat_map_batch("heard", values, GovernStep())  # (shard, ShardVerdicts)
     governed = op.stateful_batch("govern", heard, _govern(settings, clock, drain=drain, kept=kept))
     return [verdicts, op.flat_map_batch("spent", spent, _values), op.flat_map_batch("governed", governed, _values)]
+
+
+def _drifting(
+    closed: KeyedStream[Any], settings: FlowSettings, metrics: Metrics, clock: Clock, *, drain: bool, kept: bool
+) -> KeyedStream[Any]:
+    """Wire what looks at minutes that are over: evidence of drift, and whom to tell of all of it."""
+    looked = op.stateful_batch("drift", closed, _drift(settings, clock, kept=kept))  # (shard, (FLEET, ShardLooked))
+    heard = op.flat_map_batch("looked", looked, _values)
+    fleet = op.stateful_batch("fleet", heard, _fleet(settings, metrics, clock, drain=drain, kept=kept))
+    return op.flat_map_batch("drifted", fleet, _values)
 
 
 def _track(
@@ -151,7 +168,29 @@ def _measure(
         return PaneTable.load(settings.slis, base, deltas, life)
 
     states = ShardStates(load, _folder(settings, "measure"), settings.lateness_ns, parts, clock, kept)
-    return lambda snapshot: MeasureLogic(states, snapshot, clock, metrics, settings.topics.slis, drain=drain)
+    closes, topic = settings.drift.is_on, settings.topics.slis
+    return lambda snapshot: MeasureLogic(states, snapshot, clock, metrics, topic, drain=drain, closes=closes)
+
+
+def _drift(settings: FlowSettings, clock: Clock, *, kept: bool) -> Callable[[bytes | None], DriftLogic]:
+    def load(base: bytes | None, deltas: list[bytes], _: int) -> DriftTable:
+        return DriftTable.load(settings.drift, base, deltas)
+
+    states = ShardStates(load, _folder(settings, "drift"), 0, (), clock, kept)
+    return lambda snapshot: DriftLogic(states, snapshot)
+
+
+def _fleet(
+    settings: FlowSettings, metrics: Metrics, clock: Clock, *, drain: bool, kept: bool
+) -> Callable[[bytes | None], FleetLogic]:
+    def load(base: bytes | None, deltas: list[bytes], life: int) -> FleetTable:
+        table = FleetTable(settings.drift_severity, life, settings.patience)
+        return table.fill([*([base] if base else []), *deltas])
+
+    parts = () if clock else tuple(SERIES_SHARDS)
+    states = ShardStates(load, _folder(settings, "fleet"), 0, parts, clock, kept)
+    watch = metrics.watch_fleet
+    return lambda snapshot: FleetLogic(states, snapshot, clock, settings.topics, drain=drain, watch=watch)
 
 
 def _judge(
@@ -201,6 +240,10 @@ def _is_talk(item: Any) -> bool:
 
 def _is_marks(item: Any) -> bool:
     return isinstance(item[1], ShardCells)
+
+
+def _is_closed(item: Any) -> bool:
+    return isinstance(item[1], ShardClosed)
 
 
 def _values(items: list[tuple[str, Any]]) -> list[Any]:

@@ -11,6 +11,7 @@ from flyball.opening import open_configured_log
 from flyball.supervise import Part, Supervisor
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from flyball.config.settings import Settings
@@ -49,10 +50,10 @@ def run_up(settings: Settings, config: Path | None, data: Path) -> int:
     with ExitStack() as stack:
         held = [stack.enter_context(hold_port()) for _ in range(settings.flow.workers)]
         addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in held]
-        return Supervisor(_parts(settings, config, data, addresses), _say).run()
+        return Supervisor(parts(settings, config, data, addresses), _say).run()
 
 
-def _parts(settings: Settings, config: Path | None, data: Path, addresses: list[str]) -> list[Part]:
+def parts(settings: Settings, config: Path | None, data: Path, addresses: Sequence[str]) -> list[Part]:
     """List the processes: one receiver, one control plane, one delivery, and one per worker of the flow.
 
     Workers find each other by `addresses`, one each; a worker that is alone needs none.

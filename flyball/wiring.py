@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from flows.settings import FlowSettings, Topics
 from flyball.config.policy import PolicyFile
-from flyball.config.policy_yaml import budgets, runaway_policy
+from flyball.config.policy_yaml import budgets, drift_settings, runaway_policy
 from flyball.opening import open_configured_log
 from models.incidents.book import Patience
+from models.incidents.incident import Severity
 from models.runs.policy import RunPolicy
 from models.runs.shards import SHARDS
 from models.slis.settings import SliSettings
@@ -42,7 +43,12 @@ def flow_settings(
             unknown=runs.unknown,
             escalation_tools=runs.escalation_tools,
         ),
-        slis=SliSettings(max_values=slis.max_values, early_alone_ns=slis.early, early_groups_ns=slis.early_breakdowns),
+        slis=SliSettings(
+            max_values=slis.max_values,
+            early_alone_ns=slis.early,
+            early_groups_ns=slis.early_breakdowns,
+            waits=_waits(runs.idle, runs.grace),
+        ),
         caps={
             "trajectory_length": slis.caps.steps,
             "trajectory_length_llm_calls": slis.caps.llm_calls,
@@ -53,12 +59,20 @@ def flow_settings(
         slos=tuple(slos),
         runaways=runaway_policy(policy),
         budgets=budgets(policy),
+        drift=drift_settings(policy, slos),
+        drift_severity=Severity(policy.drift.severity),
         zone=policy.spend.time_zone,
         lateness_ns=settings.flow.lateness,
         lag_limit_ns=settings.flow.lag_limit,
         patience=Patience(settings.flow.resolve_after // SECOND, settings.flow.tell_again_after // SECOND),
         journal=journal,
     )
+
+
+def _waits(idle: int, grace: int) -> tuple[int, int, int]:
+    """Give the minutes after which events of calls, of runs, and of runs that wait for an evaluation are known."""
+    runs = -(-idle // (60 * SECOND)) + 1
+    return 1, runs, runs + -(-grace // (60 * SECOND))
 
 
 def _price(fields: dict[str, float | None]) -> dict[str, float]:

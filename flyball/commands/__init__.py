@@ -13,6 +13,8 @@ COMMANDS = (
     "records",
     "check",
     "gate",
+    "compare",
+    "drift",
     "rules",
     "flow",
     "receive",

@@ -17,10 +17,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from streams.port import Log, Message, Reader
+    from streams.port import Message
 
 HELP = "print a topic of the log: runs, SLIs, SLOs, incidents, verdicts or dead letters"
-_AT_ONCE, _BYTES = 1000, 1 << 20
 _PAUSE_S = 0.2
 
 
@@ -36,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print what is there, and with --follow what comes."""
+    from flyball import topic
     from flyball.check import configuration
     from flyball.opening import open_configured_log
 
@@ -47,17 +47,19 @@ def run(args: argparse.Namespace) -> int:
         topics.slos,
         topics.incidents,
         topics.verdicts,
+        topics.spend,
+        topics.drift,
         topics.dead_letters,
     )
     _refuse_unknown(args.topic, known)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader that has had enough ends us, as it does any filter
     with ExitStack() as stack:
         log = stack.enter_context(closing(open_configured_log(settings, Path(args.data))))
-        readers = [stack.enter_context(closing(reader)) for reader in _readers(log, args.topic)]
-        _print(heapq.merge(*map(_present, readers), key=lambda message: message.appended_ns))
+        readers = [stack.enter_context(closing(reader)) for reader in topic.readers(log, args.topic)]
+        _print(heapq.merge(*map(topic.present, readers), key=lambda message: message.appended_ns))
         while args.follow:
             time.sleep(_PAUSE_S)
-            _print(heapq.merge(*map(_present, readers), key=lambda message: message.appended_ns))
+            _print(heapq.merge(*map(topic.present, readers), key=lambda message: message.appended_ns))
     return 0
 
 
@@ -67,27 +69,6 @@ def _refuse_unknown(topic: str, known: tuple[str, ...]) -> None:
     if topic not in known:
         msg = f"found topic {topic}, expected one of {', '.join(known)}"
         raise CommandError(msg)
-
-
-def _readers(log: Log, topic: str) -> list[Reader]:
-    from flyball.errors import CommandError
-
-    count = log.partitions(topic)
-    if not count:
-        msg = f"topic {topic} is not there yet: the log has it once `flyball up` has run; --data says where it lies"
-        raise CommandError(msg)
-    return [log.reader(topic, partition, None) for partition in range(count)]
-
-
-def _present(reader: Reader) -> Iterator[Message]:
-    """Yield what one partition has now; Kafka gives nothing at first while it still has some."""
-    while True:
-        messages = reader.poll(_AT_ONCE, _BYTES)
-        yield from messages
-        if not messages:
-            if not reader.lag():
-                return
-            time.sleep(_PAUSE_S / 10)
 
 
 def _print(messages: Iterator[Message]) -> None:

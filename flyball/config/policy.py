@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
+from flyball.config.drift import DriftKeys
 from flyball.config.schema import Between, Wrong, key, needed, section
 
 Number = Annotated[float, Between(0)]
@@ -80,3 +81,4 @@ class PolicyFile:
 
     runaways: RunawayKeys = section(RunawayKeys)
     spend: SpendKeys = section(SpendKeys)
+    drift: DriftKeys = section(DriftKeys)

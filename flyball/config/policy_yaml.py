@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flyball.config.drift import minute_of
 from flyball.config.policy import PolicyFile
 from flyball.config.problems import Problem, suggestion
 from flyball.config.reading import problems_of, read
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from flyball.config.build import Place
     from flyball.config.policy import RuleKeys
+    from models.drift.settings import DriftSettings
     from models.runaways.policy import RuleSetting, RunawayPolicy
+    from models.slos.spec import Slo
     from models.spend.budget import Budget
 
 FILE = "policy.yaml"
 _NANO = 1_000_000_000
+_MINUTE = 60 * _NANO
 
 
 def problems(path: Path) -> list[Problem]:
@@ -40,6 +44,30 @@ def runaway_policy(file: PolicyFile) -> RunawayPolicy:
     keys = file.runaways
     workflows = {workflow: _settings(rules) for workflow, rules in keys.workflows.items()}
     return RunawayPolicy(_settings(keys.rules), workflows, dict(keys.tools))
+
+
+def drift_settings(file: PolicyFile, slos: Sequence[Slo]) -> DriftSettings:
+    """Give what shapes the detectors of drift; objectives are those of SLOs on all of a workflow."""
+    from models.drift.settings import Accepted, DriftSettings  # noqa: PLC0415 -- as above
+
+    keys = file.drift
+    accepted = [(each, minute_of(each.at or "")) for each in keys.accepted]
+    return DriftSettings(
+        is_on=keys.enabled,
+        least_span=keys.least_baseline // _MINUTE,
+        most_span=keys.most_baseline // _MINUTE,
+        shift=keys.shift,
+        objectives={place: float(slo.target) for slo in slos if (place := _place(slo))},
+        accepted=tuple(Accepted(each.workflow or "", at or 0, each.sli) for each, at in accepted),
+    )
+
+
+def _place(slo: Slo) -> tuple[str, str] | None:
+    """Give (workflow, SLI) where an SLO is on all events of one workflow; of a histogram's threshold it is not."""
+    where = slo.indicator.where
+    if slo.indicator.threshold or len(where) != 1 or where[0][0] != "workflow" or len(where[0][1]) != 1:
+        return None
+    return where[0][1][0], slo.indicator.sli
 
 
 def budgets(file: PolicyFile) -> tuple[Budget, ...]:

@@ -25,7 +25,8 @@ class Problem:
         """Say it in one line."""
         place = f"{self.file}:{self.line}" if self.line else self.file
         said = f"found {self.found}, expected {self.expected}" if self.expected else self.found
-        return ": ".join(filter(None, (place, self.where, said))) + (f"; {self.hint}" if self.hint else "")
+        text = ": ".join(filter(None, (place, self.where, said))) + (f"; {self.hint}" if self.hint else "")
+        return text.replace("\n", " ")  # what was found may be of several lines
 
 
 class ConfigError(Exception):

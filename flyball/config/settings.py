@@ -55,6 +55,7 @@ class Topics:
     incidents: str = key("flyball.incidents", "written by the flow, read by `deliver`: what people must hear")
     verdicts: str = key("flyball.verdicts", "written: what the stream decides about agents")
     spend: str = key("flyball.spend", "written: what users, tenants and workflows have spent")
+    drift: str = key("flyball.drift", "written: streams with evidence of drift")
     dead_letters: str = key("flyball.dead_letters", "written: what could not be read, and why")
 
     def wrong(self) -> Iterator[Wrong]:

@@ -24,7 +24,7 @@ from models.times import rfc3339
 from models.verdicts import Action, Verdict, verdict_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from models.runs.changes import Changes
     from models.runs.table import RunTable
     from models.spans.batch import Spans
+
+    _Texts = Callable[[int], str | None]
+    _Due = tuple[Rule, Mode, list[tuple[float, Action]]]
 
 _REMEMBERED = 20_000
 """Runs of which is remembered what was said; of more the oldest may be said again, under the same ids."""
@@ -79,23 +82,43 @@ class Watch:
         strange = strangers(open_, spans, rows[kinds == SpanKind.TOOL], self._tools)
         nested = self._nested(open_, spans, rows[kinds == SpanKind.RUN])
         live = np.column_stack((open_, strange, nested, self.baselines.times(open_)))  # as in `Seen`
-        suspected: dict[int, list[Rule]] = {}
-        for rule in self._firsts.rules:
-            first = self._firsts.of(rule, live[:, Pulse.WORKFLOW])
-            for row in np.flatnonzero(rule.suspects(live, first)).tolist():
-                suspected.setdefault(row, []).append(rule)
+        known, names = table.texts.known, spans.names
+
+        def find_text(digest: int) -> str | None:
+            return known.get(digest) or names.get(digest)
+
+        suspected = self._suspected(live, find_text)
         out: list[Verdict] = []
         if suspected:
-            chosen = np.array(sorted(suspected), np.int64)
-            growth = growth_of(live[chosen], spans, rows[kinds == SpanKind.LLM])
-            for row, points in zip(chosen.tolist(), growth, strict=True):
-                told = list(self._judge(table, live[row], suspected[row], points, spans.names))
+            growth = growth_of(live[list(suspected)], spans, rows[kinds == SpanKind.LLM])
+            for (row, due), points in zip(suspected.items(), growth, strict=True):
+                told = list(self._judge(table, live[row], due, points, find_text))
                 self._note_kills(_trace(live[row]), told, now_ns)
                 out += told
         out.sort(key=lambda verdict: verdict.at_ns)
         return out
 
-    def defied(self, spans: Spans, rows: NDArray[np.int64], find_text: Callable[[int], str | None]) -> list[Defied]:
+    def _suspected(self, live: NDArray[np.int64], find_text: _Texts) -> dict[int, list[_Due]]:
+        """Give, by row, the rules that may have come to their next step, rows ascending."""
+        first: dict[int, list[Rule]] = {}
+        for rule in self._firsts.rules:
+            limits = self._firsts.of(rule, live[:, Pulse.WORKFLOW])
+            for row in np.flatnonzero(rule.suspects(live, limits)).tolist():
+                first.setdefault(row, []).append(rule)
+        found = {row: list(self._due(live[row], first[row], find_text)) for row in sorted(first)}
+        return {row: due for row, due in found.items() if due}
+
+    def _due(self, pulse: NDArray[np.int64], rules: list[Rule], find_text: _Texts) -> Iterator[_Due]:
+        """Leave out the rules that have said all they can of this run, or are not near the next they could say."""
+        workflow = find_text(int(pulse[Pulse.WORKFLOW]))
+        said = self._said.get(_trace(pulse), {})
+        for rule in rules:
+            mode, steps = self._policy.steps_of(rule, workflow)
+            done = said.get(rule.id, 0)
+            if done < len(steps) and (done == 0 or rule.suspects(pulse[None], np.array([steps[done][0] * rule.unit]))):
+                yield rule, mode, steps
+
+    def defied(self, spans: Spans, rows: NDArray[np.int64], find_text: _Texts) -> list[Defied]:
         """Give the calls in a batch that began long after their run was killed, at most one a run; then it is told."""
         out = []
         for trace, start, workflow in late_calls(spans, rows, list(self._killed)) if self._killed else ():
@@ -121,23 +144,13 @@ class Watch:
         self,
         table: RunTable,
         pulse: NDArray[np.int64],
-        rules: list[Rule],
+        due: list[_Due],
         points: list[Point],
-        names: Mapping[int, str],
+        find_text: _Texts,
     ) -> Iterator[Verdict]:
-        """Ask the rules that have not said all they can of this run."""
+        """Ask the rules."""
         trace = _trace(pulse)
-        known = table.texts.known
-
-        def find_text(digest: int) -> str | None:
-            return known.get(digest) or names.get(digest)
-
-        workflow = find_text(int(pulse[Pulse.WORKFLOW]))
         said = self._said.get(trace, {})
-        settings = [(rule, *self._policy.steps_of(rule, workflow)) for rule in rules]
-        due = [(rule, mode, steps) for rule, mode, steps in settings if said.get(rule.id, 0) < len(steps)]
-        if not due:
-            return
         run = self._run(table, pulse, trace, points, find_text)
         for rule, mode, steps in due:
             for count in rule.counts(run):
@@ -166,7 +179,7 @@ class Watch:
         pulse: NDArray[np.int64],
         trace: Trace,
         points: list[Point],
-        find_text: Callable[[int], str | None],
+        find_text: _Texts,
     ) -> OpenRun:
         calls = [
             Call(end, tool, arguments, result, bool(failed))

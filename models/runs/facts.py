@@ -29,8 +29,6 @@ _DROPPED = int(Head.COHORTS_DROPPED)
 
 _PLAIN = np.array([int(Column[name.upper()]) for name in DIMENSIONS[2:]])
 """Columns of the dimensions after workflow and agent, which have rules of their own."""
-_KEPT = np.array([name not in {"prompt", "toolset", "variant"} for name in DIMENSIONS[2:]])
-"""1 where the text is printed or grouped by, so it must be kept."""
 
 
 @kernel
@@ -57,8 +55,7 @@ def apply_names(store: Any, fresh: Any, slot: Any, cols: Any, j: Any) -> None:
             s.ranks[2 + k] = rank
             if said != store.words[slot, at]:
                 store.words[slot, at] = said
-                if _KEPT[k]:
-                    keep_text(store, fresh, said)
+                keep_text(store, fresh, said)
 
 
 @kernel

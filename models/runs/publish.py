@@ -24,9 +24,6 @@ _ROOT, _IDLE, _PENDING = int(ClosedBy.ROOT), int(ClosedBy.IDLE), int(Outcome.PEN
 _TOUCHED, _LEARNT, _RELEARN, _STAMP = int(Head.TOUCHED), int(Head.LEARNT), int(Head.RELEARN), int(Head.STAMP)
 _CLOSED_ROOT, _CLOSED_IDLE, _UNPRICED = int(Head.CLOSED_ROOT), int(Head.CLOSED_IDLE), int(Head.UNPRICED)
 
-PRINTED = DIMENSIONS.index("user") + 1
-"""The first dimensions are the ones whose text is kept."""
-
 _RETRACT, _TELL, _RECORD = 1, 2, 4
 
 
@@ -187,7 +184,7 @@ def _tell_name(store: Any, names: Any, n: Any, digest: Any) -> Any:
 
 @kernel
 def _tell_names(store: Any, words: Any, k: Any, names: Any, n: Any) -> Any:
-    for d in range(PRINTED):
+    for d in range(len(DIMENSIONS)):
         n = _tell_name(store, names, n, words[k, NAMES_AT + d])
     for c in range(2 * MAX_COHORTS):  # names, then values
         n = _tell_name(store, names, n, words[k, COHORTS_AT + c])

@@ -21,9 +21,11 @@ DIMENSIONS = (
     "prompt",
     "toolset",
     "variant",
+    "model",
 )
-"""Names a run takes from its spans. Where spans disagree: the highest rank wins (parentless 3, run span 2, other 1),
-then the larger digest, so that any order of arrival gives the same. `agent` is that of the run span that starts first.
+"""Names a run takes from its spans; of several models one. Where spans disagree: the highest rank wins (parentless 3,
+run span 2, other 1), then the larger digest, so that any order of arrival gives the same. `agent` is that of the run
+span that starts first.
 In a published row `workflow` is the effective one: the one said, else the agent, else the service."""
 
 
@@ -113,6 +115,7 @@ RUN = np.dtype(
         ("life", _I8),
         ("published", _I8),  # 1: its facts are counted in the SLIs
         ("recorded", _I8),  # 1: a run record was emitted
+        ("filler", _I8, (7,)),  # fills the last word: no byte may be undefined
     ],
     align=True,
 )

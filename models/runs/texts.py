@@ -9,8 +9,7 @@ import numpy as np
 from models.kernels import allocating
 from models.runs.names import flag_name
 from models.runs.policy import is_good_label, is_timeout
-from models.runs.publish import PRINTED
-from models.runs.record import NEVER
+from models.runs.record import DIMENSIONS, NEVER
 from models.runs.room import more_names
 from models.runs.state import (
     MAX_TOOLS,
@@ -116,7 +115,7 @@ def _held(store: Store) -> list[int]:
     rows = int(store.head[Head.ROWS])
     alive = np.flatnonzero(store.due[:rows] != NEVER)
     states = taken(store, alive)
-    found = [np.unique(store.words[alive, NAMES_AT + d]) for d in range(PRINTED)]
+    found = [np.unique(store.words[alive, NAMES_AT + d]) for d in range(len(DIMENSIONS))]
     found += [np.unique(states[name]) for name in ("said_workflow", "first_agent", "other_agent")]
     found += [np.unique(states["cohort_name"]), np.unique(states["cohort_value"])]
     found.append(np.unique(_tools(store.states, store.arena, alive)))

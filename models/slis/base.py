@@ -35,6 +35,8 @@ class Ratio:
     good: pl.Expr
     good_means: str
     per: Per = "run"
+    waits: bool = False
+    """A run may count only when its evaluation comes, up to the grace later."""
 
 
 @dataclass(frozen=True, eq=False)

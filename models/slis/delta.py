@@ -23,11 +23,11 @@ class DeltaLog:
 
     def __bool__(self) -> bool:
         """Say whether anything happened."""
-        return self.overflowed or self._evicted or bool(self._added or self._told)
+        return self.overflowed or self._touched or bool(self._added or self._told)
 
     def clear(self) -> None:
         """Begin anew."""
-        self.overflowed = self._evicted = False
+        self.overflowed = self._touched = False
         self._added: list[Additions] = []
         self._told: list[NDArray[np.int64]] = []
         self._bytes = 0
@@ -42,9 +42,9 @@ class DeltaLog:
         self._told.append(panes)
         self._grow(panes.nbytes)
 
-    def evict(self) -> None:
-        """Note that panes went."""
-        self._evicted = True
+    def touch(self) -> None:
+        """Note that panes went, or were closed: what a delta says in any case."""
+        self._touched = True
 
     def told(self) -> NDArray[np.int64]:
         """Give the panes that were told, each once: int64 [n, 2] of minute, series."""

@@ -11,4 +11,5 @@ FEEDBACK_SCORE = Ratio(
     total=pl.col("feedback"),
     good=pl.col("feedback_good"),
     good_means="the feedback was good",
+    waits=True,
 )

@@ -18,8 +18,8 @@ SHARDS = 64
 ALONE = 0
 """The dimension of the series of a workflow alone; its value is 0."""
 
-OF_RUN = ("version", "environment", "tenant", "tier")
-"""Dimensions of every SLI, fields of RUN."""
+OF_RUN = ("version", "environment", "tenant", "tier", "prompt", "toolset", "model", "variant")
+"""Dimensions of every SLI, fields of RUN: what is rolled out, and for whom."""
 
 OF_CALL = (*OF_RUN, "tool")
 """Dimensions of SLIs per call."""

@@ -16,7 +16,7 @@ _HEAD = struct.Struct("<4sBH")  # magic, version, arrays
 _ARRAY = struct.Struct("<B2sBQ")  # length of the name, dtype, dimensions, bytes
 _SIZE = struct.Struct("<Q")
 _MAGIC = b"FBSL"
-_VERSION = 1
+_VERSION = 2
 
 
 class PackingError(ValueError):

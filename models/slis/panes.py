@@ -9,6 +9,7 @@ import numpy as np
 
 from models.slis import ALL
 from models.slis.additions import EVERYWHERE, NOWHERE, Additions, unpack_additions
+from models.slis.closing import Closed, closed_panes
 from models.slis.delta import DeltaLog
 from models.slis.minutes import ALONE_LIST, GROUP_LIST, set_states, states_of, take_dirty
 from models.slis.packing import pack, unpack
@@ -64,6 +65,7 @@ class PaneTable:
         self._early_at = [0, 0]  # processing time of the last early panes, by list
         self._lock = RLock()  # gauges are read from other threads, and kernels do not check bounds
         self._late = np.zeros(2, np.int64)  # cells by level: too late for any pane, too late for their minute
+        self._closed = np.zeros(2, np.int64)  # minute of the next look, series that were named in one
 
     def apply(self, cells: Cells) -> None:
         """Add cells. Their panes are told by the next `early` or `final` that comes to them."""
@@ -97,8 +99,32 @@ class PaneTable:
         with self._lock:
             readings = self._tell([ALONE_LIST, GROUP_LIST], minute)
             if self._store.evict(minute):
-                self._log.evict()
+                self._log.touch()
         return readings
+
+    def closed(self, watermark_ns: int) -> Closed | None:
+        """Give the panes of the looks that ended by the watermark, each once; None when no minute has ended since.
+
+        What is counted in a pane after that is not told here any more.
+        """
+        until = watermark_ns // _MINUTE_NS
+        return self._close(until) if until > self._closed[0] else None
+
+    def close(self) -> Closed | None:
+        """Give the panes of all looks that are left: the end of the input."""
+        newest = self._store.newest()
+        return self._close(newest + max(self._settings.waits) + 1) if newest >= 0 else None
+
+    def _close(self, until: int) -> Closed:
+        since, named = self._closed.tolist()
+        with self._lock:
+            waits = self._settings.waits
+            wait = np.array([waits[label.waits] for label in self._book.labels], np.int64)
+            panes, bins = closed_panes(self._store, wait, since, until)
+        self._closed[:] = until, len(self._book)
+        self._log.touch()
+        look, series, total, good = panes.T
+        return Closed(until, named, self._book.labels[named:], look, series, total, good, bins)
 
     def drain(self) -> Readings:
         """Give all panes that changed since they were told: the end of the input."""
@@ -163,7 +189,7 @@ class PaneTable:
 
     def dump(self) -> bytes:
         """Give everything, including what no delta has been taken of."""
-        return pack({"late": self._late, **self._book.arrays(), **self._store.arrays()})
+        return pack({"late": self._late, "closed": self._closed, **self._book.arrays(), **self._store.arrays()})
 
     @staticmethod
     def load(
@@ -200,6 +226,7 @@ class PaneTable:
         minute, series = told[:, 0], told[:, 1]
         return {
             "late": self._late,
+            "closed": self._closed,
             "kept_from": self._store.horizon,
             **self._book.arrays(self._logged),
             **self._log.added(),
@@ -215,7 +242,7 @@ class PaneTable:
             self._book = SeriesBook(self._settings, self._slis)
             store.fill(arrays)
         self._book.fill(arrays)
-        self._late = arrays["late"].copy()
+        self._late, self._closed = arrays["late"].copy(), arrays["closed"].copy()
         store.kinds, store.alone = self._book.kinds, self._book.alone
         if "horizon" in arrays:
             return

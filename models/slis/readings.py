@@ -28,6 +28,8 @@ class Label:
     histogram: bool
     whole: bool
     """Quantiles are whole numbers."""
+    waits: int = 0
+    """When its events are known: place in `SliSettings.waits`."""
 
     @cached_property
     def key(self) -> bytes:

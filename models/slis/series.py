@@ -80,8 +80,9 @@ class SeriesBook:
             key = FIXED.get(dimension) or self._name(dimension, names)
             group[key] = "other" if value == OTHER else self._name(value, names)
         if isinstance(sli, Histogram):
-            return Label(name, group, histogram=True, whole=sli.whole)
-        return Label(name, group, histogram=False, whole=False)
+            return Label(name, group, histogram=True, whole=sli.whole, waits=int(sli.per == "run"))
+        waits = 0 if sli is None else int(sli.per == "run") + sli.waits
+        return Label(name, group, histogram=False, whole=False, waits=waits)
 
     def _name(self, digest: int, names: Mapping[int, str]) -> str:
         """Give and keep the text; a digest whose text never came is told in hex."""

@@ -26,6 +26,9 @@ class SliSettings:
     """Processing time between early panes of the series of workflows alone."""
     early_groups_ns: int = 1_000_000_000
     """Processing time between early panes of all other series."""
+    waits: tuple[int, int, int] = (1, 16, 31)
+    """Minutes after its end at which a minute is closed for detectors: of SLIs of calls; of runs, over the idle time
+    after which an abandoned run counts; of runs that wait for an evaluation, over the grace more."""
 
     def __post_init__(self) -> None:
         for name, least in (("keep_minutes", DAY_MINUTES), ("keep_days", 31), ("max_workflows", 1), ("max_values", 1)):

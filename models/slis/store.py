@@ -58,6 +58,11 @@ class Store:
         counts, places = read_windows(fine, coarse, (self.last_day.head, self.last_day.pool), self.kinds, minute)
         return counts, places
 
+    def newest(self) -> int:
+        """Give the last Unix minute of the hour of the newest pane, -1 when there is none."""
+        epochs = self.minutes.blocks.epoch[: int(self.minutes.blocks.meta[blocks.HIGH])]
+        return int(epochs.max(initial=-1)) * WIDTH + WIDTH - 1 if (epochs >= 0).any() else -1
+
     def evict(self, watermark_minute: int) -> bool:
         """Let go of what is too far behind; whole hours and days only, so that it is rare. Says whether it did."""
         first_hour = (watermark_minute - self._keep_minutes) // WIDTH

@@ -11,4 +11,5 @@ TASK_SUCCESS = Ratio(
     total=(pl.col("task") > 0).cast(pl.Int64),
     good=(pl.col("task") == 1).cast(pl.Int64),
     good_means="the task succeeded",
+    waits=True,
 )

@@ -204,7 +204,7 @@ def test_a_second_process_is_refused(place: Place, incidents: Any) -> None:
 
 def test_up_starts_it(place: Place) -> None:
     """Delivery is a part of `up`, alone in its group."""
-    found = {part.name: part for part in parts(load(place.config), place.config, place.data)}
+    found = {part.name: part for part in parts(load(place.config), place.config, place.data, [])}
     assert found["deliver"].group == "deliver"
     assert found["deliver"].command == ["deliver", "--data", str(place.data), "--config", str(place.config)]
 

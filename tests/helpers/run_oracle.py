@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from models.runs.policy import RunPolicy
 
 Row = dict[str, Any]
-NAMES = ("service", "version", "environment", "tenant", "tier", "user", "prompt", "toolset", "variant")
+NAMES = ("service", "version", "environment", "tenant", "tier", "user", "prompt", "toolset", "variant", "model")
 BARRIERS = (SpanKind.RUN, SpanKind.LLM)
 AGENTIC = (SpanKind.RUN, SpanKind.LLM, SpanKind.TOOL, SpanKind.GUARD, SpanKind.APPROVAL)
 

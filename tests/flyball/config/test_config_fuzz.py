@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from flyball.config.flyball_yaml import problems
@@ -48,6 +48,7 @@ def test_any_yaml_is_read_or_refused(tmp_path: Path, content: dict[str, object])
 
 
 @given(st.binary(max_size=60) | st.text("{}[]:,-&*!|>'\"%@`#? \n\tab1", max_size=40).map(str.encode))
+@example(b".\n\n!")
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_are_read_or_refused(tmp_path: Path, content: bytes) -> None:
     """Any bytes at all give settings or problems, each one line long."""

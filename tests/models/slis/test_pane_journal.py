@@ -140,7 +140,7 @@ def test_bytes_of_something_else_are_refused(cells: Make) -> None:
     """A damaged or foreign state is an error that says so, never a wrong table."""
     raw = PaneTable(SETTINGS).dump()
     for wrong in (b"?", b"FBSL\x09" + raw[5:], raw[:40]):
-        with pytest.raises(PackingError, match="not a state of version 1"):
+        with pytest.raises(PackingError, match="not a state of version 2"):
             PaneTable.load(SETTINGS, wrong, [])
 
 

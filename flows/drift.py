@@ -1,0 +1,65 @@
+"""Steps `drift` and `fleet`: minutes that are over -> evidence by stream -> drift records and incidents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+from bytewax.operators import StatefulBatchLogic
+from typing_extensions import override
+
+from flows.items import Outbound, ShardClosed, ShardLooked
+from flows.telling import TellingLogic
+from models.drift.fleet_table import FleetTable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from flows.shard_state import ShardState, ShardStates
+    from models.drift.table import DriftTable
+    from models.incidents.incident import Incident
+
+_SECOND_NS = 1_000_000_000
+_MINUTE_NS = 60 * _SECOND_NS
+FLEET = "fleet"
+"""The one shard of `fleet`: whom to tell is decided over all streams."""
+
+
+class DriftLogic(StatefulBatchLogic[ShardClosed, tuple[str, ShardLooked], bytes]):
+    """One series shard."""
+
+    def __init__(self, states: ShardStates[DriftTable], snapshot: bytes | None) -> None:
+        self._states = states
+        self._state = states.resume(snapshot) if snapshot else None
+
+    @override
+    def on_batch(self, values: list[ShardClosed]) -> tuple[Iterable[tuple[str, ShardLooked]], bool]:
+        state = self._state = self._state or self._states.open(values[0].key)
+        out = []
+        for value in values:
+            looked = state.table.look(value.closed)
+            out.append((FLEET, ShardLooked(FLEET, state.key, looked, ((state.key, looked.until * _MINUTE_NS),))))
+        return out, False
+
+    @override
+    def snapshot(self) -> bytes:
+        return self._state.snapshot() if self._state else b""
+
+
+class FleetLogic(TellingLogic[ShardLooked, FleetTable]):
+    """The fleet."""
+
+    @override
+    def _take(self, table: FleetTable, item: ShardLooked) -> None:
+        table.take(item.shard, item.looked)
+
+    @override
+    def _look(
+        self, state: ShardState[FleetTable], now_ns: int, *, is_last: bool
+    ) -> tuple[Sequence[Incident], Sequence[Outbound]]:
+        told = state.table.look(now_ns // _SECOND_NS)
+        topic = self._topics.drift
+        return told.incidents, [
+            Outbound(topic, record["workflow"].encode("utf-8", "surrogatepass"), orjson.dumps(record))
+            for record in told.records
+        ]

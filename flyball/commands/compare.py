@@ -1,0 +1,78 @@
+# ruff: noqa: PLC0415 -- a command imports when it runs
+"""Compares two versions, cohorts or recorded files: which SLIs differ, and how many runs are still needed to tell.
+
+A and B are FILE, FILE#DIMENSION=VALUE (version, prompt, model, tier, cohort.NAME ...), or #DIMENSION=VALUE: the runs
+that a deployment has in its log. Exit code 0: B is worse in nothing that can be told; 3: it is.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from flyball.arguments import add_config, add_data
+
+if TYPE_CHECKING:
+    import argparse
+
+    from flyball.compare.sides import Side
+    from models.drift.comparing import Run
+
+HELP = "the verdict between two versions, cohorts or recorded files"
+WORSE = 3
+"""Exit code where B is worse, for CI/CD."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what can be given."""
+    parser.add_argument("a", metavar="A", help="the runs that are held against, as FILE or #version=1")
+    parser.add_argument("b", metavar="B", help="the runs that are judged")
+    add_config(parser)
+    add_data(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object an SLI")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the verdict."""
+    import orjson
+    from rich.console import Console
+
+    from flyball.compare.sides import side_of
+    from flyball.errors import CommandError
+    from flyball.report import compared
+    from models.drift.classifier import explain
+    from models.drift.comparing import compare
+
+    sides = [side_of(text) for text in (args.a, args.b)]
+    a, b = (_runs(side, args) for side in sides)
+    for side, runs in zip(sides, (a, b), strict=True):
+        if not runs:
+            msg = f"{side.text}: found no runs, expected some to compare"
+            raise CommandError(msg)
+    rows, names = compare(a, b), (args.a, args.b)
+    if args.json:
+        for row in rows:
+            sys.stdout.write(orjson.dumps(compared.record(names, row)).decode() + "\n")
+    else:
+        compared.print_comparison(Console(highlight=False, width=120), names, (len(a), len(b)), rows, explain(a, b))
+    return WORSE if any(row.differs and compared.is_worse(row) for row in rows) else 0
+
+
+def _runs(side: Side, args: argparse.Namespace) -> list[Run]:
+    from flyball.check import configuration, objectives, policy
+    from flyball.compare.sides import runs_of_file, runs_of_records
+    from flyball.opening import open_configured_log
+    from flyball.topic import records
+
+    settings = configuration(args.config)
+    if side.path is None:
+        with closing(open_configured_log(settings, args.data)) as log:
+            return runs_of_records(records(log, settings.log.topics.runs), side)
+
+    from flows.replay import records_of, spans_of
+    from flyball.wiring import flow_settings
+
+    shaped = flow_settings(settings, objectives(args.config), None, policy(args.config))
+    found = records_of(side.path, shaped, b'{"kind":"run",')
+    return runs_of_file(found, spans_of(side.path, shaped), side)

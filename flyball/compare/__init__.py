@@ -1,0 +1,1 @@
+"""`flyball compare`: two sets of runs, from recorded files or from the log of a deployment."""

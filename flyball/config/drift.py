@@ -1,0 +1,55 @@
+# ruff: noqa: FBT003, RUF009, TC003 -- `key` declares a field as `dataclasses.field` does; the types are read at run time
+"""The keys of `policy.yaml` about drift: what a baseline must be, what a person accepted, how bad drift is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Literal
+
+from flyball.config.schema import Between, Wrong, key, needed
+from flyball.config.units import Duration, duration
+
+Span = Annotated[Duration, Between(duration("1m"), duration("90d"))]
+Shift = Annotated[float, Between(0.001, 0.5)]
+
+
+@dataclass(frozen=True)
+class AcceptedKeys:
+    """A change that a person accepted: from then on it is how things should be."""
+
+    workflow: str | None = needed("the workflow whose baselines open anew")
+    at: str | None = needed("from when on, RFC 3339, as 2026-05-04T12:00:00Z")
+    sli: str | None = key(None, "only of this SLI")
+
+    def wrong(self) -> Iterator[Wrong]:
+        """Yield a time that is none."""
+        if self.at is not None and minute_of(self.at) is None:
+            yield Wrong("at", self.at, "a time with its zone, as 2026-05-04T12:00:00Z")
+
+
+@dataclass(frozen=True)
+class DriftKeys:
+    """Drift: [docs/drift.md](drift.md) says what is watched and how."""
+
+    enabled: bool = key(True, "whether drift is watched at all")
+    least_baseline: Span = key(duration("24h"), "a baseline spans at least this, so that it has seen a day")
+    most_baseline: Span = key(duration("336h"), "after this it is frozen with what it has; hourly ones always take it")
+    shift: Shift = key(0.05, "shift of a rate (0.05: five points) that a baseline must be large enough to find")
+    severity: Literal["SEV-1", "SEV-2", "SEV-3"] = key("SEV-3", "of incidents of drift; SEV-2 where an SLO burns too")
+    accepted: tuple[AcceptedKeys, ...] = key((), "changes that people accepted; `flyball drift accept` adds one")
+
+    def wrong(self) -> Iterator[Wrong]:
+        """Yield a span that ends before it may."""
+        if self.most_baseline < self.least_baseline:
+            yield Wrong("most_baseline", "less than least_baseline", "at least as much")
+
+
+def minute_of(text: str) -> int | None:
+    """Give the Unix minute at or after a time, None for what is no time with a zone."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return None if at.tzinfo is None else int(-(-at.timestamp() // 60))

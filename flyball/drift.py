@@ -1,0 +1,67 @@
+"""Drift for people: the strongest streams as a table, and changes that a person accepts."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from rich.table import Table
+
+from flyball.config import policy_yaml
+from flyball.config.problems import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+
+def strongest(
+    records: Iterable[Mapping[str, Any]], workflow: str | None = None, sli: str | None = None
+) -> list[Mapping[str, Any]]:
+    """Give the newest record of each stream, those in alarm first, then by evidence over threshold."""
+    newest: dict[tuple[str, ...], Mapping[str, Any]] = {}
+    for record in records:
+        if workflow in (None, record["workflow"]) and sli in (None, record["sli"]):
+            contrast = record["contrast"]
+            key = record["workflow"], record["sli"], record["detector"], contrast["dimension"], contrast["to"]
+            newest[key] = record
+    return sorted(newest.values(), key=lambda each: (not each["alarm"], each["threshold"] - each["evidence"]))
+
+
+def table(records: Sequence[Mapping[str, Any]]) -> Table:
+    """Lay them out."""
+    out = Table(box=None, pad_edge=False)
+    for title in ("", "workflow", "SLI", "contrast", "evidence", "since", "effect"):
+        out.add_column(title, justify="right" if title == "evidence" else "left")
+    for record in records:
+        contrast = record["contrast"]
+        out.add_row(
+            "alarm" if record["alarm"] else "",
+            record["workflow"],
+            record["sli"],
+            f"{contrast['dimension']}: {contrast['from']} > {contrast['to']}",
+            f"{record['evidence']:.1f} of {record['threshold']:.1f}",
+            record["since"][:16],
+            record["summary"],
+        )
+    return out
+
+
+def accept(directory: Path, workflow: str, sli: str | None, at: str) -> Path:
+    """Add a change to `policy.yaml`, whole or not at all; raises ConfigError where the file would not be valid."""
+    path = directory / policy_yaml.FILE
+    before = path.read_text() if path.exists() else ""
+    entry = {"workflow": workflow, "at": at} | ({"sli": sli} if sli else {})
+    said = yaml.safe_load(before) or {}
+    accepted = [*((said.get("drift") or {}).get("accepted") or []), entry]
+    said["drift"] = (said.get("drift") or {}) | {"accepted": accepted}
+    waiting = path.with_suffix(".yaml.new")
+    waiting.write_text(yaml.safe_dump(said, sort_keys=False, allow_unicode=True))
+    try:
+        if found := policy_yaml.problems(waiting):
+            raise ConfigError(found)
+        os.replace(waiting, path)  # noqa: PTH105 -- atomic
+    finally:
+        waiting.unlink(missing_ok=True)
+    return path

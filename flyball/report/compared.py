@@ -1,0 +1,89 @@
+"""The page of `flyball compare`: what differs, what does not, and what cannot be told yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from models.drift.classifier import Explained
+    from models.drift.comparing import Compared
+
+
+def print_comparison(
+    console: Console, names: tuple[str, str], sizes: tuple[int, int], rows: Sequence[Compared], told: Explained | None
+) -> None:
+    """Print the table, a line of advice, and what sets the runs apart."""
+    console.print(f"A  {names[0]}: {sizes[0]} runs\nB  {names[1]}: {sizes[1]} runs\n")
+    table = Table(box=None, pad_edge=False)
+    for title in ("SLI", "A", "B", "odds ratio", "p", "verdict"):
+        table.add_column(title, justify="left" if title in ("SLI", "verdict") else "right")
+    for row in rows:
+        ratio = "" if row.odds_ratio is None or row.interval is None else _ratio(row)
+        table.add_row(row.sli, _value(row, row.before), _value(row, row.after), ratio, f"{row.p:.2g}", verdict(row))
+    console.print(table)
+    console.print(f"\n{advice(rows)}")
+    if told is not None:
+        console.print(apart(told))
+
+
+def verdict(row: Compared) -> str:
+    """Say what is known of one SLI."""
+    if row.differs:
+        return "differs"
+    if row.is_same:
+        return "same"
+    needed = f": {row.still_needed:,} more a side" if row.still_needed else ""
+    return f"not enough evidence yet{needed}"
+
+
+def advice(rows: Sequence[Compared]) -> str:
+    """Say in a sentence what B is."""
+    worse = [row.sli for row in rows if row.differs and is_worse(row)]
+    better = [row.sli for row in rows if row.differs and not is_worse(row) and not row.sli.startswith("tool:")]
+    if worse and better:
+        return f"B is better in {', '.join(better)} and worse in {', '.join(worse)}."
+    if worse:
+        return f"B is worse in {', '.join(worse)}."
+    if better:
+        return f"B is better in {', '.join(better)}; in nothing is it shown to be worse."
+    return "Nothing is shown to differ."
+
+
+def apart(told: Explained) -> str:
+    """Say whether unseen runs can be told apart, and by what."""
+    by = ", ".join(f"{name} ({loss:.2f})" for name, loss in told.importances[:5]) or "no feature by itself"
+    return f"A model tells unseen runs of B from those of A with AUC {told.auc:.2f} (0.5: not at all), by {by}."
+
+
+def is_worse(row: Compared) -> bool:
+    """Say whether more was found of what nobody wants more of; which tools are used is neither better nor worse."""
+    return not row.sli.startswith("tool:") and (row.after or 0) > (row.before or 0)
+
+
+def record(names: tuple[str, str], row: Compared) -> dict[str, Any]:
+    """Give one SLI as JSON."""
+    return {
+        **row._asdict(),
+        "kind": "compared",
+        "a": names[0],
+        "b": names[1],
+        "interval": list(row.interval) if row.interval else None,
+        "verdict": verdict(row),
+    }
+
+
+def _ratio(row: Compared) -> str:
+    low, high = row.interval or (0.0, 0.0)
+    return f"{row.odds_ratio:.2g} [{low:.2g}, {high:.2g}]"
+
+
+def _value(row: Compared, value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.1%}" if row.kind == "rate" else f"{value:.4g}"

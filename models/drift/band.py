@@ -1,0 +1,83 @@
+"""Band: e-SR tests of J rates from both sides at once, against a frozen baseline. The core of three detectors.
+
+Each watched rate is bounded from both sides on the baseline; "up" bets on the hits against the upper bound, "down" on
+the rest against one less the lower bound. The mean over the 2 J tests and their bets is one e-detector. So: with
+probability at least 1 - ALPHA over the baseline, ARL >= c looks, for independent events at rates within the bounds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from models.drift import bounds
+from models.drift.esr import ODDS_RATIOS, bet_on_counts, bet_on_mean, shifted
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.drift.past import Past
+
+State = dict[str, "NDArray[Any]"]
+"""Arrays by name, the streams on the last axis of each."""
+
+CLEAN, BURSTY = 1.2, 5.0
+"""Dispersion up to which counts are taken as they are, and from which on only the mean of a look is believed."""
+FEWEST_LOOKS = 200
+"""Looks of a baseline from which its dispersion is known; with fewer, only the mean of a look is believed."""
+
+
+def start(past: Past, *, tolerance: float = bounds.TOLERANCE, is_robust: bool | None = None) -> State:
+    """Freeze the baseline. `is_robust`: believe the mean of a look only (True), counts as they are (False), or judge.
+
+    Tempering by the dispersion (between CLEAN and BURSTY), and bounds from effective counts, are heuristics without
+    proof; the bet on means is exact given its bound.
+    """
+    watched, streams = past.hits.shape
+    alpha = bounds.ALPHA / (2 * watched)
+    found = past.dispersion()
+    dispersion = np.where((found <= CLEAN) | (is_robust is False), 1.0, found)
+    hits, events = past.hits / dispersion, past.events / dispersion
+    up, down = bounds.upper(hits, events, alpha), 1.0 - bounds.lower(hits, events, alpha)
+    bursty = (found > BURSTY) | (past.looks < FEWEST_LOOKS)
+    by_mean = bursty if is_robust is None else np.full(bursty.shape, is_robust)
+    return {
+        "m": np.zeros((len(ODDS_RATIOS), 2 * watched, streams)),
+        "null": shifted(np.concatenate([up, down]), tolerance),
+        "dispersion": dispersion,
+        "by_mean": by_mean,
+    }
+
+
+def look(state: State, hits: NDArray[np.int64], events: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Take one look: `hits` [J, stream] of `events` [stream]. Changes `state`; gives M [stream]."""
+    return rows(state, hits, events).mean(axis=0)  # type: ignore[no-any-return]
+
+
+def rows(state: State, hits: NDArray[np.int64], events: NDArray[np.int64]) -> Any:
+    """As `look`, but gives M of each of the 2 J tests by itself, [2 J, stream]: the explanation."""
+    watched = len(hits)
+    found = np.empty((2 * watched, len(events)))
+    for j in range(watched):
+        for row, count in ((j, hits[j]), (watched + j, events - hits[j])):
+            found[row] = _row(state, row, j, count, events)
+    return found
+
+
+def _row(state: State, row: int, j: int, hits: Any, events: Any) -> Any:
+    m, null = state["m"][:, row], state["null"][row]
+    by_mean = np.flatnonzero(state["by_mean"][j])
+    if len(by_mean) == len(events):
+        return bet_on_mean(m, hits, events, null)
+    kept = m[:, by_mean]
+    found = bet_on_counts(m, hits, events, null, state["dispersion"][j])
+    if len(by_mean):
+        found[by_mean] = bet_on_mean(kept, hits[by_mean], events[by_mean], null[by_mean])
+        m[:, by_mean] = kept
+    return found
+
+
+def restart(state: State, which: Any) -> None:
+    """Begin anew for streams `which` (mask or indices), with the same baseline."""
+    state["m"][..., which] = 0.0

@@ -1,0 +1,173 @@
+"""Bank: the streams of one detector on one clock, in a shard. Counts of minutes in; evidence and alarms out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from models.drift.dating import strongest_start
+from models.drift.detector import LOOKS_A_YEAR
+from models.drift.esr import CEILING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from models.drift.band import State
+    from models.drift.detector import Detector
+
+_KEPT = {1: 120, 60: 336}
+"""Looks that are kept to date a change by, by the minutes between two: two hours, two weeks."""
+_BACK = {1: 60, 60: 24}
+"""Looks that must, as one, speak for the null before an alarm is over."""
+
+
+class Stream(NamedTuple):
+    """Who a stream is about: `series`, against the series `against`, or -1: its own past, an objective."""
+
+    series: int
+    against: int
+    opened: int
+    """Unix minute at which its baseline opened, as the baseline is told."""
+    version: int
+    """How many baselines it had before."""
+
+
+class Bank:
+    """Streams in the order in which they were opened; a stream that was let go of stays, silent."""
+
+    def __init__(self, name: str, detector: Detector, minutes: int) -> None:
+        self.name, self.detector, self.minutes = name, detector, minutes
+        self.streams: list[Stream] = []
+        self.threshold = LOOKS_A_YEAR[60 * minutes]
+        self.state: State = detector.fit(np.zeros((len(detector.columns), 0, 0), np.int64))
+        self.m = np.empty(0)
+        """M of the last look [stream]."""
+        self.alarm = np.empty(0, np.int64)
+        """Unix minute of the alarm that lasts; 0: none."""
+        self.ring = np.zeros((_KEPT[minutes], len(detector.columns), 0), np.int32)
+        self.at = 0
+        """Looks taken."""
+        self._window = 0
+        self._counts = np.zeros((len(detector.columns), 0), np.int64)
+        """Of the look that is under way."""
+
+    def __len__(self) -> int:
+        """Count the streams."""
+        return len(self.streams)
+
+    @property
+    def closed_at(self) -> int:
+        """Unix minute at which the last look ended."""
+        return self._window * self.minutes
+
+    def open(self, streams: Sequence[Stream], state: State) -> None:
+        """Open streams with the state that the detector gave."""
+        more = len(streams)
+        self.streams += streams
+        self.state = {name: np.concatenate([array, state[name]], axis=-1) for name, array in self.state.items()}
+        self.m, self.alarm = np.append(self.m, np.zeros(more)), np.append(self.alarm, np.zeros(more, np.int64))
+        self.ring, self._counts = _widened(self.ring, more), _widened(self._counts, more)
+
+    def close(self, which: NDArray[np.bool_]) -> None:
+        """Let go of streams: they are never looked at again."""
+        kept = ~which
+        self.streams = [stream for stream, stays in zip(self.streams, kept.tolist(), strict=True) if stays]
+        self.state = {name: np.ascontiguousarray(array[..., kept]) for name, array in self.state.items()}
+        self.m, self.alarm = self.m[kept], self.alarm[kept]
+        self.ring, self._counts = self.ring[..., kept].copy(), self._counts[:, kept].copy()
+
+    def take(self, counts: NDArray[np.int64], at: int) -> bool:
+        """Take in the counts [column, stream] of Unix minute `at`; says whether a look was taken."""
+        self.pass_to(at)
+        self._counts += counts
+        if (at + 1) % self.minutes:
+            return False
+        self._look()
+        return True
+
+    def pass_to(self, at: int) -> None:
+        """Pass minutes without any event, up to and without `at`."""
+        window = at // self.minutes
+        if not self._window:
+            self._window = window
+        if window > self._window:
+            self._look()
+        if window > self._window and not self.streams:
+            self.at, self._window = self.at + window - self._window, window
+        if window > self._window:  # looks without events: M <- M + 1
+            self.state["m"] += window - self._window
+            np.minimum(self.state["m"], CEILING, out=self.state["m"])
+            silent = min(window - self._window, len(self.ring))
+            for step in range(silent):
+                self.ring[(self.at + step) % len(self.ring)] = 0
+            self.at += window - self._window
+            self._window = window
+
+    def _look(self) -> None:
+        self.ring[self.at % len(self.ring)] = self._counts
+        self.at += 1
+        self._window += 1
+        if not self.streams:
+            return
+        self.m = self.detector.look(self.state, self._counts)
+        self._counts = np.zeros_like(self._counts)
+        raised = (self.m >= self.threshold) & (self.alarm == 0)
+        self.alarm[raised] = self._window * self.minutes
+        self._end_alarms()
+
+    def _end_alarms(self) -> None:
+        """End the alarms of streams whose last looks, as one, speak for the null; they begin anew."""
+        back = _BACK[self.minutes]
+        old = np.flatnonzero((self.alarm > 0) & (self._window * self.minutes >= self.alarm + back * self.minutes))
+        if len(old):
+            recent = [self.ring[(self.at - 1 - step) % len(self.ring)][:, old] for step in range(back)]
+            fresh = _fresh(self.state, old)
+            over = self.detector.look(fresh, np.sum(recent, axis=0, dtype=np.int64)) < 1.0
+            ended = np.zeros(len(self), np.bool_)
+            ended[old[over]] = True
+            self.detector.restart(self.state, ended)
+            self.alarm[ended], self.m[ended] = 0, 0.0
+
+    def since(self, stream: int) -> tuple[int, NDArray[np.int64]]:
+        """Give the Unix minute since when a stream changed, by its strongest start, and its counts since then."""
+        kept = min(self.at, len(self.ring))
+        order = [(self.at - kept + step) % len(self.ring) for step in range(kept)]
+        counts = self.ring[order, :, stream].T.astype(np.int64)
+        alone = {name: np.repeat(array[..., [stream]], kept, axis=-1) for name, array in self.state.items()}
+        self.detector.restart(alone, np.ones(kept, np.bool_))
+        self.detector.look(alone, counts)  # from nothing, M is the e-value of the look
+        look, _ = strongest_start(np.log(np.maximum(alone["m"].reshape(-1, kept), 1e-300)))
+        return (self._window - kept + look) * self.minutes, counts[:, look:].sum(axis=1)
+
+    # what is kept
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Give everything, to be packed."""
+        return {
+            "streams": np.array(self.streams, np.int64).reshape(-1, len(Stream._fields)),
+            "last": self.m,
+            "alarm": self.alarm,
+            "ring": self.ring,
+            "counts": self._counts,
+            "clock": np.array([self.at, self._window], np.int64),
+            **{f"state_{name}": array for name, array in self.state.items()},
+        }
+
+    def fill(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take over what `arrays` gave."""
+        self.streams = [Stream(*row) for row in arrays["streams"].tolist()]
+        self.m, self.alarm = arrays["last"].copy(), arrays["alarm"].copy()
+        self.ring, self._counts = arrays["ring"].copy(), arrays["counts"].copy()
+        self.at, self._window = arrays["clock"].tolist()
+        self.state = {name: arrays[f"state_{name}"].copy() for name in self.state}
+
+
+def _fresh(state: State, which: NDArray[np.int64]) -> State:
+    return {name: (np.zeros_like if name == "m" else np.copy)(array[..., which]) for name, array in state.items()}
+
+
+def _widened(array: Any, more: int) -> Any:
+    return np.concatenate([array, np.zeros((*array.shape[:-1], more), array.dtype)], axis=-1)

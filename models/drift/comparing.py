@@ -1,0 +1,157 @@
+"""Comparing: two sets of runs, each of a fixed size: which of their SLIs differ, and where evidence is still lacking.
+
+Two families of tests, each with a chance of `ALPHA` that anything is called different when nothing is (Holm's step-down
+over Fisher's exact tests of rates; over Mann-Whitney tests of values and Fisher's of the tools used). The p-values hold
+for sets of a size fixed before; whoever looks again as runs come in goes by the interval of the odds ratio, which holds
+at every look (`models.drift.confidence`). Calls of one run hang together: rates of calls are to be read with care.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+from scipy.stats import fisher_exact, mannwhitneyu
+
+from models.drift.confidence import Interval, OddsRatio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+ALPHA = 0.05
+MARGIN = 1.25
+"""An odds ratio that surely lies within this, either way, is none to speak of."""
+_MANY_CALLS = 3
+_FEWEST_USES = 5
+"""Runs that must use a tool, of both together, for it to be compared."""
+_Z = (1.959964, 0.841621)
+"""Two-sided 5 %, and power 80 %."""
+_MOST_NEEDED = 1_000_000
+
+
+class Run(NamedTuple):
+    """What is compared of a run; None: not known."""
+
+    succeeded: bool | None
+    escalated: bool
+    tool_calls: int
+    tool_errors: int
+    llm_calls: int
+    tokens: int
+    cost_usd: float | None
+    duration_s: float
+    tools: tuple[str, ...]
+    """Tools in the order of their calls."""
+    most_repeated: int
+    """How often its most repeated call (tool and arguments) was made."""
+
+
+class Compared(NamedTuple):
+    """One SLI. Rates are of bad events (of runs that use it, for a tool); values are medians."""
+
+    sli: str
+    kind: Literal["rate", "value"]
+    before: float | None
+    after: float | None
+    events: tuple[int, int]
+    odds_ratio: float | None
+    interval: Interval | None
+    p: float
+    differs: bool = False
+    """Told different, at `ALPHA` over its family."""
+    is_same: bool = False
+    """The odds ratio surely lies within `MARGIN`."""
+    still_needed: int | None = None
+    """Events a side that are missing to tell a difference of this size (power 80 %); None: decided."""
+
+
+_RATES: dict[str, Callable[[Run], tuple[int, int]]] = {
+    "task_success": lambda run: (int(run.succeeded is False), int(run.succeeded is not None)),
+    "escalation_rate": lambda run: (int(run.escalated), 1),
+    "tool_success": lambda run: (run.tool_errors, run.tool_calls),
+    "repeated_calls": lambda run: (int(run.most_repeated >= _MANY_CALLS), 1),
+}
+"""Name -> (bad, all) of a run."""
+_VALUES: dict[str, Callable[[Run], float | None]] = {
+    "cost_per_task": lambda run: run.cost_usd,
+    "tokens_per_task": lambda run: run.tokens or None,
+    "time_to_resolution": lambda run: run.duration_s,
+    "trajectory_length_llm_calls": lambda run: run.llm_calls,
+    "trajectory_length_tool_calls": lambda run: run.tool_calls,
+}
+
+
+def compare(a: Sequence[Run], b: Sequence[Run]) -> list[Compared]:
+    """Compare the runs `b` with the runs `a`; gives one row an SLI, rates first, what has no events left out."""
+    rates = [_rate(name, [_sum(a, of), _sum(b, of)]) for name, of in _RATES.items()]
+    others = [found for name, value in _VALUES.items() if (found := _value(name, a, b, value))]
+    others += [_rate(f"tool:{tool}", [_uses(a, tool), _uses(b, tool)]) for tool in _tools([*a, *b])]
+    return [*_judged([each for each in rates if min(each.events)]), *_judged(others)]
+
+
+def holm(p: Sequence[float], alpha: float = ALPHA) -> list[bool]:
+    """Say which to reject so that any false one has at most the chance `alpha`. Holm 1979."""
+    order = sorted(range(len(p)), key=lambda at: p[at])
+    rejected = [False] * len(p)
+    for rank, at in enumerate(order):
+        if p[at] > alpha / (len(p) - rank):
+            break
+        rejected[at] = True
+    return rejected
+
+
+def _sum(runs: Sequence[Run], of: Callable[[Run], tuple[int, int]]) -> tuple[int, int]:
+    bad, total = map(sum, zip(*map(of, runs), strict=True)) if runs else (0, 0)
+    return bad, total
+
+
+def _uses(runs: Sequence[Run], tool: str) -> tuple[int, int]:
+    return sum(tool in run.tools for run in runs), len(runs)
+
+
+def _tools(runs: Sequence[Run]) -> list[str]:
+    used = [tool for run in runs for tool in set(run.tools)]
+    return sorted(tool for tool in set(used) if used.count(tool) >= _FEWEST_USES)
+
+
+def _rate(name: str, sides: list[tuple[int, int]]) -> Compared:
+    (bad_a, n_a), (bad_b, n_b) = sides
+    ratio = OddsRatio()
+    ratio.look(np.array([[bad_a], [n_a], [bad_b], [n_b]]))
+    interval, p = ratio.interval(ALPHA), float(fisher_exact([[bad_b, n_b - bad_b], [bad_a, n_a - bad_a]])[1])
+    before, after = (bad / max(n, 1) for bad, n in sides)
+    found = Compared(name, "rate", before, after, (n_a, n_b), ratio.estimate, interval, p)
+    return found._replace(is_same=interval.low >= 1 / MARGIN and interval.high <= MARGIN)
+
+
+def _value(name: str, a: Sequence[Run], b: Sequence[Run], value: Callable[[Run], float | None]) -> Compared | None:
+    sides = [[found for run in side if (found := value(run)) is not None] for side in (a, b)]
+    if not all(sides):
+        return None
+    p = float(mannwhitneyu(*sides).pvalue)
+    medians = [float(np.median(side)) for side in sides]
+    events = len(sides[0]), len(sides[1])
+    return Compared(name, "value", medians[0], medians[1], events, None, None, p)
+
+
+def _judged(rows: list[Compared]) -> list[Compared]:
+    differ = holm([row.p for row in rows])
+    level = ALPHA / max(len(rows), 1)
+    return [
+        row._replace(differs=differs, still_needed=None if differs or row.is_same else _needed(row, level))
+        for row, differs in zip(rows, differ, strict=True)
+    ]
+
+
+def _needed(row: Compared, level: float) -> int | None:
+    """Give the events a side that are missing, by the normal approximation of two rates; None where none would do."""
+    if row.kind == "value" or row.before is None or row.after is None:
+        return None
+    before, after = row.before, row.after
+    if before == after:  # to show that there is nothing to speak of
+        before = min(max(before, 0.01), 0.99)
+        after = MARGIN * before / (1 - before + MARGIN * before)
+    z = _Z[0] * math.sqrt(math.log(1 / level) / math.log(1 / ALPHA)) + _Z[1]
+    needed = z**2 * (before * (1 - before) + after * (1 - after)) / (before - after) ** 2
+    return min(max(1, math.ceil(needed - min(row.events))), _MOST_NEEDED)

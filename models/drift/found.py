@@ -1,0 +1,130 @@
+"""Found: what a stream has evidence of, and its record (`{"kind":"drift", ...}`)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from models.drift.roles import Role
+from models.drift.watches.live import BEGINNING
+from models.times import rfc3339
+
+if TYPE_CHECKING:
+    from models.drift.bank import Bank
+    from models.drift.shard import Shard
+    from models.drift.watches.base import Watch
+
+_MINUTE_NS = 60_000_000_000
+_NEAR = 60
+"""Minutes before and after a change within which what was rolled out is told beside it."""
+
+
+class Evidence(NamedTuple):
+    """How strong a stream's evidence is now."""
+
+    key: str
+    workflow: str
+    sli: str
+    watch: str
+    ratio: float
+    """M over the threshold of one false alarm a year: an alarm of its own from 1 on."""
+    alarm: int
+    """Unix minute since when it is in alarm; 0: it is not."""
+
+
+class Found(NamedTuple):
+    """A stream described. Times are Unix minutes; `since` is when it changed, as estimated."""
+
+    key: str
+    workflow: str
+    sli: str
+    detector: str
+    dimension: str
+    from_: str
+    to: str
+    direction: str
+    is_worse: bool
+    numbers: dict[str, Any]
+    words: str
+    ratio: float
+    threshold: int
+    alarm: int
+    since: int
+    at: int
+    rolled_out: list[dict[str, str]]
+    """What was first seen about then: [{"dimension", "value", "at"}]."""
+
+    def record(self) -> dict[str, Any]:
+        """Give the record; evidence and threshold are decimal logarithms."""
+        return {
+            "kind": "drift",
+            "at": rfc3339(self.at * _MINUTE_NS),
+            "detector": self.detector,
+            "sli": self.sli,
+            "workflow": self.workflow,
+            "contrast": {"dimension": self.dimension, "from": self.from_, "to": self.to},
+            "direction": self.direction,
+            "worse": self.is_worse,
+            "effect": self.numbers,
+            "evidence": round(math.log10(max(self.ratio * self.threshold, 1e-9)), 2),
+            "threshold": round(math.log10(self.threshold), 2),
+            "alarm": self.alarm > 0,
+            "since": rfc3339(self.since * _MINUTE_NS),
+            "rolled_out": self.rolled_out,
+            "summary": self.words,
+        }
+
+
+def evidence_of(shard: Shard, watch: Watch, bank: Bank, place: int) -> Evidence:
+    """Give the evidence of the stream at this place of a bank."""
+    label = shard.roles.labels[bank.streams[place].series]
+    ratio = float(np.float64(bank.m[place]) / bank.threshold)
+    workflow, key = label.group["workflow"], _key(shard, watch, bank, place)
+    return Evidence(key, workflow, label.sli, watch.name, ratio, int(bank.alarm[place]))
+
+
+def found_of(shard: Shard, watch: Watch, bank: Bank, place: int) -> Found:
+    """Describe the stream at this place of a bank."""
+    stream = bank.streams[place]
+    label = shard.roles.labels[stream.series]
+    since, counts = bank.since(place)
+    alone = {name: array[..., [place]] for name, array in bank.state.items()}
+    effect = watch.effect(shard, stream, alone, counts)
+    contrast, tool = effect.contrast, label.group.get("tool")
+    return Found(
+        key=_key(shard, watch, bank, place),
+        workflow=label.group["workflow"],
+        sli=label.sli,
+        detector=watch.detector.name,
+        dimension=contrast.dimension if tool is None else "tool",
+        from_=contrast.from_,
+        to=contrast.to if tool is None else tool,
+        direction=effect.direction,
+        is_worse=effect.is_worse,
+        numbers=effect.numbers,
+        words=effect.words if tool is None else f"{tool}: {effect.words}",
+        ratio=float(np.float64(bank.m[place]) / bank.threshold),
+        threshold=bank.threshold,
+        alarm=int(bank.alarm[place]),
+        since=since,
+        at=bank.closed_at,
+        rolled_out=_rolled_out(shard, stream.series, since),
+    )
+
+
+def _key(shard: Shard, watch: Watch, bank: Bank, place: int) -> str:
+    label = shard.roles.labels[bank.streams[place].series]
+    return "\x1f".join((watch.name, label.sli, *(text for pair in label.group.items() for text in pair)))
+
+
+def _rolled_out(shard: Shard, series: int, since: int) -> list[dict[str, str]]:
+    roles, opened = shard.roles, shard.learners["rates"].opened
+    siblings = (roles.parent == roles.parent[series]) & (roles.role == Role.CHANGE) & (opened > 0)
+    siblings &= (
+        opened > opened[roles.parent[series]] + BEGINNING
+    )  # what was there from the beginning was not rolled out
+    near = np.flatnonzero(siblings & (np.abs(opened - since) <= _NEAR))
+    named = [(roles.dimension(each) or ("", ""), int(opened[each])) for each in near.tolist()]
+    return [{"dimension": name, "value": value, "at": rfc3339(at * _MINUTE_NS)} for (name, value), at in named]

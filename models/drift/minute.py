@@ -1,0 +1,60 @@
+"""Minute: what one look sees of all series of a shard, as dense arrays by series number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from models.drift.exceedance import QUANTILES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from models.slis.closing import Closed
+
+J = len(QUANTILES)
+UNKNOWN = 1 << 20
+"""Threshold of a histogram whose quantiles are not known yet: over all bins, so nothing exceeds it."""
+
+
+class Minute(NamedTuple):
+    """Int64 by series [S]; of ratios `bad` of `total`, of histograms `over` [J, S] of `total`."""
+
+    at: int
+    """Unix minute of the look."""
+    bad: NDArray[np.int64]
+    total: NDArray[np.int64]
+    over: NDArray[np.int64]
+
+
+def minutes_of(closed: Closed, is_histogram: NDArray[np.bool_], over: NDArray[np.int64]) -> Iterator[Minute]:
+    """Yield the looks that saw anything, in order. `over` int64 [J, S] are the thresholds of histograms."""
+    looks, starts = np.unique(closed.look, return_index=True)
+    bounds = [*starts.tolist(), len(closed.look)]
+    bin_bounds = np.searchsorted(closed.bins[:, 0], bounds).tolist()
+    for place, look in enumerate(looks.tolist()):
+        rows = slice(bounds[place], bounds[place + 1])
+        bins = closed.bins[bin_bounds[place] : bin_bounds[place + 1]]
+        yield _minute(look, closed, rows, bins, is_histogram, over)
+
+
+def _minute(
+    look: int,
+    closed: Closed,
+    rows: slice,
+    bins: NDArray[np.int64],
+    is_histogram: NDArray[np.bool_],
+    over: NDArray[np.int64],
+) -> Minute:
+    size = len(is_histogram)
+    bad, total, beyond = np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros((J, size), np.int64)
+    series = closed.series[rows]
+    total[series], bad[series] = closed.total[rows], closed.total[rows] - closed.good[rows]
+    whose = closed.series[bins[:, 0]]
+    np.add.at(total, whose, bins[:, 2])
+    for j in range(J):
+        np.add.at(beyond[j], whose, np.where(bins[:, 1] > over[j, whose], bins[:, 2], 0))
+    return Minute(look, bad, total, beyond)

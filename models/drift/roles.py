@@ -1,0 +1,87 @@
+"""Roles: what each series of a shard is to drift detection, by its label: own past, or which contrast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.slis.readings import Label
+
+ROLLED_OUT = frozenset({"version", "prompt", "toolset", "model", "variant"})
+"""Dimensions whose values follow each other: the old one is the null of the new one."""
+_REST = "other"
+
+
+class Role(IntEnum):
+    """What a series is."""
+
+    IGNORED = 0
+    WHOLE = 1  # a workflow: against its own past
+    TOOL = 2  # one tool of a workflow: against its own past, and a share of the mix
+    CHANGE = 3  # one value of what is rolled out: against the value before it, and against the rest
+    COHORT = 4  # one value of a cohort: against the rest
+
+
+@dataclass
+class Roles:
+    """By series number."""
+
+    labels: list[Label] = field(default_factory=list)
+    role: NDArray[np.int8] = field(default_factory=lambda: np.empty(0, np.int8))
+    is_histogram: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
+    parent: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    """The series of the workflow alone, of the same SLI; itself where it is one; -1 where there is none yet."""
+    _dimensions: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    """A number for each name of a dimension."""
+    _whole: dict[tuple[str, str], int] = field(default_factory=dict)
+    _numbers: dict[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Count the series."""
+        return len(self.labels)
+
+    def enter(self, labels: list[Label]) -> None:
+        """Take in series that are new, in order of their numbers."""
+        for number, label in enumerate(labels, len(self.labels)):
+            if len(label.group) == 1:
+                self._whole[label.sli, label.group["workflow"]] = number
+        self.labels += labels
+        named = [next((key for key in label.group if key != "workflow"), "") for label in labels]
+        numbers = [self._numbers.setdefault(name, len(self._numbers)) for name in named]
+        self._dimensions = _grown(self._dimensions, numbers)
+        self.role = _grown(self.role, [_role(label) for label in labels])
+        self.is_histogram = _grown(self.is_histogram, [label.histogram for label in labels])
+        parents = [self._whole.get((label.sli, label.group["workflow"]), -1) for label in self.labels]
+        self.parent = np.array(parents, np.int64)
+
+    def dimension(self, series: int) -> tuple[str, str] | None:
+        """Give (dimension, value) of a series; None for a workflow alone."""
+        return next(((key, value) for key, value in self.labels[series].group.items() if key != "workflow"), None)
+
+    def siblings(self, series: int) -> NDArray[np.int64]:
+        """Give the other values of the same dimension, workflow and SLI."""
+        same = (self.parent == self.parent[series]) & (self._dimensions == self._dimensions[series])
+        same[series] = False
+        return np.flatnonzero(same)
+
+
+def _role(label: Label) -> Role:
+    named = [(key, value) for key, value in label.group.items() if key != "workflow"]
+    if not named:
+        return Role.WHOLE
+    dimension, value = named[0]
+    if value == _REST:
+        return Role.IGNORED
+    if dimension == "tool":
+        return Role.TOOL
+    return Role.CHANGE if dimension in ROLLED_OUT else Role.COHORT
+
+
+def _grown(array: Any, more: list[Any]) -> Any:
+    return np.concatenate([array, np.array(more, array.dtype)])

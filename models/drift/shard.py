@@ -1,0 +1,100 @@
+"""Shard: what the watches of one series shard share: roles of its series, thresholds, baselines in the making."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from models.drift.learner import Learner
+from models.drift.minute import UNKNOWN, J, Minute
+from models.drift.roles import Role, Roles
+from models.drift.thresholds import Thresholds
+from models.drift.usual_ratio import UsualRatio
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.drift.settings import DriftSettings
+    from models.slis.closing import Closed
+
+HOUR = 60
+
+
+class Shard:
+    """Grows with its series."""
+
+    def __init__(self, settings: DriftSettings) -> None:
+        self.settings = settings
+        self.roles = Roles()
+        self.thresholds = Thresholds()
+        self.learners = {
+            "rates": Learner(1, 1),
+            "rates_hourly": Learner(1, HOUR),
+            "values": Learner(J, 1),
+            "values_hourly": Learner(J, HOUR),
+            "mix": Learner(1, 1),
+        }
+        self.usual = {"rates": UsualRatio.none(0), "values": UsualRatio.none(J, 0)}
+        """Of each series against the rest of its workflow."""
+        self.mixes: dict[int, list[int]] = {}
+        """Series of a workflow -> those of the tools that its mix is made of."""
+
+    def enter(self, closed: Closed) -> None:
+        """Take in the series that are new."""
+        self.roles.enter(list(closed.labels)[max(0, len(self.roles) - closed.first) :])
+        self.grow()
+
+    def grow(self) -> None:
+        """Have room for all series."""
+        size = len(self.roles)
+        self.thresholds.grow(self.roles)
+        for learner in self.learners.values():
+            learner.grow(size)
+        for name, usual in self.usual.items():
+            more = size - usual.r.shape[-1]
+            if more:
+                pads = [np.zeros((*array.shape[:-1], more)) for array in usual]
+                wider = [np.concatenate(pair, axis=-1) for pair in zip(usual, pads, strict=True)]
+                self.usual[name] = UsualRatio(*wider)
+
+    def learn(self, minute: Minute) -> None:
+        """Take a minute into the baselines."""
+        roles = self.roles
+        own = (roles.role != Role.COHORT) & (roles.role != Role.IGNORED)
+        ratio, values = own & ~roles.is_histogram, own & roles.is_histogram & (self.thresholds.over[0] < UNKNOWN)
+        whole = roles.role == Role.WHOLE
+        for name, which, hits in (("rates", ratio, minute.bad[None]), ("values", values, minute.over)):
+            self.learners[name].take(hits, np.where(which, minute.total, 0), minute.at)
+            self.learners[f"{name}_hourly"].take(hits, np.where(which & whole, minute.total, 0), minute.at)
+        tool = roles.role == Role.TOOL
+        calls = np.where(tool, minute.total[roles.parent], 0)
+        self.learners["mix"].take(np.where(tool, minute.total, 0)[None], calls, minute.at)
+        self._learn_ratios(minute)
+
+    def _learn_ratios(self, minute: Minute) -> None:
+        part = (self.roles.role == Role.COHORT) | (self.roles.role == Role.CHANGE)
+        cohort = np.flatnonzero(part & (self.roles.parent >= 0) & (minute.total > 0))
+        parent = self.roles.parent[cohort]
+        for name, hits in (("rates", minute.bad), ("values", minute.over)):
+            here = cohort[self.roles.is_histogram[cohort] == (name == "values")]
+            of = parent[self.roles.is_histogram[cohort] == (name == "values")]
+            mine, rest = minute.total[here], minute.total[of] - minute.total[here]
+            some = UsualRatio(*(array[..., here] for array in self.usual[name]))
+            some = some.with_look(hits[..., of] - hits[..., here], rest, hits[..., here], mine)
+            for array, learnt in zip(self.usual[name], some, strict=True):
+                array[..., here] = learnt
+
+    def reset(self, which: NDArray[np.bool_]) -> None:
+        """Open the baselines of these series anew."""
+        self.mixes = {series: tools for series, tools in self.mixes.items() if not which[series]}
+        self.thresholds.reset(which)
+        for learner in self.learners.values():
+            learner.reset(which)
+        for usual in self.usual.values():
+            for array in usual:
+                array[..., which] = 0.0
+
+    def parts(self) -> dict[str, Any]:
+        """Give what is kept beside the labels, by name: each has `arrays` and `fill`."""
+        return {"thresholds": self.thresholds, **self.learners}

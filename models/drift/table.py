@@ -1,0 +1,231 @@
+"""DriftTable: drift detection of one series shard. Closed panes in; what there is evidence of out.
+
+All state follows from the closed panes taken in, in order: a delta is these panes, and a restart looks at them again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+
+from models.drift.bank import Bank
+from models.drift.found import evidence_of, found_of
+from models.drift.minute import minutes_of
+from models.drift.shard import Shard
+from models.drift.usual_ratio import UsualRatio
+from models.drift.watches import WATCHES
+from models.slis.closing import Closed
+from models.slis.packing import pack, unpack
+from models.slis.readings import Label
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from models.drift.found import Evidence, Found
+    from models.drift.minute import Minute
+    from models.drift.settings import DriftSettings
+    from models.drift.watches.base import Watch
+
+_MOST_FOUND = 5
+"""Streams told of a bank, beside those in alarm: the strongest."""
+_WORTH_TELLING = 1e-3
+"""Evidence over threshold from which a stream without an alarm is told."""
+_DESCRIBED_EVERY = 15
+"""Minutes between two descriptions of a stream: finding since when it changed takes longer than a look."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What a shard says after its looks, absolute: the newest one holds."""
+
+    until: int
+    """Unix minute of the next look."""
+    streams: int
+    evidence: list[Evidence]
+    """Of all streams in alarm, and of the strongest others."""
+    found: list[Found]
+    """Descriptions that are new."""
+
+
+class DriftTable:
+    """The detectors of one shard."""
+
+    def __init__(self, settings: DriftSettings, watches: Sequence[Watch] = WATCHES) -> None:
+        self._settings = settings
+        self._watches = watches
+        self.shard = Shard(settings)
+        self.banks = {watch.name: Bank(watch.name, watch.detector, watch.minutes) for watch in watches}
+        self.until = 0
+        self.refused = 0
+        """Streams that were not opened, beyond the bound."""
+        self._accepted = sorted(settings.accepted, key=lambda each: each.at)
+        self._log: list[Closed] = []
+
+    def look(self, closed: Closed) -> Looked:
+        """Take the looks of these panes."""
+        self._log.append(closed)
+        return self._look(closed)
+
+    def _look(self, closed: Closed) -> Looked:
+        shard = self.shard
+        shard.enter(closed)
+        shard.thresholds.learn(closed, shard.roles)
+        for minute in minutes_of(closed, shard.roles.is_histogram, shard.thresholds.over):
+            self._accept(minute.at)
+            self._take(minute)
+        for bank in self.banks.values():
+            bank.pass_to(closed.until)
+        before, self.until = self.until, closed.until
+        is_due = before // _DESCRIBED_EVERY < self.until // _DESCRIBED_EVERY
+        told = [(watch, place) for watch in self._watches for place in self._strongest(self.banks[watch.name])]
+        found = [
+            found_of(shard, watch, self.banks[watch.name], place)
+            for watch, place in told
+            if is_due or self.banks[watch.name].alarm[place] > before
+        ]
+        evidence = [evidence_of(shard, watch, self.banks[watch.name], place) for watch, place in told]
+        return Looked(self.until, self.streams, evidence, found)
+
+    @property
+    def streams(self) -> int:
+        """Count the streams that are looked at."""
+        return sum(map(len, self.banks.values()))
+
+    def _take(self, minute: Minute) -> None:
+        for watch in self._watches:
+            bank = self.banks[watch.name]
+            if len(bank):
+                series, against = np.array(bank.streams, np.int64)[:, :2].T
+                bank.take(watch.counts(self.shard, minute, series, against), minute.at)
+            else:
+                bank.pass_to(minute.at + 1)
+        self.shard.learn(minute)
+        for watch in self._watches:
+            self._open(watch, minute.at)
+
+    def _open(self, watch: Watch, at: int) -> None:
+        bank = self.banks[watch.name]
+        opened = watch.ready(self.shard, bank.streams, at)
+        if opened is None:
+            return
+        streams, state = opened
+        room = max(0, self._settings.most_streams - self.streams)
+        self.refused += max(0, len(streams) - room)
+        bank.open(streams[:room], {name: array[..., :room] for name, array in state.items()})
+
+    def _accept(self, at: int) -> None:
+        """Open anew the baselines of what a person has accepted by now."""
+        while self._accepted and self._accepted[0].at <= at:
+            accepted = self._accepted.pop(0)
+            labels = self.shard.roles.labels
+            which = np.array(
+                [
+                    label.group["workflow"] == accepted.workflow and accepted.sli in (None, label.sli)
+                    for label in labels
+                ],
+                np.bool_,
+            )
+            self.shard.reset(which)
+            for bank in self.banks.values():
+                if len(bank):
+                    bank.close(which[[stream.series for stream in bank.streams]])
+
+    @staticmethod
+    def _strongest(bank: Bank) -> list[int]:
+        """Give the places of the streams in alarm, and of the strongest others."""
+        if not len(bank):
+            return []
+        ratio = bank.m / bank.threshold
+        strongest = np.argsort(-ratio, kind="stable")[:_MOST_FOUND]
+        found: list[int] = np.union1d(
+            np.flatnonzero(bank.alarm), strongest[ratio[strongest] >= _WORTH_TELLING]
+        ).tolist()
+        return found
+
+    # what is kept
+
+    def take_delta(self) -> bytes:
+        """Give the closed panes since the last call, empty when there were none."""
+        log, self._log = self._log, []
+        return b"".join(_framed(_packed(closed)) for closed in log)
+
+    def dump(self) -> bytes:
+        """Give everything."""
+        labels = self.shard.roles.labels
+        arrays: dict[str, NDArray[Any]] = {
+            "labels": _text([_plain(label) for label in labels]),
+            "mixes": _text([[series, *tools] for series, tools in self.shard.mixes.items()]),
+            "until": np.array([self.until, self.refused, len(self._accepted)], np.int64),
+        }
+        for name, usual in self.shard.usual.items():
+            arrays |= {f"usual.{name}.{field}": array for field, array in usual._asdict().items()}
+        for name, part in (*self.shard.parts().items(), *self.banks.items()):
+            arrays |= {f"{name}.{key}": array for key, array in part.arrays().items()}
+        return _framed(pack(arrays))
+
+    @staticmethod
+    def load(settings: DriftSettings, base: bytes | None, deltas: Sequence[bytes]) -> DriftTable:
+        """Restore from a dump and the deltas after it. Raises PackingError for bytes of another version."""
+        table = DriftTable(settings)
+        for raw in ([base] if base else []) + list(deltas):
+            for frame in _frames(raw):
+                arrays = unpack(frame)
+                if "look" in arrays:
+                    table._look(_unpacked(arrays))  # its own class
+                else:
+                    table._fill(arrays)
+        return table
+
+    def _fill(self, arrays: dict[str, NDArray[Any]]) -> None:
+        self.shard.roles.enter([Label(*each) for each in orjson.loads(arrays["labels"].tobytes())])
+        self.shard.mixes = {series: tools for series, *tools in orjson.loads(arrays["mixes"].tobytes())}
+        self.until, self.refused, left = arrays["until"].tolist()
+        self._accepted = self._accepted[len(self._accepted) - left :] if left else []
+        for name in self.shard.usual:
+            self.shard.usual[name] = UsualRatio(
+                *(arrays[f"usual.{name}.{field}"].copy() for field in UsualRatio._fields)
+            )
+        for name, part in (*self.shard.parts().items(), *self.banks.items()):
+            if own := {
+                key.removeprefix(f"{name}."): each for key, each in arrays.items() if key.startswith(f"{name}.")
+            }:
+                part.fill(own)  # a watch that is new begins now
+        self.shard.grow()
+
+
+def _packed(closed: Closed) -> bytes:
+    head = np.array([closed.until, closed.first], np.int64)
+    names = ("look", "series", "total", "good", "bins")
+    columns = {name: np.ascontiguousarray(getattr(closed, name)) for name in names}
+    return pack({"head": head, "labels": _text([_plain(label) for label in closed.labels]), **columns})
+
+
+def _unpacked(arrays: dict[str, NDArray[Any]]) -> Closed:
+    until, first = arrays["head"].tolist()
+    labels = [Label(*each) for each in orjson.loads(arrays["labels"].tobytes())]
+    return Closed(until, first, labels, *(arrays[name] for name in ("look", "series", "total", "good", "bins")))
+
+
+def _plain(label: Label) -> list[Any]:
+    return [label.sli, label.group, label.histogram, label.whole, label.waits]
+
+
+def _text(value: Any) -> NDArray[np.uint8]:
+    return np.frombuffer(orjson.dumps(value), np.uint8)
+
+
+def _framed(raw: bytes) -> bytes:
+    return len(raw).to_bytes(8, "little") + raw
+
+
+def _frames(raw: bytes) -> Iterator[bytes]:
+    at = 0
+    while at < len(raw):
+        size = int.from_bytes(raw[at : at + 8], "little")
+        yield raw[at + 8 : at + 8 + size]
+        at += 8 + size

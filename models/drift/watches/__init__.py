@@ -1,0 +1,28 @@
+"""What is watched, and against what: a watch is a class, and one line here. Each has a bank in every shard."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from models.drift.watches.change import ChangeRate, ChangeValues
+from models.drift.watches.live import LiveRate, LiveValues
+from models.drift.watches.mix import ToolMix
+from models.drift.watches.objective import Objective
+from models.drift.watches.own import OwnRate, OwnValues
+
+if TYPE_CHECKING:
+    from models.drift.watches.base import Watch
+
+WATCHES: tuple[Watch, ...] = (
+    Objective(),
+    OwnRate("own_rate", 1, "rates"),
+    OwnRate("own_rate_hourly", 60, "rates_hourly"),
+    OwnValues("own_values", 1, "values"),
+    OwnValues("own_values_hourly", 60, "values_hourly"),
+    ToolMix(),
+    ChangeRate(),
+    ChangeValues(),
+    LiveRate(),
+    LiveValues(),
+)
+"""The order is part of the stored state by name only."""

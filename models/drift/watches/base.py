@@ -1,0 +1,68 @@
+"""Watch: which streams a shard opens, how they count, and how an alarm of one is explained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from models.drift.band import State
+    from models.drift.bank import Stream
+    from models.drift.detector import Detector
+    from models.drift.minute import Minute
+    from models.drift.shard import Shard
+
+
+class Contrast(NamedTuple):
+    """What is held against what."""
+
+    dimension: str
+    """`time` for its own past, `objective`, or a dimension of the group."""
+    from_: str
+    to: str
+
+
+class Effect(NamedTuple):
+    """How it differs."""
+
+    contrast: Contrast
+    direction: str
+    """`up` or `down` of what is counted, or `mixed`."""
+    is_worse: bool
+    numbers: dict[str, Any]
+    words: str
+
+
+class Watch(Protocol):
+    """One way to look at series."""
+
+    @property
+    def name(self) -> str:
+        """Names the bank in the stored state: it never changes."""
+        ...
+
+    @property
+    def detector(self) -> Detector:
+        """What tests the streams."""
+        ...
+
+    @property
+    def minutes(self) -> int:
+        """Minutes between two looks."""
+        ...
+
+    def ready(self, shard: Shard, streams: list[Stream], at: int) -> tuple[list[Stream], State] | None:
+        """Open what can be opened at Unix minute `at` beside those there are; None: nothing."""
+        ...
+
+    def counts(
+        self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Give the counts [column, stream] of streams."""
+        ...
+
+    def effect(self, shard: Shard, stream: Stream, state: State, counts: NDArray[np.int64]) -> Effect:
+        """Explain a stream, by its state alone ([..., 1]) and its counts [column] since it changed."""
+        ...

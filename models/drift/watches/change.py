@@ -1,0 +1,106 @@
+"""Change: what was rolled out against what was there before: did the upgrade hurt? The old value is the null."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.drift import band
+from models.drift.bank import Stream
+from models.drift.exceedance import Exceedance
+from models.drift.frozen_rate import FrozenRate
+from models.drift.past import Past
+from models.drift.roles import Role
+from models.drift.watches.base import Contrast
+from models.drift.watches.own import before_of
+from models.drift.watches.words import rate_effect, values_effect
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.drift.band import State
+    from models.drift.detector import Detector
+    from models.drift.minute import Minute
+    from models.drift.shard import Shard
+    from models.drift.watches.base import Effect
+
+FEWEST = 200
+"""Events of the old value from which it is a null."""
+
+
+@dataclass(frozen=True)
+class ChangeRate:
+    """Ratio SLIs of a version, prompt, set of tools, model or variant, against the one before it."""
+
+    name: str = "change_rate"
+    minutes: int = 1
+    baselines: str = "rates"
+    detector: Detector = field(default_factory=FrozenRate)
+    is_histogram: bool = False
+
+    def ready(self, shard: Shard, streams: list[Stream], at: int) -> tuple[list[Stream], State] | None:
+        """Open a stream for each value that has events and follows another."""
+        learner, roles = shard.learners[self.baselines], shard.roles
+        there = {stream.series for stream in streams}
+        begun = (roles.role == Role.CHANGE) & (learner.opened > 0) & (roles.is_histogram == self.is_histogram)
+        new = []
+        for series in np.flatnonzero(begun).tolist():
+            old = None if series in there else self._before(shard, series)
+            if old is not None:
+                new.append(Stream(series, old, int(learner.opened[old]), int(learner.version[old])))
+        if not new:
+            return None
+        of = np.array([stream.against for stream in new])
+        return new, band.start(Past(*(array[..., of] for array in learner.past)))
+
+    def _before(self, shard: Shard, series: int) -> int | None:
+        """Find the value that had most events of those that began before this one."""
+        learner = shard.learners[self.baselines]
+        others = shard.roles.siblings(series)
+        older = others[(learner.opened[others] > 0) & (learner.opened[others] < learner.opened[series])]
+        if not len(older):
+            return None
+        best = int(older[np.argmax(learner.past.events[older])])
+        return best if learner.past.events[best] >= FEWEST else None
+
+    def counts(
+        self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Give (failed, events)."""
+        return np.stack([minute.bad[series], minute.total[series]])
+
+    def effect(self, shard: Shard, stream: Stream, state: State, counts: NDArray[np.int64]) -> Effect:
+        """Explain."""
+        before = before_of(shard.learners[self.baselines], stream)
+        return rate_effect(contrast_of(shard, stream), state, counts, before)
+
+
+@dataclass(frozen=True)
+class ChangeValues(ChangeRate):
+    """Histogram SLIs of the same."""
+
+    name: str = "change_values"
+    baselines: str = "values"
+    detector: Detector = field(default_factory=Exceedance)
+    is_histogram: bool = True
+
+    def counts(
+        self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Give (values over each threshold ..., events)."""
+        return np.concatenate([minute.over[:, series], minute.total[None, series]])
+
+    def effect(self, shard: Shard, stream: Stream, state: State, counts: NDArray[np.int64]) -> Effect:
+        """Explain."""
+        before = before_of(shard.learners[self.baselines], stream)
+        label, over = shard.roles.labels[stream.series], shard.thresholds.over[:, stream.series]
+        return values_effect(contrast_of(shard, stream), label.sli, over, state, counts, before)
+
+
+def contrast_of(shard: Shard, stream: Stream) -> Contrast:
+    """Name the contrast of two series."""
+    dimension, value = shard.roles.dimension(stream.series) or ("", "")
+    _, old = shard.roles.dimension(stream.against) or ("", "the rest")
+    return Contrast(dimension, old, value)

@@ -1,0 +1,117 @@
+"""Live: a cohort, or one value of what is rolled out, against the rest of its workflow at the same time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from models.drift import cohort_exceedance, cohorts
+from models.drift.bank import Stream
+from models.drift.cohort_exceedance import CohortExceedance
+from models.drift.cohorts import Cohorts
+from models.drift.minute import UNKNOWN
+from models.drift.roles import Role
+from models.drift.watches.change import contrast_of
+from models.drift.watches.words import cohort_effect, cohort_values_effect
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.drift.band import State
+    from models.drift.detector import Detector
+    from models.drift.minute import Minute
+    from models.drift.shard import Shard
+    from models.drift.watches.base import Effect
+
+BEGINNING = 30
+"""Minutes after a workflow's first events within which all that is seen was there before."""
+
+
+@dataclass(frozen=True)
+class LiveRate:
+    """Ratio SLIs. Null of what is rolled out: no difference. Null of a cohort: the difference that it always had."""
+
+    name: str = "live_rate"
+    minutes: int = 1
+    baselines: str = "rates"
+    detector: Detector = field(default_factory=Cohorts)
+    is_histogram: bool = False
+
+    def ready(self, shard: Shard, streams: list[Stream], at: int) -> tuple[list[Stream], State] | None:
+        """Open changes at once, cohorts when their usual odds ratio is known."""
+        found = self._candidates(shard, streams)
+        low, high = (bound[..., found] for bound in shard.usual[self.baselines].bounds())
+        learner, roles = shard.learners[self.baselines], shard.roles
+        parent = roles.parent[found]
+        # what was there from the beginning was not rolled out: two models side by side may differ for ever
+        later = learner.opened[found] > learner.opened[parent] + BEGINNING
+        is_change = (roles.role[found] == Role.CHANGE) & later
+        low, high = np.where(is_change, 1.0, low), np.where(is_change, 1.0, high)
+        spans = at - learner.opened[parent] + 1 >= shard.settings.least_span
+        opens = is_change | (spans & self._is_known(low))
+        found, parent = found[opens], parent[opens]
+        if not len(found):
+            return None
+        opened, version = learner.opened[parent].tolist(), learner.version[parent].tolist()
+        new = [Stream(*each) for each in zip(found.tolist(), parent.tolist(), opened, version, strict=True)]
+        return new, self._start(shard, low[..., opens], high[..., opens], parent)
+
+    def _candidates(self, shard: Shard, streams: list[Stream]) -> NDArray[np.int64]:
+        roles = shard.roles
+        right = ((roles.role == Role.CHANGE) | (roles.role == Role.COHORT)) & (roles.parent >= 0)
+        right &= roles.is_histogram == self.is_histogram
+        right[np.array([stream.series for stream in streams], np.int64)] = False
+        return np.flatnonzero(right)
+
+    def _is_known(self, low: Any) -> Any:
+        return low > 0
+
+    def _start(self, shard: Shard, low: Any, high: Any, parent: NDArray[np.int64]) -> State:
+        dispersion = shard.learners[self.baselines].past.dispersion()[0][parent]
+        return cohorts.start(low, high, dispersion)
+
+    def counts(
+        self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Give (failed and events of the rest, failed and events of the cohort)."""
+        bad, total = minute.bad, minute.total
+        return np.stack([bad[against] - bad[series], total[against] - total[series], bad[series], total[series]])
+
+    def effect(self, shard: Shard, stream: Stream, state: State, counts: NDArray[np.int64]) -> Effect:
+        """Explain."""
+        return cohort_effect(contrast_of(shard, stream), state, counts)
+
+
+@dataclass(frozen=True)
+class LiveValues(LiveRate):
+    """Histogram SLIs, over the thresholds of the workflow."""
+
+    name: str = "live_values"
+    baselines: str = "values"
+    detector: Detector = field(default_factory=CohortExceedance)
+    is_histogram: bool = True
+
+    def _candidates(self, shard: Shard, streams: list[Stream]) -> NDArray[np.int64]:
+        found: NDArray[np.int64] = super()._candidates(shard, streams)
+        known: NDArray[np.int64] = found[shard.thresholds.over[0, found] < UNKNOWN]
+        return known
+
+    def _is_known(self, low: Any) -> Any:
+        return low[0] > 0  # of the median; what is rare in the tail is not bet on where it is not known
+
+    def _start(self, shard: Shard, low: Any, high: Any, parent: NDArray[np.int64]) -> State:
+        return cohort_exceedance.start(np.maximum(low, 1e-6), np.minimum(high, 1e6))
+
+    def counts(
+        self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Give (values of the rest over each threshold ..., all of them, and the same of the cohort)."""
+        mine = np.concatenate([minute.over[:, series], minute.total[None, series]])
+        return np.concatenate([np.concatenate([minute.over[:, against], minute.total[None, against]]) - mine, mine])
+
+    def effect(self, shard: Shard, stream: Stream, state: State, counts: NDArray[np.int64]) -> Effect:
+        """Explain."""
+        label, over = shard.roles.labels[stream.series], shard.thresholds.over[:, stream.series]
+        return cohort_values_effect(contrast_of(shard, stream), label.sli, over, state, counts)

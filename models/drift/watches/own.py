@@ -1,0 +1,103 @@
+"""Own past: rates and values of a workflow, and of each of its tools, against their frozen baselines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from models.drift import band
+from models.drift.bank import Stream
+from models.drift.exceedance import Exceedance
+from models.drift.frozen_rate import FrozenRate
+from models.drift.roles import Role
+from models.drift.watches.base import Contrast
+from models.drift.watches.words import rate_effect, values_effect
+from models.times import rfc3339
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.drift.band import State
+    from models.drift.detector import Detector
+    from models.drift.learner import Learner
+    from models.drift.minute import Minute
+    from models.drift.shard import Shard
+    from models.drift.watches.base import Effect
+
+_MINUTE_NS = 60_000_000_000
+
+
+@dataclass(frozen=True)
+class OwnRate:
+    """Ratio SLIs of workflows and, on the clock of minutes, of tools. `baselines` names the learner."""
+
+    name: str
+    minutes: int
+    baselines: str
+    detector: Detector = field(default_factory=FrozenRate)
+    is_histogram: bool = False
+
+    def ready(self, shard: Shard, streams: list[Stream], at: int) -> tuple[list[Stream], State] | None:
+        """Open the streams whose baseline is large enough."""
+        learner, roles = shard.learners[self.baselines], shard.roles
+        own = (roles.role == Role.WHOLE) | (roles.role == Role.TOOL)
+        found = np.flatnonzero(learner.ready(shard.settings, at) & own & (roles.is_histogram == self.is_histogram))
+        if not len(found):
+            return None
+        past = learner.freeze(found, at)
+        new = [
+            Stream(series, -1, opened, version)
+            for series, opened, version in zip(
+                found.tolist(), learner.opened[found].tolist(), learner.version[found].tolist(), strict=True
+            )
+        ]
+        return new, band.start(past)
+
+    def counts(
+        self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Give (failed, events)."""
+        return np.stack([minute.bad[series], minute.total[series]])
+
+    def effect(self, shard: Shard, stream: Stream, state: State, counts: NDArray[np.int64]) -> Effect:
+        """Explain."""
+        return rate_effect(_own(stream), state, counts, before_of(shard.learners[self.baselines], stream))
+
+
+@dataclass(frozen=True)
+class OwnValues(OwnRate):
+    """Histogram SLIs of workflows."""
+
+    detector: Detector = field(default_factory=Exceedance)
+    is_histogram: bool = True
+
+    def counts(
+        self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Give (values over each threshold ..., events)."""
+        return np.concatenate([minute.over[:, series], minute.total[None, series]])
+
+    def effect(self, shard: Shard, stream: Stream, state: State, counts: NDArray[np.int64]) -> Effect:
+        """Explain."""
+        before = before_of(shard.learners[self.baselines], stream)
+        label, over = shard.roles.labels[stream.series], shard.thresholds.over[:, stream.series]
+        return values_effect(_own(stream), label.sli, over, state, counts, before)
+
+
+def before_of(learner: Learner, stream: Stream) -> dict[str, Any]:
+    """Tell the baseline of a stream: [rates], events, from when to when, version."""
+    of = stream.series if stream.against < 0 else stream.against
+    frozen = int(learner.frozen[of])
+    return {
+        "rates": learner.past.rates()[:, of],
+        "events": int(learner.past.events[of]),
+        "from": rfc3339(stream.opened * _MINUTE_NS),
+        "to": rfc3339(frozen * _MINUTE_NS) if frozen else None,
+        "version": stream.version,
+    }
+
+
+def _own(stream: Stream) -> Contrast:
+    return Contrast("time", "baseline", "now")

@@ -1,0 +1,182 @@
+"""A shard of drift: each kind of change is found, dated and named; nothing else is; cut anywhere it goes on alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from models.drift.settings import Accepted, DriftSettings
+from models.drift.table import DriftTable
+from tests.helpers.drift_traffic import START, Minute, Traffic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from models.drift.found import Found
+    from models.drift.table import Looked
+
+SETTINGS = DriftSettings(least_span=240, objectives={("support", "task_success"): 0.9})
+CHANGE = 300
+
+
+class Heard:
+    """All alarms, by the key of the stream: minute (from the first) of the alarm, and its description then."""
+
+    def __init__(self) -> None:
+        self.alarms: dict[str, tuple[int, Found]] = {}
+        self.ended: dict[str, int] = {}
+
+    def hear(self, looked: Looked) -> None:
+        """Take note."""
+        described = {found.key: found for found in looked.found}
+        lasting = {each.key for each in looked.evidence if each.alarm}
+        for key in lasting - set(self.alarms):
+            self.alarms[key] = looked.until - START, described[key]
+        for key in set(self.alarms) - lasting - set(self.ended):
+            self.ended[key] = looked.until - START
+
+    def named(self, *words: str) -> tuple[int, Found]:
+        """Give the alarm whose key has all these words."""
+        (found,) = [alarm for key, alarm in self.alarms.items() if all(word in key.split("\x1f") for word in words)]
+        return found
+
+
+def watched(
+    how: Callable[[int], Minute], minutes: int = 360, settings: DriftSettings = SETTINGS, seed: int = 1
+) -> Heard:
+    """Watch that many minutes."""
+    table, traffic, heard = DriftTable(settings), Traffic(seed), Heard()
+    for at in range(minutes):
+        heard.hear(table.look(traffic.closed(at, how(at))))
+    return heard
+
+
+def changed(**what: object) -> Callable[[int], Minute]:
+    """Change something at CHANGE."""
+    return lambda at: Minute(**(what if at >= CHANGE else {}))  # type: ignore[arg-type]
+
+
+def test_nothing_is_told_when_nothing_changes() -> None:
+    """700 minutes, about 15 streams."""
+    assert watched(lambda _: Minute(), 700).alarms == {}
+
+
+def test_a_rate_that_doubles() -> None:
+    """Success against its own past, within 25 minutes; dated within 10; the objective of 90 % is not missed by 10 %."""
+    heard = watched(changed(bad=0.1, bad_free=0.1))
+    at, found = heard.named("own_rate", "task_success")
+    assert at <= CHANGE + 25
+    assert abs(found.since - START - CHANGE) <= 10
+    assert (found.direction, found.is_worse, found.dimension) == ("up", True, "time")
+    low, high = found.numbers["interval"]
+    assert low <= 0.1 <= high
+    assert not [key for key in heard.alarms if key.startswith(("objective", "live_rate"))]
+
+
+def test_an_objective_that_is_missed() -> None:
+    """20 % bad against an SLO of 90 %."""
+    at, found = watched(changed(bad=0.2, bad_free=0.2)).named("objective")
+    assert at <= CHANGE + 15
+    assert found.numbers["allowed"] == pytest.approx(0.1)
+
+
+def test_a_cohort_that_gets_worse() -> None:
+    """The free tier (a fifth of the tasks) fails three times as often; the rest is as it was."""
+    heard = watched(changed(bad_free=0.15))
+    at, found = heard.named("live_rate", "tier", "free")
+    assert at <= CHANGE + 40
+    assert (found.dimension, found.from_, found.to, found.direction) == ("tier", "the rest", "free", "up")
+
+
+def test_a_cohort_that_was_always_worse_is_no_drift() -> None:
+    """Twice as many failures from the beginning: the odds ratio is the usual one."""
+    assert watched(lambda _: Minute(bad_free=0.1), 500).alarms == {}
+
+
+def test_an_incident_that_hits_all_is_no_drift_of_a_cohort() -> None:
+    """Everything fails three times as often for a quarter of an hour: the cohorts are as they were to each other."""
+    heard = watched(lambda at: Minute(bad=0.15, bad_free=0.15) if 300 <= at < 315 else Minute(), 480)
+    assert {key.split("\x1f")[0] for key in heard.alarms} <= {"own_rate", "objective", "change_rate"}
+
+
+def test_cost_that_rises_by_half() -> None:
+    """Heavy-tailed cost x 1.5, within 15 minutes."""
+    at, found = watched(changed(cost=1.5)).named("own_values", "cost_per_task")
+    assert at <= CHANGE + 15
+    assert found.is_worse
+    assert found.numbers["rate"] > found.numbers["before"]
+
+
+def test_a_mix_of_tools_that_moves() -> None:
+    """Tool c from 10 to 20 % of the calls."""
+    at, found = watched(changed(shares=(0.5, 0.3, 0.2))).named("tool_mix")
+    assert at <= CHANGE + 15
+    assert {each["name"] for each in found.numbers["movers"]} >= {"a", "c"}
+    assert 0.05 < found.numbers["distance"] < 0.2
+
+
+def test_a_tool_that_fails() -> None:
+    """Tool a fails in 10 % instead of 3 %; the tool is named."""
+    at, found = watched(changed(bad_tool=0.1)).named("own_rate", "tool", "a")
+    assert at <= CHANGE + 15
+    assert (found.dimension, found.to) == ("tool", "a")
+
+
+def test_an_upgrade_that_hurts() -> None:
+    """Version 2 replaces version 1 and fails three times as often: against version 1, the roll-out beside it."""
+    heard = watched(changed(new=1.0, bad_new=0.15))
+    at, found = heard.named("change_rate", "version", "2")
+    assert at <= CHANGE + 15
+    assert (found.dimension, found.from_, found.to) == ("version", "1", "2")
+    assert {"dimension": "version", "value": "2"}.items() <= found.rolled_out[0].items()
+
+
+def test_a_canary_that_hurts() -> None:
+    """A fifth of the tasks goes to version 2, which fails four times as often: live against the rest."""
+    at, found = watched(changed(new=0.2, bad_new=0.2)).named("live_rate", "version", "2")
+    assert at <= CHANGE + 30
+    assert found.numbers["odds_ratio"] > 1.5
+
+
+def test_an_alarm_ends_when_all_is_well_again() -> None:
+    """Half an hour of trouble: the alarm ends by itself, an hour after, at most two hours after."""
+    heard = watched(lambda at: Minute(bad=0.15, bad_free=0.15) if 300 <= at < 330 else Minute(), 520)
+    key = next(key for key in heard.alarms if key.startswith("own_rate") and "task_success" in key)
+    assert 330 < heard.ended[key] <= 330 + 120
+
+
+def test_what_a_person_accepts_is_the_new_normal() -> None:
+    """After the change is accepted the alarm ends, and the new baseline holds."""
+    accepted = DriftSettings(least_span=240, accepted=(Accepted("support", START + 400, "task_success"),))
+    heard = watched(changed(bad=0.15, bad_free=0.15), 900, accepted)
+    (key,) = heard.alarms
+    assert heard.ended[key] == 401
+
+
+@pytest.mark.parametrize("cuts", [[250], [100, 305, 330], [310, 311, 312]])
+def test_cut_anywhere_it_goes_on_alike(cuts: list[int]) -> None:
+    """Restored from a dump and deltas: the same evidence, alarms and descriptions, bit for bit."""
+    how = changed(bad=0.1, bad_free=0.15, cost=1.3, new=0.3)
+    whole, cut, traffic = DriftTable(SETTINGS), DriftTable(SETTINGS), Traffic(2)
+    base: bytes | None = None
+    deltas: list[bytes] = []
+    for at in range(345):
+        closed = traffic.closed(at, how(at))
+        assert whole.look(closed) == cut.look(closed)
+        deltas.append(cut.take_delta())
+        if at == 90:
+            base, deltas = cut.dump(), []
+        if at in cuts:
+            cut = DriftTable.load(SETTINGS, base, deltas)
+    assert whole.dump() == cut.dump()
+    assert whole.streams > 10
+
+
+def test_streams_are_bounded() -> None:
+    """Beyond the bound no stream is opened, and that is counted."""
+    table, traffic = DriftTable(DriftSettings(least_span=240, most_streams=3)), Traffic(1)
+    for at in range(260):
+        table.look(traffic.closed(at, Minute()))
+    assert table.streams == 3
+    assert table.refused > 0
