@@ -11,6 +11,8 @@ ALPHA = 1e-3
 """What all bounds of one baseline together may be wrong with; then, and only then, its run length is not guaranteed."""
 TOLERANCE = 1.05
 """Odds ratio against the bound that is no change: a trivial shift never pages."""
+HOURLY_TOLERANCE = 1.0
+"""On the hourly clock the margin of the bound itself is all: it is there to find what is slow."""
 
 
 def upper(hits: Any, events: Any, alpha: Any) -> Any:

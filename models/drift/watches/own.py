@@ -9,6 +9,7 @@ import numpy as np
 
 from models.drift import band
 from models.drift.bank import Stream
+from models.drift.bounds import HOURLY_TOLERANCE, TOLERANCE
 from models.drift.exceedance import Exceedance
 from models.drift.frozen_rate import FrozenRate
 from models.drift.roles import Role
@@ -53,7 +54,7 @@ class OwnRate:
                 found.tolist(), learner.opened[found].tolist(), learner.version[found].tolist(), strict=True
             )
         ]
-        return new, band.start(past)
+        return new, band.start(past, tolerance=TOLERANCE if self.minutes == 1 else HOURLY_TOLERANCE)
 
     def counts(
         self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]

@@ -1,0 +1,119 @@
+"""The flow watches drift: an upgrade that hurts becomes one incident of its workflow, however the input is read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from bytewax.testing import cluster_main
+from prometheus_client import CollectorRegistry
+
+from flows.files import FileSource
+from flows.metrics import Metrics
+from flows.replay import records_of
+from flows.settings import FlowSettings
+from flows.sink import CallSink
+from flows.topology import build
+from flyball.cli import main
+from models.drift.settings import DriftSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SETTINGS = FlowSettings(drift=DriftSettings(least_span=60))
+
+
+@pytest.fixture(scope="module")
+def traffic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give two hours of one workflow whose new version, from minute 80 on, fails more often."""
+    path: Path = tmp_path_factory.mktemp("drift") / "traffic.jsonl"
+    incident = "model_upgrade@80m+40m:workflow=support,drop=0.4"
+    command = [
+        "simulate",
+        "--to",
+        str(path),
+        "--duration",
+        "2h",
+        "--rate",
+        "0.6",
+        "--seed",
+        "5",
+        "--workflow",
+        "support",
+    ]
+    assert main([*command, "--incident", incident]) == 0
+    return path
+
+
+def told(records: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """Give what is said of drift: records and incidents."""
+    drift = [
+        (each["at"], each["workflow"], each["sli"], each["detector"], str(each["contrast"]), str(each["evidence"]))
+        for each in records
+        if each["kind"] == "drift"
+    ]
+    incidents = [
+        (each["key"], each["status"], each["severity"], each["title"])
+        for each in records
+        if each["kind"] == "incident" and each["class"] == "drift"
+    ]
+    return sorted(drift) + sorted(incidents)
+
+
+def everything(path: Path, settings: FlowSettings = SETTINGS) -> list[dict[str, Any]]:
+    """Give all records of a replay."""
+    return records_of(path, settings, b"{")
+
+
+@pytest.fixture(scope="module")
+def records(traffic: Path) -> list[dict[str, Any]]:
+    """Give what a replay of it says."""
+    return everything(traffic)
+
+
+def test_an_upgrade_that_hurts_is_one_incident(records: list[dict[str, Any]]) -> None:
+    """It names the SLI, and the new version against the old one."""
+    incidents = [each for each in records if each["kind"] == "incident" and each["class"] == "drift"]
+    success = [each for each in incidents if each["rule"] == "drift.task_success"]
+    assert len({each["key"] for each in success}) == 1
+    contrasts = [each["contrast"] for each in success[0]["evidence"]["contrasts"]]
+    assert any(each["dimension"] in {"version", "prompt"} for each in contrasts)
+    at = [each["at"] for each in records if each["kind"] == "drift" and each["alarm"]]
+    assert min(at) > "2026-03-02T10:20"
+
+
+def test_two_workers_say_the_same(traffic: Path, records: list[dict[str, Any]]) -> None:
+    """Evidence is a function of counts by minute: where a shard lies does not matter."""
+    expected = told(records)
+    found: list[dict[str, Any]] = []
+    metrics = Metrics(None, CollectorRegistry())
+    source = FileSource([traffic], 2**62)
+    sink = CallSink(lambda records: found.extend(json.loads(record.value) for record in records))
+    cluster_main(
+        build(source, sink, SETTINGS, metrics, clock=None, drain=True, kept=False), [], 0, worker_count_per_proc=2
+    )
+    assert told(found) == expected
+    assert expected
+
+
+def test_it_can_be_turned_off(traffic: Path, records: list[dict[str, Any]]) -> None:
+    """Then nothing of it is told, and all else is."""
+    off = everything(traffic, replace(SETTINGS, drift=replace(SETTINGS.drift, is_on=False)))
+    assert told(off) == []
+    with_it = [each for each in records if each["kind"] == "sli"]
+    assert len([each for each in off if each["kind"] == "sli"]) == len(with_it)
+
+
+def test_a_scrape_shows_the_evidence(traffic: Path) -> None:
+    """Gauges by stream, on a log scale: an alarm from 0 on."""
+    metrics = Metrics(None, CollectorRegistry())
+    source, sink = FileSource([traffic], 2**62), CallSink(lambda _: None)
+    cluster_main(build(source, sink, SETTINGS, metrics, clock=None, drain=True, kept=False), [], 0)
+    samples = [sample for family in metrics.collect() for sample in family.samples]
+    evidence = [each for each in samples if each.name == "flyball_drift_evidence_log10"]
+    assert max(each.value for each in evidence) >= 0
+    assert {each.labels["workflow"] for each in evidence} == {"support"}
+    (streams,) = [each.value for each in samples if each.name == "flyball_drift_streams"]
+    assert streams >= len(evidence)

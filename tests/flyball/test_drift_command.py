@@ -1,0 +1,95 @@
+"""`flyball drift`: the strongest streams of the log, and changes that a person accepts."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+import yaml
+
+from flyball.check import policy
+from flyball.cli import main
+from flyball.config.policy_yaml import drift_settings
+from flyball.drift import strongest
+from models.drift.settings import Accepted
+from streams.embedded.log import EmbeddedLog
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def record(
+    workflow: str = "support", *, evidence: float = 3.0, alarm: bool = False, at: int = 1, to: str = "now"
+) -> dict[str, Any]:
+    """Make a drift record."""
+    return {
+        "kind": "drift",
+        "at": f"2026-03-02T09:{at:02d}:00.000000Z",
+        "detector": "frozen_rate",
+        "sli": "task_success",
+        "workflow": workflow,
+        "contrast": {"dimension": "time", "from": "baseline", "to": to},
+        "direction": "up",
+        "effect": {},
+        "evidence": evidence,
+        "threshold": 5.72,
+        "alarm": alarm,
+        "since": "2026-03-02T08:59:00.000000Z",
+        "summary": "bad events rose from 5.0% to 9.9%",
+    }
+
+
+def test_the_newest_of_each_stream_the_strongest_first() -> None:
+    """Alarms come before what has more evidence on another clock."""
+    records = [record(evidence=9.0), record(evidence=4.0, at=2), record("coding", evidence=5.9, alarm=True)]
+    assert [(each["workflow"], each["evidence"]) for each in strongest(records)] == [("coding", 5.9), ("support", 4.0)]
+    assert [each["workflow"] for each in strongest(records, workflow="support")] == ["support"]
+    assert strongest(records, sli="cost_per_task") == []
+
+
+def test_they_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a table, or as records."""
+    with closing(EmbeddedLog(tmp_path / "log")) as log:
+        log.ensure("flyball.drift", 2)
+        with closing(log.writer()) as writer:
+            for each in (record(), record("coding", alarm=True, evidence=6.1)):
+                writer.append("flyball.drift", [(b"k", orjson.dumps(each))])
+            writer.flush()
+    assert main(["drift", "--data", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "6.1 of 5.7" in lines[1]
+    assert lines[1].startswith("alarm")
+    assert "bad events rose" in lines[2]
+    assert main(["drift", "--data", str(tmp_path), "--json", "--workflow", "support"]) == 0
+    assert [orjson.loads(line)["workflow"] for line in capsys.readouterr().out.splitlines()] == ["support"]
+
+
+def test_a_change_is_accepted(tmp_path: Path) -> None:
+    """It is added to policy.yaml, beside all that is there, and read by the flow."""
+    (tmp_path / "policy.yaml").write_text("drift:\n  severity: SEV-2\nspend:\n  time_zone: Europe/Berlin\n")
+    command = ["drift", "accept", "--config", str(tmp_path), "--workflow", "support"]
+    assert main([*command, "--at", "2026-03-02T09:00:30Z", "--sli", "task_success"]) == 0
+    assert main(command) == 0
+    said = yaml.safe_load((tmp_path / "policy.yaml").read_text())
+    assert said["spend"] == {"time_zone": "Europe/Berlin"}
+    assert len(said["drift"]["accepted"]) == 2
+    settings = drift_settings(policy(tmp_path), ())
+    assert settings.accepted[0] == Accepted("support", 29_540_701, "task_success")
+    assert policy(tmp_path).drift.severity == "SEV-2"
+
+
+@pytest.mark.parametrize("at", ["yesterday", "2026-03-02T09:00:00"])
+def test_a_time_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], at: str) -> None:
+    """The file stays as it was."""
+    (tmp_path / "policy.yaml").write_text("drift:\n  severity: SEV-2\n")
+    assert main(["drift", "accept", "--config", str(tmp_path), "--workflow", "support", "--at", at]) == 2
+    assert "a time with its zone" in capsys.readouterr().err
+    assert (tmp_path / "policy.yaml").read_text() == "drift:\n  severity: SEV-2\n"
+
+
+def test_accepting_needs_a_workflow(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line says what is missing."""
+    assert main(["drift", "accept", "--config", str(tmp_path)]) == 1
+    assert "expected both" in capsys.readouterr().err

@@ -1,0 +1,112 @@
+"""The fleet: one incident a workflow and SLI, told worse by an SLO, vouched for by e-d-BH, kept over restarts."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.drift.fleet_table import FleetTable
+from models.drift.found import Evidence, Found
+from models.drift.table import Looked
+from models.incidents.incident import Severity, Status
+
+
+def found(sli: str, watch: str = "own_rate", *, to: str = "now", is_worse: bool = True) -> Found:
+    """Describe a stream in alarm."""
+    dimension = "time" if to == "now" else "version"
+    return Found(
+        key=f"{watch}/{sli}/{to}",
+        workflow="support",
+        sli=sli,
+        detector="frozen_rate",
+        dimension=dimension,
+        from_="baseline",
+        to=to,
+        direction="up",
+        is_worse=is_worse,
+        numbers={"rate": 0.1},
+        words="bad events rose",
+        ratio=2.0,
+        threshold=525_600,
+        alarm=100,
+        since=90,
+        at=100,
+        rolled_out=[{"dimension": "version", "value": "2", "at": "2026-03-02T09:00:00.000000Z"}],
+    )
+
+
+def evidence(of: Found, ratio: float = 2.0, alarm: int = 100) -> Evidence:
+    """Give its evidence."""
+    return Evidence(of.key, of.workflow, of.sli, of.key.split("/")[0], ratio, alarm)
+
+
+def looked(*of: Found, streams: int = 100, ratio: float = 2.0, alarm: int = 100) -> Looked:
+    """Give what a shard says."""
+    return Looked(101, streams, [evidence(each, ratio, alarm) for each in of], list(of))
+
+
+def test_one_incident_for_a_workflow_and_sli() -> None:
+    """The whole is in the title, its parts explain it; what was rolled out stands beside it; then it is resolved."""
+    fleet = FleetTable()
+    fleet.take("m1", looked(found("task_success", to="2"), found("task_success")))
+    told = fleet.look(6060)
+    (incident,) = told.incidents
+    assert (incident.status, incident.severity, incident.class_) == (Status.OPEN, Severity.SEV_3, "drift")
+    assert incident.title == "Drift of task_success in support"
+    assert "version 2 at 2026-03-02" in incident.summary
+    assert [each["contrast"]["to"] for each in incident.evidence["contrasts"]] == ["now", "2"]
+    assert {record["kind"] for record in told.records} == {"drift"}
+    assert not fleet.look(6120).incidents
+    fleet.take("m1", Looked(102, 100, [], []))
+    assert not fleet.look(6180).incidents
+    (ended,) = fleet.look(6241).incidents
+    assert (ended.key, ended.status) == (incident.key, Status.RESOLVED)
+
+
+def test_an_objective_that_is_missed_too_makes_it_worse() -> None:
+    """SEV-2."""
+    fleet = FleetTable()
+    fleet.take("m1", looked(found("task_success"), found("task_success", "objective")))
+    (incident,) = fleet.look(6060).incidents
+    assert incident.severity == Severity.SEV_2
+
+
+@pytest.mark.parametrize(
+    ("ratio", "streams", "fleet"), [(2.0, 100, "false"), (1001.0, 100, "true"), (1001.0, 200, "false")]
+)
+def test_the_fleet_vouches_by_e_d_bh(ratio: float, streams: int, fleet: str) -> None:
+    """One stream in alarm of N: evidence over N / alpha, alpha .1; streams of other shards count."""
+    table = FleetTable()
+    table.take("m1", looked(found("task_success"), streams=streams // 2, ratio=ratio))
+    table.take("m2", Looked(101, streams // 2, [], []))
+    (incident,) = table.look(6060).incidents
+    assert incident.labels == {"fleet": fleet}
+
+
+def test_what_got_better_is_told_but_is_no_incident() -> None:
+    """A record, nobody is paged."""
+    fleet = FleetTable()
+    fleet.take("m1", looked(found("task_success", is_worse=False)))
+    told = fleet.look(6060)
+    assert (len(told.records), told.incidents) == (1, [])
+
+
+def test_evidence_below_the_threshold_is_no_incident() -> None:
+    """No alarm."""
+    fleet = FleetTable()
+    fleet.take("m1", looked(found("task_success"), ratio=0.5, alarm=0))
+    assert fleet.look(6060).incidents == []
+
+
+def test_a_restart_goes_on_with_the_same_incident() -> None:
+    """From the newest of dump and deltas: not told again, and resolved under the same key."""
+    fleet = FleetTable()
+    fleet.take("m1", looked(found("task_success")))
+    (incident,) = fleet.look(6060).incidents
+    again = FleetTable(generation=1).fill([b"", fleet.take_delta(), b""])
+    assert fleet.take_delta() == b""
+    assert again.look(6120).incidents == []
+    again.take("m1", Looked(103, 100, [], []))
+    again.look(6180)
+    (ended,) = again.look(6300).incidents
+    assert (ended.key, ended.status) == (incident.key, Status.RESOLVED)
+    assert ended.revision > incident.revision
