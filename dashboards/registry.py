@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dashboards import budget, enforcement, fleet, pipeline, runaways, runbooks, workflow
+from dashboards import budget, drift, enforcement, fleet, pipeline, runaways, runbooks, workflow
 
 if TYPE_CHECKING:
     from dashboards.kit import Board
 
 FOLDER = Path(__file__).resolve().parent / "grafana"
-ALL = (fleet, workflow, budget, runaways, enforcement, pipeline, runbooks)
+ALL = (fleet, workflow, budget, runaways, drift, enforcement, pipeline, runbooks)
 
 
 def boards() -> list[Board]:

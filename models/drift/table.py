@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _MOST_FOUND = 5
 """Streams told of a bank, beside those in alarm: the strongest."""
 _WORTH_TELLING = 1e-3
-"""Evidence over threshold from which a stream without an alarm is told."""
+"""Evidence over threshold from which a stream without an alarm is described."""
 _DESCRIBED_EVERY = 15
 """Minutes between two descriptions of a stream: finding since when it changed takes longer than a look."""
 
@@ -86,10 +86,16 @@ class DriftTable:
         found = [
             found_of(shard, watch, self.banks[watch.name], place)
             for watch, place in told
-            if is_due or self.banks[watch.name].alarm[place] > before
+            if self._is_described(self.banks[watch.name], place, before, is_due=is_due)
         ]
         evidence = [evidence_of(shard, watch, self.banks[watch.name], place) for watch, place in told]
         return Looked(self.until, self.streams, evidence, found)
+
+    @staticmethod
+    def _is_described(bank: Bank, place: int, before: int, *, is_due: bool) -> bool:
+        """Describe what has come into alarm, and now and then what is in alarm or worth telling."""
+        worth = bank.alarm[place] > 0 or bank.m[place] >= _WORTH_TELLING * bank.threshold
+        return bool(bank.alarm[place] > before or (is_due and worth))
 
     @property
     def streams(self) -> int:
@@ -140,11 +146,8 @@ class DriftTable:
         """Give the places of the streams in alarm, and of the strongest others."""
         if not len(bank):
             return []
-        ratio = bank.m / bank.threshold
-        strongest = np.argsort(-ratio, kind="stable")[:_MOST_FOUND]
-        found: list[int] = np.union1d(
-            np.flatnonzero(bank.alarm), strongest[ratio[strongest] >= _WORTH_TELLING]
-        ).tolist()
+        strongest = np.argsort(-bank.m, kind="stable")[:_MOST_FOUND]
+        found: list[int] = np.union1d(np.flatnonzero(bank.alarm), strongest).tolist()
         return found
 
     # what is kept

@@ -30,11 +30,15 @@ PICKED = {"workflow": "support", "slo": "tool-success:support", "sli": "tool_suc
 BUILT_IN = {"__rate_interval": "15s", "__range": "5m"}
 EMPTY = {
     ("flyball-enforcement", "Decided without all parts"): "a part of the guard has to fail",
+    ("flyball-drift", "Against an objective"): "an SLO has to name one workflow",
+    ("flyball-drift", "Upgrades against what was before"): "something has to be rolled out",
+    ("flyball-drift", "Cohorts against the rest"): "what cohorts usually are takes some hundred failures",
     ("flyball-workflow", "New version"): "a version has to come up while Prometheus looks on",
 }
 """Panels that may be empty while all is well, and why."""
 SERIES = re.compile(r"\b(flyball[_:][a-z_:]+|slo:[a-z_:0-9]+|sloth_[a-z_]+)\b(?=\s*[{\[)]|\s*$|\s)")
 POLICY = {
+    "drift": {"least_baseline": "1m"},
     "runaways": {"rules": {"repeat.identical": {"warn": 2, "block": 3, "kill": 4}}},
     "spend": {"budgets": [{"name": level, "level": level, "limit": 0.02} for level in ("user", "tenant", "workflow")]},
 }

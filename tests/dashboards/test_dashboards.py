@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMITTED = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
 UIDS = [
     "flyball-budget",
+    "flyball-drift",
     "flyball-enforcement",
     "flyball-fleet",
     "flyball-pipeline",
