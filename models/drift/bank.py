@@ -63,7 +63,7 @@ class Bank:
         """Unix minute at which the last look ended."""
         return self._window * self.minutes
 
-    def open(self, streams: Sequence[Stream], state: State) -> None:
+    def admit(self, streams: Sequence[Stream], state: State) -> None:
         """Open streams with the state that the detector gave."""
         more = len(streams)
         self.streams += streams

@@ -122,7 +122,7 @@ class DriftTable:
         streams, state = opened
         room = max(0, self._settings.most_streams - self.streams)
         self.refused += max(0, len(streams) - room)
-        bank.open(streams[:room], {name: array[..., :room] for name, array in state.items()})
+        bank.admit(streams[:room], {name: array[..., :room] for name, array in state.items()})
 
     def _accept(self, at: int) -> None:
         """Open anew the baselines of what a person has accepted by now."""

@@ -132,7 +132,7 @@ def test_a_bank_restored_goes_on_alike(detector: Detector) -> None:
     counts = made(detector, 4, 50, 14, rate=0.2)
     bank, twin = Bank("it", detector, 1), Bank("it", detector, 1)
     streams = [Stream(each, -1, 1, 0) for each in range(4)]
-    bank.open(streams, detector.fit(made(detector, 4, 300, 15)))
+    bank.admit(streams, detector.fit(made(detector, 4, 300, 15)))
     for look in range(counts.shape[2]):
         bank.take(counts[:, :, look], 1000 + look)
         if look == 20:
