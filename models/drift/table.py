@@ -35,6 +35,8 @@ _MOST_FOUND = 5
 """Streams told of a bank, beside those in alarm: the strongest."""
 _WORTH_TELLING = 1e-3
 """Evidence over threshold from which a stream without an alarm is described."""
+_MOST_LOGGED = 240
+"""Minutes kept for a delta; beyond it nobody seems to take any (a replay), and the next one is a dump."""
 _DESCRIBED_EVERY = 15
 """Minutes between two descriptions of a stream: finding since when it changed takes longer than a look."""
 
@@ -65,10 +67,14 @@ class DriftTable:
         """Streams that were not opened, beyond the bound."""
         self._accepted = sorted(settings.accepted, key=lambda each: each.at)
         self._log: list[Closed] = []
+        self._overflowed = False
 
     def look(self, closed: Closed) -> Looked:
         """Take the looks of these panes."""
         self._log.append(closed)
+        if len(self._log) > _MOST_LOGGED:
+            self._log.clear()
+            self._overflowed = True
         return self._look(closed)
 
     def _look(self, closed: Closed) -> Looked:
@@ -155,6 +161,9 @@ class DriftTable:
     def take_delta(self) -> bytes:
         """Give the closed panes since the last call, empty when there were none."""
         log, self._log = self._log, []
+        if self._overflowed:
+            self._overflowed = False
+            return self.dump()
         return b"".join(_framed(_packed(closed)) for closed in log)
 
     def dump(self) -> bytes:
@@ -181,6 +190,7 @@ class DriftTable:
                 if "look" in arrays:
                     table._look(_unpacked(arrays))  # its own class
                 else:
+                    table = DriftTable(settings)
                     table._fill(arrays)
         return table
 

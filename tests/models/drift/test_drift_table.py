@@ -173,6 +173,17 @@ def test_cut_anywhere_it_goes_on_alike(cuts: list[int]) -> None:
     assert whole.streams > 10
 
 
+def test_deltas_that_nobody_takes_do_not_pile_up() -> None:
+    """Then the next one is the whole state, which replaces what was before it."""
+    table, traffic = DriftTable(SETTINGS), Traffic(3)
+    for at in range(250):
+        table.look(traffic.closed(at, Minute()))
+    late, closed = table.take_delta(), traffic.closed(250, Minute())
+    table.look(closed)
+    again = DriftTable.load(SETTINGS, None, [b"", late, table.take_delta()])
+    assert again.dump() == table.dump()
+
+
 def test_streams_are_bounded() -> None:
     """Beyond the bound no stream is opened, and that is counted."""
     table, traffic = DriftTable(DriftSettings(least_span=240, most_streams=3)), Traffic(1)
