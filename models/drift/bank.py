@@ -22,6 +22,8 @@ _KEPT = {1: 120, 60: 336}
 """Looks that are kept to date a change by, by the minutes between two: two hours, two weeks."""
 _BACK = {1: 60, 60: 24}
 """Looks that must, as one, speak for the null before an alarm is over."""
+_FEWEST = 50
+"""Events that these looks must have: one good event is no recovery."""
 
 
 class Stream(NamedTuple):
@@ -125,11 +127,16 @@ class Bank:
         if len(old):
             recent = [self.ring[(self.at - 1 - step) % len(self.ring)][:, old] for step in range(back)]
             fresh = _fresh(self.state, old)
-            over = self.detector.look(fresh, np.sum(recent, axis=0, dtype=np.int64)) < 1.0
+            counts = np.stack(recent).sum(axis=0, dtype=np.int64)
+            over = (counts[-1] >= _FEWEST) & (self.detector.look(fresh, counts) < 1.0)
             ended = np.zeros(len(self), np.bool_)
             ended[old[over]] = True
-            self.detector.restart(self.state, ended)
-            self.alarm[ended], self.m[ended] = 0, 0.0
+            self.end(ended)
+
+    def end(self, which: NDArray[np.bool_]) -> None:
+        """End the alarms of streams; they begin anew."""
+        self.detector.restart(self.state, which)
+        self.alarm[which], self.m[which] = 0, 0.0
 
     def since(self, stream: int) -> tuple[int, NDArray[np.int64]]:
         """Give the Unix minute since when a stream changed, by its strongest start, and its counts since then."""

@@ -12,7 +12,7 @@ import math
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
-from scipy.stats import fisher_exact, mannwhitneyu
+from scipy.stats import fisher_exact, mannwhitneyu, norm
 
 from models.drift.confidence import Interval, OddsRatio
 
@@ -25,8 +25,7 @@ MARGIN = 1.25
 _MANY_CALLS = 3
 _FEWEST_USES = 5
 """Runs that must use a tool, of both together, for it to be compared."""
-_Z = (1.959964, 0.841621)
-"""Two-sided 5 %, and power 80 %."""
+_POWER = 0.8
 _MOST_NEEDED = 1_000_000
 
 
@@ -152,6 +151,6 @@ def _needed(row: Compared, level: float) -> int | None:
     if before == after:  # to show that there is nothing to speak of
         before = min(max(before, 0.01), 0.99)
         after = MARGIN * before / (1 - before + MARGIN * before)
-    z = _Z[0] * math.sqrt(math.log(1 / level) / math.log(1 / ALPHA)) + _Z[1]
+    z = float(norm.isf(level / 2) + norm.ppf(_POWER))
     needed = z**2 * (before * (1 - before) + after * (1 - after)) / (before - after) ** 2
     return min(max(1, math.ceil(needed - min(row.events))), _MOST_NEEDED)

@@ -78,13 +78,14 @@ class FleetTable:
         for each, is_vouched in zip(alarms, vouched, strict=True):
             ident = Ident(CLASS, f"{CLASS}.{each.sli}", "workflow", each.workflow)
             causes.setdefault(ident, []).append((each, is_vouched))
-        for ident in sorted(causes):
-            if any(self._described[each.key].is_worse for each, _ in causes[ident]):
-                self._wrong(ident, causes[ident], now_s, out)
+        worse = {i for i, of in causes.items() if any(self._described[each.key].is_worse for each, _ in of)}
+        for ident in sorted(worse):
+            self._wrong(ident, causes[ident], now_s, out)
         for ident in self.book.open_idents():
-            if ident not in causes and (ended := self.book.right(ident, now_s)):
+            if ident not in worse and (ended := self.book.right(ident, now_s)):
                 out.incidents.append(ended)
         self._forget()
+        self._changed |= bool(out.records or out.incidents)
         return out
 
     def evidence(self) -> list[Evidence]:
@@ -115,8 +116,7 @@ class FleetTable:
 
     def take_delta(self) -> bytes:
         """Give the state when it changed, else nothing: it is small."""
-        self.book.take_changed()
-        changed, self._changed = self._changed, False
+        changed, self._changed = bool(self.book.take_changed()) or self._changed, False
         return self.dump() if changed else b""
 
     def dump(self) -> bytes:

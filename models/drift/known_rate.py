@@ -1,7 +1,8 @@
 """Known rate: e-SR of a failure rate against an objective, as one less an SLO's target.
 
 Guarantee: ARL >= c looks whatever the failure rate is, as long as it is at most the objective's and failures are
-independent given it; no baseline, nothing estimated. Units: M in looks. arXiv 2203.03532; detection.md 3.2.
+independent given it (`is_robust`: under any dependence within a look); no baseline, nothing estimated. Units: M in
+looks. arXiv 2203.03532; detection.md 3.2.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.drift.esr import ODDS_RATIOS, bet_on_counts
+from models.drift.esr import ODDS_RATIOS, bet_on_counts, bet_on_mean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,6 +25,8 @@ class KnownRate:
     """Streams of (failed, events) against `objective`, the failure rate that is allowed."""
 
     objective: float
+    is_robust: bool = False
+    """Bet on the mean of a look only: exact under any dependence between the failures of a look, and slower."""
     name: str = "known_rate"
     columns: tuple[str, ...] = ("failed", "events")
 
@@ -33,8 +36,12 @@ class KnownRate:
 
     def look(self, state: State, counts: NDArray[np.int64]) -> NDArray[np.float64]:
         """Take one look."""
-        failed, events = counts
-        means: NDArray[np.float64] = bet_on_counts(state["m"], failed, events, state["null"], state["dispersion"])
+        (failed, events), null = counts, state["null"]
+        means: NDArray[np.float64] = (
+            bet_on_mean(state["m"], failed, events, null)
+            if self.is_robust
+            else bet_on_counts(state["m"], failed, events, null, state["dispersion"])
+        )
         return means
 
     def restart(self, state: State, which: NDArray[np.bool_]) -> None:

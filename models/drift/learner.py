@@ -75,6 +75,8 @@ class Learner:
     def freeze(self, which: NDArray[np.int64], at: int) -> Past:
         """Freeze these series; gives their past."""
         self.frozen[which] = at
+        self._hits[..., which] = 0
+        self._events[which] = 0
         return Past(*(array[..., which] for array in self.past))
 
     def reset(self, which: NDArray[np.bool_]) -> None:

@@ -37,6 +37,8 @@ class Shard:
         }
         self.usual = {"rates": UsualRatio.none(0), "values": UsualRatio.none(J, 0)}
         """Of each series against the rest of its workflow."""
+        self.seen = np.empty(0, np.int64)
+        """Unix minute of the newest events of a series."""
         self.mixes: dict[int, list[int]] = {}
         """Series of a workflow -> those of the tools that its mix is made of."""
 
@@ -49,6 +51,7 @@ class Shard:
         """Have room for all series."""
         size = len(self.roles)
         self.thresholds.grow(self.roles)
+        self.seen = np.append(self.seen, np.zeros(size - len(self.seen), np.int64))
         for learner in self.learners.values():
             learner.grow(size)
         for name, usual in self.usual.items():
@@ -60,6 +63,7 @@ class Shard:
 
     def learn(self, minute: Minute) -> None:
         """Take a minute into the baselines."""
+        self.seen[minute.total > 0] = minute.at
         roles = self.roles
         own = (roles.role != Role.COHORT) & (roles.role != Role.IGNORED)
         ratio, values = own & ~roles.is_histogram, own & roles.is_histogram & (self.thresholds.over[0] < UNKNOWN)
@@ -84,6 +88,12 @@ class Shard:
             some = some.with_look(hits[..., of] - hits[..., here], rest, hits[..., here], mine)
             for array, learnt in zip(self.usual[name], some, strict=True):
                 array[..., here] = learnt
+
+    def gone(self, series: NDArray[np.int64], at: int) -> NDArray[np.bool_]:
+        """Say which series have had no events for an hour while their workflow goes on: rolled back, say."""
+        parent = self.roles.parent[series]
+        found: NDArray[np.bool_] = (at - self.seen[series] >= HOUR) & (at - self.seen[parent] < HOUR)
+        return found
 
     def reset(self, which: NDArray[np.bool_]) -> None:
         """Open the baselines of these series anew."""

@@ -114,6 +114,8 @@ class DriftTable:
             if len(bank):
                 series, against = np.array(bank.streams, np.int64)[:, :2].T
                 bank.take(watch.counts(self.shard, minute, series, against), minute.at)
+                if bank.alarm.any():
+                    bank.end((bank.alarm > 0) & self.shard.gone(series, minute.at))
             else:
                 bank.pass_to(minute.at + 1)
         self.shard.learn(minute)
@@ -171,6 +173,7 @@ class DriftTable:
         labels = self.shard.roles.labels
         arrays: dict[str, NDArray[Any]] = {
             "labels": _text([_plain(label) for label in labels]),
+            "seen": self.shard.seen,
             "mixes": _text([[series, *tools] for series, tools in self.shard.mixes.items()]),
             "until": np.array([self.until, self.refused, len(self._accepted)], np.int64),
         }
@@ -192,10 +195,18 @@ class DriftTable:
                 else:
                     table = DriftTable(settings)
                     table._fill(arrays)
+        table._drop_what_changed()
         return table
+
+    def _drop_what_changed(self) -> None:
+        for watch in self._watches:
+            bank = self.banks[watch.name]
+            if len(bank) and not (holds := watch.holds(self.shard, bank.streams, bank.state)).all():
+                bank.close(~holds)
 
     def _fill(self, arrays: dict[str, NDArray[Any]]) -> None:
         self.shard.roles.enter([Label(*each) for each in orjson.loads(arrays["labels"].tobytes())])
+        self.shard.seen = arrays["seen"].copy()
         self.shard.mixes = {series: tools for series, *tools in orjson.loads(arrays["mixes"].tobytes())}
         self.until, self.refused, left = arrays["until"].tolist()
         self._accepted = self._accepted[len(self._accepted) - left :] if left else []

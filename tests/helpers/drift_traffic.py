@@ -93,6 +93,8 @@ class Traffic:
         self.rows.sort()
         series, total, bad = np.array(self.rows, np.int64).T
         place = {number: row for row, number in enumerate(series.tolist())}
-        bins = np.array(sorted((place[number], bin_, count) for number, bin_, count in self.bins), np.int64)
+        bins = np.array(sorted((place[number], bin_, count) for number, bin_, count in self.bins), np.int64).reshape(
+            -1, 3
+        )
         look = np.full(len(series), START + at)
         return Closed(START + at + 1, 0, LABELS, look, series, total, total - bad, bins)

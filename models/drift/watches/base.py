@@ -57,6 +57,10 @@ class Watch(Protocol):
         """Open what can be opened at Unix minute `at` beside those there are; None: nothing."""
         ...
 
+    def holds(self, shard: Shard, streams: list[Stream], state: State) -> NDArray[np.bool_]:
+        """Say, after a restart, which streams are still about what the configuration says."""
+        ...
+
     def counts(
         self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
     ) -> NDArray[np.int64]:

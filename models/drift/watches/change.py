@@ -65,6 +65,10 @@ class ChangeRate:
         best = int(older[np.argmax(learner.past.events[older])])
         return best if learner.past.events[best] >= FEWEST else None
 
+    def holds(self, shard: Shard, streams: list[Stream], state: State) -> NDArray[np.bool_]:
+        """Say that no configuration changes what they are about."""
+        return np.ones(len(streams), np.bool_)
+
     def counts(
         self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
     ) -> NDArray[np.int64]:

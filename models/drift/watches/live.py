@@ -72,6 +72,10 @@ class LiveRate:
         dispersion = shard.learners[self.baselines].past.dispersion()[0][parent]
         return cohorts.start(low, high, dispersion)
 
+    def holds(self, shard: Shard, streams: list[Stream], state: State) -> NDArray[np.bool_]:
+        """Say that no configuration changes what they are about."""
+        return np.ones(len(streams), np.bool_)
+
     def counts(
         self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
     ) -> NDArray[np.int64]:

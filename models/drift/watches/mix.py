@@ -53,6 +53,10 @@ class ToolMix:
             return None
         return new, band.start(Past(*(np.concatenate(parts, axis=-1) for parts in zip(*pasts, strict=True))))
 
+    def holds(self, shard: Shard, streams: list[Stream], state: State) -> NDArray[np.bool_]:
+        """Say that no configuration changes what they are about."""
+        return np.ones(len(streams), np.bool_)
+
     def counts(
         self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
     ) -> NDArray[np.int64]:

@@ -25,7 +25,7 @@ class Objective:
     """Whole workflows, ratio SLIs with an SLO."""
 
     name = "objective"
-    detector = KnownRate(0.05)
+    detector = KnownRate(0.05, is_robust=True)  # there is no baseline that would show bursts
     minutes = 1
 
     def ready(self, shard: Shard, streams: list[Stream], at: int) -> tuple[list[Stream], State] | None:
@@ -39,6 +39,14 @@ class Objective:
                 new.append(Stream(series, -1, at, 0))
                 null.append(1.0 - target)
         return (new, known_rate.start(np.array(null))) if new else None
+
+    def holds(self, shard: Shard, streams: list[Stream], state: State) -> NDArray[np.bool_]:
+        """Say which streams are still about what an SLO asks for: its target may have changed, or it is gone."""
+        labels = [shard.roles.labels[stream.series] for stream in streams]
+        targets = [shard.settings.objectives.get((label.group["workflow"], label.sli)) for label in labels]
+        allowed = np.array([np.nan if target is None else 1.0 - target for target in targets])
+        found: NDArray[np.bool_] = allowed == state["null"]
+        return found
 
     def counts(
         self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]

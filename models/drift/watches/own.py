@@ -56,6 +56,10 @@ class OwnRate:
         ]
         return new, band.start(past, tolerance=TOLERANCE if self.minutes == 1 else HOURLY_TOLERANCE)
 
+    def holds(self, shard: Shard, streams: list[Stream], state: State) -> NDArray[np.bool_]:
+        """Say that no configuration changes what they are about."""
+        return np.ones(len(streams), np.bool_)
+
     def counts(
         self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
     ) -> NDArray[np.int64]:

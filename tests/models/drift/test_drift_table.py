@@ -77,7 +77,7 @@ def test_a_rate_that_doubles() -> None:
 def test_an_objective_that_is_missed() -> None:
     """20 % bad against an SLO of 90 %."""
     at, found = watched(changed(bad=0.2, bad_free=0.2)).named("objective")
-    assert at <= CHANGE + 15
+    assert at <= CHANGE + 30
     assert found.numbers["allowed"] == pytest.approx(0.1)
 
 
@@ -144,6 +144,36 @@ def test_an_alarm_ends_when_all_is_well_again() -> None:
     heard = watched(lambda at: Minute(bad=0.15, bad_free=0.15) if 300 <= at < 330 else Minute(), 520)
     key = next(key for key in heard.alarms if key.startswith("own_rate") and "task_success" in key)
     assert 330 < heard.ended[key] <= 330 + 120
+
+
+def test_an_alarm_of_what_was_rolled_back_ends() -> None:
+    """Version 2 hurts and is rolled back: an hour without it, while the workflow goes on, ends its alarms."""
+    heard = watched(lambda at: Minute(new=0.3, bad_new=0.3) if 300 <= at < 340 else Minute(), 440)
+    of_2 = [key for key in heard.alarms if key.endswith("version\x1f2")]
+    assert of_2
+    assert {heard.ended[key] for key in of_2} <= set(range(395, 405))
+
+
+def test_one_good_event_is_no_recovery() -> None:
+    """A workflow that nearly stops after its alarm has too few events to end it."""
+    heard = watched(
+        lambda at: Minute(bad=0.2, bad_free=0.2) if 300 <= at < 320 else Minute(tasks=100 if at < 320 else 0), 420
+    )
+    key = next(key for key in heard.alarms if key.startswith("own_rate") and "task_success" in key)
+    assert key not in heard.ended
+
+
+def test_an_objective_that_changed_is_tested_anew() -> None:
+    """After a restart with another target the stream has the new one; without an SLO it is gone."""
+    table, traffic = DriftTable(SETTINGS), Traffic(1)
+    for at in range(5):
+        table.look(traffic.closed(at, Minute()))
+    nulls = []
+    for objectives in ({("support", "task_success"): 0.8}, {}):
+        again = DriftTable.load(DriftSettings(least_span=240, objectives=objectives), table.dump(), [])
+        again.look(traffic.closed(5, Minute()))
+        nulls.append(again.banks["objective"].state["null"].tolist())
+    assert nulls == [[pytest.approx(0.2)], []]
 
 
 def test_what_a_person_accepts_is_the_new_normal() -> None:

@@ -90,6 +90,16 @@ def test_what_got_better_is_told_but_is_no_incident() -> None:
     assert (len(told.records), told.incidents) == (1, [])
 
 
+def test_what_turned_better_is_resolved() -> None:
+    """Success fell, then a fix takes it above what it was: the stream is still in alarm, nobody need do anything."""
+    fleet = FleetTable()
+    fleet.take("m1", looked(found("task_success")))
+    assert len(fleet.look(6060).incidents) == 1
+    fleet.take("m1", looked(found("task_success", is_worse=False)))
+    fleet.look(6120)
+    assert [each.status for each in fleet.look(6181).incidents] == [Status.RESOLVED]
+
+
 def test_evidence_below_the_threshold_is_no_incident() -> None:
     """No alarm."""
     fleet = FleetTable()
