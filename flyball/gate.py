@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from flyball.topic import present
 from streams.port import LostOffsetError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from streams.port import Log, Reader
 
 OPEN, SHUT, UNKNOWN = 0, 1, 2
@@ -22,7 +20,6 @@ OPEN, SHUT, UNKNOWN = 0, 1, 2
 
 _BACK = 20_000
 """Messages of a partition that are looked through first: some hours of a hundred SLOs."""
-_AT_ONCE, _BYTES, _PAUSE_S = 1000, 1 << 20, 0.02
 
 
 @dataclass(frozen=True)
@@ -64,8 +61,8 @@ def _last(log: Log, topic: str, name: str, back: int | None) -> dict[str, dict[s
     found: dict[str, dict[str, Any]] = {}
     for partition in range(log.partitions(topic)):
         with closing(_reader(log, topic, partition, back)) as reader:
-            for value in _values(reader):
-                record = orjson.loads(value)
+            for message in present(reader):
+                record = orjson.loads(message.value)
                 slo = record["slo"]
                 if slo == name or slo.partition(":")[0] == name:
                     found[slo] = max(record, found.get(slo, record), key=lambda each: each["at"])
@@ -80,13 +77,3 @@ def _reader(log: Log, topic: str, partition: int, back: int | None) -> Reader:
         return log.reader(topic, partition, start)
     except LostOffsetError:
         return log.reader(topic, partition, None)
-
-
-def _values(reader: Reader) -> Iterator[bytes]:
-    while True:
-        messages = reader.poll(_AT_ONCE, _BYTES)
-        yield from (message.value for message in messages)
-        if not messages:
-            if not reader.lag():
-                return
-            time.sleep(_PAUSE_S)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from models.drift.arrays import widened
 from models.drift.dating import strongest_start
 from models.drift.detector import LOOKS_A_YEAR
 from models.drift.esr import CEILING
@@ -38,10 +39,10 @@ class Stream(NamedTuple):
 
 
 class Bank:
-    """Streams in the order in which they were opened; a stream that was let go of stays, silent."""
+    """Streams in the order in which they were opened."""
 
-    def __init__(self, name: str, detector: Detector, minutes: int) -> None:
-        self.name, self.detector, self.minutes = name, detector, minutes
+    def __init__(self, detector: Detector, minutes: int) -> None:
+        self.detector, self.minutes = detector, minutes
         self.streams: list[Stream] = []
         self.threshold = LOOKS_A_YEAR[60 * minutes]
         self.state: State = detector.fit(np.zeros((len(detector.columns), 0, 0), np.int64))
@@ -71,7 +72,7 @@ class Bank:
         self.streams += streams
         self.state = {name: np.concatenate([array, state[name]], axis=-1) for name, array in self.state.items()}
         self.m, self.alarm = np.append(self.m, np.zeros(more)), np.append(self.alarm, np.zeros(more, np.int64))
-        self.ring, self._counts = _widened(self.ring, more), _widened(self._counts, more)
+        self.ring, self._counts = widened(self.ring, more), widened(self._counts, more)
 
     def close(self, which: NDArray[np.bool_]) -> None:
         """Let go of streams: they are never looked at again."""
@@ -81,14 +82,12 @@ class Bank:
         self.m, self.alarm = self.m[kept], self.alarm[kept]
         self.ring, self._counts = self.ring[..., kept].copy(), self._counts[:, kept].copy()
 
-    def take(self, counts: NDArray[np.int64], at: int) -> bool:
-        """Take in the counts [column, stream] of Unix minute `at`; says whether a look was taken."""
+    def take(self, counts: NDArray[np.int64], at: int) -> None:
+        """Take in the counts [column, stream] of Unix minute `at`."""
         self.pass_to(at)
         self._counts += counts
-        if (at + 1) % self.minutes:
-            return False
-        self._look()
-        return True
+        if (at + 1) % self.minutes == 0:
+            self._look()
 
     def pass_to(self, at: int) -> None:
         """Pass minutes without any event, up to and without `at`."""
@@ -174,7 +173,3 @@ class Bank:
 
 def _fresh(state: State, which: NDArray[np.int64]) -> State:
     return {name: (np.zeros_like if name == "m" else np.copy)(array[..., which]) for name, array in state.items()}
-
-
-def _widened(array: Any, more: int) -> Any:
-    return np.concatenate([array, np.zeros((*array.shape[:-1], more), array.dtype)], axis=-1)

@@ -60,11 +60,6 @@ class OddsRatio:
         """The most likely odds ratio, on the grid."""
         return float(GRID[int(np.argmax(self._log_likelihood))])
 
-    def log_evidence(self, odds_ratio: float = 1.0) -> float:
-        """Give ln of the e-process against this odds ratio: the mixture over the grid against it."""
-        mixture = logsumexp(self._log_likelihood) - math.log(len(GRID))
-        return float(mixture - np.interp(math.log(odds_ratio), np.log(GRID), self._log_likelihood))
-
     def interval(self, alpha: float = ALPHA) -> Interval:
         """Give the interval; an end at the grid's end (1/50, 50) stands for all beyond."""
         mixture = logsumexp(self._log_likelihood) - math.log(len(GRID))

@@ -120,11 +120,11 @@ def _key(shard: Shard, watch: Watch, bank: Bank, place: int) -> str:
 
 
 def _rolled_out(shard: Shard, series: int, since: int) -> list[dict[str, str]]:
-    roles, opened = shard.roles, shard.learners["rates"].opened
+    roles = shard.roles
+    opened = shard.learners["values" if roles.is_histogram[series] else "rates"].opened
     siblings = (roles.parent == roles.parent[series]) & (roles.role == Role.CHANGE) & (opened > 0)
-    siblings &= (
-        opened > opened[roles.parent[series]] + BEGINNING
-    )  # what was there from the beginning was not rolled out
+    # what was there from the beginning was not rolled out
+    siblings &= opened > opened[roles.parent[series]] + BEGINNING
     near = np.flatnonzero(siblings & (np.abs(opened - since) <= _NEAR))
     named = [(roles.dimension(each) or ("", ""), int(opened[each])) for each in near.tolist()]
     return [{"dimension": name, "value": value, "at": rfc3339(at * _MINUTE_NS)} for (name, value), at in named]

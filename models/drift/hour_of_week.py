@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import chi2
 
 from models.drift import bounds
 from models.drift.esr import ODDS_RATIOS, bet_on_counts, shifted
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
     from models.drift.band import State
 
 HOURS = 168
-_DAY = 24
-_BY_CHANCE = 1e-6
-"""A cycle is believed when chance would give such differences between the hours of the day so rarely."""
 
 
 @dataclass(frozen=True)
@@ -69,17 +65,3 @@ def start(failed: Any, events: Any, tolerance: float = bounds.TOLERANCE) -> Stat
         "null": shifted(np.stack([up, down]), tolerance),
         "dispersion": np.ones(failed.shape[1]),
     }
-
-
-def has_cycle(failed: Any, events: Any) -> Any:
-    """Say of each stream [stream] whether its rate differs between the hours of the day, from sums [hour of week, ...].
-
-    Pearson's chi-square over the hours of the day that have events.
-    """
-    by_hour = [each.reshape(-1, _DAY, *each.shape[1:]).sum(axis=0) for each in (failed, events)]
-    k, n = by_hour
-    q = k.sum(axis=0) / np.maximum(n.sum(axis=0), 1)
-    usual = n * q * (1 - q)
-    terms = np.where(usual > 0, (k - n * q) ** 2 / np.maximum(usual, 1e-12), 0.0)
-    freedom = np.maximum((n > 0).sum(axis=0) - 1, 1)
-    return chi2.sf(terms.sum(axis=0), freedom) < _BY_CHANCE

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from models.drift.arrays import widened
 from models.drift.band import FEWEST_LOOKS
 from models.drift.past import Past, events_needed
 
@@ -33,10 +34,10 @@ class Learner:
         """Have room for so many series."""
         more = series - len(self.opened)
         if more > 0:
-            wider = [_widened(array, more) for array in (*self.past, self.opened, self.frozen, self.version)]
+            wider = [widened(array, more) for array in (*self.past, self.opened, self.frozen, self.version)]
             self.past = Past(*wider[:4])
             self.opened, self.frozen, self.version = wider[4:]
-            self._hits, self._events = _widened(self._hits, more), _widened(self._events, more)
+            self._hits, self._events = widened(self._hits, more), widened(self._events, more)
 
     def take(self, hits: NDArray[np.int64], events: NDArray[np.int64], at: int) -> None:
         """Take in `hits` [J, S] of `events` [S] of Unix minute `at`."""
@@ -105,7 +106,3 @@ class Learner:
         self.opened, self.frozen, self.version = (arrays[name].copy() for name in ("opened", "frozen", "version"))
         self._hits, self._events = arrays["under_way"].copy(), arrays["under_way_of"].copy()
         self._window = int(arrays["window"][0])
-
-
-def _widened(array: Any, more: int) -> Any:
-    return np.concatenate([array, np.zeros((*array.shape[:-1], more), array.dtype)], axis=-1)

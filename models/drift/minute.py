@@ -29,6 +29,14 @@ class Minute(NamedTuple):
     total: NDArray[np.int64]
     over: NDArray[np.int64]
 
+    def rates(self, series: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give (bad, total) of ratios [2, n]."""
+        return np.stack([self.bad[series], self.total[series]])
+
+    def values(self, series: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give (over each threshold ..., total) of histograms [J + 1, n]."""
+        return np.concatenate([self.over[:, series], self.total[None, series]])
+
 
 def minutes_of(closed: Closed, is_histogram: NDArray[np.bool_], over: NDArray[np.int64]) -> Iterator[Minute]:
     """Yield the looks that saw anything, in order. `over` int64 [J, S] are the thresholds of histograms."""

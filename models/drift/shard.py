@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from models.drift.arrays import widened
 from models.drift.learner import Learner
 from models.drift.minute import UNKNOWN, J, Minute
 from models.drift.roles import Role, Roles
@@ -51,15 +52,13 @@ class Shard:
         """Have room for all series."""
         size = len(self.roles)
         self.thresholds.grow(self.roles)
-        self.seen = np.append(self.seen, np.zeros(size - len(self.seen), np.int64))
+        self.seen = widened(self.seen, size - len(self.seen))
         for learner in self.learners.values():
             learner.grow(size)
         for name, usual in self.usual.items():
             more = size - usual.r.shape[-1]
             if more:
-                pads = [np.zeros((*array.shape[:-1], more)) for array in usual]
-                wider = [np.concatenate(pair, axis=-1) for pair in zip(usual, pads, strict=True)]
-                self.usual[name] = UsualRatio(*wider)
+                self.usual[name] = UsualRatio(*(widened(array, more) for array in usual))
 
     def learn(self, minute: Minute) -> None:
         """Take a minute into the baselines."""

@@ -61,7 +61,7 @@ class DriftTable:
         self._settings = settings
         self._watches = watches
         self.shard = Shard(settings)
-        self.banks = {watch.name: Bank(watch.name, watch.detector, watch.minutes) for watch in watches}
+        self.banks = {watch.name: Bank(watch.detector, watch.minutes) for watch in watches}
         self.until = 0
         self.refused = 0
         """Streams that were not opened, beyond the bound."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from models.drift.band import State
@@ -70,3 +71,11 @@ class Watch(Protocol):
     def effect(self, shard: Shard, stream: Stream, state: State, counts: NDArray[np.int64]) -> Effect:
         """Explain a stream, by its state alone ([..., 1]) and its counts [column] since it changed."""
         ...
+
+
+class Standing:
+    """Base of watches that no configuration changes: what their streams are about stands."""
+
+    def holds(self, shard: Shard, streams: list[Stream], state: State) -> NDArray[np.bool_]:
+        """Say that all are."""
+        return np.ones(len(streams), np.bool_)

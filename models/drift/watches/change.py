@@ -13,7 +13,7 @@ from models.drift.exceedance import Exceedance
 from models.drift.frozen_rate import FrozenRate
 from models.drift.past import Past
 from models.drift.roles import Role
-from models.drift.watches.base import Contrast
+from models.drift.watches.base import Contrast, Standing
 from models.drift.watches.own import before_of
 from models.drift.watches.words import rate_effect, values_effect
 
@@ -31,7 +31,7 @@ FEWEST = 200
 
 
 @dataclass(frozen=True)
-class ChangeRate:
+class ChangeRate(Standing):
     """Ratio SLIs of a version, prompt, set of tools, model or variant, against the one before it."""
 
     name: str = "change_rate"
@@ -65,15 +65,11 @@ class ChangeRate:
         best = int(older[np.argmax(learner.past.events[older])])
         return best if learner.past.events[best] >= FEWEST else None
 
-    def holds(self, shard: Shard, streams: list[Stream], state: State) -> NDArray[np.bool_]:
-        """Say that no configuration changes what they are about."""
-        return np.ones(len(streams), np.bool_)
-
     def counts(
         self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         """Give (failed, events)."""
-        return np.stack([minute.bad[series], minute.total[series]])
+        return minute.rates(series)
 
     def effect(self, shard: Shard, stream: Stream, state: State, counts: NDArray[np.int64]) -> Effect:
         """Explain."""
@@ -94,7 +90,7 @@ class ChangeValues(ChangeRate):
         self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         """Give (values over each threshold ..., events)."""
-        return np.concatenate([minute.over[:, series], minute.total[None, series]])
+        return minute.values(series)
 
     def effect(self, shard: Shard, stream: Stream, state: State, counts: NDArray[np.int64]) -> Effect:
         """Explain."""

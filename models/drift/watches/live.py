@@ -13,6 +13,7 @@ from models.drift.cohort_exceedance import CohortExceedance
 from models.drift.cohorts import Cohorts
 from models.drift.minute import UNKNOWN
 from models.drift.roles import Role
+from models.drift.watches.base import Standing
 from models.drift.watches.change import contrast_of
 from models.drift.watches.words import cohort_effect, cohort_values_effect
 
@@ -30,7 +31,7 @@ BEGINNING = 30
 
 
 @dataclass(frozen=True)
-class LiveRate:
+class LiveRate(Standing):
     """Ratio SLIs. Null of what is rolled out: no difference. Null of a cohort: the difference that it always had."""
 
     name: str = "live_rate"
@@ -72,16 +73,12 @@ class LiveRate:
         dispersion = shard.learners[self.baselines].past.dispersion()[0][parent]
         return cohorts.start(low, high, dispersion)
 
-    def holds(self, shard: Shard, streams: list[Stream], state: State) -> NDArray[np.bool_]:
-        """Say that no configuration changes what they are about."""
-        return np.ones(len(streams), np.bool_)
-
     def counts(
         self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         """Give (failed and events of the rest, failed and events of the cohort)."""
-        bad, total = minute.bad, minute.total
-        return np.stack([bad[against] - bad[series], total[against] - total[series], bad[series], total[series]])
+        mine = minute.rates(series)
+        return np.concatenate([minute.rates(against) - mine, mine])
 
     def effect(self, shard: Shard, stream: Stream, state: State, counts: NDArray[np.int64]) -> Effect:
         """Explain."""
@@ -112,8 +109,8 @@ class LiveValues(LiveRate):
         self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         """Give (values of the rest over each threshold ..., all of them, and the same of the cohort)."""
-        mine = np.concatenate([minute.over[:, series], minute.total[None, series]])
-        return np.concatenate([np.concatenate([minute.over[:, against], minute.total[None, against]]) - mine, mine])
+        mine = minute.values(series)
+        return np.concatenate([minute.values(against) - mine, mine])
 
     def effect(self, shard: Shard, stream: Stream, state: State, counts: NDArray[np.int64]) -> Effect:
         """Explain."""

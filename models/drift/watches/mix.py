@@ -11,7 +11,7 @@ from models.drift.bank import Stream
 from models.drift.categories import MOST, Categories
 from models.drift.past import Past
 from models.drift.roles import Role
-from models.drift.watches.base import Contrast
+from models.drift.watches.base import Contrast, Standing
 from models.drift.watches.own import before_of
 from models.drift.watches.words import mix_effect
 
@@ -27,7 +27,7 @@ SLI = "tool_success"
 """The SLI whose totals by tool are the calls of it."""
 
 
-class ToolMix:
+class ToolMix(Standing):
     """Workflows; the most called tools of the baseline one by one, all others together."""
 
     name = "tool_mix"
@@ -52,10 +52,6 @@ class ToolMix:
         if not new:
             return None
         return new, band.start(Past(*(np.concatenate(parts, axis=-1) for parts in zip(*pasts, strict=True))))
-
-    def holds(self, shard: Shard, streams: list[Stream], state: State) -> NDArray[np.bool_]:
-        """Say that no configuration changes what they are about."""
-        return np.ones(len(streams), np.bool_)
 
     def counts(
         self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]

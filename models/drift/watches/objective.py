@@ -52,7 +52,7 @@ class Objective:
         self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         """Give (failed, events)."""
-        return np.stack([minute.bad[series], minute.total[series]])
+        return minute.rates(series)
 
     def effect(self, shard: Shard, stream: Stream, state: State, counts: NDArray[np.int64]) -> Effect:
         """Explain."""

@@ -13,7 +13,7 @@ from models.drift.bounds import HOURLY_TOLERANCE, TOLERANCE
 from models.drift.exceedance import Exceedance
 from models.drift.frozen_rate import FrozenRate
 from models.drift.roles import Role
-from models.drift.watches.base import Contrast
+from models.drift.watches.base import Contrast, Standing
 from models.drift.watches.words import rate_effect, values_effect
 from models.times import rfc3339
 
@@ -31,7 +31,7 @@ _MINUTE_NS = 60_000_000_000
 
 
 @dataclass(frozen=True)
-class OwnRate:
+class OwnRate(Standing):
     """Ratio SLIs of workflows and, on the clock of minutes, of tools. `baselines` names the learner."""
 
     name: str
@@ -56,15 +56,11 @@ class OwnRate:
         ]
         return new, band.start(past, tolerance=TOLERANCE if self.minutes == 1 else HOURLY_TOLERANCE)
 
-    def holds(self, shard: Shard, streams: list[Stream], state: State) -> NDArray[np.bool_]:
-        """Say that no configuration changes what they are about."""
-        return np.ones(len(streams), np.bool_)
-
     def counts(
         self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         """Give (failed, events)."""
-        return np.stack([minute.bad[series], minute.total[series]])
+        return minute.rates(series)
 
     def effect(self, shard: Shard, stream: Stream, state: State, counts: NDArray[np.int64]) -> Effect:
         """Explain."""
@@ -82,7 +78,7 @@ class OwnValues(OwnRate):
         self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         """Give (values over each threshold ..., events)."""
-        return np.concatenate([minute.over[:, series], minute.total[None, series]])
+        return minute.values(series)
 
     def effect(self, shard: Shard, stream: Stream, state: State, counts: NDArray[np.int64]) -> Effect:
         """Explain."""

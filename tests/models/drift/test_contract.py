@@ -130,7 +130,7 @@ def test_a_bank_restored_goes_on_alike(detector: Detector) -> None:
     if detector.name not in {watch.detector.name for watch in WATCHES}:
         return  # no bank has streams of it
     counts = made(detector, 4, 50, 14, rate=0.2)
-    bank, twin = Bank("it", detector, 1), Bank("it", detector, 1)
+    bank, twin = Bank(detector, 1), Bank(detector, 1)
     streams = [Stream(each, -1, 1, 0) for each in range(4)]
     bank.admit(streams, detector.fit(made(detector, 4, 300, 15)))
     for look in range(counts.shape[2]):
