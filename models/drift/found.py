@@ -71,6 +71,7 @@ class Found(NamedTuple):
             "evidence": round(math.log10(max(self.ratio * self.threshold, 1e-9)), 2),
             "threshold": round(math.log10(self.threshold), 2),
             "alarm": self.alarm > 0,
+            "alarm_at": rfc3339(self.alarm * _MINUTE_NS) if self.alarm else None,
             "since": rfc3339(self.since * _MINUTE_NS),
             "rolled_out": self.rolled_out,
             "summary": self.words,

@@ -80,8 +80,11 @@ def test_an_upgrade_that_hurts_is_one_incident(records: list[dict[str, Any]]) ->
     assert len({each["key"] for each in success}) == 1
     contrasts = [each["contrast"] for each in success[0]["evidence"]["contrasts"]]
     assert any(each["dimension"] in {"version", "prompt"} for each in contrasts)
-    at = [each["at"] for each in records if each["kind"] == "drift" and each["alarm"]]
-    assert min(at) > "2026-03-02T10:20"
+    alarms = [each for each in records if each["kind"] == "drift" and each["alarm"]]
+    assert all("2026-03-02T10:20" < each["alarm_at"] <= each["at"] for each in alarms)
+    assert min(each["alarm_at"] for each in alarms) < "2026-03-02T10:45"
+    others = [each for each in records if each["kind"] == "drift" and not each["alarm"]]
+    assert {each["alarm_at"] for each in others} <= {None}
 
 
 def test_two_workers_say_the_same(traffic: Path, records: list[dict[str, Any]]) -> None:
