@@ -1,21 +1,20 @@
 """Warm-up: every kernel is compiled, or loaded from disk, before the first batch comes.
 
-Compiling takes some minutes, once per version and machine; a service that compiled when its first span arrived would
-fall behind by that much, and a person would wonder what it does.
+Compiling takes a minute or two, once per version and machine, on two cores (`flows.compiling`); a service that compiled
+when its first span arrived would fall behind by that much, and a person would wonder what it does.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
 
+from flows.compiling import compiling
 from models.runs.policy import RunPolicy
 from models.runs.pulse import Pulse
 from models.runs.shards import by_shard
@@ -27,7 +26,7 @@ from models.slis.settings import SliSettings
 from models.slos.counting import Counter
 from models.slos.spec import Indicator, Rolling, Slo
 from models.spans.batch import Spans
-from models.spans.columns import Column
+from models.spans.columns import Column, SpanKind
 from models.spans.decoder import Decoder
 from models.spans.json_wire import transcode
 from models.watermark import SECOND
@@ -45,33 +44,43 @@ _SLO = Slo("warm-up", "warm-up", Indicator("task_success"), Fraction(1, 2), Roll
 
 def warm_up(say: Callable[[str], None]) -> None:
     """Make all kernels ready, once a process; `say` is told when that will take long."""
-    if is_cold():
-        say("compiling, once: some minutes")
-    _compile_all()
+    with compiling([(__name__, "decode"), (__name__, "judge")], say):
+        _compile_all()
 
 
 @cache
 def _compile_all() -> None:
     """Take a small run through all there is."""
+    for spans in decode():
+        _count(_track(spans, Decoder().decode([_ASKED], _AT).spans))
+
+
+def decode() -> list[Spans]:
+    """Compile what decodes; gives the small run, in three ways."""
     Decoder().decode([_MANY_NAMES], _AT)
     wire = _protobuf([_TRACES, _LOGS])
-    for messages in (wire, [_TRACES, _LOGS], [*wire, _TRACES]):
-        changes = _track(messages)
-        _measure(changes)
-        Counter([_SLO, replace(_SLO, indicator=Indicator("tool_success"))]).count(changes)
+    return [Decoder().decode(messages, _AT).spans for messages in (wire, [_TRACES, _LOGS], [*wire, _TRACES])]
 
 
-def is_cold() -> bool:
-    """Say whether no compiled kernel lies on disk."""
-    folder = os.environ.get("NUMBA_CACHE_DIR")
-    return folder is not None and next(Path(folder).rglob("*.nbi"), None) is None
+def judge() -> None:
+    """Compile what tracks and counts, but for rare paths, by one span that nobody has to decode first."""
+    cols = np.zeros((len(Column), 1), np.int64)
+    cols[[Column.TRACE_LO, Column.SPAN_ID, Column.TOOL]] = 1
+    cols[[Column.START, Column.END]] = _AT
+    cols[Column.KIND] = SpanKind.TOOL
+    spans = Spans(cols, {1: "warm-up"})
+    _count(_track(spans, spans))
 
 
-def _track(messages: list[bytes]) -> list[Changes]:
-    spans = Decoder().decode(messages, _AT).spans
+def _count(changes: list[Changes]) -> None:
+    _measure(changes)
+    Counter([_SLO, replace(_SLO, indicator=Indicator("tool_success"))]).count(changes)
+
+
+def _track(spans: Spans, asked: Spans) -> list[Changes]:
     table = RunTable(RunPolicy())
     table.is_watched = True
-    table.ask(Decoder().decode([_ASKED], _AT).spans)
+    table.ask(asked)
     changes = [table.join(_AT)]
     changes += [table.update(spans, rows, _AT) for rows in by_shard(spans.cols) if len(rows)]
     deltas = [table.take_delta()]
