@@ -25,7 +25,7 @@ _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1  # prctl(2), Linux
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Have this process stopped, as by the supervisor, when the supervisor dies of SIGKILL or of lack of memory."""
     if sys.platform == "linux":
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -79,7 +79,7 @@ class Supervisor:
         self._running[part.name] = subprocess.Popen(  # noqa: S603  # our own command line
             [sys.executable, "-m", "flyball", *part.command],
             start_new_session=True,
-            preexec_fn=_end_with_parent,  # noqa: PLW1509  # the supervisor has no other threads
+            preexec_fn=end_with_parent,  # noqa: PLW1509  # the supervisor has no other threads
         )
         self._started[part.group] = time.monotonic()
 

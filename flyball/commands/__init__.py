@@ -7,6 +7,7 @@ A file has a docstring (its help page), HELP (its line in the list), `add_argume
 from __future__ import annotations
 
 COMMANDS = (
+    "demo",
     "up",
     "replay",
     "simulate",

@@ -55,8 +55,8 @@ def test_processes_end_with_a_supervisor_that_is_killed() -> None:
     child = "import time; print(1, end='', flush=True); time.sleep(60)"
     parent = (
         "import subprocess, sys, time\n"
-        "from flyball.supervise import _end_with_parent\n"
-        f"subprocess.Popen([sys.executable, '-c', {child!r}], preexec_fn=_end_with_parent)\n"
+        "from flyball.supervise import end_with_parent\n"
+        f"subprocess.Popen([sys.executable, '-c', {child!r}], preexec_fn=end_with_parent)\n"
         "time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE) as process:

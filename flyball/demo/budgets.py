@@ -1,0 +1,58 @@
+"""Budgets: the SLOs as the flow's metrics say they are now."""
+
+from __future__ import annotations
+
+import urllib.request
+from typing import TYPE_CHECKING, NamedTuple
+
+from prometheus_client.parser import text_string_to_metric_families
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_TARGET, _TOTAL, _BAD = "flyball_slo_objective_ratio", "flyball_slo_period_events", "flyball_slo_period_bad_events"
+_LEFT, _BURN = "flyball_slo_error_budget_remaining_ratio", "flyball_slo_burn_rate_ratio"
+_WINDOW = "1h"
+
+
+class Budget(NamedTuple):
+    """One SLO as it stands."""
+
+    slo: str
+    target: float
+    total: int
+    bad: int
+    left: float
+    """Share of the error budget; below 0 when overspent."""
+    burn: float
+    """Over the last hour, in multiples of what the objective allows."""
+
+
+def budgets(port: int) -> list[Budget]:
+    """Ask the flow's metrics; SLOs without events are left out."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        return read(answer.read().decode())
+
+
+def read(metrics: str) -> list[Budget]:
+    """Read them from a page of metrics."""
+    found: dict[str, dict[str, float]] = {}
+    for family in text_string_to_metric_families(metrics):
+        for sample in family.samples:
+            if sample.labels.get("window", _WINDOW) == _WINDOW and "slo" in sample.labels:
+                found.setdefault(sample.labels["slo"], {})[sample.name] = sample.value
+    return [
+        Budget(slo, of[_TARGET], int(of[_TOTAL]), int(of[_BAD]), of[_LEFT], of.get(_BURN, 0.0))
+        for slo, of in sorted(found.items())
+        if {_TARGET, _TOTAL, _BAD, _LEFT} <= of.keys()
+    ]
+
+
+def table(found: Iterable[Budget]) -> list[str]:
+    """Write them, one a line."""
+    lines = [f"{'SLO':18}{'target':>8}{'good':>9}{'runs':>8}{'budget left':>13}{'burn 1h':>9}"]
+    for each in found:
+        good = 1 - each.bad / max(1, each.total)
+        figures = f"{each.target:>8.1%}{good:>9.1%}{each.total:>8,}{each.left:>13.0%}{each.burn:>8.1f}x"
+        lines.append(f"{each.slo:18}{figures}")
+    return lines
