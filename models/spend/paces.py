@@ -5,11 +5,15 @@ What is usual is learnt anew when the flow restarts; until there is evidence eno
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from models.runaways.base import Ladder, Mode, PaceRule
+from models.spend.pace_rows import Pace
 from models.spend.rows import Level
+from models.spend.user_minutes import UserMinutes
 from models.times import rfc3339
 from models.verdicts import Action, Verdict, verdict_id
 
@@ -36,14 +40,11 @@ SPEND_DAY = PaceRule(
     "{value:.2f} USD today, {count:.1f} times the mean of the days before ({usual:.2f})",
 )
 PACE_RULES = (USER_LLM_CALLS, SPEND_MINUTE, SPEND_DAY)
-USER_MINUTES = 2000
-"""Minutes in which users were active until their 99th percentile is taken, and frozen."""
 HOUR_MINUTES = 30
 """Minutes with spending, of the last 60, until there is an hour to compare with."""
 DAYS, LEAST_DAYS = 7, 3
 """Days before that are looked back on, and how many of them must have been seen."""
 _MOST = 100_000
-_USER = int(Level.USER)
 _Setting = tuple[Mode, list[tuple[float, Action]]]
 
 
@@ -64,33 +65,34 @@ class Paces:
 
     def __init__(self, setting: Callable[[PaceRule, str | None], _Setting]) -> None:
         self._setting = setting
-        self._usual_calls = 0
         mode, steps = setting(USER_LLM_CALLS, None)
         self._first = steps[0][0] if steps and mode != "off" else float("inf")
         """Times the usual at which there is something to say of a user."""
-        self._minutes: Counter[int] = Counter()
-        self._users: OrderedDict[tuple[int, int], list[int]] = OrderedDict()
-        """(user, tenant) -> minute, calls in it."""
+        self._users = UserMinutes()
         self._hours: dict[int, deque[list[int]]] = {}
         """Workflow -> (minute, nano-USD) of the last hour."""
         self._told: OrderedDict[tuple[Any, ...], int] = OrderedDict()
 
     def apply(self, rows: NDArray[Any], names: Mapping[int, str]) -> list[Verdict]:
         """Take in pace rows [row, Pace]; give what is said of them."""
-        out: list[Verdict] = []
-        for level, id_, tenant, minute, cost, calls, at_ns in rows.tolist():
-            if level == _USER:
-                made, usual = self._user((id_, tenant), minute, calls), self._usual_calls
-                if not usual or made / usual < self._first:  # nearly all: there are as many rows as users
-                    continue
-                found = Found("user", *_texts(names, id_, tenant), made, usual, minute * _MINUTE_NS, at_ns)
-                out += self.judge(USER_LLM_CALLS, found, minute)
-            else:
-                spent, mean = self._workflow(id_, minute, cost)
-                since = minute * _MINUTE_NS
-                found = Found("workflow", *_texts(names, id_, 0), spent / NANO, mean / NANO, since, at_ns)
-                out += self.judge(SPEND_MINUTE, found, minute)
-        return out
+        of_users = rows[:, Pace.LEVEL] == Level.USER
+        return [*self._of_users(rows[of_users], names), *self._of_workflows(rows[~of_users], names)]
+
+    def _of_users(self, rows: NDArray[Any], names: Mapping[int, str]) -> Iterator[Verdict]:
+        made = self._users.add(*rows[:, (Pace.ID, Pace.TENANT, Pace.MINUTE, Pace.LLM_CALLS)].T)
+        usual = self._users.usual
+        if not usual:
+            return
+        many = np.flatnonzero(made >= self._first * usual)  # nearly none: there are as many rows as users
+        for (_, id_, tenant, minute, _, _, at_ns), count in zip(rows[many].tolist(), made[many].tolist(), strict=True):
+            found = Found("user", *_texts(names, id_, tenant), count, usual, minute * _MINUTE_NS, at_ns)
+            yield from self.judge(USER_LLM_CALLS, found, minute)
+
+    def _of_workflows(self, rows: NDArray[Any], names: Mapping[int, str]) -> Iterator[Verdict]:
+        for _, id_, _, minute, cost, _, at_ns in rows.tolist():
+            spent, mean = self._workflow(id_, minute, cost)
+            found = Found("workflow", *_texts(names, id_, 0), spent / NANO, mean / NANO, minute * _MINUTE_NS, at_ns)
+            yield from self.judge(SPEND_MINUTE, found, minute)
 
     def judge(self, rule: PaceRule, found: Found, period: object) -> Iterator[Verdict]:
         """Give the steps that are reached and not told in this period; none where it is not known what is usual."""
@@ -107,31 +109,6 @@ class Paces:
                 yield _verdict(rule, found, mode, action, (count, limit, number), period)
         while len(self._told) > _MOST:
             self._told.popitem(last=False)
-
-    def _user(self, user: tuple[int, int], minute: int, calls: int) -> int:
-        """Give the calls of a user's minute so far; minutes that are over are learnt from."""
-        users = self._users
-        kept = users.get(user)
-        if kept is None:
-            users[user] = kept = [minute, 0]
-            if len(users) > _MOST:
-                users.popitem(last=False)
-        elif minute > kept[0]:
-            self._learn(kept[1])
-            kept[:] = minute, 0
-        if minute == kept[0]:
-            kept[1] += calls
-        users.move_to_end(user)
-        return kept[1]
-
-    def _learn(self, calls: int) -> None:
-        if self._usual_calls:
-            return
-        self._minutes[calls] += 1
-        if self._minutes.total() >= USER_MINUTES:
-            ordered = sorted(self._minutes.elements())
-            self._usual_calls = ordered[-(-len(ordered) * 99 // 100) - 1]
-            self._minutes.clear()
 
     def _workflow(self, workflow: int, minute: int, cost: int) -> tuple[int, float]:
         """Give the spending of a minute so far, and the mean minute of the hour before; 0: it is not known."""

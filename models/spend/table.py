@@ -33,14 +33,15 @@ if TYPE_CHECKING:
     from models.verdicts import Verdict
 
 NANO = 1_000_000_000
-TELL_S = 30
-"""Seconds between two records of a scope: there may be as many scopes as users."""
+TELL_S, TELL_FREE_S = 30, 300
+"""Seconds between two records of a scope; of a user whom no budget can limit, as there may be very many of them."""
 MAX_SCOPES = 200_000
 """Scopes kept a shard; beyond it periods that are over go, those that ended longest ago first, counted."""
 _KEPT_DAYS = 62
 """A period is kept so long after it began: last month can be looked up, and late costs find their place."""
 _LEVELS = {int(level): level.name.lower() for level in Level}
 _SHOWN = ("product", "workflow")
+_FREE = [("user", period) for period in PERIODS]
 Scope = tuple[str, str, str | None]
 """Level, id, tenant (of a user)."""
 
@@ -100,7 +101,9 @@ class SpendTable:
         self._touched: dict[Sum, None] = {}
         """Since the last look, in order."""
         self._untold: dict[Sum, None] = {}
-        self._told_s = 0
+        self._free: dict[Sum, None] = {}
+        """Those not told that no budget can limit, of users."""
+        self._told_s = self._told_free_s = 0
         self._changed: dict[Sum, None] = {}
         self._spent: dict[tuple[str, Key], None] = {}
         """Budgets that limit someone now: (version, key)."""
@@ -139,15 +142,31 @@ class SpendTable:
             self._said = []
         self._let_go(now_s, out)
         self._changed |= self._touched
-        self._untold |= self._touched
-        self._touched.clear()
-        self._told_s = self._told_s or now_s
-        if is_last or now_s >= self._told_s + TELL_S:
-            self._told_s = now_s
-            at = rfc3339(now_s * NANO)
-            out.records = [self._record(kept, now_s, at) for kept in self._untold]
-            self._untold.clear()
+        self._part_touched()
+        out.records = self._told(now_s, is_last=is_last)
         return out
+
+    def _part_touched(self) -> None:
+        """Put what was touched in line to be told."""
+        free = {(level, period) for level, period in _FREE if (level, period) not in self._watched}
+        for kept in self._touched:
+            (self._free if kept.key[::3] in free else self._untold)[kept] = None
+        self._touched.clear()
+
+    def _told(self, now_s: int, *, is_last: bool) -> list[dict[str, Any]]:
+        """Give the records that are due."""
+        self._told_s, self._told_free_s = self._told_s or now_s, self._told_free_s or now_s
+        due: list[Sum] = []
+        if is_last or now_s >= self._told_s + TELL_S:
+            due += self._untold
+            self._told_s = now_s
+            self._untold.clear()
+        if is_last or now_s >= self._told_free_s + TELL_FREE_S:
+            due += self._free
+            self._told_free_s = now_s
+            self._free.clear()
+        at = rfc3339(now_s * NANO)
+        return [self._record(kept, now_s, at) for kept in due]
 
     def _limited(self) -> list[Sum]:
         """Give the touched sums that there may be budgets for, in an order that is always the same."""
@@ -329,7 +348,7 @@ class SpendTable:
             self.forgotten += min(excess, len(over))
         for key in gone:
             kept = self.sums.pop(key)
-            for known in (self._untold, self._touched, self._changed):
+            for known in (self._untold, self._free, self._touched, self._changed):
                 known.pop(kept, None)
         self._shown = {key: None for key in self._shown if key in self.sums}
         self._places.clear()

@@ -10,9 +10,10 @@ from models.runaways.policy import RuleSetting, RunawayPolicy
 from models.runs.pulse import NEW_RUN, Pulse
 from models.spend.budget import Calendar
 from models.spend.pace_rows import Pace, pace_rows
-from models.spend.paces import HOUR_MINUTES, USER_MINUTES, Paces
+from models.spend.paces import HOUR_MINUTES, Paces
 from models.spend.rows import Level, Spend
 from models.spend.table import SpendTable
+from models.spend.user_minutes import LEARNT as USER_MINUTES
 from models.verdicts import Action, Verdict
 
 NANO = 1_000_000_000

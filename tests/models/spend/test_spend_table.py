@@ -213,3 +213,18 @@ def test_unpriced_is_not_nothing() -> None:
     spent = table()
     feed(spent, pulse(None, run(0) | {"TOKENS": 100}))
     assert {record["cost_usd"] for record in spent.look(DAY, is_last=True).records} == {None}
+
+
+def test_users_without_a_budget_are_told_less_often() -> None:
+    """Every five minutes; all others, and users whom a budget may limit, every thirty seconds."""
+    free, limited = table(), table(Budget("daily", "user", "day", 100 * NANO))
+    for spent in (free, limited):
+        feed(spent, pulse(None, run(5 * NANO)))
+        spent.look(DAY)
+    whom = {
+        spent: {(r["scope"]["level"], r["period"]) for r in spent.look(DAY + 30).records} for spent in (free, limited)
+    }
+    others = {(level, period) for level in ("product", "workflow", "tenant") for period in ("day", "month")}
+    assert whom == {free: others, limited: others | {("user", "day")}}
+    assert free.look(DAY + 299).records == []
+    assert {r["scope"]["level"] for r in free.look(DAY + 300).records} == {"user"}
