@@ -24,6 +24,12 @@ CACHE = "NUMBA_CACHE_DIR"
 _READY, _LOCK = "ready", "lock"
 
 
+def is_compiled() -> bool:
+    """Say whether all kernels lie on disk, so that a start takes seconds."""
+    folder = os.environ.get(CACHE)
+    return folder is None or (Path(folder) / _READY).exists()
+
+
 @contextmanager
 def compiling(parts: Sequence[tuple[str, str]], say: Callable[[str], None]) -> Iterator[None]:
     """Hold the cache of kernels for a block that compiles, or loads, all of them.

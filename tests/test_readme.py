@@ -4,8 +4,10 @@ Before a `bash` block a comment may say how it is to be taken; without one it is
 
     <!-- not run: WHY -->
     <!-- runs until stopped; ready at URL -->        started, waited for, and stopped by SIGTERM at the end
+    <!-- runs until it says: TEXT -->                stopped by SIGTERM as soon as it has said that
 
-A `text` block after `<!-- output -->` is what the last block printed; `…` in it stands for anything.
+A `text` block after `<!-- output -->` is what the last block printed; `…` in it stands for anything. After
+`<!-- output, but for its numbers -->` a number stands for any, and a time for any time.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import urllib.error
 import urllib.request
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 import pytest
 import yaml
@@ -77,18 +79,23 @@ def run(block: Block, folder: Path) -> str:
     return done.stdout
 
 
+def started(block: Block, folder: Path, log: IO[str]) -> subprocess.Popen[bytes]:
+    """Start a block that is one command; what it says goes to `log`."""
+    return subprocess.Popen(
+        ["bash", "-c", f"exec {block.text}"],
+        cwd=folder,
+        env=environment(),
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+    )
+
+
 @contextmanager
 def service(block: Block, folder: Path) -> Iterator[None]:
     """Start a block that runs until it is stopped, wait until it is ready, and see that SIGTERM ends it well."""
     with (folder / "service.log").open("w+") as log:
-        process = subprocess.Popen(
-            ["bash", "-c", f"exec {block.text}"],
-            cwd=folder,
-            env=environment(),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-        )
+        process = started(block, folder, log)
         try:
             wait_for(block.comment.split(" ready at ")[1], process, Path(log.name))
             yield
@@ -97,6 +104,25 @@ def service(block: Block, folder: Path) -> Iterator[None]:
         finally:
             process.kill()
             process.wait()
+
+
+def run_until(block: Block, folder: Path) -> str:
+    """Start a block that does not end by itself, and stop it when it has said what it is to say. Gives what it said."""
+    text = block.comment.split("says: ")[1]
+    with (folder / "said.log").open("w+") as log:
+        process = started(block, folder, log)
+        try:
+            end = time.monotonic() + RUN_S
+            while text not in (said := Path(log.name).read_text()):
+                assert process.poll() is None, said
+                assert time.monotonic() < end, said
+                time.sleep(0.1)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(STOP_S) == 0, Path(log.name).read_text()
+        finally:
+            process.kill()
+            process.wait()
+        return Path(log.name).read_text()
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -117,6 +143,11 @@ def normal(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
 
 
+def without_numbers(text: str) -> str:
+    """Take out what differs from one time to the next: numbers, times, their width, and where lines are folded."""
+    return re.sub(r"\s+", " ", re.sub(r"-?\d[\d.,:]*( ms\b| s\b)?", "#", text))
+
+
 @pytest.mark.slow
 def test_the_commands_work_and_print_what_is_shown(tmp_path: Path) -> None:
     """Every command of the README runs from top to bottom in an empty folder and prints what the README shows."""
@@ -126,11 +157,15 @@ def test_the_commands_work_and_print_what_is_shown(tmp_path: Path) -> None:
     printed = ""
     with ExitStack() as services:
         for block in blocks("bash", "text"):
-            if block.comment == "output":
-                shown = ".*?".join(map(re.escape, normal(block.text).split("…")))
-                assert re.search(shown, normal(printed), re.DOTALL), f"shown:\n{block.text}\nprinted:\n{printed}"
+            if block.comment.startswith("output"):
+                alike = without_numbers if "numbers" in block.comment else str
+                shown = ".*?".join(map(re.escape, alike(normal(block.text)).split("…")))
+                said = f"shown:\n{block.text}\nprinted:\n{printed}"
+                assert re.search(shown, alike(normal(printed)), re.DOTALL), said
             elif block.comment.startswith("runs until stopped"):
                 services.enter_context(service(block, tmp_path))
+            elif block.comment.startswith("runs until it says"):
+                printed = run_until(block, tmp_path)
             elif block.language == "bash" and not block.comment.startswith("not run"):
                 printed = run(block, tmp_path)
 

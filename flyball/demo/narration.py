@@ -36,11 +36,11 @@ class Narrator:
 
     def say(self, text: str, style: str = "") -> None:
         """Tell one thing, with its time."""
-        self._line(f"{self.seconds:7.1f} s", text, style)
+        self._line(f"{self.seconds:7.1f} s", "", text, style)
 
     def more(self, text: str, style: str = "") -> None:
         """Tell more of the same."""
-        self._line("", text, style)
+        self._line("", "", text, style)
 
     def title(self, text: str) -> None:
         """Begin an act."""
@@ -51,18 +51,21 @@ class Narrator:
         """Tell how an act ended."""
         mark, style = (CAUGHT, "green") if caught else (MISSED, "bold red")
         first, *rest = sentences
-        self.say(f"{mark} {first}", style)
+        self._line(f"{self.seconds:7.1f} s", f"{mark} ", first, style)
         for each in rest:
-            self.more(f"  {each}")
+            self._line("", "  ", each, "")
 
-    def _line(self, time_: str, text: str, style: str) -> None:
+    def _line(self, time_: str, mark: str, text: str, style: str) -> None:
+        """Write a line; what is folded stays in its column, behind the mark."""
         if not self._console.is_terminal:
-            self._console.print(Text(f"{time_:{_INDENT}}{text}"), soft_wrap=True)
+            self._console.print(Text(f"{time_:{_INDENT}}{mark}{text}"), soft_wrap=True)
             return
-        grid = Table.grid(padding=(0, 2, 0, 0))
-        grid.add_column(width=_INDENT - 2, style="dim", no_wrap=True)
-        grid.add_column(overflow="fold")
-        grid.add_row(time_, Text(text, style=style))
+        grid = Table.grid()
+        grid.add_column(width=_INDENT, style="dim", no_wrap=True)
+        if mark:
+            grid.add_column(width=len(mark), style=style, no_wrap=True)
+        grid.add_column(style=style, overflow="fold")
+        grid.add_row(time_, *([mark] if mark else []), Text(text))
         self._console.print(grid)
 
 

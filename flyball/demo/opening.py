@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from flyball_sdk.signing import KeyRing
 
 from control.keys import Keys
+from flows.compiling import CACHE, is_compiled
 from flyball.demo.agents import TENANT, Door
 from flyball.demo.budgets import budgets, table
 from flyball.demo.records import opened
@@ -38,21 +39,24 @@ def raised(stage: Stage, traffic: Traffic, narrator: Narrator) -> None:
 
     On a fresh machine kernels are compiled first, by one process after the other; then the time counts anew.
     """
-    cold = not _kernels()
+    cold = not is_compiled()
     if cold:
         narrator.say("first start of this version on this machine: kernels are compiled, once, for a minute or more")
     else:
         traffic.prepare()
-    _await_parts(stage, traffic, narrator)
+    _await_parts(stage, traffic, narrator, cold=cold)
     narrator.say("all parts answer")
     if cold:
         traffic.prepare()
+    if not traffic.is_made:
+        narrator.say("the past is made")
         stage.wait(lambda: traffic.is_made, _READ_S)
+    if cold:
         narrator.say(f"compiled in {narrator.seconds:.0f} s; later starts take some 10 s. The time counts anew")
         narrator.begin_anew()
 
 
-def _await_parts(stage: Stage, traffic: Traffic, narrator: Narrator) -> None:
+def _await_parts(stage: Stage, traffic: Traffic, narrator: Narrator, *, cold: bool) -> None:
     told = narrator.seconds
     while waits := [part.part for part in stage.waits()]:
         stage.check()
@@ -60,7 +64,8 @@ def _await_parts(stage: Stage, traffic: Traffic, narrator: Narrator) -> None:
             traffic.go()
         if narrator.seconds - told > _TELL_S:
             told = narrator.seconds
-            narrator.say(f"waiting for {', '.join(waits)}; {_kernels()} kernels are compiled")
+            so_far = f"; {_kernels()} kernels are compiled" if cold else ""
+            narrator.say(f"waiting for {', '.join(waits)}{so_far}")
         time.sleep(_LOOK_S)
 
 
@@ -69,7 +74,7 @@ def running(stage: Stage, traffic: Traffic, pager: Pager, narrator: Narrator, se
     ready_at = time.monotonic()
     traffic.go()
     door = _door(stage)
-    records = stack.enter_context(opened(stage.data / "log"))
+    records = stack.enter_context(opened(stage.folder / "log"))
 
     def is_through() -> bool:
         traffic.check()
@@ -78,8 +83,8 @@ def running(stage: Stage, traffic: Traffic, pager: Pager, narrator: Narrator, se
     if not stage.wait(is_through, _READ_S) or traffic.sent.done_at is None:
         msg = "the flow did not read the past in time: is the machine very busy?"
         raise CommandError(msg)
-    past = f"{traffic.sent.spans:,} spans of three hours"
-    narrator.say(f"{past} of simulated past sent and read; live traffic goes on from here. What is owed:")
+    narrator.say(f"three hours of simulated past are sent and read, {traffic.sent.spans:,} spans; now it goes on live.")
+    narrator.more("Objectives of the three products, as they stand:")
     for line in table(budgets(stage.ports.metrics)):
         narrator.more(line)
     return Scene(stage, records, pager, traffic, door, seed, narrator, max(ready_at, traffic.sent.done_at))
@@ -88,7 +93,7 @@ def running(stage: Stage, traffic: Traffic, pager: Pager, narrator: Narrator, se
 def _door(stage: Stage) -> Door:
     """Make a key for agents, and wait until the control plane knows it."""
     control = f"http://127.0.0.1:{stage.ports.control}"
-    key = Keys(stage.data / "control").agent(TENANT, "*")
+    key = Keys(stage.folder / "control").agent(TENANT, "*")
     request = urllib.request.Request(f"{control}/v1/signals", headers={"Authorization": f"Bearer {key}"})  # noqa: S310
 
     def is_known() -> bool:
@@ -106,6 +111,6 @@ def _door(stage: Stage) -> Door:
 
 
 def _kernels() -> int:
-    """Count the compiled kernels on disk."""
-    folder = os.environ.get("NUMBA_CACHE_DIR")
-    return sum(1 for _ in Path(folder).rglob("*.nbi")) if folder else 0
+    """Count the compiled kernels on disk, also those that are being put together beside the cache."""
+    cache = Path(os.environ.get(CACHE, os.devnull))
+    return sum(1 for place in cache.parent.glob(f"{cache.name}*") for _ in place.rglob("*.nbi"))

@@ -30,10 +30,11 @@ class Ports(NamedTuple):
         }
 
 
-def usual_ports() -> Ports:
-    """Give the defaults of `flyball up`; raises CommandError where one is taken."""
-    usual = Settings()
-    return checked(Ports(usual.otlp.port, usual.control.port, usual.metrics.port, usual.deliver.metrics.port))
+def usual() -> Ports:
+    """Give the defaults of `flyball up`."""
+    settings = Settings()
+    metrics = settings.metrics.port, settings.deliver.metrics.port
+    return Ports(settings.otlp.port, settings.control.port, *metrics)
 
 
 def checked(ports: Ports) -> Ports:

@@ -15,7 +15,7 @@ from rich.console import Console
 from flyball.demo import where
 from flyball.demo.narration import Narrator
 from flyball.demo.pager import Pager
-from flyball.demo.ports import free_ports, usual_ports
+from flyball.demo.ports import checked, free_ports, usual
 from flyball.demo.stage import Stage
 from flyball.demo.stopping import Stopped, stoppable
 from flyball.errors import CommandError
@@ -60,7 +60,7 @@ def run_demo(asked: Asked) -> int:
 
 def _staged(asked: Asked, narrator: Narrator, stack: ExitStack) -> Scene:
     """Start everything; what is entered in the stack ends it."""
-    ports = free_ports(stack) if asked.free_ports else usual_ports()
+    ports = free_ports(stack) if asked.free_ports else checked(usual())
     folder = _folder(asked.data, stack)
     pager = stack.enter_context(Pager())
     narrator.say(f"flyball up: receiver, flow, control plane, delivery; everything is in {folder}")

@@ -40,7 +40,7 @@ class Stage:
     def __init__(self, folder: Path, ports: Ports, *, pager: str) -> None:
         """`pager` is the address that pages are posted to, as to PagerDuty."""
         self.folder, self.ports = folder, ports
-        self.config, self.data = folder / "config", folder / "data"
+        self.config = folder / "config"
         self._pager = pager
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -73,7 +73,7 @@ class Stage:
     @property
     def options(self) -> list[str]:
         """Give the options by which other commands speak to this deployment."""
-        return ["--config", str(self.config), "--data", str(self.data)]
+        return ["--data", str(self.folder), "--config", str(self.config)]
 
     @property
     def words(self) -> Path:

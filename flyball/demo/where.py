@@ -6,6 +6,9 @@ import shlex
 import urllib.request
 from typing import TYPE_CHECKING
 
+from flyball.config.load import find_directory
+from flyball.demo.ports import usual
+
 if TYPE_CHECKING:
     from flyball.demo.scene import Scene
 
@@ -15,13 +18,14 @@ _CONSOLE = "/console/"
 def tell(scene: Scene, *, caught: bool, goes_on: bool) -> None:
     """Tell it."""
     stage, say, more = scene.stage, scene.narrator.say, scene.narrator.more
-    options = shlex.join(stage.options)
+    needs_config = stage.ports != usual() or find_directory(None) is not None
+    options = shlex.join(stage.options if needs_config else stage.options[:2])
     control = f"http://127.0.0.1:{stage.ports.control}"
     scene.narrator.title("Where to look")
     then = "; live traffic goes on until Ctrl-C" if goes_on else ""
     say(f"{'all' if caught else 'not all'} of it was caught{then}")
     if is_there(control + _CONSOLE):
-        more(f"console    {control}{_CONSOLE}, with the key in {stage.data / 'control' / 'operator.key'}")
+        more(f"console    {control}{_CONSOLE}, with the key in {stage.folder / 'control' / 'operator.key'}")
     more(f"signals    uv run flyball status {options}")
     more(f"audit      uv run flyball audit verify {options}")
     more(f"drift      uv run flyball drift {options}")

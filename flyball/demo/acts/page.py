@@ -65,7 +65,8 @@ def sentences(facts: dict[str, Any]) -> tuple[str, ...]:
     of = facts
     pages = ", ".join(f"{count} {name}" for name, count in of["pages"].items())
     return (
-        f"paged {span(of['detected_s'])} after the past was in: {of['summary']}",
+        f"paged {span(of['detected_s'])} after the past was in, with its cause:",
+        of["summary"],
         f"the runbook is at {of['runbook']}",
         f"pages so far: {pages}",
     )

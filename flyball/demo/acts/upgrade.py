@@ -58,12 +58,13 @@ def sentences(facts: dict[str, Any]) -> tuple[str, ...]:
     of, contrast = facts, facts["contrast"]
     low, high = of["interval"]
     what = f"{contrast['dimension']} {contrast['from']} → {contrast['to']}"
-    rose = f"failures rose from {of['before']:.1%} to {of['rate']:.1%}, 95 % interval {low:.1%} to {high:.1%}"
+    rose = f"failures rose from {of['before']:.1%} to {of['rate']:.1%} (95 % interval {low:.1%} to {high:.1%})"
     named = f"named {of['named_after_min']:.0f} min of event time after the upgrade began"
     spared = f"about {of['spared_failures']:,} failed tasks of the {of['runs_since']:,} since"
     needed = f"enough from 10^{of['threshold']:.1f} on (one false alarm a stream and year)"
     return (
-        f"drift of {of['sli']} in {of['workflow']}, {what}: {rose}",
+        f"drift of {of['sli']} in {of['workflow']}, {what}",
+        rose,
         f"{named}; first told with the {of['events']:,} runs up to {of['until'][11:16]}Z",
         f"evidence 10^{of['evidence']:.1f}, {needed}",
         f"saved, had it been rolled back then: {spared}",

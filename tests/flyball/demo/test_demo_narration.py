@@ -42,7 +42,8 @@ def test_a_terminal_folds_lines_under_their_beginning() -> None:
     lines = re.sub(r"\x1b\[[0-9;]*m", "", written.getvalue()).splitlines()
     assert len(lines) == 2
     assert "✘ not stopped" in lines[0]
-    assert lines[1].startswith(" " * 11)
+    assert lines[1].startswith(" " * 13)
+    assert lines[1][13] != " "
 
 
 def test_time_can_begin_anew() -> None:
