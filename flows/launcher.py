@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from flows.settings import FlowSettings
     from streams.port import Log
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 UNFIT = (InconsistentPartitionsError, MissingPartitionsError, NoPartitionsError, JournalError)
 """Errors of the kinds that say that what is kept of an earlier life cannot be gone on with."""
 
@@ -122,7 +123,8 @@ def _flow(
         metrics=metrics,
         waiting=waiting,
     )
-    warm_up(process.say)
+    with _ending_at_once(stop):
+        warm_up(process.say)
     settings = replace(settings, journal=process.recovery / "journal")
     parts = tuple(source.list_parts())
     flow = build(source, LogSink(lambda: log), settings, metrics, clock=time.time_ns, parts=parts)
@@ -148,9 +150,27 @@ def held(recovery: Path, process_id: int) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _ending_at_once(stop: threading.Event) -> Iterator[None]:
+    """Let a signal end the process on the spot: there is nothing yet to keep, and a compiler can take minutes to hear.
+
+    Raises StoppedError where one came before.
+    """
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        os._exit(0)
+
+    for number in _SIGNALS:
+        signal.signal(number, on_signal)
+    if stop.is_set():
+        raise StoppedError
+    yield
+    _stop_on_signals(stop)
+
+
 def _stop_on_signals(stop: threading.Event) -> None:
     def on_signal(number: int, frame: FrameType | None) -> None:
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _SIGNALS:
         signal.signal(number, on_signal)

@@ -51,6 +51,18 @@ def oracle(live: Any, traffic: Any, tmp_path_factory: pytest.TempPathFactory) ->
     return live.expected([payload for _, payload in traffic.messages], tmp_path_factory.mktemp("oracle"))
 
 
+@pytest.mark.slow
+def test_a_flow_that_compiles_ends_at_once(
+    deployment: Any, live: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGTERM needs no patience of a supervisor, and is no failure."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "kernels"))
+    deployment.start()
+    (flow,) = deployment.running
+    live.until(lambda: "compiling" in flow.said, lambda: str(flow.said))
+    assert flow.end(seconds=10.0) == 0
+
+
 def settled(live: Any, deployment: Any, oracle: Any) -> None:
     """Wait until the truth is told."""
     live.until(
