@@ -51,6 +51,7 @@ class Judge:
         self._firsts: dict[str, int] = {}
         self._lanes = Lanes()
         self._restarted = False
+        self._was_behind = False
 
     def look(self, now: int, lag: Lag | None = None) -> Judged:
         """Judge as things stand; what comes `lag` late says little of now."""
@@ -70,11 +71,18 @@ class Judge:
             self._tell_silence(silent, now, out)
         self._tell_burning(now, frozen, out)
         self._tell_gone(now, out)
-        due = np.flatnonzero((now - self._phase) // TELL_S > (self.told - self._phase) // TELL_S)
+        due = self._due(now, is_behind=bool(lag and lag.is_over))
         self.told[due] = now
         for slot in due.tolist():
             self._tell_budget(slot, table.instances.known[slot], now, out)
         return out
+
+    def _due(self, now: int, *, is_behind: bool) -> NDArray[np.int64]:
+        """Give the slots whose record is due; all when a lag is over: what was told meanwhile was half of the truth."""
+        caught_up, self._was_behind = self._was_behind and not is_behind, is_behind
+        if caught_up:
+            return np.arange(len(self.told))
+        return np.flatnonzero((now - self._phase) // TELL_S > (self.told - self._phase) // TELL_S)
 
     def records(self) -> list[dict[str, Any]]:
         """Give the `slo` record of every instance as it stands."""

@@ -50,6 +50,18 @@ def test_one_table_tells_of_the_lag_and_all_rest() -> None:
     assert [t.class_ for t in table.look(end + 10, lagging(0, is_told=False)).incidents] == ["slo.burn"]
 
 
+def test_when_a_lag_is_over_every_slo_is_told_as_it_stands() -> None:
+    """What was told of it meanwhile was of the half that had been read; then it is told each minute as before."""
+    table, end = SloTable((ONE,)), START + HOUR
+    rows = burst(START)
+    table.apply(events(rows[:30]))
+    assert [each["total"] for each in table.look(end, lagging(301)).slos] == [30]
+    table.apply(events(rows[30:]))
+    told = [(at, each["total"]) for at in range(1, 60) for each in table.look(end + at, lagging(0)).slos]
+    assert told[0] == (1, 60)
+    assert len(told) <= 2
+
+
 def test_what_was_not_read_yet_is_not_silence() -> None:
     """A workflow is not called silent because its spans wait to be read."""
     table = SloTable((ONE,))
