@@ -12,7 +12,7 @@ from typing_extensions import override
 from flows.items import Outbound, Progress, ShardSpans, Tracked, Watched
 from models.runaways.tools import KnownTools
 from models.runaways.watch import Watch
-from models.runs.changes import joined
+from models.runs.changes import CALL, joined
 from models.runs.record import RUN
 from models.runs.report import run_ids, run_lines
 from models.spend.rows import names_of
@@ -191,7 +191,11 @@ class RunRecordStep:
         for item in told:
             names |= item.changes.names
         rows = joined([item.changes.records for item in told], RUN)
-        topic, ids = self._topic, [run_id.encode() for run_id in run_ids(rows)]
-        out = [Outbound(topic, key, line) for key, line in zip(ids, run_lines(rows, names), strict=True)]
         ends = np.cumsum([len(item.changes.records) for item in told]).tolist()
+        tools = [item.changes.tools.copy() for item in told]
+        for part, start in zip(tools, [0, *ends], strict=False):
+            part["run"] += start
+        topic, ids = self._topic, [run_id.encode() for run_id in run_ids(rows)]
+        lines = run_lines(rows, names, joined(tools, CALL))
+        out = [Outbound(topic, key, line) for key, line in zip(ids, lines, strict=True)]
         return [(item.key, out[start:end]) for item, start, end in zip(told, [0, *ends], ends, strict=False)]

@@ -7,7 +7,7 @@ batching or number of workers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,6 +56,8 @@ class Changes:
     """RUN rows to be told as run records, `revision` set."""
     names: dict[int, str]
     """Text of every name digest in the rows."""
+    tools: NDArray[np.void] = field(default_factory=lambda: _NO_CALLS)
+    """CALL rows of `records`: all calls of each run by tool and minute, `run` its row there."""
 
     @staticmethod
     def none() -> Changes:

@@ -24,7 +24,8 @@ _ROOT, _IDLE, _PENDING = int(ClosedBy.ROOT), int(ClosedBy.IDLE), int(Outcome.PEN
 _TOUCHED, _LEARNT, _RELEARN, _STAMP = int(Head.TOUCHED), int(Head.LEARNT), int(Head.RELEARN), int(Head.STAMP)
 _CLOSED_ROOT, _CLOSED_IDLE, _UNPRICED = int(Head.CLOSED_ROOT), int(Head.CLOSED_IDLE), int(Head.UNPRICED)
 
-_RETRACT, _TELL, _RECORD = 1, 2, 4
+_RETRACT, _TELL, _RECORD, _MOVED = 1, 2, 4, 8
+_OF_ERRORS = np.int64(-7046029254386353131)  # odd: no count of calls looks like one of errors
 
 
 class Scratch(NamedTuple):
@@ -125,8 +126,11 @@ def _count(store: Any, s: Any, b: Any, was: Any) -> None:
 
 @kernel
 def decide(store: Any, scratch: Any) -> Any:
-    """Choose what to do for each touched run, end its touch; count the run, call (at most) and record rows."""
-    runs = calls = records = 0
+    """Choose what to do for each touched run, end its touch; count the run, call, record and tool rows.
+
+    Of all but run rows: how many there are at most.
+    """
+    runs = calls = records = tools = 0
     for place in range(store.head[_TOUCHED]):
         slot = scratch.touched[place]
         s, b = store.states[slot], scratch.before[place]
@@ -137,17 +141,19 @@ def decide(store: Any, scratch: Any) -> Any:
             if not was or not _is_same(store, scratch, slot, place):
                 action = _TELL | _RETRACT if was else _TELL
                 _count(store, s, b, was)
-            if s.outcome != _PENDING and (not s.recorded or not _is_same_record(s, b)):
-                action |= _RECORD
+            moved = scratch.old_first[place] >= 0
+            if s.outcome != _PENDING and (not s.recorded or moved or not _is_same_record(s, b)):
+                action |= _RECORD if not s.recorded or not _is_same_record(s, b) else _MOVED
                 records += 1
+                tools += min(s.tools_n, MAX_TOOLS) + s.tally_n
             if action & _TELL:
                 runs += 2 if was else 1
-                if not was or scratch.old_first[place] >= 0:
+                if not was or moved:
                     calls += min(s.tools_n, MAX_TOOLS) + s.tally_n
                     if was:
                         calls += scratch.old_last[place] - scratch.old_first[place]
         scratch.action[place] = action
-    return runs, calls, records
+    return runs, calls, records, tools
 
 
 @kernel
@@ -155,7 +161,7 @@ def settle(store: Any, scratch: Any, rules: Any, names: Any, times: Any, waterma
     """Derive and decide in one call, unless expectations are `pending` or have changed: then no runs, -1."""
     derive_touched(store, scratch, rules, names, times, watermark)
     if pending or store.head[_LEARNT] or store.head[_RELEARN]:
-        return -1, 0, 0
+        return -1, 0, 0, 0
     return decide(store, scratch)
 
 
@@ -166,7 +172,7 @@ def track_rows(store: Any, scratch: Any, batch: Any, start: Any, policy: Any, ex
     rules, fixed = policy
     done = apply_rows(store, scratch, spans.T, rows, start, cohorts, rules, fixed)
     if done < rows.shape[0]:
-        return done, (0, 0, 0)
+        return done, (0, 0, 0, 0)
     return done, settle(store, scratch, rules, expected[0], expected[1], now[0], now[1])
 
 
@@ -198,20 +204,34 @@ def _copy(to: Any, k: Any, words: Any, row: Any) -> None:
 
 
 @kernel
+def _has_other_calls(scratch: Any, place: Any, tools: Any, first: Any, last: Any) -> Any:
+    """Say whether calls or errors of a tool are not those that were told: minutes are not in a record."""
+    total = np.int64(0)
+    for k in range(scratch.old_first[place], scratch.old_last[place]):
+        old = scratch.old_calls[k]
+        total += old.tool * (old.calls + old.errors * _OF_ERRORS)
+    for k in range(first, last):
+        total += tools[k].tool * (tools[k].calls + tools[k].errors * _OF_ERRORS)
+    return total != 0
+
+
+@kernel
 def emit(store: Any, scratch: Any, rules: Any, out: Any) -> Any:
-    """Write what `decide` chose; give the numbers of call rows and names. Run and record rows are filled exactly."""
-    runs, weight, calls, records, names = out
+    """Write what `decide` chose; give the numbers of call, record and tool rows and names. Run rows are full."""
+    runs, weight, calls, records, tools, names = out
     store.head[_STAMP] += 1
-    n_runs = n_calls = n_records = n_names = 0
+    n_runs = n_calls = n_records = n_tools = n_names = 0
     for place in range(store.head[_TOUCHED]):
         action, slot = scratch.action[place], scratch.touched[place]
         s = store.states[slot]
-        if action & _RECORD:
-            s.revision = max(s.revision + 1, rules[RULE_REVISION]) if s.recorded else rules[RULE_REVISION]
-            s.recorded = 1
-            _copy(records, n_records, store.words, slot)
-            n_names = _tell_names(store, records, n_records, names, n_names)
-            n_records += 1
+        if action & (_RECORD | _MOVED):
+            last = tell_calls(store.arena, s, scratch.work, tools, n_tools, n_records, 1)
+            if action & _RECORD or _has_other_calls(scratch, place, tools, n_tools, last):
+                s.revision = max(s.revision + 1, rules[RULE_REVISION]) if s.recorded else rules[RULE_REVISION]
+                s.recorded = 1
+                _copy(records, n_records, store.words, slot)
+                n_names = _tell_names(store, records, n_records, names, n_names)
+                n_records, n_tools = n_records + 1, last
         if action & _RETRACT:
             _copy(runs, n_runs, scratch.before_words, place)
             n_names = _tell_names(store, runs, n_runs, names, n_names)
@@ -230,7 +250,9 @@ def emit(store: Any, scratch: Any, rules: Any, out: Any) -> Any:
             n_runs += 1
     for k in range(n_calls):
         n_names = _tell_name(store, names, n_names, calls[k].tool)
-    return n_calls, n_names
+    for k in range(n_tools):
+        n_names = _tell_name(store, names, n_names, tools[k].tool)
+    return n_calls, n_records, n_tools, n_names
 
 
 def new_scratch(runs: int, old_calls: int = 512, fresh: int = 2048) -> Scratch:

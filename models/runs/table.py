@@ -37,7 +37,7 @@ _KEPT, _WATERMARK, _SCANNED = int(Head.KEPT), int(Head.WATERMARK), int(Head.SCAN
 _BATCH, _FRESH, _UNREAD = int(Head.TOUCHED), int(Head.FRESH), int(Head.UNREAD)
 _UNJOINED, _LOOKED_UP = int(Head.UNJOINED), int(Head.LOOKED_UP)
 _LOOK_UP_EVERY = 10 * _SECOND
-Sizes = tuple[int, int, int]
+Sizes = tuple[int, int, int, int]
 """Numbers of run rows, call rows at most, and records; -1 runs: expectations have changed."""
 _AT_WORKFLOW, _AT_SERVICE = NAMES_AT, NAMES_AT + DIMENSIONS.index("service")
 _KEEP_AFTER_EVICTION = 0.95
@@ -330,15 +330,16 @@ class RunTable:
             self._learn(scratch)
             scratch = self._revisit(scratch, watermark)
             sizes = decide(self.store, scratch)
-        n_runs, n_calls, n_records = sizes
+        n_runs, n_calls, n_records, n_tools = sizes
         if n_runs + n_records == 0:
             return Changes.none()
         runs, records = np.empty((n_runs, RUN_WORDS), np.int64), np.empty((n_records, RUN_WORDS), np.int64)
-        weight, calls = np.empty(n_runs, np.int64), np.empty(n_calls, CALL)
-        names = np.empty((n_runs + n_records) * NAMES_A_ROW + n_calls, np.int64)
-        n_calls, n_names = emit(self.store, scratch, self._rules, (runs, weight, calls, records, names))
+        weight, calls, tools = np.empty(n_runs, np.int64), np.empty(n_calls, CALL), np.empty(n_tools, CALL)
+        names = np.empty((n_runs + n_records) * NAMES_A_ROW + n_calls + n_tools, np.int64)
+        out = runs, weight, calls, records, tools, names
+        n_calls, n_records, n_tools, n_names = emit(self.store, scratch, self._rules, out)
         texts = self.texts.of(names[:n_names])
-        return Changes(rows_of(runs), weight, calls[:n_calls], rows_of(records), texts)
+        return Changes(rows_of(runs), weight, calls[:n_calls], rows_of(records[:n_records]), texts, tools[:n_tools])
 
     def _learn(self, scratch: Scratch) -> None:
         """Take in what the touched runs told of evaluated workflows."""

@@ -41,7 +41,7 @@ class Ledger:
             key = (int(run["trace_lo"]), groups, _cohorts(run, names), names[int(call["tool"])], int(call["minute"]))
             for kind in ("calls", "errors", "timeouts"):
                 self.calls[(*key, kind)] += int(call[kind])
-        for record in run_records(changes.records, changes.names):
+        for record in run_records(changes.records, changes.names, changes.tools):
             key = (record["run_id"], record["revision"])
             assert key not in self.revisions
             assert record["revision"] > self.records.get(record["run_id"], {"revision": -1})["revision"]
@@ -83,3 +83,16 @@ def expected_truth(
                 if count:
                     calls[trace, groups, cohorts, tool, minute, kind] = count
     return facts, calls
+
+
+def expected_tools(runs: dict[int, dict[str, Any]]) -> dict[int, dict[str, dict[str, int]]]:
+    """Give what the records say of named tools, by trace, from the oracle's runs."""
+    out: dict[int, dict[str, dict[str, int]]] = {}
+    for trace, run in runs.items():
+        out[trace] = {}
+        for (tool, _), (calls, errors, _) in sorted(run["calls"].items(), key=str):
+            if tool:
+                total = out[trace].setdefault(tool, {"calls": 0, "errors": 0})
+                total["calls"] += calls
+                total["errors"] += errors
+    return out

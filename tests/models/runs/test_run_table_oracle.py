@@ -14,7 +14,7 @@ from models.digest import digest_of
 from models.runs.policy import RunPolicy
 from models.runs.table import RunTable
 from models.spans.columns import SpanKind
-from tests.helpers.run_ledger import Ledger, expected_truth
+from tests.helpers.run_ledger import Ledger, expected_tools, expected_truth
 from tests.helpers.run_oracle import runs_of
 from tests.helpers.span_rows import SECOND, row, spans_of
 
@@ -143,6 +143,8 @@ def test_the_sum_of_all_changes_is_the_truth(part: int, seed: int) -> None:
         [run for run in ledger.records.values() if run["priced"] in {"unpriced", "partial"}]
     )
     assert (table.open_runs, table.counters["evaluations_unjoined"]) == (0, 0)
+    tools = {int(run_id[16:], 16): record["tools"] for run_id, record in ledger.records.items()}
+    assert tools == expected_tools(runs)
 
 
 @settings(max_examples=60, deadline=None)

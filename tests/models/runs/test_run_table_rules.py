@@ -338,14 +338,14 @@ def test_a_record_says_what_the_contract_says() -> None:
     changes = table.update(
         spans_of([{**ROOT, "start": 1_700_000_000 * SECOND, "end": 1_700_000_002_500_000_000}]), slice(0, 1), 0
     )
-    assert run_records(changes.records, changes.names) == [
+    assert run_records(changes.records, changes.names, changes.tools) == [
         {
             "kind": "run", "run_id": "00000000000000070000000000000001", "workflow": "helper", "agent": "helper",
             "version": None, "environment": None, "tenant": None, "user": None,
             "started_at": "2023-11-14T22:13:20.000000Z", "ended_at": "2023-11-14T22:13:22.500000Z", "duration_s": 2.5,
             "closed_by": "root", "outcome": "success", "outcome_from": "status", "escalated": False, "llm_calls": 0,
             "tool_calls": 0, "tool_errors": 0, "input_tokens": 0, "output_tokens": 0, "cost_usd": None,
-            "priced": "unpriced", "revision": 0,
+            "priced": "unpriced", "revision": 0, "tools": {},
         }
     ]  # fmt: skip
 

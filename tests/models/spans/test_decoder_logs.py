@@ -27,7 +27,7 @@ def run_of(*messages: bytes) -> dict[str, Any]:
     spans = PRICES.price(DECODER.decode(messages, NOW).spans)
     changes = table.update(spans, slice(None), NOW)
     assert changes.weight.tolist() == [1]
-    (told,) = run_records(changes.records, changes.names)
+    (told,) = run_records(changes.records, changes.names, changes.tools)
     names = changes.runs.dtype.names or ()
     return {name: changes.runs[name][0] for name in names} | told
 
