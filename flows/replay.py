@@ -63,13 +63,14 @@ def replay(
     settings: FlowSettings,
     emit: Callable[[list[Outbound]], None],
     progress: Callable[[int, int], None] | None = None,
+    metrics: Metrics | None = None,
 ) -> Summary:
     """Run the flow over `paths`; `emit` gets the records as they come, `progress` (messages, bytes) as they are read.
 
-    Raises FileError when a file can't be read.
+    `metrics` are those to fill. Raises FileError when a file can't be read.
     """
     warm_up(lambda _: None)  # so that its time is not counted
-    metrics = Metrics(None, CollectorRegistry())
+    metrics = metrics or Metrics(None, CollectorRegistry())
     source = FileSource(paths, time.time_ns(), progress)
     flow = build(source, CallSink(emit), settings, metrics, clock=None, drain=True, kept=False)
     began = time.perf_counter()
