@@ -76,12 +76,16 @@ def running(stage: Stage, traffic: Traffic, pager: Pager, narrator: Narrator, se
     door = _door(stage)
     records = stack.enter_context(opened(stage.folder / "log"))
 
-    def is_through() -> bool:
+    def is_sent() -> bool:
         traffic.check()
-        return traffic.sent.done_at is not None and records.unread(_SPANS) == 0
+        return traffic.sent.done_at is not None
 
-    if not stage.wait(is_through, _READ_S) or traffic.sent.done_at is None:
-        msg = "the flow did not read the past in time: is the machine very busy?"
+    if not stage.wait(is_sent, _READ_S) or traffic.sent.done_at is None:
+        msg = f"the past was not sent within {_READ_S:g} s: is the machine very busy?"
+        raise CommandError(msg)
+    past = records.written(_SPANS)  # live traffic follows it, so there may be something unread at any time
+    if not stage.wait(lambda: records.read(_SPANS) >= past, _READ_S):
+        msg = f"the flow did not read the past within {_READ_S:g} s: {records.read(_SPANS)} of {past} messages"
         raise CommandError(msg)
     narrator.say(f"three hours of simulated past are sent and read, {traffic.sent.spans:,} spans; now it goes on live.")
     narrator.more("Objectives of the three products, as they stand:")

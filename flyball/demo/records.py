@@ -50,9 +50,14 @@ class Records:
         self._read()
         return [each.record for each in self._heard[topic]]
 
-    def unread(self, topic: str) -> int | None:
-        """Count the messages of a topic that the flow has not read; None before it said anything."""
-        return self._log.backlog(topic)
+    def written(self, topic: str) -> int:
+        """Count the messages of a topic, of any age."""
+        return sum(self._log.end(topic, partition) for partition in range(self._log.partitions(topic)))
+
+    def read(self, topic: str) -> int:
+        """Count the messages of a topic that the flow has said to have read."""
+        unread = self._log.backlog(topic)
+        return 0 if unread is None else self.written(topic) - unread
 
     def close(self) -> None:
         """Close the readers."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,10 +12,12 @@ import pytest
 from flyball.cli import main
 from flyball.demo import ports, where
 from flyball.demo.pager import Pager
+from flyball.demo.records import TOPICS, opened
 from flyball.demo.story import DROP, NEW_VERSION, OLD_VERSION, PAST_S, SECOND, UPGRADED_S
 from flyball.demo.traffic import past
 from flyball.errors import CommandError
 from models.simulation import Encoding, Generation
+from streams.embedded.log import EmbeddedLog
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,6 +80,21 @@ def test_the_past_has_the_upgrade_in_it_and_is_the_same_for_the_same_seed() -> N
     assert len(failed[NEW_VERSION]) / len(runs) == pytest.approx(UPGRADED_S / PAST_S, abs=0.05)
     again = [len(message.payload) for message in Generation(past(NOW_NS, 7), Encoding.PROTOBUF)]
     assert sizes == again
+
+
+def test_what_is_read_is_counted_whatever_comes_after_it(tmp_path: Path) -> None:
+    """Live traffic goes on while the past is read, so there may be something unread at any time."""
+    with closing(EmbeddedLog(tmp_path)) as log, closing(log.writer()) as writer:
+        for topic in ("otlp_spans", *TOPICS):
+            log.ensure(topic, 1)
+        writer.append("otlp_spans", [(None, b"{}")] * 3)
+        writer.flush()
+        with opened(tmp_path) as records:
+            assert (records.written("otlp_spans"), records.read("otlp_spans")) == (3, 0)
+            log.commit("otlp_spans", {0: 3})
+            writer.append("otlp_spans", [(None, b"{}")])
+            writer.flush()
+            assert (records.written("otlp_spans"), records.read("otlp_spans")) == (4, 3)
 
 
 def test_where_nobody_answers_there_is_no_console() -> None:
