@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 _HEAD = """# Metrics
 
-What a scrape of each part gives. Counters end in `_total`, histograms have `_bucket`, `_sum` and `_count`. Runs and users
-are never labels; SLIs are split by one dimension at a time, tenants among them, of at most `slis.max_values` values.
-Series named as Sloth's are there so that its dashboards work ([SLOs](slos.md)). Who uses them:
+What a scrape of each part gives. Counters end in `_total`, histograms have `_bucket`, `_sum` and `_count`. Runs and
+users are never labels; SLIs are split by one dimension at a time, tenants among them, up to `slis.max_values` values
+each. Series named as Sloth's are there so that its dashboards work ([SLOs](slos.md)). Who uses them:
 [Dashboards](dashboards.md).
 """
 _WINDOW = re.compile(r"(?<=_rate)\d+[mhd]$")
