@@ -105,6 +105,14 @@ class Log(Protocol):
         """Tell the offset that the next message will have. Raises UnreachableError."""
         ...
 
+    def offset_at(self, topic: str, partition: int, appended_ns: int) -> int | None:
+        """Give an offset to read from for all messages that were appended at that time (Unix ns) or later.
+
+        A place to begin, not the first of them: older messages may come before. None: begin at the oldest message there
+        is. Raises UnreachableError.
+        """
+        ...
+
     def writer(self) -> Writer:
         """Open a writer."""
         ...

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from streams.embedded import words
+from streams.embedded import segments, words
 from streams.embedded.appender import END_FILE, Appender
 from streams.embedded.reader import EmbeddedReader
 from streams.embedded.settings import Settings
@@ -88,6 +88,19 @@ class EmbeddedLog:
             return end[0]
         finally:
             end.close()
+
+    def offset_at(self, topic: str, partition: int, appended_ns: int) -> int | None:
+        """Give the first offset of the newest segment that began before that time; None where none did."""
+        self._check(topic, partition)
+        folder = self._folder(topic) / str(partition)
+        for base in reversed(segments.bases(folder)):
+            try:
+                began = segments.first_appended_ns(segments.path_of(folder, base))
+            except FileNotFoundError:  # retention was quicker: those before are gone too
+                return None
+            if began is not None and began < appended_ns:
+                return base
+        return None
 
     def writer(self) -> EmbeddedWriter:
         """Open a writer."""

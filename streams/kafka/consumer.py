@@ -163,6 +163,12 @@ class SharedConsumer:
             low, high = self._consumer.get_watermark_offsets(place, timeout=timeout_s)
         return int(low), int(high)
 
+    def offset_at(self, place: TopicPartition, timeout_s: float) -> int:
+        """Ask for the first offset of a time (its ms are the place's offset); below 0: none. Raises KafkaException."""
+        with self._asking:
+            (found,) = self._consumer.offsets_for_times([place], timeout=timeout_s)
+        return int(found.offset)
+
     def backlog(self, places: list[TopicPartition], timeout_s: float) -> int | None:
         """Count the messages after the committed positions; None when there is none. Raises KafkaException."""
         with self._asking:

@@ -92,6 +92,19 @@ class KafkaLog:
             self._check(topic, partition)
             return self._bounds(topic, partition)[1]
 
+    def offset_at(self, topic: str, partition: int, appended_ns: int) -> int | None:
+        """Ask the brokers for the first offset of that time or later; where there is none, it is the end."""
+        with self._lock:
+            self._check(topic, partition)
+            consumer = self._consumers[0] if self._consumers else self._new_consumer()
+        place = TopicPartition(topic, partition, max(0, appended_ns) // 1_000_000)
+        try:
+            offset = consumer.offset_at(place, _ANSWER_S)
+        except KafkaException as error:
+            msg = f"{self._settings.brokers}: {error}"
+            raise UnreachableError(msg) from error
+        return self.end(topic, partition) if offset < 0 else offset
+
     def writer(self) -> KafkaWriter:
         """Open a writer; nothing is said to the brokers before the first message."""
         return KafkaWriter(self._settings)

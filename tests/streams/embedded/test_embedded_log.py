@@ -320,3 +320,25 @@ def test_settings_are_checked() -> None:
     """A bound of nothing is refused."""
     with pytest.raises(ValueError, match="max_bytes must be positive, not 0"):
         Settings(max_bytes=0)
+
+
+def test_an_offset_by_time_leaves_nothing_out(tmp_path: Path) -> None:
+    """From the offset of a time every message that was appended then or later is read, and not much before it."""
+    clock = iter(range(0, 10**6, 10))
+    log = EmbeddedLog(tmp_path, Settings(segment_bytes=200), now_ns=lambda: next(clock))
+    log.ensure("t", 1)
+    writer = log.writer()
+    for number in range(60):
+        writer.append("t", [(None, b"%d" % number)])
+        writer.flush()
+    times = [message.appended_ns for message in log.reader("t", 0, None).poll(1, 1) or ()]
+    found: list[Message] = []
+    reader = log.reader("t", 0, None)
+    while messages := reader.poll(100, 1 << 20):
+        found += messages
+    assert times == [found[0].appended_ns]
+    for message in found:
+        offset = log.offset_at("t", 0, message.appended_ns) or 0
+        assert message.offset - 20 <= offset <= message.offset
+    assert log.offset_at("t", 0, 0) is None
+    assert (log.offset_at("t", 0, 10**9) or 0) > 40

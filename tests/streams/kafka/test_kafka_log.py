@@ -293,3 +293,19 @@ def test_two_readers_of_one_partition(log: KafkaLog, topic: str) -> None:
     one = read([log.reader(topic, p, None) for p in range(4)], 40)
     two = read([log.reader(topic, p, None) for p in range(4)], 40)
     assert one == two
+
+
+def test_an_offset_by_time_leaves_nothing_out(log: KafkaLog, topic: str) -> None:
+    """The offset of a message's time is at that message or before it; of a time to come it is the end."""
+    write(log, topic, 0, 40)
+    readers = [log.reader(topic, partition, None) for partition in range(4)]
+    found = read(readers, 40)
+    for partition, messages in enumerate(found):
+        for message in messages:
+            offset = log.offset_at(topic, partition, message.appended_ns)
+            assert offset is not None
+            assert offset <= message.offset
+        assert log.offset_at(topic, partition, time.time_ns() + 10**12) == log.end(topic, partition)
+        assert log.offset_at(topic, partition, 0) == 0
+    for reader in readers:
+        reader.close()
