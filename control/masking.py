@@ -37,6 +37,15 @@ def text(said: str) -> str:
     return _SECRETS.sub(MASK, said[: 4 * _LONGEST])[:_LONGEST]
 
 
+def shown(said: object) -> object:
+    """Give a record's part with its texts masked, whatever is inside what."""
+    if isinstance(said, str):
+        return text(said)
+    if isinstance(said, dict):
+        return {str(name): shown(value) for name, value in said.items()}
+    return [shown(each) for each in said] if isinstance(said, list) else said
+
+
 class Masker:
     """Makes what the audit log may hold of a call's arguments."""
 

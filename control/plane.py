@@ -17,6 +17,7 @@ from control import usage
 from control.authority import Authority
 from control.clients import Clients
 from control.clocks import Clocks
+from control.console.follower import Follower, Topics
 from control.contributions import Rules
 from control.guards import Guards
 from control.hub import Hub
@@ -60,6 +61,8 @@ class PlaneSettings:
     """Requests a second of one tenant."""
     audit_fields: tuple[str, ...] = ()
     second_person_s: float = 600.0
+    topics: Topics = field(default_factory=Topics)
+    """What the console reads, beside."""
     costs: Mapping[str, float] = field(default_factory=dict)
     """What a call of a tool is estimated to cost, in USD; `*`: of any other."""
 
@@ -101,6 +104,7 @@ class Plane:
             bytes.fromhex(_kept(settings.folder / MASKING, lambda: secrets.token_hex(32))), settings.audit_fields
         )
         self.guards = Guards(self.authority, masker, settings.policy, rule_source, self.reservations)
+        self.console = Follower(log, settings.topics, say)
         self.metrics = Metrics()
         self.metrics.watch(self.look)
         self.authority.tellers.append(self.metrics.told)
@@ -152,10 +156,12 @@ class Plane:
             thread = threading.Thread(target=run, name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
+        self.console.start()
 
     def stop(self) -> None:
         """End well: all is written, with a checkpoint."""
         self._stopped.set()
+        self.console.stop()
         for thread in self._threads:
             thread.join(10)
         with self.authority.quiet():

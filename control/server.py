@@ -29,6 +29,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop."""
         self._plane.hub.close()
+        self._plane.console.closing = True
         await super().shutdown(sockets)
 
 

@@ -216,6 +216,12 @@ class Store:
                 return
             after, limit = rows[-1][0], limit - some if limit > 0 else limit
 
+    def newest(self, naming: str, limit: int, among: int = 200_000) -> list[Entry]:
+        """Give the newest audit entries that contain a text, the newest first, of the newest `among`."""
+        query = "SELECT n, body, hash FROM audit WHERE n > (SELECT coalesce(max(n), 0) FROM audit) - ?"
+        query += " AND instr(body, CAST(? AS BLOB)) ORDER BY n DESC LIMIT ?"
+        return [Entry(*row) for row in self._rows(query, (among, naming, limit))]
+
     def checkpoints(self) -> list[bytes]:
         """Give all checkpoints."""
         return [row[0] for row in self._rows("SELECT said FROM checkpoints ORDER BY n")]

@@ -106,6 +106,14 @@ class SpendBook:
             _told(each) for _, each in sorted(found.items(), key=lambda item: (item[0][1], item[0][0]), reverse=True)
         ]
 
+    def newest(self) -> list[dict[str, Any]]:
+        """List the newest day and month of every scope, with level, id and tenant."""
+        found = []
+        for (level, name, tenant), periods in list(self._current.items()):
+            whose = {"level": level, "id": name, "tenant": tenant or None}
+            found += [{**whose, **_told(each)} for each in periods.values()]
+        return found
+
     def current(self, scope: Scope, tenant: str | None) -> list[Spend]:
         """Give the newest day and month of a scope."""
         return list(self._current.get((scope.level, scope.id, tenant or ""), {}).values())

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from contextlib import ExitStack, closing
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,7 @@ def run_control(settings: Settings, data: Path) -> int:
         def ready() -> None:
             (folder / _ADDRESS_FILE).write_text(f"{address}\n")
             _say(f"control plane on {address}{f' and {asked.socket}' if asked.socket else ''}, keys in {folder}")
+            _say(f"console on {address}/console/")
             _say(f"guards pin {plane.signing.public().to_text()}")
 
         _end_well_on_signals()
@@ -67,6 +69,7 @@ def plane_settings(settings: Settings, folder: Path) -> PlaneSettings:
     from flyball_sdk.state import Throttle  # noqa: PLC0415
     from flyball_sdk.tiers import Tiers  # noqa: PLC0415
 
+    from control.console.follower import Topics  # noqa: PLC0415
     from control.contributions import Rules  # noqa: PLC0415
     from control.plane import PlaneSettings  # noqa: PLC0415
 
@@ -85,6 +88,7 @@ def plane_settings(settings: Settings, folder: Path) -> PlaneSettings:
         rate=float(asked.rate),
         audit_fields=asked.audit_fields,
         second_person_s=asked.second_person / 1e9,
+        topics=Topics(**{each.name: getattr(log.topics, each.name) for each in fields(Topics)}),
         costs={name: tool.cost for name, tool in asked.tools.items() if tool.cost},
     )
 

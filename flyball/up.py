@@ -46,6 +46,8 @@ def run_up(settings: Settings, config: Path | None, data: Path) -> int:
     _say(f"pages       to the sinks of routes.yaml, else here; metrics http://{pages.host}:{pages.port}/metrics")
     keys = control.folder or data / "control"
     _say(f"control     http://{control.host}:{control.port}, signals and guard; keys in {keys}")
+    if control.port:  # one that the system chooses is told by the control plane itself
+        _say(f"console     http://{control.host}:{control.port}/console/")
     _say("Ctrl-C stops; the next start goes on where this one ended")
     with ExitStack() as stack:
         held = [stack.enter_context(hold_port()) for _ in range(settings.flow.workers)]

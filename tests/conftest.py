@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,3 +115,10 @@ def require_alertmanager() -> Any:
     reason = tool.missing()
     require(reason is None, f"no Alertmanager: {reason}")
     return tool
+
+
+@pytest.fixture(scope="session")
+def need_chromium() -> None:
+    """Skip, or with CI=true fail, where Debian's Chromium is not installed."""
+    reason = "the console is tested in Chromium: apt-get install --no-install-recommends chromium"
+    require(shutil.which("chromium"), reason)

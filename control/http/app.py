@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from control.console import api, events, record, static
 from control.http import commands, guard, ofrep, openapi, reads, signals
 from control.http.core import PUBLIC, VIEW_OR_EVALUATE, Door, Endpoint
 from control.keys import CONFIGURE, EVALUATE, KILL, RESUME, VIEW
@@ -30,6 +31,22 @@ ENDPOINTS: Final = (
     Endpoint("POST", _OFREP, EVALUATE, ofrep.bulk, "OFREP: all flags", ofrep=True),
     Endpoint("POST", f"{_OFREP}/{{key}}", EVALUATE, ofrep.single, "OFREP: one flag", ofrep=True),
     Endpoint("GET", "/ofrep/v1/events", EVALUATE, ofrep.events, "OFREP: says when to fetch again"),
+    Endpoint("GET", "/v1/console/overview", VIEW, api.overview, "Console: whose key, and how all of it stands"),
+    Endpoint("GET", "/v1/console/slos", VIEW, api.slos, "Console: SLOs with their history"),
+    Endpoint("GET", "/v1/console/incidents", VIEW, api.incidents, "Console: open and resolved incidents"),
+    Endpoint("GET", "/v1/console/incidents/{key}", VIEW, api.incident, "Console: one incident with its runbook"),
+    Endpoint("GET", "/v1/console/runs", VIEW, api.runs, "Console: search runs"),
+    Endpoint("GET", "/v1/console/runs/{key}", VIEW, record.run, "Console: flight recorder of a run"),
+    Endpoint("GET", "/v1/console/preview", VIEW, api.preview, "Console: what a signal of a scope would reach"),
+    Endpoint("GET", "/v1/console/spend", VIEW, api.spend, "Console: spend and budgets of the newest day and month"),
+    Endpoint("GET", "/v1/console/drift", VIEW, api.drift, "Console: streams with evidence of drift"),
+    Endpoint("GET", "/v1/console/audit", VIEW, api.audit, "Console: newest audit entries, without arguments"),
+    Endpoint("GET", "/v1/console/events", VIEW, events.events, "Console: says what has changed, as it does"),
+    Endpoint("GET", "/console/", PUBLIC, static.page, "The console"),
+    Endpoint("GET", "/console/{key}", PUBLIC, static.own, "The console's scripts and styles"),
+    Endpoint("GET", "/console/vendor/{key}", PUBLIC, static.vendor, "The console's libraries"),
+    Endpoint("GET", "/console", PUBLIC, static.move, "Leads to the console"),
+    Endpoint("GET", "/", PUBLIC, static.move, "Leads to the console"),
     Endpoint("GET", "/healthz", PUBLIC, reads.health, "Whether all is well"),
     Endpoint("GET", "/metrics", PUBLIC, reads.metrics, "Metrics for Prometheus"),
     Endpoint("GET", "/openapi.json", PUBLIC, openapi.serve, "This description"),

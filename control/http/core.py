@@ -210,7 +210,8 @@ async def respond(send: Send, answer: Answer) -> None:
     body = b"" if answer.body is None else answer.body if raw else orjson.dumps(answer.body)
     assert isinstance(body, bytes)  # noqa: S101 -- either way
     kind = answer.kind.encode()
-    headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store")]
-    headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in answer.headers.items()]
+    said = {"cache-control": "no-store"} | {name.lower(): value for name, value in answer.headers.items()}
+    headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body))]
+    headers += [(name.encode(), value.encode("latin-1")) for name, value in said.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

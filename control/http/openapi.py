@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flyball_sdk.scope import SCOPE_LEVELS
 from flyball_sdk.state import LEVELS
 
+from control.console.runs import EXACT, ORDERS
 from control.http.core import PUBLIC, Answer
 
 if TYPE_CHECKING:
@@ -73,9 +74,22 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "/ofrep/v1/evaluate/flags": _CONTEXT,
     "/ofrep/v1/evaluate/flags/{key}": _CONTEXT,
 }
+_WHOSE: Final[list[tuple[str, bool, dict[str, Any]]]] = [
+    ("level", True, {"enum": list(SCOPE_LEVELS)}),
+    ("id", True, _TEXT),
+    ("tenant", False, _TEXT),
+]
 _QUERIES: Final[dict[str, list[tuple[str, bool, dict[str, Any]]]]] = {
-    "/v1/usage": [("level", True, {"enum": list(SCOPE_LEVELS)}), ("id", True, _TEXT), ("tenant", False, _TEXT)],
+    "/v1/usage": _WHOSE,
     "/v1/audit": [("after", False, _WHOLE)],
+    "/v1/console/preview": _WHOSE,
+    "/v1/console/audit": [("kind", False, _TEXT)],
+    "/v1/console/runs": [
+        *((name, False, _TEXT) for name in (*EXACT, "tool", "after", "since", "until")),
+        ("text", False, {"type": "string", "pattern": "^[0-9a-f]{1,32}$"}),
+        ("errors", False, {"enum": ["0", "1"]}),
+        ("order", False, {"enum": list(ORDERS)}),
+    ],
 }
 _DECISION: Final = _object(
     [
@@ -114,8 +128,13 @@ ANSWERS: Final[dict[str, dict[str, Any]]] = {
 _KINDS: Final = {
     "/v1/signals/stream": "text/event-stream",
     "/ofrep/v1/events": "text/event-stream",
+    "/v1/console/events": "text/event-stream",
     "/metrics": "text/plain",
+    "/console/": "text/html",
+    "/console/{key}": "text/javascript",
+    "/console/vendor/{key}": "text/javascript",
 }
+_MOVES: Final = frozenset({"/", "/console"})
 _ERROR: Final = _object(
     ["error"], error=_object(["code", "message"], code={"type": "string"}, message={"type": "string"})
 )
@@ -177,7 +196,9 @@ def _responses(endpoint: Endpoint) -> dict[str, Any]:
     found: dict[str, Any] = {"200": {"description": "Done", "content": {kind: {"schema": schema}}}}
     if endpoint.path == "/v1/resume":
         found["202"] = {"description": "A second person is needed", "content": {kind: {"schema": {"type": "object"}}}}
-    if endpoint.ofrep:
+    if endpoint.path in _MOVES:
+        found = {"307": {"description": "It is there", "content": {"application/json": {}}}}
+    if endpoint.ofrep or endpoint.path.startswith("/console/"):
         found["304"] = {"description": "Nothing has changed"}
     error = {"type": "object"} if endpoint.ofrep or endpoint.path == "/healthz" else _ERROR
     for status, about in _FAILURES.items():

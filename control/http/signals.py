@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SEND_S: Final = 10.0
 """A client that takes nothing for this long is cut."""
 _LAST_S: Final = 1.0
-_HEADERS: Final = [
+HEADERS: Final = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
@@ -53,7 +53,7 @@ async def follow(request: Request, write: Callable[[bytes], bytes]) -> None:
     plane.clients.opened(request.who.id, request.who.tenant)
     leaving = asyncio.ensure_future(_left(request, subscriber))
     try:
-        await request.send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        await request.send({"type": "http.response.start", "status": 200, "headers": HEADERS})
         while (said := await subscriber.queue.get()) is not None:
             while not subscriber.queue.empty() and (next_one := subscriber.queue.get_nowait()) is not None:
                 said += next_one

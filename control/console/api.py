@@ -1,0 +1,206 @@
+"""`/v1/console/...`: what the page shows. All of it needs the view role, none of it changes anything."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+from flyball_sdk.scope import SCOPE_LEVELS
+
+from control.clocks import stamp
+from control.console.runs import EXACT, ORDERS, Search
+from control.http.core import Answer, Refused
+from control.masking import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from control.http.core import Request
+    from control.plane import Plane
+
+_RUN: Final = re.compile(r"[0-9a-f]{1,32}")
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
+_LONGEST: Final = 512
+_MOST_OPEN: Final = 200
+_MOST_SPEND: Final = 500
+_MOST_ENTRIES: Final = 200
+_RECENT_NS: Final = 900 * 10**9
+_MOST_NAMES: Final = 10
+
+
+async def overview(request: Request) -> Answer:
+    """Give whose key it is, and how all of it stands."""
+    plane, key = request.plane, request.who
+    console, now_s = plane.console, plane.clocks.steady_s()
+    incidents = console.board.incidents()
+    slos = console.board.slos()
+    active = [each.state for each in plane.authority.shown.signals.values()]
+    return Answer(
+        {
+            "at": plane.clocks.now(),
+            "key": {"person": key.person, "roles": list(key.roles)},
+            "degraded": plane.problem,
+            "console": {
+                "problem": console.problem,
+                "caught_up": console.caught_up,
+                "malformed": console.board.malformed,
+            },
+            "guards": plane.clients.count(now_s),
+            "slos": len(slos),
+            "slos_spent": sum((each["budget_remaining"] or 0) <= 0 for each in slos if each["total"]),
+            "incidents": sum(each["status"] == "open" for each in incidents),
+            "signals": len(active),
+            "kills": sum(each.kill for each in active),
+            "runs": await asyncio.to_thread(console.runs.count),
+            "drift": sum(bool(each.get("alarm")) for each in console.board.drift()),
+        }
+    )
+
+
+async def slos(request: Request) -> Answer:
+    """List the SLOs with four hours of history."""
+    return Answer({"slos": request.plane.console.board.slos()})
+
+
+async def incidents(request: Request) -> Answer:
+    """List incidents, open ones first."""
+    return Answer({"incidents": shown(request.plane.console.board.incidents())})
+
+
+async def incident(request: Request) -> Answer:
+    """Give one incident, its evidence and its runbook."""
+    found = request.plane.console.board.incident(request.name)
+    if found is None:
+        raise Refused(404, "not_found", "no such incident is known here: it may be older than what the log keeps")
+    return Answer({"incident": shown(found), "runbook": _runbook(found.get("runbook"))})
+
+
+async def runs(request: Request) -> Answer:
+    """Search the runs."""
+    wanted = _search(request.query)
+    index = request.plane.console.runs
+    rows, following = await asyncio.to_thread(index.search, wanted)
+    said: dict[str, Any] = {"runs": rows, "next": None if following is None else f"{following[0]}~{following[1]}"}
+    if not request.query.get("after"):
+        said["open"] = await asyncio.to_thread(_open, request.plane, wanted)
+        said["names"] = await asyncio.to_thread(index.names)
+    return Answer(said)
+
+
+def _open(plane: Plane, wanted: Search) -> list[dict[str, Any]]:
+    """List runs that a verdict names, and that are not closed yet."""
+    if wanted != Search(text=wanted.text):
+        return []  # of an open run only its id is known here
+    judged = plane.console.board.judged()[:_MOST_OPEN]
+    closed = plane.console.runs.known(run for run, _ in judged)
+    return [
+        {
+            "run_id": run,
+            "at": each["at"],
+            "action": each["action"],
+            "rule": each.get("rule"),
+            "reason": shown(each.get("reason")),
+        }
+        for run, each in judged
+        if run not in closed and run.startswith(wanted.text)
+    ]
+
+
+async def preview(request: Request) -> Answer:
+    """Say what a signal of a scope would reach, as far as it is known here."""
+    level, name = request.query.get("level", ""), request.query.get("id", "")
+    if level not in SCOPE_LEVELS or not name or len(name) > _LONGEST:
+        raise Refused(400, "level", f"expected level, one of {', '.join(SCOPE_LEVELS)}, and id")
+    tenant = request.query.get("tenant") or (name if level == "tenant" else None)
+    plane = request.plane
+    since = stamp(plane.clocks.wall_ns() - _RECENT_NS)
+    seen = await asyncio.to_thread(plane.console.runs.seen, level, name, tenant, since)
+    now_s = plane.clocks.steady_s()
+    everybody = plane.clients.count(now_s)
+    guards = everybody if tenant is None else plane.clients.position(tenant, plane.authority.shown, now_s)[1]
+    there = [each for place, each in plane.authority.shown.signals.items() if place.scope == (level, name)]
+    users, tenants = ({who for each in seen if (who := each[at])} for at in (1, 2))
+    return Answer(
+        {
+            "guards": guards,
+            "minutes": _RECENT_NS // (60 * 10**9),
+            "runs": len(seen),
+            "users": sorted(users)[:_MOST_NAMES],
+            "users_count": len(users),
+            "tenants": sorted(tenants)[:_MOST_NAMES],
+            "tenants_count": len(tenants),
+            "already": [{"tenant": each.tenant, "state": each.state.to_json(), "rule": each.rule} for each in there],
+            "two_people": level == "product",
+        }
+    )
+
+
+async def spend(request: Request) -> Answer:
+    """List what was spent in the newest day and month, those nearest to their limit first."""
+    rows = await asyncio.to_thread(request.plane.spend.newest)
+    rows.sort(key=lambda row: (row["used_ratio"] or -1, row["cost_usd"] or 0), reverse=True)
+    return Answer({"spend": rows[:_MOST_SPEND], "more": max(0, len(rows) - _MOST_SPEND)})
+
+
+async def drift(request: Request) -> Answer:
+    """List streams with evidence of drift."""
+    return Answer({"drift": request.plane.console.board.drift()})
+
+
+async def audit(request: Request) -> Answer:
+    """List the newest audit entries, of one kind or of all, the newest first; arguments are left out."""
+    kind = request.query.get("kind", "")
+    if len(kind) > _LONGEST:
+        raise Refused(400, "kind", "expected the kind of an entry")
+    chain = request.plane.authority.chain
+    found = await asyncio.to_thread(request.plane.store.newest, f'"kind":"{kind}"' if kind else "", _MOST_ENTRIES)
+    entries = [orjson.loads(each.body) for each in found]
+    for entry in entries:
+        entry["what"].pop("arguments", None)
+    return Answer({"entries": entries, "height": chain.n, "signed": chain.checked})
+
+
+def _search(query: Mapping[str, str]) -> Search:
+    """Read a search. Raises Refused."""
+    fields = tuple((name, query[name]) for name in EXACT if query.get(name))
+    text, order = query.get("text", ""), query.get("order", "") or "ended"
+    if max(map(len, query.values()), default=0) > _LONGEST:
+        raise Refused(400, "text", f"expected texts of at most {_LONGEST} characters")
+    if text and not _RUN.fullmatch(text):
+        raise Refused(400, "text", "expected the beginning of a run id: up to 32 lower-case hex digits")
+    if order not in ORDERS:
+        raise Refused(400, "order", f"expected order to be one of {', '.join(ORDERS)}")
+    since, until = (_time(query, name) for name in ("since", "until"))
+    failed = query.get("errors", "") not in ("", "0")
+    return Search(fields, query.get("tool", ""), failed, text, since, until, order, _after(query, order))
+
+
+def _time(query: Mapping[str, str], name: str) -> str:
+    said = query.get(name, "")
+    if said and not _TIME.fullmatch(said):
+        raise Refused(400, name, f"expected {name} as 2026-01-31T10:00:00Z")
+    return said
+
+
+def _after(query: Mapping[str, str], order: str) -> tuple[float | str, str] | None:
+    said = query.get("after", "")
+    if not said:
+        return None
+    value, mark, run = said.rpartition("~")
+    try:
+        if mark and _RUN.fullmatch(run):
+            return (value if order == "ended" else float(value)), run
+    except ValueError:
+        pass
+    raise Refused(400, "after", "expected after as it was given in `next`")
+
+
+def _runbook(name: object) -> str | None:
+    """Read a runbook that is shipped; None: there is none of that name."""
+    folder = files("alerts").joinpath("runbooks")
+    known = {each.name: each for each in folder.iterdir()}
+    found = known.get(f"{name}.md")
+    return None if found is None else found.read_text("utf-8")

@@ -1,0 +1,143 @@
+"""Board: what the flow last told of SLOs, incidents, verdicts and drift; bounded, whatever is told."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, OrderedDict, deque
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+MOST_SLOS: Final = 500
+MOST_POINTS: Final = 240
+"""Of an SLO's history: four hours of minutes."""
+MOST_INCIDENTS: Final = 500
+MOST_DRIFT: Final = 500
+MOST_RUNS: Final = 10_000
+"""Runs whose verdicts are kept."""
+MOST_VERDICTS: Final = 20
+"""Of one run."""
+
+
+class Board:
+    """Thread-safe. `changes` counts what was told, by kind, for those who wait for news."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._slos: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._points: dict[str, deque[tuple[str, float | None, float | None]]] = {}
+        self._incidents: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._drift: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._verdicts: OrderedDict[str, OrderedDict[str, dict[str, Any]]] = OrderedDict()
+        self.changes: Counter[str] = Counter()
+        self.malformed = 0
+        """Records that could not be read."""
+
+    def put(self, kind: str, records: Iterable[Mapping[str, Any]]) -> int:
+        """Take records of one kind; gives how many could not be read."""
+        take = {"slo": self._slo, "incident": self._incident, "drift": self._drifted, "verdict": self._verdict}[kind]
+        bad = 0
+        with self._lock:
+            for record in records:
+                try:
+                    take(dict(record))
+                except (KeyError, TypeError, ValueError, AttributeError):
+                    bad += 1
+        return bad
+
+    def slos(self) -> list[dict[str, Any]]:
+        """List the SLOs, the emptiest budget first, each with `history`: [at, budget left, fastest burn]."""
+        with self._lock:
+            rows = [{**each, "history": list(self._points[name])} for name, each in self._slos.items()]
+        return sorted(rows, key=lambda row: (_left(row), row["slo"]))
+
+    def incidents(self) -> list[dict[str, Any]]:
+        """List incidents: open ones first, the worst and newest first."""
+        with self._lock:
+            rows = sorted(self._incidents.values(), key=lambda each: each["opened_at"], reverse=True)
+        return sorted(rows, key=lambda each: (each["status"] != "open", each["severity"]))
+
+    def incident(self, key: str) -> dict[str, Any] | None:
+        """Give one incident."""
+        with self._lock:
+            return self._incidents.get(key)
+
+    def drift(self) -> list[dict[str, Any]]:
+        """List streams with evidence, alarms first, the newest first."""
+        with self._lock:
+            rows = sorted(self._drift.values(), key=lambda each: str(each["at"]), reverse=True)
+        return sorted(rows, key=lambda each: not each.get("alarm"))
+
+    def verdicts(self, run_id: str) -> list[dict[str, Any]]:
+        """List the verdicts about a run, the oldest first."""
+        with self._lock:
+            found = list(self._verdicts.get(run_id, {}).values())
+        return sorted(found, key=lambda each: str(each["at"]))
+
+    def judged(self) -> list[tuple[str, dict[str, Any]]]:
+        """List (run, newest verdict), the last told first."""
+        with self._lock:
+            return [(run, next(reversed(each.values()))) for run, each in reversed(self._verdicts.items())]
+
+    def _slo(self, record: dict[str, Any]) -> None:
+        name, at = str(record["slo"]), str(record["at"])
+        left, burn = record["budget_remaining"], [each for each in record["burn"].values() if each is not None]
+        if not all(isinstance(each, (int, float)) for each in [*burn, 0 if left is None else left, record["total"]]):
+            msg = "expected numbers"
+            raise TypeError(msg)
+        known = self._slos.get(name)
+        if known is not None and known["at"] > at:
+            return
+        self._slos[name] = record
+        points = self._points.setdefault(name, deque(maxlen=MOST_POINTS))
+        if points and points[-1][0] == at:
+            points.pop()
+        points.append((at, left, max(burn, default=None)))
+        for old in _beyond(self._slos, MOST_SLOS):
+            del self._points[old]
+
+    def _incident(self, record: dict[str, Any]) -> None:
+        key, revision = str(record["key"]), int(record["revision"])
+        known = self._incidents.get(key)
+        if known is not None and known["revision"] >= revision:
+            return
+        if not all(isinstance(record[name], str) for name in ("status", "severity", "title", "opened_at")):
+            msg = "expected texts"
+            raise TypeError(msg)
+        self._incidents[key] = record
+        if len(self._incidents) > MOST_INCIDENTS:
+            over = (each for each, row in self._incidents.items() if row["status"] != "open")
+            del self._incidents[next(over, next(iter(self._incidents)))]
+
+    def _drifted(self, record: dict[str, Any]) -> None:
+        contrast = record["contrast"]
+        words = (record["detector"], record["sli"], record["workflow"], *map(contrast.get, ("dimension", "from", "to")))
+        key = "\x1f".join(map(str, words))
+        known = self._drift.get(key)
+        if known is None or str(known["at"]) <= str(record["at"]):
+            self._drift[key] = record
+            _beyond(self._drift, MOST_DRIFT)
+
+    def _verdict(self, record: dict[str, Any]) -> None:
+        if not all(isinstance(record[name], str) for name in ("id", "at", "action")):
+            msg = "expected texts"
+            raise TypeError(msg)
+        scope = record["scope"]
+        if scope["level"] == "run":
+            run = str(scope["id"])
+            of_run = self._verdicts.setdefault(run, OrderedDict())
+            of_run[record["id"]] = record
+            self._verdicts.move_to_end(run)
+            _beyond(of_run, MOST_VERDICTS)
+            _beyond(self._verdicts, MOST_RUNS)
+
+
+def _beyond(rows: OrderedDict[str, Any], most: int) -> list[str]:
+    """Drop the oldest above `most`; gives their names."""
+    return [rows.popitem(last=False)[0] for _ in range(len(rows) - most)]
+
+
+def _left(row: Mapping[str, Any]) -> float:
+    left = row["budget_remaining"]
+    return 2.0 if left is None else float(left)

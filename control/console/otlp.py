@@ -1,0 +1,202 @@
+"""Reading the spans of one trace out of OTLP messages, for display: plain Python, a message at a time.
+
+The flow's decoder is compiled for millions of spans; loading it here would hold up evaluations, so this reads the few
+messages that name the trace. Attributes are looked up in the flow's own table; all others, arguments and results among
+them, are never taken out of the bytes of the message into an answer.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import dataclass, field
+from struct import unpack_from
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_SPAN_FIELDS: Final = frozenset({2, 4, 5, 6, 7, 8, 15})
+"""Span id, parent, name, kind, start, end, status."""
+_CODE: Final = 3
+"""Of a status."""
+_STRING, _BOOL, _INT, _DOUBLE = 1, 2, 3, 4
+"""Of a value."""
+_LONGEST: Final = 256
+
+
+class UnreadableError(ValueError):
+    """The message is no OTLP."""
+
+
+@dataclass
+class Raw:
+    """One span as it came; `attributes` and `resource` hold what is plain: texts, numbers, booleans."""
+
+    span_id: str
+    parent: str
+    name: str
+    start_ns: int
+    end_ns: int
+    span_kind: int
+    status: int
+    scope: str
+    attributes: dict[str, Any] = field(default_factory=dict)
+    resource: dict[str, Any] = field(default_factory=dict)
+    exception: str = ""
+
+
+def names(value: bytes, trace: bytes) -> bool:
+    """Tell whether a message may hold spans of a trace, without reading it."""
+    text = trace.hex().encode()
+    return trace in value or text in value or text.upper() in value or b64encode(trace) in value
+
+
+def spans(value: bytes, trace: bytes) -> Iterator[Raw]:
+    """Yield the spans of a trace in one message. Raises UnreadableError."""
+    try:
+        if value[:1] == b"{":
+            yield from _of_json(orjson.loads(value), trace)
+        else:
+            yield from _of_protobuf(value, trace)
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise UnreadableError(str(error)) from error
+
+
+# protobuf: https://protobuf.dev/programming-guides/encoding, opentelemetry/proto/trace/v1/trace.proto
+
+
+def _of_protobuf(value: bytes, trace: bytes) -> Iterator[Raw]:
+    for resource_spans in _parts(value, 1):
+        resource: dict[str, Any] = {}
+        for each in _parts(resource_spans, 1):
+            resource |= _attributes(each, 1)
+        for scope_spans in _parts(resource_spans, 2):
+            scope = "".join(_text(name) for each in _parts(scope_spans, 1) for name in _parts(each, 1))
+            for span in _parts(scope_spans, 2):
+                if trace in span and next(_parts(span, 1), b"") == trace:
+                    yield _span(span, scope, resource)
+
+
+def _span(span: bytes, scope: str, resource: dict[str, Any]) -> Raw:
+    found: dict[int, Any] = {number: value for number, value in _fields(span) if number in _SPAN_FIELDS}
+    status = {number: value for number, value in _fields(found.get(15, b"")) if number == _CODE}
+    exceptions = [_attributes(event, 3).get("exception.type", "") for event in _parts(span, 11)]
+    return Raw(
+        span_id=found.get(2, b"").hex(),
+        parent=found.get(4, b"").hex(),
+        name=_text(found.get(5, b"")),
+        start_ns=found.get(7, 0),
+        end_ns=found.get(8, 0),
+        span_kind=found.get(6, 0),
+        status=status.get(_CODE, 0),
+        scope=scope,
+        attributes=_attributes(span, 9),
+        resource=resource,
+        exception=next(filter(None, exceptions), ""),
+    )
+
+
+def _attributes(value: bytes, number: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for pair in _parts(value, number):
+        key = _text(next(_parts(pair, 1), b""))
+        for kind, said in _fields(next(_parts(pair, 2), b"")):
+            if kind == _STRING:
+                found[key] = _text(said)
+            elif kind == _BOOL:
+                found[key] = bool(said)
+            elif kind == _INT:
+                found[key] = said - (1 << 64) if said >> 63 else said
+            elif kind == _DOUBLE:
+                found[key] = unpack_from("<d", said.to_bytes(8, "little"))[0]
+    return found
+
+
+def _parts(value: bytes, number: int) -> Iterator[bytes]:
+    return (each for found, each in _fields(value) if found == number and isinstance(each, bytes))
+
+
+def _fields(value: bytes) -> Iterator[tuple[int, Any]]:
+    """Yield (number, value) of a message: bytes, or a whole number."""
+    at, end = 0, len(value)
+    while at < end:
+        tag, at = _varint(value, at)
+        wire = tag & 7
+        if wire == _VARINT:
+            said, at = _varint(value, at)
+            yield tag >> 3, said
+        elif wire == _BYTES:
+            size, at = _varint(value, at)
+            if size > end - at:
+                raise UnreadableError("truncated")
+            yield tag >> 3, value[at : at + size]
+            at += size
+        elif wire in (_FIXED64, _FIXED32):
+            size = 8 if wire == _FIXED64 else 4
+            yield tag >> 3, int.from_bytes(value[at : at + size], "little")
+            at += size
+        else:
+            msg = f"wire type {wire}"
+            raise UnreadableError(msg)
+
+
+def _varint(value: bytes, at: int) -> tuple[int, int]:
+    said = shift = 0
+    while True:
+        byte = value[at]
+        at += 1
+        said |= (byte & 127) << shift
+        if byte < 128:  # noqa: PLR2004 -- the bit that says that there is more
+            return said, at
+        shift += 7
+
+
+def _text(value: bytes) -> str:
+    return value[:_LONGEST].decode("utf-8", "replace")
+
+
+# JSON: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
+
+
+def _of_json(said: Mapping[str, Any], trace: bytes) -> Iterator[Raw]:
+    for resource_spans in said.get("resourceSpans", ()):
+        resource = _json_attributes(resource_spans.get("resource", {}))
+        for scope_spans in resource_spans.get("scopeSpans", ()):
+            scope = str(scope_spans.get("scope", {}).get("name", ""))
+            for span in scope_spans.get("spans", ()):
+                if str(span.get("traceId", "")).lower() == trace.hex():
+                    yield _json_span(span, scope, resource)
+
+
+def _json_span(span: Mapping[str, Any], scope: str, resource: dict[str, Any]) -> Raw:
+    exceptions = [_json_attributes(event).get("exception.type", "") for event in span.get("events", ())]
+    code = span.get("status", {}).get("code", 0)
+    return Raw(
+        span_id=str(span.get("spanId", "")).lower(),
+        parent=str(span.get("parentSpanId", "")).lower(),
+        name=str(span.get("name", ""))[:_LONGEST],
+        start_ns=int(span.get("startTimeUnixNano", 0)),
+        end_ns=int(span.get("endTimeUnixNano", 0)),
+        span_kind=span["kind"] if isinstance(span.get("kind"), int) else 0,
+        status={"STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2}.get(code, code if isinstance(code, int) else 0),
+        scope=scope,
+        attributes=_json_attributes(span),
+        resource=resource,
+        exception=next(filter(None, map(str, exceptions)), ""),
+    )
+
+
+def _json_attributes(said: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for pair in said.get("attributes", ()):
+        for kind, value in pair.get("value", {}).items():
+            if kind == "stringValue":
+                found[pair["key"]] = str(value)[:_LONGEST]
+            elif kind in ("boolValue", "doubleValue"):
+                found[pair["key"]] = value
+            elif kind == "intValue":
+                found[pair["key"]] = int(value)
+    return found

@@ -1,0 +1,144 @@
+// The frame: login, navigation, keys, and which view the address asks for.
+import { ask, follow, listen, session, useAsk } from "./api.js";
+import { Audit } from "./audit.js";
+import { Drift } from "./drift.js";
+import { Incident, Incidents } from "./incidents.js";
+import { Run } from "./run.js";
+import { Runs } from "./runs.js";
+import { Signals } from "./signals.js";
+import { Slos } from "./slos.js";
+import { Spend } from "./spend.js";
+import { html, Mark, render, useEffect, useRef, useState } from "./ui.js";
+
+const VIEWS = [
+  ["slos", "SLOs", "s", "slos"],
+  ["incidents", "Incidents", "i", "incidents"],
+  ["signals", "Signals", "k", "signals"],
+  ["runs", "Runs", "r", "runs"],
+  ["spend", "Spend", "b", null],
+  ["drift", "Drift", "d", "drift"],
+  ["audit", "Audit", "a", null],
+];
+const PAGES = { slos: Slos, incidents: Incidents, signals: Signals, runs: Runs, spend: Spend, drift: Drift, audit: Audit };
+
+function route() {
+  const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
+  const [view, ...rest] = path.split("/");
+  return { view: PAGES[view] ? view : "slos", id: decodeURIComponent(rest.join("/")), query: new URLSearchParams(query) };
+}
+
+function useRoute() {
+  const [at, setAt] = useState(route());
+  useEffect(() => {
+    const moved = () => { setAt(route()); document.getElementById("main")?.focus({ preventScroll: true }); scrollTo(0, 0); };
+    addEventListener("hashchange", moved);
+    return () => removeEventListener("hashchange", moved);
+  }, []);
+  return at;
+}
+
+function useKeys(showHelp) {
+  const before = useRef("");
+  useEffect(() => {
+    const pressed = (event) => {
+      const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) || document.querySelector("dialog[open]");
+      if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+      const view = before.current === "g" && VIEWS.find(([, , key]) => key === event.key);
+      before.current = event.key;
+      if (view) location.hash = "#/" + view[0];
+      else if (event.key === "?") showHelp();
+      else if (event.key === "/") {
+        event.preventDefault();
+        if (route().view !== "runs" || route().id) location.hash = "#/runs";
+        setTimeout(() => document.querySelector("[data-search]")?.focus(), 60);
+      }
+    };
+    addEventListener("keydown", pressed);
+    return () => removeEventListener("keydown", pressed);
+  }, []);
+}
+
+function Login({ why, enter }) {
+  const [key, setKey] = useState("");
+  const [error, setError] = useState(why);
+  const [busy, setBusy] = useState(false);
+  async function submit(event) {
+    event.preventDefault();
+    session.key = key.trim();
+    setBusy(true);
+    try {
+      enter(await ask("/v1/console/overview"));
+    } catch (failure) {
+      session.key = "";
+      const refused = failure.status === 401 ? "This key is not valid." : failure.message;
+      setError(failure.status === 403 ? "This is an agent's key: the console needs an operator's." : refused);
+      setBusy(false);
+    }
+  }
+  return html`<main class="login">
+    <h1><img src="/console/icon.svg" alt="" width="28" height="28" /> Flyball</h1>
+    <form onSubmit=${submit}>
+      <label for="key">Operator's key</label>
+      <input id="key" type="password" autocomplete="off" spellcheck=${false} autofocus required value=${key}
+        onInput=${(event) => setKey(event.target.value)} aria-describedby="help" />
+      <button class="primary" disabled=${busy}>Log in</button>
+      ${error && html`<p role="alert"><${Mark} tone="bad">${error}<//></p>`}
+      <p id="help" class="quiet">It is in <code>control/operator.key</code> of the data folder, or made by
+        <code>flyball control --new-key operator</code>. It stays in this tab, and is forgotten when the tab is closed.</p>
+    </form>
+  </main>`;
+}
+
+function Help({ dialog }) {
+  return html`<dialog ref=${dialog} aria-labelledby="keys"><h2 id="keys">Keys</h2>
+    <dl class="keys">${VIEWS.map(([, name, key]) => html`<div><dt><kbd>g</kbd> <kbd>${key}</kbd></dt><dd>${name}</dd></div>`)}
+      <div><dt><kbd>/</kbd></dt><dd>Search runs</dd></div><div><dt><kbd>?</kbd></dt><dd>This list</dd></div>
+      <div><dt><kbd>Esc</kbd></dt><dd>Close a dialog</dd></div></dl>
+    <form method="dialog"><button autofocus>Close</button></form></dialog>`;
+}
+
+function Nav({ at, over }) {
+  const numbers = over ? { slos: over.slos_spent, incidents: over.incidents, signals: over.signals, drift: over.drift } : {};
+  return html`<nav aria-label="Views"><ul>${VIEWS.map(([name, label, key]) => html`<li key=${name}>
+    <a href=${"#/" + name} aria-current=${at.view === name ? "page" : undefined} title=${"g " + key}>${label}
+    ${numbers[name] > 0 && html` <span class="badge">${numbers[name]}</span>`}</a></li>`)}</ul></nav>`;
+}
+
+function Frame({ first, leave }) {
+  const at = useRoute();
+  const help = useRef(null);
+  const [live, setLive] = useState(null);
+  const over = useAsk("/v1/console/overview", ["slo", "incident", "signals", "drift"]);
+  const now = over.data || first;
+  const Page = at.view === "runs" && at.id ? Run : at.view === "incidents" && at.id ? Incident : PAGES[at.view];
+  useKeys(() => help.current?.showModal());
+  useEffect(() => follow(setLive), []);
+  useEffect(() => listen((kind) => kind === "session" && leave("This key is over: log in again.")), []);
+  useEffect(() => { document.title = VIEWS.find(([name]) => name === at.view)[1] + " · Flyball"; }, [at.view]);
+  const trouble = now.degraded || now.console.problem;
+  return html`<a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById("main").focus(); }}>Skip to content</a>
+    <header><a class="brand" href="#/slos"><img src="/console/icon.svg" alt="" width="20" height="20" /> Flyball</a>
+      <${Nav} at=${at} over=${now} />
+      <div class="who"><span role="status" aria-live="off">${live ? html`<${Mark} tone="good">live<//>` : html`<${Mark} tone="warn">${live === null ? "connecting" : "not live"}<//>`}</span>
+        <span title=${"roles: " + now.key.roles.join(", ")}>${now.key.person}</span>
+        <button class="plain" onClick=${() => help.current.showModal()} aria-label="Keys">?</button>
+        <button class="plain" onClick=${() => leave("")}>Log out</button></div></header>
+    ${trouble && html`<p class="banner" role="alert"><${Mark} tone="bad">Degraded:<//> ${trouble}. What is shown may be old; kills still go out.</p>`}
+    ${!now.console.caught_up && html`<p class="banner"><${Mark} tone="info">Reading the log<//> of the last days: numbers still grow.</p>`}
+    <main id="main" tabindex="-1"><${Page} key=${at.view + at.id} id=${at.id} query=${at.query} roles=${now.key.roles} over=${now} /></main>
+    <${Help} dialog=${help} />`;
+}
+
+function App() {
+  const [first, setFirst] = useState(null);
+  const [why, setWhy] = useState("");
+  const [tried, setTried] = useState(!session.key);
+  useEffect(() => {
+    if (session.key) ask("/v1/console/overview").then(setFirst, () => { session.key = ""; }).finally(() => setTried(true));
+  }, []);
+  const leave = (reason) => { session.key = ""; setWhy(reason); setFirst(null); };
+  if (first) return html`<${Frame} first=${first} leave=${leave} />`;
+  return tried ? html`<${Login} why=${why} enter=${setFirst} />` : html`<p class="quiet">Loading…</p>`;
+}
+
+render(html`<${App} />`, document.getElementById("app"));

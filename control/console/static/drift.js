@@ -1,0 +1,25 @@
+// Streams with evidence that behaviour has changed.
+import { useAsk } from "./api.js";
+import { Bar, Empty, html, Loaded, Mark, Pairs, Table, Time } from "./ui.js";
+
+const digits = (value) => typeof value === "number" ? value.toFixed(1) : "–";
+
+function Row({ each }) {
+  const { contrast } = each;
+  return html`<tr><td><${Mark} tone=${each.alarm ? (each.worse ? "bad" : "warn") : "info"}>${each.alarm ? "alarm" : "near"}<//></td>
+    <td class="wrap"><details><summary>${each.summary || each.sli}</summary><${Pairs} of=${each.effect} />
+      ${each.rolled_out?.length > 0 && html`<p>Rolled out around then: ${each.rolled_out.map((one) => typeof one === "object" ? Object.values(one).join(" ") : one).join(", ")}</p>`}</details></td>
+    <td>${each.workflow}</td><td>${each.sli}</td><td>${contrast.dimension}${contrast.from != null && html`: ${contrast.from} → ${contrast.to}`}</td>
+    <td>${each.direction}</td><td class="budget"><span class="n">${digits(each.evidence)} / ${digits(each.threshold)}</span>
+      <${Bar} ratio=${each.evidence / each.threshold} tone=${each.alarm ? "bad" : "warn"} label="evidence" /></td>
+    <td>${each.since ? html`<${Time} at=${each.since} />` : "–"}</td><td><${Time} at=${each.at} /></td></tr>`;
+}
+
+export function Drift() {
+  const asked = useAsk("/v1/console/drift", ["drift"]);
+  return html`<h1>Drift</h1><${Loaded} of=${asked}>${({ drift }) => drift.length
+    ? html`<${Table} label="Drift" heads=${["State", "What changed", "Workflow", "SLI", "Against", "Way", "Evidence / threshold", "Since (UTC)", "Looked (UTC)"]}>
+        ${drift.map((each) => html`<${Row} key=${JSON.stringify([each.detector, each.sli, each.workflow, each.contrast])} each=${each} />`)}<//>
+      <p class="quiet">Evidence and threshold are decimal logarithms; an alarm comes when the first reaches the second. <code>flyball drift</code> has more.</p>`
+    : html`<${Empty}>No stream has evidence of drift. Evidence is told from the moment a stream comes near its alarm; baselines need some hundred runs first.<//>`}<//>`;
+}

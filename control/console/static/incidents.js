@@ -1,0 +1,67 @@
+// Open incidents first; one opened shows evidence, runs and its runbook.
+import { useAsk } from "./api.js";
+import { Order } from "./signals.js";
+import { Empty, html, Loaded, Mark, Pairs, RunLink, Table, Time, ago, scopeText, time } from "./ui.js";
+
+const TONES = { "SEV-1": "bad", "SEV-2": "warn", "SEV-3": "info" };
+const ORDERABLE = ["run", "user", "agent", "workflow", "tenant", "product"];
+
+function Row({ each }) {
+  const open = each.status === "open";
+  return html`<tr><td><${Mark} tone=${open ? TONES[each.severity] : "off"}>${each.severity}<//></td>
+    <td class="wrap"><a href=${"#/incidents/" + encodeURIComponent(each.key)}>${each.title}</a></td>
+    <td>${scopeText(each.scope, each.tenant)}</td><td>${each.class}</td><td>${each.owner}</td>
+    <td><${Time} at=${each.opened_at} /></td><td>${open ? "open " + ago(each.opened_at) : html`<${Time} at=${each.resolved_at} />`}</td></tr>`;
+}
+
+export function Incidents() {
+  const asked = useAsk("/v1/console/incidents", ["incident"]);
+  return html`<h1>Incidents</h1><${Loaded} of=${asked}>${({ incidents }) => {
+    const heads = ["Severity", "What", "Scope", "Class", "Owner", "Opened (UTC)", "State"];
+    const open = incidents.filter((each) => each.status === "open"), over = incidents.filter((each) => each.status !== "open");
+    return html`<h2>Open <span class="badge">${open.length}</span></h2>
+      ${open.length ? html`<${Table} label="Open incidents" heads=${heads}>${open.map((each) => html`<${Row} key=${each.key} each=${each} />`)}<//>`
+        : html`<${Empty}>Nothing is open. An incident opens when an SLO burns, a run runs away, a budget is spent, behaviour drifts, or telemetry stops.<//>`}
+      <h2>Resolved</h2>
+      ${over.length ? html`<${Table} label="Resolved incidents" heads=${heads}>${over.map((each) => html`<${Row} key=${each.key} each=${each} />`)}<//>`
+        : html`<${Empty}>None was resolved within what the log keeps.<//>`}`;
+  }}<//>`;
+}
+
+// Code, bold and emphasis of one line of Markdown; what is none stays text.
+function inline(text) {
+  return text.replace(/\s*\n\s*/g, " ").split(/(`[^`]+`|\*\*[^*]+\*\*|\*[^*\s][^*]*\*)/).map((part) => {
+    if (part.startsWith("`")) return html`<code>${part.slice(1, -1)}</code>`;
+    if (part.startsWith("**")) return html`<b>${part.slice(2, -2)}</b>`;
+    return /^\*.+\*$/.test(part) ? html`<em>${part.slice(1, -1)}</em>` : part;
+  });
+}
+
+function Part({ text }) {
+  const head = /^(#+)\s+(.*)$/.exec(text);
+  if (head) return html`<h3>${head[2]}</h3>`;
+  if (text.startsWith("```")) return html`<pre>${text.replace(/```\w*\n?/g, "")}</pre>`;
+  const list = /^(\d+\.|[-*])\s/.exec(text);
+  if (!list) return html`<p>${inline(text)}</p>`;
+  const items = text.split(/\n(?=\d+\.\s|[-*]\s)/).map((line) => html`<li>${inline(line.replace(/^(\d+\.|[-*])\s+/, ""))}</li>`);
+  return list[1].length > 1 ? html`<ol start=${parseInt(list[1], 10)}>${items}</ol>` : html`<ul>${items}</ul>`;
+}
+
+// A runbook's Markdown as elements, never as markup of its own.
+function Runbook({ text }) {
+  const parts = text.split(/(```[\s\S]*?```)|\n\s*\n|(?<=^#.*)\n/m).filter((part) => part?.trim());
+  return html`<div class="runbook">${parts.map((part) => html`<${Part} text=${part.trim()} />`)}</div>`;
+}
+
+export function Incident({ id, roles }) {
+  const asked = useAsk("/v1/console/incidents/" + encodeURIComponent(id), ["incident"]);
+  return html`<p><a href="#/incidents">← Incidents</a></p><${Loaded} of=${asked}>${({ incident: each, runbook }) => html`
+    <div class="head"><h1><${Mark} tone=${each.status === "open" ? TONES[each.severity] : "off"}>${each.severity}<//> ${each.title}</h1>
+      ${ORDERABLE.includes(each.scope.level) && html`<div class="buttons"><${Order} order="kill" scope=${each.scope} tenant=${each.tenant} roles=${roles} tone="danger">Kill ${each.scope.level}…<//>
+        <${Order} order="throttle" scope=${each.scope} tenant=${each.tenant} roles=${roles}>Throttle…<//></div>`}</div>
+    <p>${each.summary}</p>
+    <${Pairs} of=${{ status: each.status, opened: time(each.opened_at), resolved: each.resolved_at && time(each.resolved_at), scope: scopeText(each.scope, each.tenant), rule: each.rule, class: each.class, owner: each.owner, revision: each.revision }} />
+    <h2>Evidence</h2><${Pairs} of=${each.evidence} />
+    <h2>Runs</h2>${each.runs.length ? html`<ul class="inline">${each.runs.map((run) => html`<li key=${run}><${RunLink} id=${run} /></li>`)}</ul>` : html`<${Empty}>It names no run.<//>`}
+    <h2>Runbook</h2>${runbook ? html`<${Runbook} text=${runbook} />` : html`<${Empty}>No runbook of the name ${each.runbook} is shipped.<//>`}`}<//>`;
+}

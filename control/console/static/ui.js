@@ -1,0 +1,102 @@
+// What all views are made of: markup, words for numbers and times, and small parts.
+import { h, render, Fragment } from "./vendor/preact.js";
+import { useCallback, useEffect, useRef, useState } from "./vendor/hooks.js";
+import htm from "./vendor/htm.js";
+
+export const html = htm.bind(h);
+export { render, Fragment, useCallback, useEffect, useRef, useState };
+
+const SHAPES = { bad: "▲", warn: "◆", good: "●", off: "○", info: "■" };
+
+// A state as shape, colour and word: never colour alone.
+export function Mark({ tone, children }) {
+  return html`<span class=${"mark " + tone}><span aria-hidden="true">${SHAPES[tone]}</span> ${children}</span>`;
+}
+
+export function percent(ratio, digits = 1) {
+  return ratio == null ? "–" : (ratio * 100).toFixed(digits) + " %";
+}
+
+export function count(n) {
+  return n == null ? "–" : Number(n).toLocaleString("en-GB").replaceAll(",", " ");
+}
+
+export function usd(n) {
+  if (n == null) return "–";
+  return "$" + (n !== 0 && Math.abs(n) < 1 ? n.toFixed(4) : n.toFixed(2));
+}
+
+export function seconds(s) {
+  if (s == null) return "–";
+  if (s < 1) return Math.round(s * 1000) + " ms";
+  if (s < 100) return s.toFixed(1) + " s";
+  return s < 7200 ? Math.round(s / 60) + " min" : (s / 3600).toFixed(1) + " h";
+}
+
+// Times are shown in UTC, as logs and pages write them.
+export function time(text) {
+  return text ? text.slice(0, 19).replace("T", " ") : "–";
+}
+
+export function Time({ at }) {
+  return html`<time datetime=${at} title=${at + " UTC"}>${at ? time(at).slice(5) : "–"}</time>`;
+}
+
+export function ago(at, now = Date.now()) {
+  const s = Math.max(0, (now - Date.parse(at)) / 1000);
+  return s < 60 ? Math.round(s) + " s" : s < 7200 ? Math.round(s / 60) + " min" : Math.round(s / 3600) + " h";
+}
+
+export function scopeText(scope, tenant) {
+  const name = scope.level === "product" ? "whole product" : scope.level + ":" + scope.id;
+  return tenant ? name + " of tenant " + tenant : name;
+}
+
+export function RunLink({ id }) {
+  return html`<a class="id" href=${"#/runs/" + id} title=${id}>${id.slice(0, 12)}</a>`;
+}
+
+// The states of a view that asks the server: it fails in words that say what to do.
+export function Loaded({ of, children }) {
+  if (of.error) return html`<${Problem} error=${of.error} again=${of.reload} />`;
+  return of.data ? children(of.data) : html`<p class="quiet" role="status">Loading…</p>`;
+}
+
+export function Problem({ error, again }) {
+  return html`<div class="problem" role="alert">
+    <p><${Mark} tone="bad">${error.message}<//></p>
+    <p>${error.advice || "Is the control plane still running? `flyball status` asks it on the command line."}</p>
+    ${again && html`<button onClick=${again}>Try again</button>`}
+  </div>`;
+}
+
+export function Empty({ children }) {
+  return html`<p class="empty">${children}</p>`;
+}
+
+// A table that scrolls by itself where it is too wide, reachable by keyboard.
+export function Table({ label, heads, children }) {
+  return html`<div class="scroll" tabindex="0" role="region" aria-label=${label}>
+    <table><thead><tr>${heads.map((each) => {
+      const [name, kind] = Array.isArray(each) ? each : [each, ""];
+      return html`<th scope="col" class=${kind}>${name}</th>`;
+    })}</tr></thead><tbody>${children}</tbody></table>
+  </div>`;
+}
+
+export function Bar({ ratio, tone, label }) {
+  const width = Math.max(0, Math.min(1, ratio ?? 0)) * 100;
+  return html`<svg class=${"bar " + tone} viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label=${label}>
+    <rect class="track" width="100" height="6" /><rect class="fill" width=${width} height="6" /></svg>`;
+}
+
+// Evidence as pairs: numbers and short texts as they are, the rest as JSON text.
+export function Pairs({ of }) {
+  const rows = Object.entries(of || {}).filter(([, value]) => value != null);
+  return html`<dl class="pairs">${rows.map(([name, value]) => html`<div key=${name}>
+    <dt>${name}</dt><dd>${typeof value === "object" ? JSON.stringify(value) : String(value)}</dd></div>`)}</dl>`;
+}
+
+export function Field({ label, children }) {
+  return html`<label class="field"><span>${label}</span>${children}</label>`;
+}

@@ -1,0 +1,105 @@
+"""Timeline: spans of one run as rows to show, in order, with depth, tokens and cost so far; names and numbers only."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from control.masking import text
+from models.spans.columns import Column, Decision, SpanKind, SpanStatus
+from models.spans.mapping import RESOURCE, SPAN, Mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from control.console.otlp import Raw
+    from models.spans.mapping import Source
+
+_NAMES: Final = (Column.AGENT, Column.MODEL, Column.TOOL)
+_NUMBERS: Final = (Column.INPUT_TOKENS, Column.OUTPUT_TOKENS, Column.COST)
+_DEEPEST: Final = 32
+
+
+def rows(spans: Iterable[Raw]) -> list[dict[str, Any]]:
+    """Give the rows: one a span id, by start; a parent comes before its children where they start together."""
+    kept = {each.span_id or f"?{number}": each for number, each in enumerate(spans)}
+    depths = {name: _depth(name, kept) for name in kept}
+    ordered = sorted(kept, key=lambda name: (kept[name].start_ns, depths[name], -kept[name].end_ns, name))
+    tokens, cost, found = 0, None, []
+    for name in ordered:
+        row = _row(kept[name])
+        if row["kind"] == "llm":
+            tokens += (row["input_tokens"] or 0) + (row["output_tokens"] or 0)
+            cost = cost if row["cost_usd"] is None else (cost or 0.0) + row["cost_usd"]
+        found.append(row | {"id": name, "depth": depths[name], "tokens_so_far": tokens, "cost_usd_so_far": cost})
+    return found
+
+
+def _depth(name: str, spans: dict[str, Raw]) -> int:
+    depth, seen, parent = 0, {name}, spans[name].parent
+    while parent in spans and parent not in seen and depth < _DEEPEST:
+        seen.add(parent)
+        depth, parent = depth + 1, spans[parent].parent
+    return depth
+
+
+def _row(span: Raw) -> dict[str, Any]:
+    kind = SpanKind(_first(span, Column.KIND, 1) or 0)
+    said = {column: _first(span, column, 1 << kind) for column in (*_NAMES, *_NUMBERS, Column.ERROR_TYPE)}
+    status = _first(span, Column.STATUS, 1 << kind)
+    status = span.status if status is None else status
+    failed = status == SpanStatus.ERROR
+    decision = _first(span, Column.DECISION, 1 << kind)
+    error = said[Column.ERROR_TYPE] or span.exception or "error"
+    return {
+        "name": text(span.name),
+        "kind": kind.name.lower(),
+        "start_ns": str(span.start_ns),  # beyond what a number of JavaScript holds
+        "duration_s": max(0, span.end_ns - span.start_ns) / 1e9,
+        **{column.name.lower(): _name(said[column]) for column in _NAMES},
+        "input_tokens": _number(said[Column.INPUT_TOKENS]),
+        "output_tokens": _number(said[Column.OUTPUT_TOKENS]),
+        "cost_usd": _number(said[Column.COST]),
+        "error": _name(error) if failed else None,
+        "decision": Decision(decision).name.lower() if decision else None,
+    }
+
+
+def _first(span: Raw, column: Column, kind: int) -> Any:
+    """Give what the first source that applies says; None: nothing does."""
+    for source in _mapping().columns[column]:
+        value = _value(span, source, kind, is_kind=column == Column.KIND)
+        if source.values is not None:
+            value = source.values.get(str(value).lower() if isinstance(value, bool) else str(value))
+        elif source.constant is not None and value is not None:
+            value = source.constant
+        if value is not None:
+            return value
+    return None
+
+
+def _value(span: Raw, source: Source, kind: int, *, is_kind: bool) -> Any:
+    fits = is_kind or (source.kinds & kind and source.span_kinds & (1 << span.span_kind))
+    if source.path or not fits or not span.scope.startswith(source.scope):
+        return None
+    if source.beside and source.beside[0] not in span.attributes:
+        return None
+    if source.places & SPAN and source.attribute in span.attributes:
+        return span.attributes[source.attribute]
+    return span.resource.get(source.attribute) if source.places & RESOURCE else None
+
+
+def _name(value: Any) -> str | None:
+    return None if value is None else text(str(value))
+
+
+def _number(value: Any) -> float | int | None:
+    try:
+        return value if isinstance(value, (int, float)) and not isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+@cache
+def _mapping() -> Mapping:
+    return Mapping.load()

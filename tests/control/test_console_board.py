@@ -1,0 +1,101 @@
+"""The console's board and follower: the newest of everything, bounded, whatever the log holds."""
+
+from __future__ import annotations
+
+import importlib.util
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from control.console import board as boards
+from control.console.board import Board
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def told() -> Any:
+    """Give tests/helpers/console.py."""
+    path = Path(__file__).resolve().parents[1] / "helpers" / "console.py"
+    spec = importlib.util.spec_from_file_location("console_records", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_newest_telling_of_an_slo_stands_with_its_history(told: Any) -> None:
+    """Told again or late, nothing is doubled; the emptiest budget comes first; the history is bounded."""
+    board = Board()
+    rows = [told.slo("a", NOW + timedelta(minutes=n), 1 - n / 1_000) for n in range(300)]
+    board.put("slo", [*rows, rows[-1], rows[3], told.slo("b", NOW, 0.1), told.slo("c", NOW, None)])
+    found = board.slos()
+    assert [each["slo"] for each in found] == ["b", "a", "c"]
+    assert found[1]["at"] == rows[-1]["at"]
+    assert len(found[1]["history"]) == boards.MOST_POINTS
+    assert found[1]["history"][-1][0] == rows[-1]["at"]
+
+
+def test_the_highest_revision_of_an_incident_stands(told: Any) -> None:
+    """Open ones come first, the worst of them first; a lower revision changes nothing."""
+    board = Board()
+    board.put(
+        "incident",
+        [
+            told.incident("a", 2, status="resolved"),
+            told.incident("a", 1),
+            told.incident("b", severity="SEV-2"),
+            told.incident("c"),
+        ],
+    )
+    assert [(each["key"], each["status"]) for each in board.incidents()] == [
+        ("c", "open"),
+        ("b", "open"),
+        ("a", "resolved"),
+    ]
+
+
+def test_all_is_bounded(told: Any) -> None:
+    """However much is told, so much is kept; of incidents, open ones are kept before resolved ones."""
+    board = Board()
+    board.put("incident", [told.incident("open")])
+    board.put("incident", [told.incident(f"r{n}", status="resolved") for n in range(2 * boards.MOST_INCIDENTS)])
+    board.put("slo", [told.slo(f"s{n}", NOW, 0.5) for n in range(boards.MOST_SLOS + 9)])
+    board.put("drift", [told.drift(workflow=f"w{n}") for n in range(boards.MOST_DRIFT + 9)])
+    verdict = {"at": "2026", "action": "kill", "scope": {"level": "run", "id": "r"}}
+    board.put("verdict", [verdict | {"id": f"v{n}"} for n in range(99)])
+    assert len(board.incidents()) == boards.MOST_INCIDENTS
+    assert board.incidents()[0]["key"] == "open"
+    assert len(board.slos()) == boards.MOST_SLOS
+    assert len(board.drift()) == boards.MOST_DRIFT
+    assert [each["id"] for each in board.verdicts("r")] == [f"v{n}" for n in range(79, 99)]
+
+
+@pytest.mark.parametrize("kind", ["slo", "incident", "drift", "verdict"])
+@pytest.mark.parametrize("record", [{}, {"key": "k", "revision": "x"}, {"slo": "a", "burn": 3}, {"contrast": 1}])
+def test_what_is_malformed_is_counted(kind: str, record: dict[str, Any]) -> None:
+    """A record that is not as it should be is left out, and counted."""
+    assert Board().put(kind, [record]) == 1
+
+
+def test_the_follower_takes_what_comes_and_lives_through_the_rest(served: Any, planes: Any, told: Any) -> None:
+    """Records of each topic are shown; garbage among them is counted; signals go on meanwhile."""
+    console = served.plane.console
+    topics = ("flyball.runs", "flyball.slos", "flyball.incidents", "flyball.drift")
+    for topic in topics:
+        served.log.ensure(topic, 2)
+        served.writer.append(topic, [(None, b"\xff{"), (None, b"[]"), (None, b'{"kind":"other"}')])
+    served.tell(told.run(1), told.run(1, revision=1, outcome="failure"), told.run(2), topic=topics[0])
+    served.tell(told.slo("a", NOW, 0.5), topic=topics[1])
+    served.tell(told.incident("k"), topic=topics[2])
+    served.tell(told.drift(), topic=topics[3])
+    planes.until(lambda: console.runs.count() == 2 and console.board.drift() and console.board.malformed == 12)
+    assert console.board.slos()[0]["slo"] == "a"
+    assert console.board.incidents()[0]["key"] == "k"
+    assert console.problem is None
+    served.tell(planes.verdict())
+    planes.until(lambda: served.plane.authority.shown.signals)
+    planes.until(lambda: console.board.verdicts(planes.RUN))
