@@ -53,26 +53,31 @@ class MetricsServer:
         self._thread.join()
 
 
+class Answering(BaseHTTPRequestHandler):
+    """Answers in one piece, and says nothing of it: scrapes are no news."""
+
+    def answer(self, status: int, kind: str, body: bytes) -> None:
+        """Send an answer of a content type."""
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    @override
+    def log_message(self, format: str, *args: object) -> None:
+        """Stay silent."""
+
+
 def _handler(metrics: Metrics) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Answering):
         def do_GET(self) -> None:
             if self.path == "/metrics":
-                self._answer(200, "text/plain; version=0.0.4; charset=utf-8", generate_latest(metrics.registry))
+                self.answer(200, "text/plain; version=0.0.4; charset=utf-8", generate_latest(metrics.registry))
             elif self.path == "/healthz":
                 problem = metrics.problem
-                self._answer(503 if problem else 200, "text/plain; charset=utf-8", (problem or "ok").encode() + b"\n")
+                self.answer(503 if problem else 200, "text/plain; charset=utf-8", (problem or "ok").encode() + b"\n")
             else:
-                self._answer(404, "text/plain; charset=utf-8", b"try /metrics or /healthz\n")
-
-        def _answer(self, status: int, kind: str, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        @override
-        def log_message(self, format: str, *args: object) -> None:
-            """Stay silent: scrapes are no news."""
+                self.answer(404, "text/plain; charset=utf-8", b"try /metrics or /healthz\n")
 
     return Handler

@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import orjson
-from typing_extensions import override
 
 import alerts
+from flows.metrics_server import Answering
+
+if TYPE_CHECKING:
+    from http.server import BaseHTTPRequestHandler
 
 _RUNBOOKS = Path(alerts.__file__).parent / "runbooks"
 
@@ -64,33 +67,22 @@ class Pager:
 
 
 def _handler(received: list[Received]) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Answering):
         """Answers as PagerDuty does."""
 
-        def do_POST(self) -> None:
+        def do_POST(self) -> None:  # noqa: N802 -- as http.server calls it
             """Take an event."""
             event = orjson.loads(self.rfile.read(int(self.headers["Content-Length"])))
             received.append(Received(time.monotonic(), event))
             said = {"status": "success", "message": "Event processed", "dedup_key": event.get("dedup_key")}
-            self._answer(HTTPStatus.ACCEPTED, "application/json", orjson.dumps(said))
+            self.answer(HTTPStatus.ACCEPTED, "application/json", orjson.dumps(said))
 
-        def do_GET(self) -> None:
+        def do_GET(self) -> None:  # noqa: N802
             """Serve a runbook."""
             path = _RUNBOOKS / self.path.rpartition("/")[2]
             if path.suffix == ".md" and path.is_file():
-                self._answer(HTTPStatus.OK, "text/plain; charset=utf-8", path.read_bytes())
+                self.answer(HTTPStatus.OK, "text/plain; charset=utf-8", path.read_bytes())
             else:
-                self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"no such runbook\n")
-
-        def _answer(self, status: HTTPStatus, kind: str, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        @override
-        def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing: the narration does."""
+                self.answer(HTTPStatus.NOT_FOUND, "text/plain", b"no such runbook\n")
 
     return Handler
