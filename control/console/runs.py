@@ -14,7 +14,7 @@ import orjson
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-MOST: Final = 100_000
+MOST: Final = 50_000
 """Runs that are kept; for their memory see docs/decisions/0013-console.md."""
 PAGE: Final = 50
 _SLACK: Final = 1_000

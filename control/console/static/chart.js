@@ -1,10 +1,9 @@
 // Charts by uPlot; it draws on canvas, so the colours are read from the page's own tokens.
-import uPlot from "./vendor/uplot.js";
-import { html, useEffect, useRef } from "./ui.js";
+import { html, useEffect, useRef, useState } from "./ui.js";
 
 const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-function options(width, height, title, format) {
+function options(uPlot, width, height, title, format) {
   const line = { stroke: token("--quiet"), grid: { stroke: token("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui" };
   return {
     width, height, cursor: { drag: { x: false, y: false } }, legend: { show: false }, tzDate: (s) => uPlot.tzDate(new Date(s * 1e3), "UTC"),
@@ -16,9 +15,12 @@ function options(width, height, title, format) {
 // `points`: [[seconds, value], ...]. The numbers are in the table beside it, so the picture is for the eye alone.
 export function Chart({ points, title, format, height = 120 }) {
   const place = useRef(null);
+  const [uPlot, setLibrary] = useState(null);
+  useEffect(() => { import("./vendor/uplot.js").then((module) => setLibrary(() => module.default)); }, []);  // the first page does without
   useEffect(() => {
+    if (!uPlot) return undefined;
     const data = [points.map(([at]) => at), points.map(([, value]) => value)];
-    const make = () => new uPlot(options(place.current.clientWidth, height, title, format), data, place.current);
+    const make = () => new uPlot(options(uPlot, place.current.clientWidth, height, title, format), data, place.current);
     let plot = make();
     const sized = new ResizeObserver(() => place.current && plot.setSize({ width: place.current.clientWidth, height }));
     sized.observe(place.current);
@@ -26,7 +28,7 @@ export function Chart({ points, title, format, height = 120 }) {
     const recolour = () => { plot.destroy(); plot = make(); };
     scheme.addEventListener("change", recolour);
     return () => { scheme.removeEventListener("change", recolour); sized.disconnect(); plot.destroy(); };
-  }, [JSON.stringify(points), title]);
+  }, [uPlot, JSON.stringify(points), title]);
   return html`<figure class="chart"><figcaption>${title}</figcaption><div ref=${place} role="img" aria-label=${title}></div></figure>`;
 }
 

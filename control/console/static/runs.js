@@ -60,5 +60,5 @@ export function Runs({ query, over }) {
     <${Loaded} of=${asked}>${(page) => html`
       ${page.open?.length > 0 && html`<${Open} runs=${page.open} />`}
       ${page.runs.length ? html`<h2>Closed</h2><${More} first=${page} query=${words} />`
-        : html`<${Empty}>${over.runs ? "No run that is kept here fits. The newest 100 000 are; take a condition away." : "No run has closed yet. A run is told when its root span has arrived, or after 15 minutes of silence."}<//>`}`}<//>`;
+        : html`<${Empty}>${over.runs ? "No run that is kept here fits. The newest 50 000 are; take a condition away." : "No run has closed yet. A run is told when its root span has arrived, or after 15 minutes of silence."}<//>`}`}<//>`;
 }
