@@ -17,6 +17,7 @@ from control import usage
 from control.authority import Authority
 from control.clients import Clients
 from control.clocks import Clocks
+from control.console.costs import Costs
 from control.console.follower import Follower, Topics
 from control.contributions import Rules
 from control.guards import Guards
@@ -63,6 +64,8 @@ class PlaneSettings:
     second_person_s: float = 600.0
     topics: Topics = field(default_factory=Topics)
     """What the console reads, beside."""
+    prices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """The user's own prices of models, USD per million tokens, before the built-in ones."""
     costs: Mapping[str, float] = field(default_factory=dict)
     """What a call of a tool is estimated to cost, in USD; `*`: of any other."""
 
@@ -104,7 +107,7 @@ class Plane:
             bytes.fromhex(_kept(settings.folder / MASKING, lambda: secrets.token_hex(32))), settings.audit_fields
         )
         self.guards = Guards(self.authority, masker, settings.policy, rule_source, self.reservations)
-        self.console = Follower(log, settings.topics, say)
+        self.console = Follower(log, settings.topics, say, Costs(settings.prices))
         self.metrics = Metrics()
         self.metrics.watch(self.look)
         self.authority.tellers.append(self.metrics.told)

@@ -89,6 +89,10 @@ def plane_settings(settings: Settings, folder: Path) -> PlaneSettings:
         audit_fields=asked.audit_fields,
         second_person_s=asked.second_person / 1e9,
         topics=Topics(**{each.name: getattr(log.topics, each.name) for each in fields(Topics)}),
+        prices={
+            model: {name: each for name, each in vars(price).items() if each is not None}
+            for model, price in settings.prices.items()
+        },
         costs={name: tool.cost for name, tool in asked.tools.items() if tool.cost},
     )
 

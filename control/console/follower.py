@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from control.console.board import Board
+from control.console.costs import Costs
 from control.console.runs import MOST, Runs
 from streams.port import LostOffsetError
 
@@ -51,9 +52,11 @@ class Topics:
 class Follower:
     """Follows the topics until stopped. What it cannot read is counted; a log that does not answer is asked again."""
 
-    def __init__(self, log: Log | None, topics: Topics, say: Callable[[str], None] = print) -> None:
+    def __init__(
+        self, log: Log | None, topics: Topics, say: Callable[[str], None] = print, costs: Costs | None = None
+    ) -> None:
         self.log, self.topics, self._say = log, topics, say
-        self.board, self.runs = Board(), Runs()
+        self.board, self.runs, self.costs = Board(), Runs(), costs or Costs()
         self.problem: str | None = None
         """Why nothing is read now; None: all is well."""
         self.caught_up = log is None
@@ -135,6 +138,8 @@ class Follower:
                 came = self.step()
                 self.problem = None
                 if not came:
+                    if not self.caught_up:
+                        self.costs.prepare()  # so that the first look at a run need not wait for it
                     self.caught_up = True
                     wait -= _IDLE_S
                     self._stopped.wait(_IDLE_S)

@@ -47,7 +47,7 @@ def _record(plane: Plane, run_id: str) -> dict[str, Any]:
     incidents = [each for each in console.board.incidents() if run_id in each.get("runs", ())]
     return {
         "run": said,
-        "spans": rows(found.spans),
+        "spans": rows(found.spans, console.costs),
         "verdicts": [_verdict(each) for each in verdicts],
         "decisions": _decisions(plane, run_id),
         "signals": [

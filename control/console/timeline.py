@@ -12,22 +12,26 @@ from models.spans.mapping import RESOURCE, SPAN, Mapping
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from control.console.costs import Costs
     from control.console.otlp import Raw
     from models.spans.mapping import Source
 
-_NAMES: Final = (Column.AGENT, Column.MODEL, Column.TOOL)
-_NUMBERS: Final = (Column.INPUT_TOKENS, Column.OUTPUT_TOKENS, Column.COST)
+_NAMES: Final = (Column.AGENT, Column.MODEL, Column.TOOL, Column.PROVIDER)
+_NUMBERS: Final = (Column.INPUT_TOKENS, Column.OUTPUT_TOKENS, Column.CACHE_READ, Column.CACHE_WRITE, Column.COST)
 _DEEPEST: Final = 32
 
 
-def rows(spans: Iterable[Raw]) -> list[dict[str, Any]]:
-    """Give the rows: one a span id, by start; a parent comes before its children where they start together."""
+def rows(spans: Iterable[Raw], costs: Costs | None = None) -> list[dict[str, Any]]:
+    """Give the rows: one a span id, by start; a parent comes before its children where they start together.
+
+    Costs are as reported; with `costs`, else computed.
+    """
     kept = {each.span_id or f"?{number}": each for number, each in enumerate(spans)}
     depths = {name: _depth(name, kept) for name in kept}
     ordered = sorted(kept, key=lambda name: (kept[name].start_ns, depths[name], -kept[name].end_ns, name))
     tokens, cost, found = 0, None, []
     for name in ordered:
-        row = _row(kept[name])
+        row = _row(kept[name], costs)
         if row["kind"] == "llm":
             tokens += (row["input_tokens"] or 0) + (row["output_tokens"] or 0)
             cost = cost if row["cost_usd"] is None else (cost or 0.0) + row["cost_usd"]
@@ -43,7 +47,7 @@ def _depth(name: str, spans: dict[str, Raw]) -> int:
     return depth
 
 
-def _row(span: Raw) -> dict[str, Any]:
+def _row(span: Raw, costs: Costs | None) -> dict[str, Any]:
     kind = SpanKind(_first(span, Column.KIND, 1) or 0)
     said = {column: _first(span, column, 1 << kind) for column in (*_NAMES, *_NUMBERS, Column.ERROR_TYPE)}
     status = _first(span, Column.STATUS, 1 << kind)
@@ -56,13 +60,27 @@ def _row(span: Raw) -> dict[str, Any]:
         "kind": kind.name.lower(),
         "start_ns": str(span.start_ns),  # beyond what a number of JavaScript holds
         "duration_s": max(0, span.end_ns - span.start_ns) / 1e9,
-        **{column.name.lower(): _name(said[column]) for column in _NAMES},
+        **{column.name.lower(): _name(said[column]) for column in _NAMES[:3]},
         "input_tokens": _number(said[Column.INPUT_TOKENS]),
         "output_tokens": _number(said[Column.OUTPUT_TOKENS]),
-        "cost_usd": _number(said[Column.COST]),
+        "cost_usd": _cost(span, said, costs) if kind == SpanKind.LLM else _number(said[Column.COST]),
         "error": _name(error) if failed else None,
         "decision": Decision(decision).name.lower() if decision else None,
     }
+
+
+def _cost(span: Raw, said: dict[Column, Any], costs: Costs | None) -> float | int | None:
+    """Give the cost of a model's call in USD."""
+    reported = _number(said[Column.COST])
+    columns = {"input": Column.INPUT_TOKENS, "output": Column.OUTPUT_TOKENS}
+    columns |= {"cache_read": Column.CACHE_READ, "cache_write": Column.CACHE_WRITE}
+    tokens = {name: number for name, column in columns.items() if (number := _number(said[column])) is not None}
+    if reported is not None or costs is None or not tokens or not said[Column.MODEL]:
+        return reported
+    model = str(said[Column.MODEL])
+    for prefix in _mapping().model_prefixes:
+        model = model.removeprefix(prefix) or model
+    return costs.of(str(said[Column.PROVIDER] or ""), model, span.start_ns // 10**9, tokens)
 
 
 def _first(span: Raw, column: Column, kind: int) -> Any:

@@ -183,6 +183,7 @@ def test_the_timeline_tells_names_and_numbers_and_nothing_raw(served: Any, plane
     assert shown == [("run", 0, "support"), ("llm", 1, "gpt-4o"), ("tool", 1, "refund")]
     assert [each["tokens_so_far"] for each in found["spans"]] == [0, 1_000, 1_000]
     assert [each["error"] for each in found["spans"]] == [None, None, "error"]
+    assert [each["cost_usd_so_far"] for each in found["spans"]] == [None, 0.00325, 0.00325]  # 900 at 2.5, 100 at 10
     assert found["read"]["cut"] is None
     assert [each["action"] for each in found["verdicts"]] == ["kill"]
     assert [(each["decision"], each["tool"]) for each in found["decisions"]] == [("block", "refund")]
