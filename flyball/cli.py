@@ -6,9 +6,11 @@ import argparse
 import os
 import signal
 import sys
+from difflib import get_close_matches
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from flyball.commands import COMMANDS
 
@@ -22,7 +24,7 @@ FAILED, REFUSED = 1, 2
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and give its exit code; errors meant for people are one line on stderr."""
     os.environ.setdefault("POLARS_MAX_THREADS", "1")  # our batches are small; a pool of threads only adds delay
-    args = parser().parse_args(argv)
+    args = _parse(argv)
     try:
         code: int = args.run(args)
         sys.stdout.flush()
@@ -40,10 +42,24 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", required=True)
     for name in COMMANDS:
         command = import_module(f"flyball.commands.{name}")
-        sub = commands.add_parser(name, help=command.HELP, description=command.__doc__)
+        sub = commands.add_parser(name, help=command.HELP, description=command.__doc__, allow_abbrev=False)
         command.add_arguments(sub)
-        sub.set_defaults(run=command.run)
+        sub.set_defaults(run=command.run, refuse=partial(_refuse, sub))
     return top
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line; what is wrong with it is told with the usage of the command that was meant."""
+    args, rest = parser().parse_known_args(argv)
+    if rest:
+        args.refuse(rest[0])
+    return args
+
+
+def _refuse(command: argparse.ArgumentParser, word: str) -> NoReturn:
+    known = [option for action in command._actions for option in action.option_strings]  # noqa: SLF001 -- no other way
+    near = get_close_matches(word.partition("=")[0], known, 1)
+    command.error(f"found {word}, which it does not know{f'; did you mean {near[0]}?' if near else ''}")
 
 
 def _tell(error: Exception) -> int:

@@ -43,6 +43,8 @@ def _record(plane: Plane, run_id: str) -> dict[str, Any]:
     verdicts = console.board.verdicts(run_id)
     window = _window(said, verdicts, plane.clocks.wall_ns())
     found, problem = _read(plane, run_id, window)
+    if said and not problem and not found.cut and len(found.spans) < said["llm_calls"] + said["tool_calls"]:
+        found, problem = _read(plane, run_id, (window[0], None))  # its spans were sent long after it ended
     signals = [each for place, each in plane.authority.shown.signals.items() if place.scope == ("run", run_id)]
     incidents = [each for each in console.board.incidents() if run_id in each.get("runs", ())]
     return {

@@ -15,6 +15,7 @@ HELP = "validate a configuration directory"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what can be given."""
     parser.add_argument("directory", metavar="DIR", nargs="?", type=Path, help="default: ./flyball-config")
+    parser.add_argument("--config", metavar="DIR", type=Path, help="the same, as the other commands have it")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -22,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     from flyball.check import check, slos
     from flyball.config.load import find_directory
 
-    directory = find_directory(args.directory)
+    directory = find_directory(args.directory or args.config)
     files, problems = check(directory)
     for problem in problems:
         print(problem)

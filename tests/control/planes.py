@@ -162,7 +162,7 @@ class Served:
             response = connection.getresponse()
             raw = response.read()
             said = {name.lower(): value for name, value in response.getheaders()}
-            if said.get("content-type", "").startswith("text/plain"):
+            if said.get("content-type", "").startswith(("text/plain", "text/html")):
                 return response.status, raw.decode(), said
             return response.status, orjson.loads(raw) if raw else None, said
         finally:

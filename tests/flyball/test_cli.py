@@ -110,3 +110,28 @@ def test_replay_of_a_missing_file_is_told(tmp_path: Path, capsys: pytest.Capture
     """A file that is not there is told by its name, without a traceback."""
     assert main(["replay", "--quiet", str(tmp_path / "none.jsonl")]) == 1
     assert "none.jsonl" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["replay", "--jsno", "x"],
+            "flyball replay: error: found --jsno, which it does not know; did you mean --json?",
+        ),
+        (
+            ["demo", "--free-port"],
+            "flyball demo: error: found --free-port, which it does not know; did you mean --free",
+        ),
+        (["check", "a", "b"], "flyball check: error: found b, which it does not know"),
+    ],
+    ids=str,
+)
+def test_an_option_that_is_not_known_is_told_by_its_command(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With what was meant, if there is something near; an option is never guessed from its beginning."""
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err

@@ -73,6 +73,6 @@ export function Run({ id, roles }) {
       ${said.read.problem && html`<p role="alert"><${Mark} tone="bad">${said.read.problem}<//></p>`}
       ${said.read.cut && html`<p><${Mark} tone="warn">Cut:<//> ${said.read.cut}; spans may be missing.</p>`}
       <${Timeline} said=${said} />
-      <p class="quiet">${count(said.spans.length)} spans, found in ${count(said.read.messages)} messages (${(said.read.bytes / 1e6).toFixed(1)} MB) of the log. Arguments, results and texts are never shown.</p>
+      <p class="quiet">${count(said.spans.length)} spans. ${count(said.read.messages)} messages of the log were read for it (${(said.read.bytes / 1e6).toFixed(1)} MB). Arguments, results and texts are never shown.</p>
       ${said.verdicts.length > 0 && html`<h2>Verdicts</h2>${said.verdicts.map((each) => html`<details><summary><${Mark} tone=${each.action === "kill" ? "bad" : "warn"}>${each.action}<//> ${each.rule}: ${each.reason} <${Time} at=${each.at} /></summary><${Pairs} of=${{ scope: scopeText(each.scope), ...each.evidence }} /></details>`)}`}`}<//>`;
 }

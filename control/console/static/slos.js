@@ -1,7 +1,7 @@
 // Every SLO at a glance, the emptiest budget first; one opened shows its budget and burn of the last hours.
 import { useAsk } from "./api.js";
 import { Chart, Spark } from "./chart.js";
-import { Bar, Empty, html, Loaded, Mark, Table, count, percent, time, useState } from "./ui.js";
+import { Bar, Empty, html, Loaded, Mark, Pairs, Table, count, percent, time, useState } from "./ui.js";
 
 export function standing(slo) {
   if (!slo.total || slo.budget_remaining == null) return ["off", "no events"];
@@ -11,11 +11,20 @@ export function standing(slo) {
   return ["good", "holds"];
 }
 
+const UNITS = { s: 1, m: 60, h: 3600, d: 86400, w: 604800 };
+const length = (window) => parseFloat(window) * (UNITS[window.at(-1)] || 1);
+
+// The burn rates that there are, by length of their window.
+function shortest(burn) {
+  return Object.entries(burn).filter(([, value]) => value != null).sort(([a], [b]) => length(a) - length(b));
+}
+
 function Details({ slo }) {
   const points = (at) => slo.history.filter((each) => each[at] != null).map((each) => [Date.parse(each[0]) / 1000, each[at]]);
   return html`<div class="details">
     <div class="charts"><${Chart} title="Error budget left" points=${points(1)} format=${(v) => Math.round(v * 100) + " %"} />
       <${Chart} title="Fastest burn rate" points=${points(2)} format=${(v) => v.toFixed(1) + "×"} /></div>
+    <h3>Burn rate by window</h3><${Pairs} of=${Object.fromEntries(shortest(slo.burn).map(([window, value]) => [window, value.toFixed(2) + "×"]))} />
     ${slo.spent_by?.length > 0 && html`<h3>Most bad events of the period</h3>
       <${Table} label="Spent by" heads=${["What", "Value", ["Bad", "n"], ["Total", "n"]]}>
         ${slo.spent_by.map((each) => html`<tr><td>${each.dimension}</td><td>${each.value}</td>
@@ -26,7 +35,7 @@ function Details({ slo }) {
 
 function Row({ slo, open, toggle }) {
   const [tone, word] = standing(slo);
-  const burn = Object.entries(slo.burn).filter(([, value]) => value != null);
+  const burn = shortest(slo.burn).slice(0, 3);
   return html`<tr class=${open ? "open" : ""}>
       <td><button class="expander" aria-expanded=${open} onClick=${toggle}>${slo.slo}</button></td>
       <td><${Mark} tone=${tone}>${word}<//>${slo.gate === "frozen" && html` <span class="badge">frozen</span>`}</td>
