@@ -104,7 +104,7 @@ class Delivery:
                 if self._leaving:
                     self._start_workers()
                 if not self._step():
-                    self._stopped.wait(_IDLE_S)
+                    time.sleep(_IDLE_S)  # not wait(): it holds a lock that `stop` in a signal handler would wait for
         finally:
             self._end()
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
+_LOOK_S = 0.2
 _GRACE = 20.0
 """Seconds that a process has to take its last snapshot before it is killed."""
 _SHORT_LIFE, _PATIENCE = 20.0, 5
@@ -60,7 +61,7 @@ class Supervisor:
         try:
             for part in self._parts:
                 self._start(part)
-            while not self._stop.wait(0.2):
+            while not self._pause(_LOOK_S):
                 self._revive()
             self._say("stopping")
         finally:
@@ -70,6 +71,13 @@ class Supervisor:
     def stop(self) -> None:
         """End `run` soon."""
         self._stop.set()
+
+    def _pause(self, seconds: float) -> bool:
+        """Pause; True as soon as it is to stop. `Event.wait` would hold a lock that a handler's `set` waits for."""
+        end = time.monotonic() + seconds
+        while not self._stop.is_set() and time.monotonic() < end:
+            time.sleep(_LOOK_S)
+        return self._stop.is_set()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.stop()
@@ -101,7 +109,7 @@ class Supervisor:
                 self._wait[group] = _FIRST_WAIT
             self._say(f"{dead} ended: starting {group} again in {self._wait[group]:g} s")
             self._end([part.name for part in parts])
-            if self._stop.wait(self._wait[group]):
+            if self._pause(self._wait[group]):
                 return
             self._wait[group] = min(2 * self._wait[group], _LONGEST_WAIT)
             for part in parts:

@@ -291,3 +291,20 @@ def test_one_folder_one_delivery(tmp_path: Path) -> None:
     (tmp_path / "outbox.db").write_bytes(b"nonsense" * 1_000)
     with pytest.raises(StoreError, match="not a database"), opened(tmp_path):
         pass
+
+
+def test_it_never_waits_on_what_a_signal_handler_sets(
+    log: EmbeddedLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`Event.wait` holds a lock at its begin and end; a handler that came just then would wait for it for ever."""
+    delivery = Delivery(log, DeliverySettings(tmp_path / "deliver"), routes_to("http://127.0.0.1:9"))
+    monkeypatch.setattr(delivery._stopped, "wait", lambda _: pytest.fail("waited"))
+    looks: list[None] = []
+
+    def between() -> None:
+        looks.append(None)
+        if len(looks) == 3:
+            delivery.stop()
+
+    delivery.run(between)
+    assert len(looks) == 3

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -86,3 +87,15 @@ def test_up_says_which_port_is_taken(key: str, tmp_path: Path, capsys: pytest.Ca
         f"another port is set by {key} in flyball.yaml\n"
     )
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.usefixtures("signals")
+def test_it_never_waits_on_what_its_signal_handler_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`Event.wait` holds a lock at its begin and end; a handler that came just then would wait for it for ever."""
+    monkeypatch.setattr(supervise, "_LOOK_S", 0.01)
+    supervisor = Supervisor([], lambda _: None)
+    monkeypatch.setattr(supervisor._stop, "wait", lambda _: pytest.fail("waited"))
+    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM))
+    timer.start()
+    assert supervisor.run() == 0
+    timer.join()
