@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Future
 from threading import Thread
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -18,18 +19,35 @@ T = TypeVar("T")
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 10.0
 _LOOK_S: Final = 0.05
-"""How long being stopped may go unseen while the log is asked."""
+"""How long being stopped may go unseen."""
 
 
 class StoppedError(Exception):
     """The flow was stopped while it waited."""
 
 
+def sleep_until(stop: Event, seconds: float) -> None:
+    """Sleep so long, or till stopped. Not `stop.wait`: the signal handler that sets it runs in this thread.
+
+    When it came while `wait` holds the event's lock, its `set` would wait for that lock for ever.
+    """
+    until = time.monotonic() + seconds
+    while not stop.is_set() and (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, _LOOK_S))
+
+
 class Waiting:
     """Makes questions to a log wait for their answer. While it waits health is red, and `say` is told why, once."""
 
-    def __init__(self, stop: Event, metrics: Metrics, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        stop: Event,
+        metrics: Metrics,
+        say: Callable[[str], None],
+        pause: Callable[[Event, float], None] = sleep_until,
+    ) -> None:
         self._stop = stop
+        self._pause = pause
         self._metrics = metrics
         self._say = say
 
@@ -49,7 +67,7 @@ class Waiting:
                 if problem != told:
                     self._say(problem)
                 told = problem
-                self._stop.wait(pause)
+                self._pause(self._stop, pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
             else:
                 if told:

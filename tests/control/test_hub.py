@@ -75,9 +75,9 @@ def test_a_storm_of_verdicts_cuts_nobody(tmp_path: Any, planes: Any) -> None:
         client, store = hub.subscribe("t1"), SignalStore(KeyRing([KEY.public()]))
         feed(store, client.queue.get_nowait() or b"")
         verdicts = [orjson.dumps(planes.verdict(scope=("user", f"u{number}"))) for number in range(1_000)]
-        begun = time.monotonic()
+        begun = time.thread_time()  # its own: others may use the processor meanwhile
         authority.take("v", 0, list(enumerate(verdicts)))
-        assert time.monotonic() - begun < 2
+        assert time.thread_time() - begun < 2
         await asyncio.sleep(0)
         feed(store, client.queue.get_nowait() or b"")
         assert (client.queue.empty(), client.cut, store.position) == (True, False, (1, 1_000))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from flows.metrics import Metrics
 from flows.source import LogSource
-from flows.waiting import StoppedError, Waiting
+from flows.waiting import StoppedError, Waiting, sleep_until
 from streams.port import LogError, UnreachableError
 
 if TYPE_CHECKING:
@@ -17,20 +18,19 @@ if TYPE_CHECKING:
 
 
 class Stop(threading.Event):
-    """Notes for how long it is waited, and does not wait; is set once `pauses` were made."""
+    """Is set once `pauses` were made, of which it notes the length."""
 
     def __init__(self, pauses: int = 1000) -> None:
         super().__init__()
         self.left, self.waited = pauses, list[float]()
 
-    def wait(self, timeout: float | None = None) -> bool:
+    def pause(self, stop: threading.Event, seconds: float) -> None:
         """Pause, for no time."""
-        assert timeout is not None
-        self.waited.append(timeout)
+        assert stop is self
+        self.waited.append(seconds)
         self.left -= 1
         if not self.left:
             self.set()
-        return self.is_set()
 
 
 class Silent:
@@ -51,7 +51,7 @@ class Silent:
 def test_it_waits_longer_each_time_and_says_it_once() -> None:
     """Pauses double up to ten seconds; a reason is told once, and that it is over."""
     stop, said, metrics = Stop(), list[str](), Metrics()
-    assert Waiting(stop, metrics, said.append).until(Silent(7)) == "answer"
+    assert Waiting(stop, metrics, said.append, stop.pause).until(Silent(7)) == "answer"
     assert stop.waited == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
     assert said == ["waiting for the log, which does not answer: no broker", "the log answers"]
 
@@ -60,7 +60,7 @@ def test_what_answers_at_once_is_no_news() -> None:
     """Nothing is said, and health stays as it is."""
     stop, said, metrics = Stop(), list[str](), Metrics()
     metrics.problem = "starting"
-    assert Waiting(stop, metrics, said.append).until(Silent(0)) == "answer"
+    assert Waiting(stop, metrics, said.append, stop.pause).until(Silent(0)) == "answer"
     assert (stop.waited, said, metrics.problem) == ([], [], "starting")
 
 
@@ -74,7 +74,8 @@ def test_health_is_red_meanwhile_and_another_reason_is_told() -> None:
         seen.append(metrics.problem)
         return silent()
 
-    Waiting(Stop(), metrics, said.append).until(ask)
+    stop = Stop()
+    Waiting(stop, metrics, said.append, stop.pause).until(ask)
     told = "waiting for the log, which does not answer: "
     assert seen == [None, told + "refused", told + "refused", told + "no leader"]
     assert said == [told + "refused", told + "no leader", "the log answers"]
@@ -84,7 +85,7 @@ def test_health_is_red_meanwhile_and_another_reason_is_told() -> None:
 def test_being_stopped_ends_it() -> None:
     """Stopped in a pause it asks no more; stopped before, it does not even ask."""
     stop, silent = Stop(pauses=2), Silent(100)
-    waiting = Waiting(stop, Metrics(), lambda text: None)
+    waiting = Waiting(stop, Metrics(), lambda text: None, stop.pause)
     for _ in range(2):
         with pytest.raises(StoppedError):
             waiting.until(silent)
@@ -103,6 +104,21 @@ def test_a_question_that_hangs_does_not_keep_it() -> None:
         Waiting(stop, Metrics(), lambda text: None).until(ask)
     assert not hangs.is_set()
     hangs.set()
+
+
+def test_a_stop_by_a_signal_in_a_pause_ends_it() -> None:
+    """A handler that sets the event in the very thread that pauses does not hang, whenever it comes."""
+    stop = threading.Event()
+    before = signal.signal(signal.SIGALRM, lambda *_: stop.set())
+    try:
+        for number in range(40):  # at other moments each time
+            stop.clear()
+            signal.setitimer(signal.ITIMER_REAL, 0.0005 + number * 5e-5)
+            sleep_until(stop, 60)
+            assert stop.is_set()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_other_errors_are_raised() -> None:
@@ -147,10 +163,10 @@ class Log:
         """Forget it."""
 
 
-def source(log: Any, stop: threading.Event, say: Callable[[str], None]) -> LogSource:
+def source(log: Any, stop: Stop, say: Callable[[str], None]) -> LogSource:
     """Make a source that waits."""
     metrics = Metrics()
-    return LogSource(lambda: log, ("spans",), stop, metrics=metrics, waiting=Waiting(stop, metrics, say))
+    return LogSource(lambda: log, ("spans",), stop, metrics=metrics, waiting=Waiting(stop, metrics, say, stop.pause))
 
 
 def test_a_partition_without_a_leader_is_waited_for() -> None:
