@@ -6,6 +6,8 @@ published number, so at most 2 a second go out (developer.pagerduty.com/docs/eve
 
 from __future__ import annotations
 
+import time
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urljoin
 
@@ -13,10 +15,13 @@ import orjson
 from typing_extensions import override
 
 from alerts.cut import cut
-from alerts.sinks.base import HttpSink
+from alerts.outcome import Sent
+from alerts.sinks.base import HttpSink, SinkSettings
 from models.incidents.incident import Severity
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from alerts.outcome import Outcome
     from alerts.page import Page
 
@@ -25,6 +30,7 @@ MAX_EVENT: Final = 512_000
 MAX_DEDUP_KEY: Final = 255
 _MAX_WORD: Final = 255
 _MAX_LINKS: Final = 10
+_MAX_TOLD: Final = 10_000
 _SEVERITIES: Final = {Severity.SEV_1: "critical", Severity.SEV_2: "error", Severity.SEV_3: "warning"}
 
 
@@ -40,16 +46,33 @@ class Change(NamedTuple):
 
 
 class PagerDuty(HttpSink):
-    """One service integration; `secret` is its routing key."""
+    """One service integration; `secret` is its routing key.
+
+    What was rolled out before an incident (`evidence.change`) goes beside its page as a change event, once a page and
+    process: PagerDuty shows it among the recent changes of the service. It is not tried again, the page says it too.
+    """
 
     NEEDS = {"url": "optional", "secret": "required"}  # noqa: RUF012 -- a ClassVar of the base
     DEFAULT_URL = "https://events.pagerduty.com/v2/enqueue"
     RATE = 2.0
     BURST = 5
 
+    def __init__(self, settings: SinkSettings, now_s: Callable[[], float] = time.time) -> None:
+        super().__init__(settings, now_s)
+        self._told_changes: OrderedDict[str, None] = OrderedDict()
+
     @override
     def deliver(self, page: Page) -> Outcome:
-        return self._trigger(page) if page.is_open else self._end("resolve", page.key)
+        if not page.is_open:
+            return self._end("resolve", page.key)
+        outcome = self._trigger(page)
+        change = _change_of(page)
+        if isinstance(outcome, Sent) and change is not None and page.key not in self._told_changes:
+            self._told_changes[page.key] = None
+            if len(self._told_changes) > _MAX_TOLD:
+                self._told_changes.popitem(last=False)
+            self.change(change)
+        return outcome
 
     def acknowledge(self, key: str) -> Outcome:
         """Say that somebody has the page of this key in hand."""
@@ -90,6 +113,16 @@ class PagerDuty(HttpSink):
         said |= {"links": links[:_MAX_LINKS]} if links else {}
         said |= {"images": images[:_MAX_LINKS]} if images else {}
         return self.http.send_json(self.url, _fitted(said))
+
+
+def _change_of(page: Page) -> Change | None:
+    """Read `evidence.change`: {dimension, value, first_seen}."""
+    found = page.evidence.get("change")
+    if not isinstance(found, dict) or not {"dimension", "value", "first_seen"} <= set(found):
+        return None
+    where = page.workflow or page.tenant or "flyball"
+    said = f"{where}: {found['dimension']} {found['value']} first seen"
+    return Change(said, str(found["first_seen"]), where, found)
 
 
 def _payload(page: Page) -> dict[str, Any]:

@@ -117,6 +117,22 @@ def test_pagerduty_takes_links_images_and_changes(pagerduty: Any, incidents: Any
     assert list(pagerduty.incidents().values()) == ["triggered"]
 
 
+def test_pagerduty_shows_what_was_rolled_out_before(pagerduty: Any, incidents: Any) -> None:
+    """The change that began an incident is a change event beside its page, once however often the page is told."""
+    sink = sink_of("pagerduty", url=pagerduty.url, secret=ROUTING_KEY)
+    change = {"dimension": "version", "value": "v42", "first_seen": "2026-03-02T09:00:00.000Z"}
+    page = page_of(incidents.incident(evidence={"change": change}))
+    for _ in range(2):
+        assert isinstance(sink.deliver(page), Sent)
+    (told,) = pagerduty.changes
+    assert told["payload"]["summary"] == "airline: version v42 first seen"
+    assert told["payload"]["timestamp"] == "2026-03-02T09:00:00.000Z"
+    assert told["payload"]["custom_details"] == change
+    sink.deliver(page_of(incidents.incident("b", evidence={"change": None})))
+    sink.deliver(page_of(incidents.incident("c", evidence={"change": {"value": "v1"}})))
+    assert len(pagerduty.changes) == 1
+
+
 def test_pagerduty_takes_the_longest_page(pagerduty: Any, huge: Any) -> None:
     """A page of 800 kB fits: texts are cut with a mark, the largest parts give way to a note, and it is taken."""
     sink = sink_of("pagerduty", url=pagerduty.url, secret=ROUTING_KEY, runbooks="https://r.example/")
