@@ -1,9 +1,9 @@
 """Tool calls of a run, from its tool spans. One call may show as three nested ones (agent, MCP client, server).
 
 A tool span inside another one of the same call, with no run or LLM span between, belongs to it. The call has tool and
-minute of the outermost span; it failed or timed out if any of its spans did, or an execution directly inside one.
+minute of the outermost span; it failed or timed out if any of its spans did, or an execution directly inside one. Its
+error type is that of the outermost span, else the largest digest of those inside.
 """
-# ruff: noqa: PLR0917 - compiled kernels over flat arrays
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from models.runs.state import (
     FLAG_ERROR,
     FLAG_ESCALATION,
     FLAG_TIMEOUT,
+    FLAG_TYPED,
     FLAGS,
     MAX_DEPTH,
     MAX_TOOLS,
@@ -27,9 +28,10 @@ from models.runs.state import (
     TOOL_WORDS,
 )
 
-_OUTER, _FLAGS, _IDS, _PLACES = range(4)
-WORK = (4, 2 * MAX_TOOLS)
-"""Shape of the work array: outermost spans and flags by tool span; a table of ids or digests, and its values."""
+_OUTER, _FLAGS, _IDS, _PLACES, _ERRORS = range(5)
+WORK = (5, 2 * MAX_TOOLS)
+"""Shape of the work array: outermost spans and flags by tool span; a table of ids or digests, and its values; error
+types by tool span."""
 _SHIFT = np.uint64(23)
 _FAILED = np.uint64(0x5851F42D4C957F2D)
 _MERGE = 16
@@ -52,6 +54,12 @@ def call_key(tool: Any, arguments: Any) -> Any:
 def failure_key(span: Any) -> Any:
     """Give the key in the map of seen spans under which it says how executions inside a span failed."""
     return np.int64(mix64(np.uint64(span) ^ _FAILED) | np.uint64(1))
+
+
+@small
+def error_type(arena: Any, at: Any) -> Any:
+    """Give the error type of the tool span at a word of the arena; 0: none, or none whose text is kept."""
+    return arena[at + 4] if arena[at + 5] & FLAG_TYPED != 0 else 0
 
 
 @kernel
@@ -112,7 +120,7 @@ def _outer(arena: Any, s: Any, k: Any, work: Any, size: Any) -> Any:
 
 @kernel
 def collapse(arena: Any, s: Any, work: Any) -> Any:
-    """Fill row OUTER of `work` (same call, one level out; -1: outermost) and FLAGS (outermost: of all its spans).
+    """Fill rows OUTER of `work` (same call, one level out; -1: outermost), FLAGS and ERRORS (outermost: of the call).
 
     Give the number of tool spans.
     """
@@ -125,6 +133,7 @@ def collapse(arena: Any, s: Any, work: Any) -> Any:
         place = _place(work[_IDS], size, arena[at])
         work[_IDS, place], work[_PLACES, place] = arena[at], k
         work[_FLAGS, k] = (arena[at + 5] & FLAGS) | failures(arena, s, arena[at])
+        work[_ERRORS, k] = error_type(arena, at)
     for k in range(n):
         work[_OUTER, k] = _outer(arena, s, k, work, size)
     for k in range(n):
@@ -134,6 +143,10 @@ def collapse(arena: Any, s: Any, work: Any) -> Any:
                 break
             top = work[_OUTER, top]
         work[_FLAGS, top] |= work[_FLAGS, k]
+        if top != k and error_type(arena, s.tools_at + TOOL_WORDS * top) == 0:
+            inner = error_type(arena, s.tools_at + TOOL_WORDS * k)
+            if inner != 0 and (work[_ERRORS, top] == 0 or inner > work[_ERRORS, top]):
+                work[_ERRORS, top] = inner
     return n
 
 
@@ -185,16 +198,19 @@ def derive_calls(arena: Any, s: Any, work: Any) -> None:
 
 
 @kernel
-def _add_call(out: Any, first: Any, n: Any, tool: Any, minute: Any, calls: Any, errors: Any, timeouts: Any) -> Any:
+def _add_call(out: Any, first: Any, n: Any, what: Any, counts: Any) -> Any:
+    """Add calls to the row of `what` (tool, minute, error type), a new one where there is none; give the next free."""
+    tool, minute, error = what
+    calls, errors, timeouts = counts
     for k in range(n - 1, max(first, n - _MERGE) - 1, -1):
-        if out[k].tool == tool and out[k].minute == minute:
+        if out[k].tool == tool and out[k].minute == minute and out[k].error == error:
             out[k].calls += calls
             out[k].errors += errors
             out[k].timeouts += timeouts
             return n
     row = out[n]
-    row.tool, row.minute = tool, minute
-    row.calls, row.errors, row.timeouts = calls, errors, timeouts
+    row.tool, row.minute, row.error = what
+    row.calls, row.errors, row.timeouts = counts
     return n + 1
 
 
@@ -208,11 +224,12 @@ def tell_calls(arena: Any, s: Any, work: Any, out: Any, n: Any, run: Any, sign: 
             continue
         at = s.tools_at + TOOL_WORDS * k
         error, timeout = work[_FLAGS, k] & FLAG_ERROR != 0, work[_FLAGS, k] & FLAG_TIMEOUT != 0
-        n = _add_call(out, first, n, arena[at + 1], arena[at + 5] // MINUTE, sign, sign * error, sign * timeout)
+        what = arena[at + 1], arena[at + 5] // MINUTE, work[_ERRORS, k]
+        n = _add_call(out, first, n, what, (sign, sign * error, sign * timeout))
     for k in range(s.tally_n):
         at = s.tally_at + TALLY_WORDS * k
-        calls, errors, timeouts = sign * arena[at + 2], sign * arena[at + 3], sign * arena[at + 4]
-        n = _add_call(out, first, n, arena[at], arena[at + 1], calls, errors, timeouts)
+        counts = sign * arena[at + 2], sign * arena[at + 3], sign * arena[at + 4]
+        n = _add_call(out, first, n, (arena[at], arena[at + 1], np.int64(0)), counts)
     for k in range(first, n):
         out[k].run = run
     return n

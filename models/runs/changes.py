@@ -24,6 +24,7 @@ CALL = np.dtype(
         ("run", np.int64),  # row in `Changes.runs` that gives groups: that of weight -1 or +1 it belongs to
         ("tool", np.int64),  # name digest; 0 where a tool call has no tool name
         ("minute", np.int64),  # event time of the calls, Unix minutes
+        ("error", np.int64),  # name digest of their error type; 0: they did not fail, or it is not known
         ("calls", np.int64),  # signed: already times the weight
         ("errors", np.int64),
         ("timeouts", np.int64),
@@ -57,7 +58,7 @@ class Changes:
     names: dict[int, str]
     """Text of every name digest in the rows."""
     tools: NDArray[np.void] = field(default_factory=lambda: _NO_CALLS)
-    """CALL rows of `records`: all calls of each run by tool and minute, `run` its row there."""
+    """CALL rows of `records`: all calls of each run by tool, minute and error type, `run` its row there."""
 
     @staticmethod
     def none() -> Changes:

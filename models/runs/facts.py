@@ -16,7 +16,7 @@ from models.spans.columns import NO_SCORE, UNKNOWN, Column, Decision, Outcome, P
 
 _C = Column
 _START, _END, _STATUS, _PARENT, _KIND = (int(c) for c in (_C.START, _C.END, _C.STATUS, _C.PARENT_ID, _C.KIND))
-_WORKFLOW, _AGENT = int(_C.WORKFLOW), int(_C.AGENT)
+_WORKFLOW, _AGENT, _TOOL = int(_C.WORKFLOW), int(_C.AGENT), int(_C.TOOL)
 _INPUT, _OUTPUT, _COST, _PRICED = (int(c) for c in (_C.INPUT_TOKENS, _C.OUTPUT_TOKENS, _C.COST, _C.PRICED))
 _OUTCOME, _DECISION, _HANDOFF = int(_C.OUTCOME), int(_C.DECISION), int(_C.HANDOFF)
 _EVALUATION, _SCORE, _LABEL = int(_C.EVALUATION), int(_C.SCORE), int(_C.LABEL)
@@ -204,6 +204,7 @@ def apply_span(store: Any, fresh: Any, slot: Any, cols: Any, j: Any) -> None:
         _apply_cost(s, cols, j, -1)
     elif kind == _GUARD:
         s.guarded += 1
+        s.guarded_calls += cols[_TOOL, j] != 0
         s.blocked += cols[_DECISION, j] == _BLOCK
     s.handed += cols[_HANDOFF, j] == 1
     _apply_outcome(s, cols, j)

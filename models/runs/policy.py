@@ -19,6 +19,9 @@ _HOUR = 60 * _MINUTE
 TIMEOUT_WORDS = ("timeout", "timed out", "timed_out", "deadline")
 """An error type with one of these in it, in any case, is a time-out (gRPC: DEADLINE_EXCEEDED, Python: TimeoutError)."""
 
+LONGEST_CLASS = 64
+"""Characters of an error type that names a class of errors; longer ones are messages."""
+
 GOOD_LABELS = ("pass", "passed", "true", "yes", "success", "correct", "good", "thumbs_up")
 """Labels of an evaluation without a score that count as good, in any case."""
 
@@ -77,6 +80,14 @@ def is_timeout(error_type: str) -> bool:
     """Say whether an error type, by its text, is a time-out."""
     text = error_type.lower()
     return any(word in text for word in TIMEOUT_WORDS)
+
+
+def is_error_class(error_type: str) -> bool:
+    """Say whether an error type names a class of errors, as OpenTelemetry wants it: `error.type` has few values.
+
+    Some frameworks write the message there: it would not add up, and nobody checked what it holds.
+    """
+    return 0 < len(error_type) <= LONGEST_CLASS and not any(character.isspace() for character in error_type)
 
 
 def is_good_label(label: str) -> bool:

@@ -250,6 +250,7 @@ def emit(store: Any, scratch: Any, rules: Any, out: Any) -> Any:
             n_runs += 1
     for k in range(n_calls):
         n_names = _tell_name(store, names, n_names, calls[k].tool)
+        n_names = _tell_name(store, names, n_names, calls[k].error)
     for k in range(n_tools):
         n_names = _tell_name(store, names, n_names, tools[k].tool)
     return n_calls, n_records, n_tools, n_names

@@ -96,7 +96,8 @@ RUN = np.dtype(
         ("unpriced", _I32),
         ("approvals", _I32),
         ("approved", _I32),
-        ("guarded", _I32),
+        ("guarded", _I32),  # decisions of guards
+        ("guarded_calls", _I32),  # those of them that name a tool
         ("blocked", _I32),
         ("feedback", _I32),  # evaluations other than task_success
         ("feedback_good", _I32),
@@ -115,7 +116,7 @@ RUN = np.dtype(
         ("life", _I8),
         ("published", _I8),  # 1: its facts are counted in the SLIs
         ("recorded", _I8),  # 1: a run record was emitted
-        ("filler", _I8, (7,)),  # fills the last word: no byte may be undefined
+        ("filler", _I8, (3,)),  # fills the last word: no byte may be undefined
     ],
     align=True,
 )

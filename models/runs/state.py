@@ -78,12 +78,14 @@ MAX_DEPTH = 64
 
 RULE_IDLE, RULE_MAX_AGE, RULE_REMEMBER, RULE_GRACE, RULE_REMEMBER_OTHER, RULE_UNKNOWN, RULE_REVISION = range(7)
 
-FLAG_ERROR, FLAG_TIMEOUT, FLAG_ESCALATION = 1, 2, 4
+FLAG_ERROR, FLAG_TIMEOUT, FLAG_ESCALATION, FLAG_TYPED = 1, 2, 4, 8
+"""Of a tool span. TYPED: its word of the result is an error type whose text is kept."""
 FLAGS = 0xFF
 """The byte of flags."""
 
-NAME_TEXT, NAME_READ, NAME_TIMEOUT, NAME_GOOD = 1, 2, 4, 8
-"""What is known of a name: its text is kept; it was read as error type and label: a time-out, a good label."""
+NAME_TEXT, NAME_READ, NAME_TIMEOUT, NAME_GOOD, NAME_CLASS = 1, 2, 4, 8, 16
+"""What is known of a name: its text is kept; it was read as error type and label: a time-out, a good label, the name
+of a class of errors."""
 
 
 class Head(IntEnum):

@@ -335,7 +335,7 @@ class RunTable:
             return Changes.none()
         runs, records = np.empty((n_runs, RUN_WORDS), np.int64), np.empty((n_records, RUN_WORDS), np.int64)
         weight, calls, tools = np.empty(n_runs, np.int64), np.empty(n_calls, CALL), np.empty(n_tools, CALL)
-        names = np.empty((n_runs + n_records) * NAMES_A_ROW + n_calls + n_tools, np.int64)
+        names = np.empty((n_runs + n_records) * NAMES_A_ROW + 2 * n_calls + n_tools, np.int64)
         out = runs, weight, calls, records, tools, names
         n_calls, n_records, n_tools, n_names = emit(self.store, scratch, self._rules, out)
         texts = self.texts.of(names[:n_names])

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.kernels import allocating
+from models.runs.calls import error_type
 from models.runs.names import flag_name
-from models.runs.policy import is_good_label, is_timeout
+from models.runs.policy import is_error_class, is_good_label, is_timeout
 from models.runs.record import DIMENSIONS, NEVER
 from models.runs.room import more_names
 from models.runs.state import (
     MAX_TOOLS,
+    NAME_CLASS,
     NAME_GOOD,
     NAME_READ,
     NAME_TEXT,
@@ -95,6 +97,7 @@ class Texts:
             if digest:
                 text = names.get(digest, "")
                 flag = NAME_READ | NAME_TIMEOUT * is_timeout(text) | NAME_GOOD * is_good_label(text)
+                flag |= NAME_CLASS * is_error_class(text)
                 flag_name(store.name_keys, store.name_flags, store.head, digest, flag)
         return store
 
@@ -124,17 +127,18 @@ def _held(store: Store) -> list[int]:
 
 @allocating
 def _tools(states: Any, arena: Any, slots: Any) -> Any:
-    """Give the tool of every tool span and tally entry of these runs."""
+    """Give the tool of every tool span and tally entry of these runs, and the error types."""
     total = 0
     for slot in slots:
-        total += min(states[slot].tools_n, MAX_TOOLS) + states[slot].tally_n
+        total += 2 * min(states[slot].tools_n, MAX_TOOLS) + states[slot].tally_n
     tools = np.empty(total, np.int64)
     n = 0
     for slot in slots:
         s = states[slot]
         for k in range(min(s.tools_n, MAX_TOOLS)):
             tools[n] = arena[s.tools_at + TOOL_WORDS * k + 1]
-            n += 1
+            tools[n + 1] = error_type(arena, s.tools_at + TOOL_WORDS * k)
+            n += 2
         for k in range(s.tally_n):
             tools[n] = arena[s.tally_at + TALLY_WORDS * k]
             n += 1

@@ -12,8 +12,10 @@ from models.runs.state import (
     FLAG_ERROR,
     FLAG_ESCALATION,
     FLAG_TIMEOUT,
+    FLAG_TYPED,
     FLAGS,
     MAX_TOOLS,
+    NAME_CLASS,
     NAME_TIMEOUT,
     SEEN_WORDS,
     TALLY_WORDS,
@@ -160,6 +162,9 @@ def add_tool(store: Any, fresh: Any, s: Any, cols: Any, j: Any, span: Any, escal
     at = s.tools_at + TOOL_WORDS * s.tools_n
     arena[at], arena[at + 1], arena[at + 2] = span, tool, cols[_CALL_ID, j]
     error = cols[_ERROR_TYPE, j]
+    if has_flag(store.name_keys, store.name_flags, error, NAME_CLASS):
+        flags |= FLAG_TYPED
+        keep_text(store, fresh, error)
     arena[at + 3], arena[at + 4] = cols[_ARGUMENTS, j], error if error != 0 else cols[_RESULT, j]
     arena[at + 5] = (end & ~FLAGS) | flags
     s.tools_n += 1

@@ -12,6 +12,7 @@ from models.slis.cost_per_task import COST_PER_TASK
 from models.slis.duplicate_call_rate import DUPLICATE_CALL_RATE
 from models.slis.escalation_rate import ESCALATION_RATE
 from models.slis.feedback_score import FEEDBACK_SCORE
+from models.slis.guard_coverage import GUARD_COVERAGE
 from models.slis.task_success import TASK_SUCCESS
 from models.slis.time_to_resolution import TIME_TO_RESOLUTION
 from models.slis.tokens_per_task import TOKENS_PER_TASK
@@ -39,6 +40,7 @@ ALL: tuple[Sli, ...] = (
     ESCALATION_RATE,
     DUPLICATE_CALL_RATE,
     BLOCKED_RATE,
+    GUARD_COVERAGE,
     APPROVAL_RATE,
     FEEDBACK_SCORE,
 )

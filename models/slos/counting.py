@@ -12,7 +12,7 @@ from models.runs.record import RUN
 from models.slis import ALL
 from models.slis.cells import workflows_of
 from models.slis.groups import UNKNOWN_WORKFLOW, series_shards
-from models.slos.dimensions import EVERYTHING, FAILURES, TOOL, dimensions_of
+from models.slos.dimensions import ERROR, EVERYTHING, FAILURES, TOOL, dimensions_of
 from models.slos.events import SHARDS, Events
 from models.slos.plan import FIELDS, Plan
 from models.slos.sums import sum_by_key
@@ -55,6 +55,14 @@ class _Hits(NamedTuple):
     bad: NDArray[np.int64]
 
 
+class _Met(NamedTuple):
+    """What runs met in their calls: values of a dimension (0: none) by row of `_Rows.runs`."""
+
+    dimension: int
+    run: NDArray[np.int64]
+    value: NDArray[np.int64]
+
+
 class Counter:
     """Counts for these SLOs. Raises ValueError for an indicator that cannot be measured."""
 
@@ -88,20 +96,19 @@ class Counter:
         rows = _Rows(runs, names, dimensions_of(runs), runs["ended_at"] // _SECOND_NS)
         columns = {field: runs[field] for field in self._of_runs.query.fields} | {"workflow": workflow}
         hits = self._hits(self._of_runs, rows, columns, weight)
-        failed = np.flatnonzero((calls["errors"] != 0) & (calls["tool"] != 0))
-        return _counts(hits, rows), _slices(hits, rows, of[failed], calls["tool"][failed]), _examples(hits, rows)
+        met = [_Met(TOOL, of, np.where(calls["errors"] != 0, calls["tool"], 0)), _Met(ERROR, of, calls["error"])]
+        return _counts(hits, rows), _slices(hits, rows, met), _examples(hits, rows)
 
     def _count_calls(self, runs: NDArray[np.void], calls: NDArray[np.void], of: NDArray[np.int64]) -> _Arrays:
         own, of_runs = set(CALL.names or ()), runs[of]
         workflow = workflows_of(of_runs)
         columns = {f: calls[f] if f in own else of_runs[f] for f in self._of_calls.query.fields}
         dimensions = dimensions_of(of_runs)
-        dimensions[TOOL] = calls["tool"]
+        dimensions[TOOL], dimensions[ERROR] = calls["tool"], calls["error"]
         rows = _Rows(of_runs, _names(of_runs, workflow, calls["tool"]), dimensions, calls["minute"] * _MINUTE_S)
         ones = np.ones(len(calls), np.int64)
         hits = self._hits(self._of_calls, rows, columns | {"workflow": workflow}, ones)
-        nothing = np.empty(0, np.int64)
-        return _counts(hits, rows), _slices(hits, rows, nothing, nothing), _examples(hits, rows)
+        return _counts(hits, rows), _slices(hits, rows, []), _examples(hits, rows)
 
     def _hits(
         self, plan: Plan, rows: _Rows, columns: dict[str, NDArray[np.generic]], weight: NDArray[np.int64]
@@ -135,19 +142,16 @@ def _counts(hits: _Hits, rows: _Rows) -> NDArray[np.int64]:
     return np.vstack([keys[:, first], sums])
 
 
-def _slices(
-    hits: _Hits, rows: _Rows, failed_run: NDArray[np.int64], failed_tool: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Count by the value of each dimension, and runs by each of the tools that failed in them."""
+def _slices(hits: _Hits, rows: _Rows, met: Sequence[_Met]) -> NDArray[np.int64]:
+    """Count by the value of each dimension, and runs by each of what they met."""
     values = rows.dimensions[:, hits.row]
     dimension, hit = np.nonzero(values)
-    pair_hit, pair_tool = _paired(hits.row, failed_run, failed_tool, len(rows.runs))
     every = np.arange(len(hits.row))
-    keys = np.stack(
+    keys = np.hstack(
         [
-            np.concatenate([every, hit, pair_hit]),
-            np.concatenate([np.full(len(every), EVERYTHING), dimension, np.full(len(pair_hit), TOOL)]),
-            np.concatenate([np.zeros(len(every), np.int64), values[dimension, hit], pair_tool]),
+            np.stack([every, np.full(len(every), EVERYTHING), np.zeros(len(every), np.int64)]),
+            np.stack([hit, dimension, values[dimension, hit]]),
+            *(_paired(hits.row, each, len(rows.runs)) for each in met),
         ]
     )
     hit, seconds = keys[0], rows.seconds[hits.row[keys[0]]]
@@ -156,18 +160,17 @@ def _slices(
     return np.vstack([keys[:, first], sums, seconds[first]])
 
 
-def _paired(
-    hit_row: NDArray[np.int64], failed_run: NDArray[np.int64], failed_tool: NDArray[np.int64], n: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Join hits with the (run, tool) pairs of their run, each pair once: (hit, tool)."""
-    first, _ = sum_by_key(np.stack([failed_run, failed_tool]), np.empty((0, len(failed_run)), np.int64))
-    first = first[np.argsort(failed_run[first], kind="stable")]
-    run, tool = failed_run[first], failed_tool[first]
+def _paired(hit_row: NDArray[np.int64], met: _Met, n: int) -> NDArray[np.int64]:
+    """Join hits with the values that their run met, each once: [(hit, dimension, value), pair]."""
+    pairs = np.stack([met.run, met.value])[:, met.value != 0]
+    first, _ = sum_by_key(pairs, np.empty((0, pairs.shape[1]), np.int64))
+    first = first[np.argsort(pairs[0, first], kind="stable")]
+    run, value = pairs[:, first]
     starts = np.searchsorted(run, np.arange(n + 1))
     count = (starts[1:] - starts[:-1])[hit_row]
     hit = np.repeat(np.arange(len(hit_row)), count)
     within = np.arange(len(hit)) - np.repeat(np.cumsum(count) - count, count)
-    return hit, tool[starts[hit_row[hit]] + within]
+    return np.stack([hit, np.full(len(hit), met.dimension), value[starts[hit_row[hit]] + within]])
 
 
 def _examples(hits: _Hits, rows: _Rows) -> NDArray[np.int64]:

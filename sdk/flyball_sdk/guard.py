@@ -35,7 +35,7 @@ from flyball_sdk.forking import renew_after_fork
 from flyball_sdk.limits import AUDIT, ENFORCE
 from flyball_sdk.policy import Policy
 from flyball_sdk.scope import NOBODY
-from flyball_sdk.telling import BLOCKED, MODIFIED, UNANSWERED, WOULD_BLOCK, Event, tell_by_span
+from flyball_sdk.telling import BLOCKED, MODIFIED, UNANSWERED, WOULD_BLOCK, Event, tell_allowed_by_span, tell_by_span
 from flyball_sdk.throttling import Throttles
 from flyball_sdk.tiers import NORMAL
 
@@ -77,7 +77,8 @@ class Guard:
     """Decides each call: kill > block > escalate > throttle > modify > allow.
 
     Thread-safe. It never waits, unless `reserver` does. `on_event` is told what is not a plain allow; what it raises is
-    logged. `now` gives seconds, for all that has an age.
+    logged. Plain allows of tools become spans if everything else does, and `policy.tell_allowed`. `now` gives seconds,
+    for all that has an age.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Guard:
         """What was told, by kind, and `decisions` in all."""
         self._reserver = reserver
         self._on_event = on_event
+        self._tells_allowed = self.policy.tell_allowed and on_event is tell_by_span
         self._now = now
         self._runs = RunBook(self.policy.limits)
         self._throttles = Throttles()
@@ -289,8 +291,11 @@ class Guard:
         decision = self._written(case, name, begun)
         self._remember(case, decision, token)
         self.counted["decisions"] += 1
-        if case.findings or case.unanswered:
-            self._tell(case, decision)
+        kinds = _kinds(case, decision) if case.findings or case.unanswered else []
+        if kinds:
+            self._tell(kinds, case, decision)
+        elif self._tells_allowed and case.kind == "tool":
+            tell_allowed_by_span(decision, case.subject)
         return decision
 
     def _enter(self, case: Case, name: str) -> str:
@@ -389,19 +394,22 @@ class Guard:
             if len(self._pending) > _MOST_PENDING:
                 self._pending.popitem(last=False)
 
-    def _tell(self, case: Case, decision: Decision) -> None:
-        kinds = [UNANSWERED] if case.unanswered else []
-        if not decision.allowed:
-            kinds.append(BLOCKED)
-        else:
-            kinds += [MODIFIED] if decision.decision == MODIFY else []
-            kinds += [WOULD_BLOCK] if decision.would in (BLOCK, ESCALATE) else []
+    def _tell(self, kinds: Sequence[str], case: Case, decision: Decision) -> None:
         for kind in kinds:
             self.counted[kind] += 1
             try:
                 self._on_event(Event(kind, decision, case.subject, tuple(case.unanswered)))
             except Exception:  # noqa: BLE001 -- logged; the call is no business of whoever listens
                 _log.exception("flyball guard: a decision could not be told")
+
+
+def _kinds(case: Case, decision: Decision) -> list[str]:
+    """Give what is to be told of a call; nothing of one that was let through as it was, perhaps with a warning."""
+    kinds = [UNANSWERED] if case.unanswered else []
+    if not decision.allowed:
+        return [*kinds, BLOCKED]
+    kinds += [MODIFIED] if decision.decision == MODIFY else []
+    return kinds + ([WOULD_BLOCK] if decision.would in (BLOCK, ESCALATE) else [])
 
 
 def _run_of(who: Subject) -> str:

@@ -27,6 +27,9 @@ class Policy:
     """Where the program runs (prod, test), for rules that say so; None: not known, then those of any hold."""
     mode: str = ENFORCE
     """audit: everything is judged and told, and nothing is stopped but by a kill signal."""
+    tell_allowed: bool = True
+    """Whether each tool call that was simply allowed becomes a span too, inside one that is recorded: by these it is
+    known which calls no guard was asked about (the SLI `guard_coverage`)."""
     subject: Subject = NOBODY
     """Whose calls these are as far as neither the call nor `running` says it: the agent's name, the tenant."""
 

@@ -1,17 +1,22 @@
 """Telling what the guard did: one span for each call it stopped, would have stopped, changed, or could not answer.
 
+A call that was simply allowed is told too where it can be known whose it was: inside a span that is recorded. Without
+that nobody could tell a call that the guard allowed from one that it was never asked about.
+
 Spans carry digests, never arguments. Their attributes are those that Flyball's decoder reads as a guard's decision.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from flyball_sdk.decision import Decision
     from flyball_sdk.scope import Subject
 
+ALLOWED: Final = "allowed"
 BLOCKED: Final = "blocked"
 WOULD_BLOCK: Final = "would-block"
 MODIFIED: Final = "modified"
@@ -22,10 +27,10 @@ _LONGEST_NAME: Final = 64
 
 
 class Event(NamedTuple):
-    """Something that the guard did which is not a plain allow."""
+    """Something that the guard did."""
 
     kind: str
-    """blocked, would-block, modified or unanswered; more than one may be told of a call."""
+    """allowed (and no more), or blocked, would-block, modified, unanswered; of these more than one may be told."""
     decision: Decision
     subject: Subject
     unanswered: tuple[str, ...] = ()
@@ -71,6 +76,13 @@ def tell_by_span(event: Event) -> None:
     tracer = _tracer()
     if tracer is not None:
         tracer.start_span(event.name, attributes=event.attributes()).end()
+
+
+def tell_allowed_by_span(decision: Decision, subject: Subject) -> None:
+    """Emit a plain allow as a span, at once over, inside a span that is recorded; elsewhere nothing."""
+    trace: Any = sys.modules.get("opentelemetry.trace")  # who records spans has it loaded
+    if trace is not None and trace.get_current_span().is_recording():
+        tell_by_span(Event(ALLOWED, decision, subject))
 
 
 def _tracer() -> Any:

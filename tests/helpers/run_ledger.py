@@ -16,8 +16,8 @@ _GROUPS = ("workflow", "version", "environment", "tenant", "tier")
 _NUMBERS = (
     "started_at", "ended_at", "closed_at", "input_tokens", "output_tokens", "cost", "agent_input_tokens",
     "agent_output_tokens", "agent_cost", "spans", "llm_calls", "tool_calls", "tool_errors", "tool_timeouts",
-    "duplicate_calls", "reported", "computed", "unpriced", "approvals", "approved", "guarded", "blocked", "feedback",
-    "feedback_good", "handoffs", "outcome", "task", "escalated",
+    "duplicate_calls", "reported", "computed", "unpriced", "approvals", "approved", "guarded", "guarded_calls",
+    "blocked", "feedback", "feedback_good", "handoffs", "outcome", "task", "escalated",
 )  # fmt: skip
 
 
@@ -38,7 +38,8 @@ class Ledger:
         for call in changes.calls:
             run = changes.runs[call["run"]]
             groups = tuple(names[int(run[name])] for name in _GROUPS)
-            key = (int(run["trace_lo"]), groups, _cohorts(run, names), names[int(call["tool"])], int(call["minute"]))
+            of_call = names[int(call["tool"])], int(call["minute"]), names[int(call["error"])]
+            key = (int(run["trace_lo"]), groups, _cohorts(run, names), *of_call)
             for kind in ("calls", "errors", "timeouts"):
                 self.calls[(*key, kind)] += int(call[kind])
         for record in run_records(changes.records, changes.names, changes.tools):
@@ -78,10 +79,10 @@ def expected_truth(
         texts = [run[name] for name in _TEXTS]
         facts[trace, *texts, cohorts, run["closed_by"], run["outcome_from"], *numbers] = 1
         groups = tuple(run[name] for name in _GROUPS)
-        for (tool, minute), told in run["calls"].items():
+        for of_call, told in run["calls"].items():
             for kind, count in zip(("calls", "errors", "timeouts"), told, strict=True):
                 if count:
-                    calls[trace, groups, cohorts, tool, minute, kind] = count
+                    calls[(trace, groups, cohorts, *of_call, kind)] = count
     return facts, calls
 
 
@@ -90,7 +91,7 @@ def expected_tools(runs: dict[int, dict[str, Any]]) -> dict[int, dict[str, dict[
     out: dict[int, dict[str, dict[str, int]]] = {}
     for trace, run in runs.items():
         out[trace] = {}
-        for (tool, _), (calls, errors, _) in sorted(run["calls"].items(), key=str):
+        for (tool, _, _), (calls, errors, _) in sorted(run["calls"].items(), key=str):
             if tool:
                 total = out[trace].setdefault(tool, {"calls": 0, "errors": 0})
                 total["calls"] += calls

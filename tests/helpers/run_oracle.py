@@ -119,6 +119,7 @@ def _add_decisions(run: dict[str, Any], spans: list[Row]) -> None:
     approvals = [span for span in approvals if not span.get("evaluation")] or approvals
     guards = [span for span in spans if span["kind"] == SpanKind.GUARD]
     run["approvals"], run["guarded"] = len(approvals), len(guards)
+    run["guarded_calls"] = sum(bool(span.get("tool")) for span in guards)
     run["approved"] = sum(span.get("decision", 0) == 1 for span in approvals)
     run["blocked"] = sum(span.get("decision", 0) == 2 for span in guards)
     said = [(_rank(span), span["outcome"]) for span in spans if span.get("outcome")]
@@ -151,7 +152,7 @@ def _add_calls(run: dict[str, Any], spans: list[Row], policy: RunPolicy) -> None
         while outer[top] is not None and steps < len(tools):
             top, steps = outer[top], steps + 1
         members[top].append(span)
-    calls: dict[tuple[str | None, int], list[int]] = defaultdict(lambda: [0, 0, 0])
+    calls: dict[tuple[str | None, int, str | None], list[int]] = defaultdict(lambda: [0, 0, 0])
     known: dict[tuple[str | None, str], int] = defaultdict(int)
     run["tool_calls"] = run["tool_errors"] = run["tool_timeouts"] = 0
     for span in tools:
@@ -162,7 +163,10 @@ def _add_calls(run: dict[str, Any], spans: list[Row], policy: RunPolicy) -> None
         done = [s for s in spans if s["kind"] == SpanKind.EXECUTION and s["parent_id"] in ids]
         failed = any(s.get("status", 0) == SpanStatus.ERROR or s.get("error_type") for s in group + done)
         timed_out = any("timeout" in (s.get("error_type") or "").lower() for s in group + done)
-        told = calls[span.get("tool"), span["end"] // 60_000_000_000]
+        classes = [s["error_type"] for s in group if _is_class(s.get("error_type"))]
+        inner = max(classes, key=digest_of, default=None)
+        error = span["error_type"] if _is_class(span.get("error_type")) else inner
+        told = calls[span.get("tool"), span["end"] // 60_000_000_000, error]
         for k, one in enumerate((1, failed, timed_out)):
             told[k] += one
         run["tool_calls"] += 1
@@ -173,6 +177,10 @@ def _add_calls(run: dict[str, Any], spans: list[Row], policy: RunPolicy) -> None
             known[span.get("tool"), span["arguments"]] += 1
     run["duplicate_calls"] = sum(count - 1 for count in known.values())
     run["calls"] = {key: tuple(told) for key, told in calls.items()}
+
+
+def _is_class(error_type: str | None) -> bool:
+    return bool(error_type) and " " not in str(error_type) and len(str(error_type)) <= 64
 
 
 def _outer(span: Row, by_id: dict[int, Row]) -> int | None:

@@ -16,6 +16,10 @@ from flyball_sdk.envelope import Envelope, Heartbeat, Snapshot, view_digest
 from flyball_sdk.settings import Settings
 from flyball_sdk.signing import KeyRing, SigningKey
 from flyball_sdk.state import NEUTRAL
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -216,3 +220,19 @@ def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def _exporter() -> InMemorySpanExporter:
+    """Record the process's spans; a process has one provider for life."""
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+    return exporter
+
+
+@pytest.fixture
+def recorded(_exporter: InMemorySpanExporter) -> InMemorySpanExporter:
+    """Give what records the spans of one test."""
+    _exporter.clear()
+    return _exporter

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +14,15 @@ from flyball_sdk.decision import Finding
 from flyball_sdk.doctor import canary, examine
 from flyball_sdk.signing import SigningKey
 from flyball_sdk.telling import Event, tell_by_span
+from opentelemetry.trace import get_tracer
 
 from models.spans.columns import Decision, SpanKind
 from tests.helpers.decode_by_hand import one
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 
 def looked(env: dict[str, str]) -> dict[str, str]:
@@ -158,23 +160,16 @@ def test_spans_are_decisions_to_flyballs_decoder(
         assert event.attributes()["flyball.guard.rule"] == "the.rule"
 
 
-def test_spans_go_into_the_trace_that_is_recorded() -> None:
+def test_spans_go_into_the_trace_that_is_recorded(recorded: InMemorySpanExporter) -> None:
     """With OpenTelemetry the span is a child of the agent's span, and its trace id is the run."""
-    trace = importlib.import_module("opentelemetry.trace")
-    sdk = importlib.import_module("opentelemetry.sdk.trace")
-    export = importlib.import_module("opentelemetry.sdk.trace.export")
-    memory = importlib.import_module("opentelemetry.sdk.trace.export.in_memory_span_exporter")
-    exporter, provider = memory.InMemorySpanExporter(), sdk.TracerProvider()
-    provider.add_span_processor(export.SimpleSpanProcessor(exporter))
-    trace.set_tracer_provider(provider)
     guard = Guard()
-    with provider.get_tracer("agent").start_as_current_span("run") as parent:
+    with get_tracer("agent").start_as_current_span("run") as parent:
         decisions = [guard.evaluate("search", {"q": "x"}) for _ in range(10)]
     assert decisions[-1].killed, "the trace is the run, so ten calls of it are one loop"
-    *blocked, run = exporter.get_finished_spans()
-    assert [span.name for span in blocked] == ["guard:blocked:search"] * 6
-    assert {span.parent.span_id for span in blocked} == {parent.get_span_context().span_id}
-    assert blocked[0].attributes["flyball.guard.run"] == f"{run.context.trace_id:032x}"
+    *told, run = recorded.get_finished_spans()
+    assert [span.name for span in told] == ["guard:allowed:search"] * 4 + ["guard:blocked:search"] * 6
+    assert {span.parent.span_id for span in told} == {parent.get_span_context().span_id}
+    assert told[-1].attributes["flyball.guard.run"] == f"{run.context.trace_id:032x}"
     assert not guard.evaluate("search", {"q": "x"}, Subject(run=f"{run.context.trace_id:032x}")).allowed
 
 

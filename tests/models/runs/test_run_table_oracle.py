@@ -42,7 +42,7 @@ def _span(draw: random.Random, trace: int, number: int, others: list[int], *, ro
     made["tool"] = _maybe(draw, ["a", "b", "transfer_to_human_agents"], 0.8)
     made["call_id"] = _maybe(draw, ["i", "j"], 0.3)
     made["arguments"] = _maybe(draw, ["{}", "{1}"], 0.7)
-    made["error_type"] = _maybe(draw, ["ToolTimeout", "KeyError"], 0.2)
+    made["error_type"] = _maybe(draw, ["ToolTimeout", "KeyError", "timeout: no answer"], 0.3)
     if draw.random() < 0.7:
         made |= {"input_tokens": draw.randrange(9), "output_tokens": draw.randrange(9)}
         made |= draw.choice([{"cost": draw.randrange(99), "priced": draw.choice([1, 2])}, {"priced": 3}])

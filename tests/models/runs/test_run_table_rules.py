@@ -104,11 +104,31 @@ def test_one_call_seen_as_three_spans_counts_once(order: list[int]) -> None:
     _, ledger = _fed(*[[rows[k]] for k in order])
     runs, calls = ledger.truth()
     assert len(runs) == 1
-    assert {key[3:]: n for key, n in calls.items()} == {
-        ("book", 1, "calls"): 1,
-        ("book", 1, "errors"): 1,
-        ("book", 1, "timeouts"): 1,
-    }
+    told = {key[3:]: n for key, n in calls.items()}
+    assert told == dict.fromkeys([("book", 1, "TimeoutError", kind) for kind in ("calls", "errors", "timeouts")], 1)
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]], ids=str)
+@pytest.mark.parametrize(
+    ("outermost", "inner", "told"),
+    [
+        ("KeyError", "TimeoutError", "KeyError"),
+        (None, "TimeoutError", "TimeoutError"),
+        ("no such key: 'x'", "TimeoutError", "TimeoutError"),
+        ("no such key: 'x'", "x" * 65, None),
+        (None, None, None),
+    ],
+)
+def test_the_error_type_of_a_call(order: list[int], outermost: str | None, inner: str | None, told: str | None) -> None:
+    """The outermost span's word counts, else one of those inside; a message is no type, and is not told."""
+    rows = [
+        row(TOOL, 2, 1, 0, 9, tool="book", error_type=outermost, status=2),
+        row(TOOL, 3, 2, 0, 9, tool="book"),
+        row(TOOL, 4, 3, 0, 9, tool="book", error_type=inner),
+        ROOT,
+    ]
+    _, ledger = _fed(*[[rows[k]] for k in order])
+    assert {key[5] for key in ledger.truth()[1]} == {told}
 
 
 @pytest.mark.parametrize(
@@ -150,8 +170,8 @@ def test_what_is_executed_in_a_tool_span_fails_with_it(order: list[int]) -> None
     _, calls = ledger.truth()
     assert (_record(ledger)["tool_calls"], _record(ledger)["tool_errors"]) == (2, 1)
     told = {key[3:]: n for key, n in calls.items()}
-    assert told == dict.fromkeys([("bash", 0, kind) for kind in ("calls", "errors", "timeouts")], 1) | {
-        ("read", 0, "calls"): 1
+    assert told == dict.fromkeys([("bash", 0, None, kind) for kind in ("calls", "errors", "timeouts")], 1) | {
+        ("read", 0, None, "calls"): 1
     }
 
 
@@ -182,7 +202,7 @@ def test_calls_beyond_those_kept_still_count() -> None:
     _, calls = ledger.truth()
     assert (_record(ledger)["tool_calls"], _record(ledger)["tool_errors"]) == (1000, 100)
     assert sum(n for key, n in calls.items() if key[-1] == "calls") == 1000
-    assert calls[1, ledger_groups("helper"), (), "t", 3, "calls"] == 60
+    assert calls[1, ledger_groups("helper"), (), "t", 3, None, "calls"] == 60
     restored = RunTable.load(RunPolicy(), table.dump(), [])
     changes = restored.update(spans_of([row(TOOL, 5000, 1, 1, 1, tool="t", arguments="1")]), slice(0, 1), 0)
     assert changes.runs["duplicate_calls"].tolist() == [600, 601]
@@ -274,7 +294,7 @@ def test_a_renamed_run_moves_with_all_its_calls() -> None:
     rows = [row(TOOL, 2, 1, 0, 30, tool="t"), {**ROOT, "workflow": None}]
     _, ledger = _fed(rows, [row(LLM, 3, 1, 0, 1, workflow="refund")])
     _, calls = ledger.truth()
-    assert calls == {(1, ledger_groups("refund"), (), "t", 0, "calls"): 1}
+    assert calls == {(1, ledger_groups("refund"), (), "t", 0, None, "calls"): 1}
 
 
 def test_the_cohorts_with_the_smallest_digests_stay() -> None:

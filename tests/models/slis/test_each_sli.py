@@ -58,6 +58,8 @@ def read(call: dict[str, int] | None = None, **fields: int) -> dict[str, Any]:
         ("escalation_rate", {"escalated": 1}, 1, 0),
         ("duplicate_call_rate", {"tool_calls": 7, "duplicate_calls": 2}, 7, 5),
         ("blocked_rate", {"guarded": 4, "blocked": 1}, 4, 3),
+        ("guard_coverage", {"tool_calls": 7, "guarded_calls": 5}, 7, 5),
+        ("guard_coverage", {"tool_calls": 3, "guarded_calls": 4}, 3, 3),
         ("approval_rate", {"approvals": 3, "approved": 2}, 3, 2),
         ("feedback_score", {"feedback": 5, "feedback_good": 4}, 5, 4),
     ],
@@ -68,7 +70,16 @@ def test_ratios_of_runs(sli: str, fields: dict[str, int], total: int, good: int)
 
 
 @pytest.mark.parametrize(
-    "sli", ["task_success", "duplicate_call_rate", "blocked_rate", "approval_rate", "feedback_score", "cost_per_task"]
+    "sli",
+    [
+        "task_success",
+        "duplicate_call_rate",
+        "blocked_rate",
+        "guard_coverage",
+        "approval_rate",
+        "feedback_score",
+        "cost_per_task",
+    ],
 )
 def test_what_a_run_has_nothing_of_does_not_count(sli: str) -> None:
     """An empty run has no calls, no guard, no feedback, no known outcome and no price: there is nothing to tell."""
@@ -128,6 +139,6 @@ def test_tokens_nobody_told_are_not_zero() -> None:
 
 def test_every_sli_is_what_its_name_says() -> None:
     """Names are unique and say what good means or in which unit a value is."""
-    assert len({sli.name for sli in ALL}) == len(ALL) == 14
+    assert len({sli.name for sli in ALL}) == len(ALL) == 15
     assert all(sli.good_means for sli in ALL if isinstance(sli, Ratio))
     assert all(sli.unit for sli in ALL if isinstance(sli, Histogram))

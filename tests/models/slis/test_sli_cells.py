@@ -49,6 +49,7 @@ def run_rows(draw: Any) -> Any:
         if total != "tool_calls":
             row[total] = draw(st.integers(0, 5))
         row[part] = draw(st.integers(0, int(row[total][0])))
+    row["guarded_calls"] = draw(st.integers(0, 170))
     for field in ("reported", "computed", "unpriced", "task", "escalated"):
         row[field] = draw(st.integers(0, 2 if field == "task" else 1))
     for field in ("cost", "agent_cost", "input_tokens", "agent_input_tokens", "output_tokens", "agent_output_tokens"):
@@ -93,6 +94,7 @@ def ratios(row: Any) -> dict[str, tuple[int, int]]:
         "escalation_rate": (1, 1 - int(row["escalated"])),
         "duplicate_call_rate": (int(row["tool_calls"]), int(row["tool_calls"] - row["duplicate_calls"])),
         "blocked_rate": (int(row["guarded"]), int(row["guarded"] - row["blocked"])),
+        "guard_coverage": (int(row["tool_calls"]), min(int(row["tool_calls"]), int(row["guarded_calls"]))),
         "approval_rate": (int(row["approvals"]), int(row["approved"])),
         "feedback_score": (int(row["feedback"]), int(row["feedback_good"])),
     }

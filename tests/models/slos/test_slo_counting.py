@@ -17,7 +17,7 @@ from models.runs.changes import CALL, Changes
 from models.runs.record import RUN, ClosedBy, OutcomeFrom
 from models.slis.groups import series_shard
 from models.slos.counting import EXAMPLES, Counter
-from models.slos.dimensions import DIMENSIONS, EVERYTHING, FAILURES, TOOL
+from models.slos.dimensions import DIMENSIONS, ERROR, EVERYTHING, FAILURES, TOOL
 from models.slos.events import SHARDS, Events
 from models.slos.spec import Indicator, Op, Slo, Threshold
 from models.spans.columns import Outcome
@@ -97,6 +97,7 @@ def changes(draw: st.DrawFn) -> Changes:
         call["minute"] = START_S // 60 + draw(st.integers(0, 20))
         call["calls"] = draw(st.integers(1, 3)) * draw(st.sampled_from([1, -1]))
         call["errors"] = draw(st.integers(0, abs(int(call["calls"])))) * np.sign(call["calls"])
+        call["error"] = draw(st.sampled_from([0, B, C])) if call["errors"] else 0
     return Changes(runs, weight, calls, runs[:0], NAMES)
 
 
@@ -156,21 +157,22 @@ def hits(batch: Changes) -> list[Facts]:
     found = []
     for one in SLOS:
         per_call = one.indicator.sli == "tool_success"
-        failed: dict[int, set[int]] = defaultdict(set)
+        met: dict[int, set[tuple[int, int]]] = defaultdict(set)
         for call in batch.calls:
-            if call["errors"] and call["tool"]:
-                failed[int(call["run"])].add(int(call["tool"]))
-        rows: list[tuple[Any, int, int, int, int, set[int]]] = []
+            if call["errors"]:
+                met[int(call["run"])] |= {(TOOL, int(call["tool"])), (ERROR, int(call["error"]))}
+        rows: list[tuple[Any, int, int, int, int, set[tuple[int, int]]]] = []
         if per_call:
             for call in batch.calls:
                 tool, run = int(call["tool"]), batch.runs[call["run"]]
                 amounts = int(call["calls"]), int(call["errors"])
-                rows.append((run, tool, int(call["minute"]) * 60, *amounts, {tool} - {0}))
+                of_call = {(TOOL, tool), (ERROR, int(call["error"]))}
+                rows.append((run, tool, int(call["minute"]) * 60, *amounts, of_call))
         else:
             for at, (run, weight) in enumerate(zip(batch.runs, batch.weight.tolist(), strict=True)):
                 total, bad = (weight * amount for amount in measured(one, run))
-                rows.append((run, 0, int(run["ended_at"]) // SECOND, total, bad, failed[at]))
-        for run, tool, second, total, bad, tools in rows:
+                rows.append((run, 0, int(run["ended_at"]) // SECOND, total, bad, met[at]))
+        for run, tool, second, total, bad, of_calls in rows:
             workflow = workflow_of(run)
             value = {"workflow": workflow, "tool": tool}.get(one.split or "") or (
                 int(run[one.split]) if one.split == "tenant" else 0
@@ -178,12 +180,14 @@ def hits(batch: Changes) -> list[Facts]:
             if not total or not accepts(one, run, tool) or (one.split and not value):
                 continue
             home = workflow if one.split == "workflow" or one.name == "one" else digest_of(one.name)
-            values = {name: int(run[name]) for name in DIMENSIONS if name not in ("tool", "failure")}
+            values = {name: int(run[name]) for name in DIMENSIONS if name not in ("tool", "failure", "error")}
             values["failure"] = failure_of(run)
             parts = {(EVERYTHING, 0)} | {(DIMENSIONS.index(n), v) for n, v in values.items() if v}
             instance = digest_of(one.name), value, series_shard(home, SHARDS)
             fact = {"instance": instance, "second": second, "total": total, "bad": bad, "run": run}
-            found.append(fact | {"parts": parts | {(TOOL, t) for t in tools}, "tool": tool, "values": values})
+            values["tool"] = tool
+            values["error"] = next((v for dimension, v in of_calls if dimension == ERROR and per_call), 0)
+            found.append(fact | {"parts": parts | {part for part in of_calls if part[1]}, "values": values})
     return found
 
 
@@ -204,7 +208,7 @@ def check(events: Events, batch: Changes) -> None:
         if hit["bad"]:
             run = hit["run"]
             ended, trace = int(run["ended_at"]), (int(run["trace_hi"]), int(run["trace_lo"]))
-            values = [hit["tool"] if name == "tool" else hit["values"][name] for name in DIMENSIONS]
+            values = [hit["values"][name] for name in DIMENSIONS]
             row = (*hit["instance"], ended // SECOND, ended, *trace, 1 if hit["bad"] > 0 else -1, *values)
             (better if hit["bad"] < 0 else worse[*hit["instance"], ended // MINUTE_NS]).append(row)
     found = {tuple(row[:4]): row[4:] for row in events.counts.T.tolist()}
