@@ -7,6 +7,16 @@ from datetime import UTC, datetime
 _SECOND = 1_000_000_000
 
 
+def nanoseconds(text: str) -> int:
+    """Read what `rfc3339` wrote.
+
+    >>> nanoseconds("2025-12-02T14:04:02.726730Z")
+    1764684242726730000
+    """
+    moment = datetime.fromisoformat(text)
+    return int(moment.replace(microsecond=0).timestamp()) * _SECOND + moment.microsecond * 1000
+
+
 def rfc3339(ns: int) -> str:
     """Write Unix nanoseconds as RFC 3339 UTC with microseconds.
 

@@ -2,7 +2,8 @@
 """Compares two versions, cohorts or recorded files: which SLIs differ, and how many runs are still needed to tell.
 
 A and B are FILE, FILE#DIMENSION=VALUE (version, prompt, model, tier, cohort.NAME ...), or #DIMENSION=VALUE: the runs
-that a deployment has in its log. Exit code 0: B is worse in nothing that can be told; 3: it is.
+that a deployment has in its log. Exit code 0: B is worse in nothing that can be told; 3: it is. With --canary B is
+judged against A hour by hour, and may be as often as one likes: 0: promote, 3: roll back, 4: hold.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from models.drift.comparing import Run
 
 HELP = "the verdict between two versions, cohorts or recorded files"
-WORSE = 3
-"""Exit code where B is worse, for CI/CD."""
+WORSE, HOLD = 3, 4
+"""Exit codes where B is worse, and where a canary needs more runs, for CI/CD."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("b", metavar="B", help="the runs that are judged")
     add_config(parser)
     add_data(parser)
+    parser.add_argument("--canary", action="store_true", help="B runs beside A: promote, hold or roll back?")
     parser.add_argument("--json", action="store_true", help="print one JSON object an SLI")
 
 
@@ -50,6 +52,8 @@ def run(args: argparse.Namespace) -> int:
         if not runs:
             msg = f"{side.text}: found no runs, expected some to compare"
             raise CommandError(msg)
+    if args.canary:
+        return _judge(a, b, args)
     rows, names = compare(a, b), (args.a, args.b)
     if args.json:
         for row in rows:
@@ -57,6 +61,28 @@ def run(args: argparse.Namespace) -> int:
     else:
         compared.print_comparison(Console(highlight=False, width=120), names, (len(a), len(b)), rows, explain(a, b))
     return WORSE if any(row.differs and compared.is_worse(row) for row in rows) else 0
+
+
+def _judge(a: list[Run], b: list[Run], args: argparse.Namespace) -> int:
+    """Print what to do with B."""
+    import orjson
+
+    from flyball.errors import CommandError
+    from flyball.report import canary
+    from models.drift.canary import advice, judge
+    from models.drift.fixed_start import Advice
+
+    judged = judge(a, b)
+    if not judged:
+        msg = f"{args.a} and {args.b} have no hour in common, expected a canary beside what it may replace"
+        raise CommandError(msg)
+    told = advice(judged)
+    if args.json:
+        for each in judged:
+            sys.stdout.write(orjson.dumps(canary.record((args.a, args.b), each)).decode() + "\n")
+    else:
+        sys.stdout.write("".join(f"{canary.line(each)}\n" for each in judged) + f"\n{told}\n")
+    return {Advice.PROMOTE: 0, Advice.ROLL_BACK: WORSE, Advice.HOLD: HOLD}[told]
 
 
 def _runs(side: Side, args: argparse.Namespace) -> list[Run]:

@@ -11,6 +11,7 @@ import numpy as np
 from flyball.errors import CommandError
 from models.drift.comparing import Run
 from models.spans.columns import Column, SpanKind
+from models.times import nanoseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -121,4 +122,5 @@ def _run(record: Mapping[str, Any], calls: Calls) -> Run:
         duration_s=record["duration_s"],
         tools=calls.tools,
         most_repeated=calls.most_repeated,
+        ended_ns=nanoseconds(record["ended_at"]),
     )

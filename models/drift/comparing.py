@@ -44,6 +44,7 @@ class Run(NamedTuple):
     """Tools in the order of their calls."""
     most_repeated: int
     """How often its most repeated call (tool and arguments) was made."""
+    ended_ns: int = 0
 
 
 class Compared(NamedTuple):

@@ -1,0 +1,85 @@
+"""Canary: runs of B, which began later, against those of A at the same time: promote, hold or roll back, at any moment.
+
+A look is an hour in which both had runs, from the one in which B began: what the hour does to both cancels
+(`models.drift.fixed_start`, detection.md 3.5). It supposes that both get runs of the same kind throughout an hour, as a
+router that splits by chance gives them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from models.drift.confidence import OddsRatio
+from models.drift.fixed_start import Advice, compare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from models.drift.comparing import Run
+    from models.drift.fixed_start import Comparison
+
+HOUR_NS = 3_600_000_000_000
+
+_OF: dict[str, Callable[[Run], tuple[int, int]]] = {
+    "task_success": lambda run: (int(run.succeeded is False), int(run.succeeded is not None)),
+    "escalation_rate": lambda run: (int(run.escalated), 1),
+}
+"""Name -> (bad, all) of a run. Not of its calls: those of one run hang together."""
+
+
+class Judged(NamedTuple):
+    """One SLI of a canary: bad and all events of A and of B in the hours that both had, and what follows."""
+
+    sli: str
+    a: tuple[int, int]
+    b: tuple[int, int]
+    hours: int
+    comparison: Comparison
+
+
+def judge(a: Sequence[Run], b: Sequence[Run]) -> list[Judged]:
+    """Judge B by each SLI that both have events of in some hour; none: they were never there at the same time.
+
+    Where nothing bad was seen of an SLI nothing is known of its odds: it is held.
+    """
+    found = []
+    for sli, of in _OF.items():
+        looks = _looks(a, b, of)
+        if looks.shape[1]:
+            ratio, (bad_a, all_a, bad_b, all_b) = OddsRatio(), looks.sum(axis=1).tolist()
+            ratio.look(looks)
+            comparison = compare(ratio, all_a + all_b)
+            found.append(Judged(sli, (bad_a, all_a), (bad_b, all_b), looks.shape[1], comparison))
+    return found
+
+
+def advice(judged: Sequence[Judged]) -> Advice:
+    """Give the advice of all together: roll back if any says so, else that of task success.
+
+    What is rare, as handing over may be, would keep a canary for ever.
+    """
+    said = {each.sli: each.comparison.advice for each in judged}
+    if Advice.ROLL_BACK in said.values():
+        return Advice.ROLL_BACK
+    return said.get("task_success", Advice.HOLD)
+
+
+def _looks(a: Sequence[Run], b: Sequence[Run], of: Callable[[Run], tuple[int, int]]) -> NDArray[np.int64]:
+    """Give [(bad_a, all_a, bad_b, all_b), hour]."""
+    counts = [_by_hour(side, of) for side in (a, b)]
+    hours = sorted(hour for hour in counts[0][1] if counts[1][1][hour])
+    return np.array([[by[hour] for hour in hours] for side in counts for by in side], np.int64).reshape(4, -1)
+
+
+def _by_hour(runs: Sequence[Run], of: Callable[[Run], tuple[int, int]]) -> tuple[Counter[int], Counter[int]]:
+    bad, total = Counter[int](), Counter[int]()
+    for run in runs:
+        failed, events = of(run)
+        bad[run.ended_ns // HOUR_NS] += failed
+        total[run.ended_ns // HOUR_NS] += events
+    return bad, +total
