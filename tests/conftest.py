@@ -58,6 +58,12 @@ def live() -> Any:
 
 
 @pytest.fixture(scope="session")
+def told() -> Any:
+    """Give tests/helpers/console.py: records as the flow tells them."""
+    return load("console_records", "helpers/console.py")
+
+
+@pytest.fixture(scope="session")
 def decode_messages() -> Any:
     """Give tests/helpers/decode_messages.py: random OTLP messages."""
     return load("decode_messages", "helpers/decode_messages.py")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import time
 from datetime import UTC, datetime, timedelta
@@ -23,18 +22,6 @@ CONSOLE = [each.path for each in ENDPOINTS if each.path.startswith("/v1/console/
 SECRET = "hunter2-card-4111111111111111"  # noqa: S105 -- made up, to be looked for
 TRACE = "5b8aa5a2d2c872e8321cf37308d69df2"
 SPANS = "otlp_spans"
-
-
-@pytest.fixture(scope="module")
-def told() -> Any:
-    """Give tests/helpers/console.py."""
-    path = Path(__file__).resolve().parents[1] / "helpers" / "console.py"
-    spec = importlib.util.spec_from_file_location("console_records", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def spans(trace: str = TRACE, start_ns: int | None = None, error: str = "") -> list[dict[str, Any]]:

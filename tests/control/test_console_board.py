@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,18 +11,6 @@ from control.console import board as boards
 from control.console.board import Board
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def told() -> Any:
-    """Give tests/helpers/console.py."""
-    path = Path(__file__).resolve().parents[1] / "helpers" / "console.py"
-    spec = importlib.util.spec_from_file_location("console_records", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_the_newest_telling_of_an_slo_stands_with_its_history(told: Any) -> None:

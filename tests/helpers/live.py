@@ -392,6 +392,17 @@ class Deployment:
         self.running.append(started)
         return started
 
+    def run(self, *arguments: str) -> str:
+        """Run a command with this configuration and data to its end, which must be good; gives what it said."""
+        call = [sys.executable, "-m", "flyball", *arguments, "--config", str(self.config), "--data", str(self.data)]
+        done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def wait(self, condition: Callable[[], Any]) -> Any:
+        """Wait until something is so, while all processes still run."""
+        return until(lambda: self.check_alive() and condition(), lambda: "".join(each.said for each in self.running))
+
     def start(self, workers: int = 1) -> None:
         """Start the processes of a flow."""
         addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(workers)) if workers > 1 else ""

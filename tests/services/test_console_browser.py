@@ -6,8 +6,6 @@ Screenshots are kept in tests/artefacts/console/.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -43,13 +41,12 @@ class Place:
         self.otlp, self.control = live.free_ports(2)
         self.deployment.configure(otlp={"port": self.otlp}, control={"port": self.control})
         self.url = f"http://127.0.0.1:{self.control}"
-        self.common = ["--config", str(self.deployment.config), "--data", str(self.deployment.data)]
         self._past()
-        self.started = self.deployment.command("up")
-        self.wait(lambda: live.get(f"http://127.0.0.1:{self.otlp}/healthz")[0] == 200)
-        self.wait(lambda: live.get(f"{self.url}/healthz")[0] == 200)
+        self.deployment.command("up")
+        self.deployment.wait(lambda: live.get(f"http://127.0.0.1:{self.otlp}/healthz")[0] == 200)
+        self.deployment.wait(lambda: live.get(f"{self.url}/healthz")[0] == 200)
         self.key = (self.deployment.data / "control" / "operator.key").read_text().strip()
-        self.wait(lambda: self.ask("/v1/console/overview")["runs"] >= RUNS)
+        self.deployment.wait(lambda: self.ask("/v1/console/overview")["runs"] >= RUNS)
 
     def _past(self) -> None:
         """Write runs, SLOs, an incident and drift as the flow would have."""
@@ -74,17 +71,6 @@ class Place:
             writer.append(topic, [(None, orjson.dumps(record)) for record in records])
             writer.close()
 
-    def wait(self, condition: Any) -> Any:
-        """Wait until something is so, and all processes still run."""
-        return self.live.until(lambda: self.deployment.check_alive() and condition(), lambda: self.started.said)
-
-    def command(self, *words: str) -> str:
-        """Run a command of `flyball`; gives what it said."""
-        call = [sys.executable, "-m", "flyball", *words, *self.common]
-        done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
     def ask(self, path: str, key: str | None = None) -> Any:
         """Ask the control plane; None where it does not answer with 200."""
         from urllib.error import HTTPError  # noqa: PLC0415 -- here only
@@ -104,8 +90,10 @@ class Agent:
     def __init__(self, place: Place, workflow: str) -> None:
         self.run_id, self.workflow = uuid.uuid4().hex, workflow
         self._place = place
-        key = place.command("control", "--new-key", "agent", "--tenant", "acme", "--agent", "support").split()[-1]
-        place.wait(lambda: place.ask("/v1/signals", key))
+        key = place.deployment.run("control", "--new-key", "agent", "--tenant", "acme", "--agent", "support").split()[
+            -1
+        ]
+        place.deployment.wait(lambda: place.ask("/v1/signals", key))
         keys = "\n".join(place.ask("/v1/keys/signing")["keys"].values())
         self._client = Client(Settings(place.url, key, KeyRing.from_text(keys), client="agent")).start()
         alone = Limits(llm_calls=None, tool_calls=None, identical=None, cycle=None, error=None)
@@ -132,20 +120,6 @@ class Agent:
 
 
 @pytest.fixture(scope="module")
-def told() -> Any:
-    """Give tests/helpers/console.py."""
-    import importlib.util  # noqa: PLC0415 -- here only
-
-    spec = importlib.util.spec_from_file_location("console_records", ROOT / "tests" / "helpers" / "console.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.ARTEFACTS.mkdir(parents=True, exist_ok=True)
-    return module
-
-
-@pytest.fixture(scope="module")
 def place(live: Any, told: Any, need_chromium: None, tmp_path_factory: Any) -> Iterator[Place]:
     """Give a running deployment, one for all tests of this module."""
     found = Place(live, told, tmp_path_factory.mktemp("console"))
@@ -164,7 +138,7 @@ def chromium(told: Any, need_chromium: None) -> Iterator[Any]:
 def agent(place: Place) -> Iterator[Agent]:
     """Give an agent at work."""
     found = Agent(place, f"flow-{uuid.uuid4().hex[:6]}")
-    place.wait(lambda: found.calls > 2)
+    place.deployment.wait(lambda: found.calls > 2)
     yield found
     found.end()
 
@@ -195,6 +169,7 @@ def logged_in(chromium: Any, place: Place, **context: Any) -> Iterator[Any]:
 
 def shot(told: Any, page: Any, name: str) -> None:
     """Keep a screenshot."""
+    told.ARTEFACTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=told.ARTEFACTS / f"{name}.png")
 
 
@@ -212,8 +187,8 @@ def test_a_wrong_key_is_refused_and_a_right_one_shows_the_slos(chromium: Any, pl
     page.get_by_label("Operator's key").fill("fbk_wrong")
     page.keyboard.press("Enter")
     page.get_by_role("alert").get_by_text("This key is not valid.").wait_for()
-    agents = place.command("control", "--new-key", "agent", "--tenant", "acme", "--agent", "a").split()[-1]
-    place.wait(lambda: place.ask("/v1/signals", agents))
+    agents = place.deployment.run("control", "--new-key", "agent", "--tenant", "acme", "--agent", "a").split()[-1]
+    place.deployment.wait(lambda: place.ask("/v1/signals", agents))
     page.get_by_label("Operator's key").fill(agents)
     page.keyboard.press("Enter")
     page.get_by_text("agent's key").wait_for()
@@ -240,7 +215,7 @@ def test_an_agent_is_killed_and_resumed_from_the_page(page: Any, place: Place, t
     shot(told, page, "kill")
     began = time.monotonic()
     page.get_by_role("button", name="Kill now").click()
-    place.wait(lambda: agent.killed)
+    place.deployment.wait(lambda: agent.killed)
     print(f"killed {(time.monotonic() - began) * 1e3:.0f} ms after the click")
     calls = agent.calls
     row = page.get_by_role("row").filter(has_text=agent.workflow)
@@ -251,7 +226,7 @@ def test_an_agent_is_killed_and_resumed_from_the_page(page: Any, place: Place, t
     row.get_by_role("button", name="Resume").click()
     page.get_by_label("Reason, for people and the audit log").fill("the invoice is fixed")
     page.get_by_role("button", name="Resume now").click()
-    place.wait(lambda: agent.allowed and agent.calls > calls)
+    place.deployment.wait(lambda: agent.allowed and agent.calls > calls)
     row.wait_for(state="detached")
     go(page, "audit")
     page.get_by_text("pays the same invoice").wait_for()
@@ -262,7 +237,7 @@ def test_a_run_is_searched_and_its_timeline_read(page: Any, place: Place, told: 
     """A run is found by its user and tool; its spans are told in time, without any argument."""
     run_id, now = uuid.uuid4().hex, time.time_ns()
     tell_run(place, run_id, now - 8 * 10**9)
-    place.wait(lambda: place.ask(f"/v1/console/runs?text={run_id}")["runs"])
+    place.deployment.wait(lambda: place.ask(f"/v1/console/runs?text={run_id}")["runs"])
     go(page, "slos")
     page.keyboard.press("/")
     page.wait_for_function("document.activeElement.name === 'text'")
@@ -390,7 +365,7 @@ def test_everything_works_by_keyboard(page: Any, place: Place, agent: Agent, tol
         page.keyboard.type("by keyboard")
         page.keyboard.press("Enter")
         page.get_by_role("dialog").wait_for(state="detached")
-        place.wait(lambda button=button: agent.killed if button == "Kill" else agent.allowed)
+        place.deployment.wait(lambda button=button: agent.killed if button == "Kill" else agent.allowed)
 
 
 def place_focus(page: Any, words: str, workflow: str) -> None:

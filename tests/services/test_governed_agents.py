@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import subprocess
-import sys
 import time
 import uuid
 from pathlib import Path
@@ -40,20 +38,9 @@ class Place:
         }  # how often it calls before it hears of the block is up to the machine
         policy = {"runaways": {"rules": rules}}
         (self.deployment.config / "policy.yaml").write_text(json.dumps(policy))
-        self.common = ["--config", str(self.deployment.config), "--data", str(self.deployment.data)]
         self.started = self.deployment.command("up")
-        self.wait(lambda: self._answers(self.otlp) and self._answers(self.control) and self.deployment.metrics())
-
-    def wait(self, condition: Any) -> Any:
-        """Wait until something is so, and all processes still run."""
-        return self.live.until(lambda: self.deployment.check_alive() and condition(), lambda: self.started.said)
-
-    def command(self, *words: str) -> str:
-        """Run a command of `flyball`; it must end well. Gives what it said."""
-        call = [sys.executable, "-m", "flyball", *words, *self.common]
-        done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        for answers in (lambda: self._answers(self.otlp), lambda: self._answers(self.control), self.deployment.metrics):
+            self.deployment.wait(answers)
 
     def guard(self, key: str) -> tuple[Guard, Client]:
         """Give a guard without limits of its own: what stops it are signals."""
@@ -61,11 +48,11 @@ class Place:
             json.loads(self.live.get(f"http://127.0.0.1:{self.control}/v1/keys/signing")[1])["keys"].values()
         )
         settings = Settings(f"http://127.0.0.1:{self.control}", key, KeyRing.from_text(keys), client="agent")
-        self.wait(lambda: self._knows(key))  # within a second
+        self.deployment.wait(lambda: self._knows(key))  # within a second
         client = Client(settings).start()
         alone = Limits(llm_calls=None, tool_calls=None, identical=None, cycle=None, error=None)
         guard = Guard(Policy(limits=alone), signals=client.store)
-        self.wait(lambda: guard.evaluate("search", {"q": "first"}, Subject(run="0" * 31 + "1")).allowed)
+        self.deployment.wait(lambda: guard.evaluate("search", {"q": "first"}, Subject(run="0" * 31 + "1")).allowed)
         return guard, client
 
     def _knows(self, key: str) -> bool:
@@ -130,7 +117,7 @@ def test_a_loop_is_stopped_from_outside(place: Place) -> None:
 
     Then people kill the workflow and resume it, and the audit log has it all.
     """
-    key = place.command("control", "--new-key", "agent", "--tenant", "acme", "--agent", "support").split()[-1]
+    key = place.deployment.run("control", "--new-key", "agent", "--tenant", "acme", "--agent", "support").split()[-1]
     guard, client = place.guard(key)
     looping, other = Agent(guard, place.otlp, "air"), Agent(guard, place.otlp, "air")
     deadline = time.monotonic() + 60
@@ -143,12 +130,12 @@ def test_a_loop_is_stopped_from_outside(place: Place) -> None:
     assert other.call("search", {"q": "same"}).allowed
     assert looping.call("answer", {}).allowed
 
-    place.command("kill", "workflow:air", "--reason", "a test")
-    place.wait(lambda: not other.call("answer", {"n": other.calls}).allowed)
+    place.deployment.run("kill", "workflow:air", "--reason", "a test")
+    place.deployment.wait(lambda: not other.call("answer", {"n": other.calls}).allowed)
     assert other.call("answer", {}).killed
-    assert "workflow:air" in place.command("status")
-    place.command("resume", "workflow:air")
-    place.wait(lambda: other.call("answer", {"n": other.calls}).allowed)
+    assert "workflow:air" in place.deployment.run("status")
+    place.deployment.run("resume", "workflow:air")
+    place.deployment.wait(lambda: other.call("answer", {"n": other.calls}).allowed)
     client.close()
     place.deployment.stop()
-    assert "entries" in place.command("audit", "verify")
+    assert "entries" in place.deployment.run("audit", "verify")
