@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +18,14 @@ from alerts.delivery import Delivery, DeliverySettings, Routes, held, opened
 from alerts.routing import Route, Routing
 from alerts.sinks.base import SinkSettings
 from alerts.store import StoreError
+from flyball.config.routes_yaml import load_routes
 from streams.embedded import EmbeddedLog, Settings
 from streams.port import LostOffsetError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[2]
 ROUTING_KEY = "0123456789abcdef0123456789ABCDEF"
 TOPIC = "flyball.incidents"
 
@@ -308,3 +311,26 @@ def test_it_never_waits_on_what_a_signal_handler_sets(
 
     delivery.run(between)
     assert len(looks) == 3
+
+
+def test_a_budget_that_is_spent_rolls_back(
+    log: EmbeddedLog, tmp_path: Path, pagerduty_tool: Any, incidents: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The route that docs/slos.md shows: what deploys hears of the step that says so, signed, and of no other."""
+    shown = re.search(r"# routes\.yaml\n.*?(?=```)", (ROOT / "docs" / "slos.md").read_text(), re.DOTALL)
+    assert shown is not None
+    monkeypatch.setenv("DEPLOYER_SECRET", "a" * 40)
+    with pagerduty_tool.PagerDuty() as deployer:
+        deployer.lenient = True
+        (tmp_path / "routes.yaml").write_text(shown[0].replace("https://deploy.example", deployer.root))
+        routes = load_routes(tmp_path)
+        guilty = {"dimension": "version", "value": "v42"}
+        step = {"class_": "slo.budget", "evidence": {"guilty": guilty}, "labels": {"action.rollback": "yes"}}
+        told = [incidents.incident("75", rule="success@75"), incidents.incident("100", rule="success@100", **step)]
+        append(log, *map(incidents.message, told))
+        with running(Delivery(log, DeliverySettings(tmp_path / "deliver"), routes)):
+            assert until(lambda: log.backlog(TOPIC) == 0 and len(deployer.bare) >= 1)
+        ((_, path, headers, body),) = deployer.bare
+    assert path == "/rollback"
+    assert orjson.loads(body)["evidence"]["guilty"] == guilty
+    assert "X-Flyball-Signature" in headers
