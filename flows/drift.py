@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from bytewax.operators import StatefulBatchLogic
 from typing_extensions import override
 
-from flows.items import Outbound, ShardClosed, ShardLooked
+from flows.items import Outbound, ShardClosed, ShardExamples, ShardLooked, Tracked
 from flows.telling import TellingLogic
+from models.drift.examples import examples_of
 from models.drift.fleet_table import FleetTable
 
 if TYPE_CHECKING:
@@ -46,12 +47,21 @@ class DriftLogic(StatefulBatchLogic[ShardClosed, tuple[str, ShardLooked], bytes]
         return self._state.snapshot() if self._state else b""
 
 
-class FleetLogic(TellingLogic[ShardLooked, FleetTable]):
+def examples_step(values: list[Any]) -> list[tuple[str, ShardExamples]]:
+    """Give the fleet some of the runs of a batch."""
+    found = examples_of([value.changes for value in values if isinstance(value, Tracked)])
+    return [(FLEET, ShardExamples(FLEET, found))] if found else []
+
+
+class FleetLogic(TellingLogic[ShardLooked | ShardExamples, FleetTable]):
     """The fleet."""
 
     @override
-    def _take(self, table: FleetTable, item: ShardLooked) -> None:
-        table.take(item.shard, item.looked)
+    def _take(self, table: FleetTable, item: ShardLooked | ShardExamples) -> None:
+        if isinstance(item, ShardExamples):
+            table.examples.take(item.examples)
+        else:
+            table.take(item.shard, item.looked)
 
     @override
     def _look(

@@ -12,6 +12,7 @@ from models.spans.batch import Cohorts, Spans
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from models.drift.examples import Example
     from models.drift.table import Looked
     from models.runaways.book import Defied
     from models.runs.changes import Changes
@@ -163,6 +164,15 @@ class ShardLooked:
     shard: str
     looked: Looked
     marks: Marks
+
+
+@dataclass(frozen=True)
+class ShardExamples:
+    """Runs that may be shown beside an alarm, for `fleet`."""
+
+    key: str
+    examples: list[Example]
+    marks: Marks = ()
 
 
 class Outbound(NamedTuple):

@@ -8,7 +8,7 @@ import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
 from flows.decode import RUN_SHARDS, SERIES_SHARDS, DecodeStep
-from flows.drift import DriftLogic, FleetLogic
+from flows.drift import DriftLogic, FleetLogic, examples_step
 from flows.govern import GovernLogic, GovernStep, VerdictStep
 from flows.hearsay import Hearsay
 from flows.items import Outbound, ShardCells, ShardClosed, ShardSpans, ShardTalk, Tracked
@@ -106,7 +106,7 @@ def build(
     letters = op.flat_map_batch("letters", marks.falses, _letters)
     streams = [runs, closed.falses, letters]
     if settings.drift.is_on:
-        streams.append(_drifting(closed.trues, settings, metrics, clock, drain=drain, kept=kept))
+        streams.append(_drifting(closed.trues, values, settings, metrics, clock, drain=drain, kept=kept))
     streams += _governed(values, settings, metrics, clock, drain=drain, kept=kept)
     if settings.slos:
         counter = Counter(settings.slos, with_caps(settings.caps))
@@ -131,12 +131,21 @@ def _governed(
 
 
 def _drifting(
-    closed: KeyedStream[Any], settings: FlowSettings, metrics: Metrics, clock: Clock, *, drain: bool, kept: bool
+    closed: KeyedStream[Any],
+    values: Stream[Any],
+    settings: FlowSettings,
+    metrics: Metrics,
+    clock: Clock,
+    *,
+    drain: bool,
+    kept: bool,
 ) -> KeyedStream[Any]:
     """Wire what looks at minutes that are over: evidence of drift, and whom to tell of all of it."""
     looked = op.stateful_batch("drift", closed, _drift(settings, clock, kept=kept))  # (shard, (FLEET, ShardLooked))
     heard = op.flat_map_batch("looked", looked, _values)
-    fleet = op.stateful_batch("fleet", heard, _fleet(settings, metrics, clock, drain=drain, kept=kept))
+    shown = op.flat_map_batch("examples", values, timed(metrics, "examples", examples_step))
+    about: KeyedStream[Any] = op.merge("about", heard, shown)  # (FLEET, ShardLooked | ShardExamples)
+    fleet = op.stateful_batch("fleet", about, _fleet(settings, metrics, clock, drain=drain, kept=kept))
     return op.flat_map_batch("drifted", fleet, _values)
 
 

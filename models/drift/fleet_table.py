@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from models.drift.examples import Examples
 from models.drift.fleet import told
 from models.drift.found import Evidence, Found
 from models.incidents.book import Facts, Ident, IncidentBook
@@ -55,6 +56,7 @@ class FleetTable:
         self, severity: Severity = Severity.SEV_3, generation: int = 0, patience: Patience | None = None
     ) -> None:
         self.book = IncidentBook(generation, patience)
+        self.examples = Examples()
         self._severity = severity
         self._heard: dict[str, _Heard] = {}
         self._described: dict[str, Found] = {}
@@ -103,7 +105,9 @@ class FleetTable:
         severity = min(self._severity, Severity.SEV_2) if burns else self._severity
         is_vouched = any(vouched for _, vouched in causes)
         found = sorted((self._described[each.key] for each, _ in causes), key=_order)
-        incident = self.book.wrong(ident, severity, now_s, partial(_facts, ident, found, is_vouched=is_vouched))
+        incident = self.book.wrong(
+            ident, severity, now_s, partial(_facts, ident, found, self.examples, is_vouched=is_vouched)
+        )
         out.incidents += [incident] if incident else []
 
     def _forget(self) -> None:
@@ -144,15 +148,23 @@ def _order(found: Found) -> tuple[bool, int, float]:
     return not found.is_worse, 0 if found.dimension in {"time", "objective"} else 1, -found.ratio
 
 
-def _facts(ident: Ident, found: Sequence[Found], *, is_vouched: bool) -> Facts:
+def _facts(ident: Ident, found: Sequence[Found], examples: Examples, *, is_vouched: bool) -> Facts:
     first = found[0]
     part = "" if first.dimension in {"time", "objective"} else f", {first.dimension} {first.to}"
     records = [each.record() for each in found[:_EXPLAINED_BY]]
-    evidence = {"contrasts": records, "alarms": len(found), "fleet": is_vouched, "since": records[0]["since"]}
+    before, after = examples.beside(first)
+    evidence = {
+        "contrasts": records,
+        "alarms": len(found),
+        "fleet": is_vouched,
+        "since": records[0]["since"],
+        "examples": {"before": before, "after": after},
+    }
     return Facts(
         title=f"Drift of {first.sli} in {ident.scope}{part}",
         summary=f"{first.words}, since about {records[0]['since']}" + _beside(first),
         evidence=evidence,
+        runs=(*after, *before),
         workflow=ident.scope,
         owner="quality",
         labels={"fleet": "true" if is_vouched else "false"},

@@ -80,6 +80,13 @@ def test_an_upgrade_that_hurts_is_one_incident(records: list[dict[str, Any]]) ->
     assert len({each["key"] for each in success}) == 1
     contrasts = [each["contrast"] for each in success[0]["evidence"]["contrasts"]]
     assert any(each["dimension"] in {"version", "prompt"} for each in contrasts)
+    shown, ended = success[0]["evidence"]["examples"], {r["run_id"]: r for r in records if r["kind"] == "run"}
+    assert success[0]["runs"] == shown["after"] + shown["before"]
+    since = success[0]["evidence"]["since"]
+    assert ended[shown["after"][0]]["outcome"] == "failure"
+    assert all(ended[run]["ended_at"] >= since for run in shown["after"])
+    assert shown["before"]
+    assert all(ended[run]["ended_at"] < since for run in shown["before"])
     alarms = [each for each in records if each["kind"] == "drift" and each["alarm"]]
     assert all("2026-03-02T10:20" < each["alarm_at"] <= each["at"] for each in alarms)
     # the upgrade is at 10:20; runs may wait for an evaluation, so each minute is looked at 32 minutes after it

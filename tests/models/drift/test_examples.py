@@ -1,0 +1,106 @@
+"""Runs shown beside an alarm: of the right side, of the right time, and bounded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from models.digest import digest_of
+from models.drift.examples import HOURS, MAX_A_BATCH, MAX_GROUPS, Example, Examples, examples_of
+from models.drift.found import Found
+from models.runs.changes import CALL, Changes
+from models.runs.record import RUN
+from models.spans.columns import Outcome
+
+HOUR, MINUTE = 3_600_000_000_000, 60_000_000_000
+START = 490_000 * HOUR
+NAMES = {digest_of(text): text for text in ("support", "v1", "v2", "search", "plan", "free")}
+
+
+def found(dimension: str, from_: str, to: str, since: int) -> Found:
+    """Describe a stream that changed at hour `since`."""
+    at = (START + since * HOUR) // MINUTE
+    is_worse = True
+    said = dimension, from_, to, "up", is_worse, {}, "", 1.0, 1, at, at, at
+    return Found("k", "support", "task_success", "d", *said, rolled_out=[])
+
+
+def example(hour: float, number: int, *, bad: bool = False, group: tuple[str, str] = ("", "")) -> Example:
+    """Give a run that ended at this hour."""
+    return Example("support", *group, int(START + hour * HOUR), f"{number:032x}", bad)
+
+
+def ids(*numbers: int) -> list[str]:
+    """Give run ids."""
+    return [f"{number:032x}" for number in numbers]
+
+
+def told(*runs: dict[str, Any], calls: tuple[tuple[int, str, int], ...] = (), weight: int = 1) -> Changes:
+    """Give a batch of runs; `calls` are (run, tool, errors)."""
+    rows = np.zeros(len(runs), RUN)
+    for row, said in zip(rows, runs, strict=True):
+        row["workflow"], row["ended_at"] = digest_of("support"), START
+        for name, value in said.items():
+            row[name] = digest_of(value) if isinstance(value, str) else value
+    made = np.zeros(len(calls), CALL)
+    for row, (run, tool, errors) in zip(made, calls, strict=True):
+        row["run"], row["tool"], row["calls"], row["errors"] = run, digest_of(tool), 1, errors
+    return Changes(rows, np.full(len(rows), weight), made, rows[:0], NAMES)
+
+
+def test_a_run_is_an_example_of_each_of_its_groups() -> None:
+    """The workflow alone, what is rolled out, its cohorts, and the tools that failed in it."""
+    run = {"trace_lo": 7, "version": "v2", "outcome": Outcome.FAILURE}
+    batch = told(run, calls=((0, "search", 1), (0, "plan", 0)))
+    batch.runs["cohort_name"][0, 0], batch.runs["cohort_value"][0, 0] = digest_of("plan"), digest_of("free")
+    groups = {(each.dimension, each.value) for each in examples_of([batch])}
+    assert groups == {("", ""), ("version", "v2"), ("plan", "free"), ("tool", "search")}
+    assert {(each.workflow, each.run_id, each.is_bad) for each in examples_of([batch])} == {
+        ("support", ids(7)[0], True)
+    }
+    assert examples_of([told(run, weight=-1)]) == []
+
+
+def test_of_a_large_batch_the_latest_are_taken() -> None:
+    """As many of those that failed as of the others."""
+    runs = [{"trace_lo": n, "ended_at": START + n, "escalated": n % 4 == 0} for n in range(4000)]
+    found_ = examples_of([told(*runs)])
+    by = {bad: [int(each.run_id, 16) for each in found_ if each.is_bad == bad] for bad in (True, False)}
+    assert by[True] == [n for n in range(4000) if n % 4 == 0][-MAX_A_BATCH:]
+    assert by[False] == [n for n in range(4000) if n % 4][-MAX_A_BATCH:]
+
+
+def test_before_and_after_a_change_in_time() -> None:
+    """Against its own past: the latest before it changed, and since then the bad ones first."""
+    examples = Examples()
+    examples.take([example(hour + 0.5, hour, bad=hour % 2 == 1) for hour in range(10)])
+    examples.take([example(8.9, 89)])
+    assert examples.beside(found("time", "baseline", "now", since=7)) == (ids(6, 5), ids(9, 7, 89))
+
+
+def test_one_value_against_another() -> None:
+    """The old version's runs, whenever they were, and the new one's since the change."""
+    examples = Examples()
+    old, new = ("version", "v1"), ("version", "v2")
+    examples.take([example(hour, hour, group=old) for hour in range(6)])
+    examples.take([example(hour + 0.1, 10 + hour, bad=True, group=new) for hour in range(3, 6)])
+    assert examples.beside(found("version", "v1", "v2", since=4)) == (ids(5, 4), ids(15, 14))
+    assert examples.beside(found("version", "the rest", "v2", since=4)) == (ids(5, 4), ids(15, 14))
+    assert examples.beside(found("tool", "baseline", "search", since=4)) == ([], [])
+
+
+def test_what_is_kept_is_bounded() -> None:
+    """Two days of hours a group, and the groups heard of last; of one hour the latest run, in any order."""
+    examples = Examples()
+    for hour in range(HOURS + 100):
+        examples.take([example(hour, hour), example(hour, hour, bad=True)])
+    assert len(examples._runs("support", ("", ""))) == 2 * HOURS
+    for n in range(MAX_GROUPS + 10):
+        examples.take([example(0, n, group=("tenant", str(n)))])
+    assert len(examples._groups) == MAX_GROUPS
+    assert examples._runs("support", ("", "")) == []
+    for order in ([1, 2, 3], [3, 1, 2]):
+        some = Examples()
+        some.take([example(n / 10, n) for n in order])
+        assert some._runs("support", ("", "")) == [(False, int(START + 0.3 * HOUR), ids(3)[0])]
