@@ -1,6 +1,6 @@
 """`flyball control`, killed at random points under verdicts and commands: nothing is un-killed, lost, or applied twice.
 
-FLYBALL_CRASHES=N sets how often (30 unless told); FLYBALL_CRASH_SEED=N repeats a run.
+FLYBALL_CRASHES=N sets how often (200 unless told); FLYBALL_CRASH_SEED=N repeats a run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from control.store import FILE, Store
 from streams.embedded import EmbeddedLog
 
 ROOT = Path(__file__).resolve().parents[2]
-CRASHES = int(os.environ.get("FLYBALL_CRASHES", "30"))
+CRASHES = int(os.environ.get("FLYBALL_CRASHES", "200"))
 SEED = int(os.environ.get("FLYBALL_CRASH_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
 TOPIC = "flyball.verdicts"
 USERS = 8
