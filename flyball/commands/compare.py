@@ -74,7 +74,7 @@ def _judge(a: list[Run], b: list[Run], args: argparse.Namespace) -> int:
 
     judged = judge(a, b)
     if not judged:
-        msg = f"{args.a} and {args.b} have no hour in common, expected a canary beside what it may replace"
+        msg = f"{args.a} and {args.b} have no whole hour in common, expected a canary beside what it may replace"
         raise CommandError(msg)
     told = advice(judged)
     if args.json:

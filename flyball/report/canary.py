@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from models.drift.fixed_start import ALPHA, MARGIN
+from models.drift.canary import ALPHA_EACH
+from models.drift.fixed_start import MARGIN
 
 if TYPE_CHECKING:
     from models.drift.canary import Judged
 
-_SURE = f"{1 - ALPHA:.1%}"
+_SURE = f"{1 - ALPHA_EACH:.2%}"
 
 
 def line(judged: Judged) -> str:
@@ -38,7 +39,7 @@ def record(names: tuple[str, str], judged: Judged) -> dict[str, Any]:
         "hours": judged.hours,
         "odds_ratio": found.odds_ratio,
         "interval": list(found.interval),
-        "alpha": ALPHA,
+        "alpha": ALPHA_EACH,
         "margin": MARGIN,
         "advice": found.advice,
         "still_needed": found.still_needed,

@@ -1,8 +1,9 @@
 """Canary: runs of B, which began later, against those of A at the same time: promote, hold or roll back, at any moment.
 
-A look is an hour in which both had runs, from the one in which B began: what the hour does to both cancels
-(`models.drift.fixed_start`, detection.md 3.5). It supposes that both get runs of the same kind throughout an hour, as a
-router that splits by chance gives them.
+A look is an hour in which both had runs: what the hour does to both cancels (`models.drift.fixed_start`, detection.md
+3.5). It supposes that both get runs of the same kind throughout an hour, as a router that splits by chance gives them.
+The newest hour is left out until the next has begun: half an hour is no look, and a wrong verdict at any look of any
+SLI has a chance of at most `ALPHA` only over whole ones.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from models.drift.confidence import OddsRatio
-from models.drift.fixed_start import Advice, compare
+from models.drift.fixed_start import ALPHA, Advice, compare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,6 +32,9 @@ _OF: dict[str, Callable[[Run], tuple[int, int]]] = {
 }
 """Name -> (bad, all) of a run. Not of its calls: those of one run hang together."""
 
+ALPHA_EACH = ALPHA / len(_OF)
+"""All SLIs together err with a chance of at most `ALPHA`."""
+
 
 class Judged(NamedTuple):
     """One SLI of a canary: bad and all events of A and of B in the hours that both had, and what follows."""
@@ -43,17 +47,18 @@ class Judged(NamedTuple):
 
 
 def judge(a: Sequence[Run], b: Sequence[Run]) -> list[Judged]:
-    """Judge B by each SLI that both have events of in some hour; none: they were never there at the same time.
+    """Judge B by each SLI that both have events of in some whole hour; none: they were never there at the same time.
 
     Where nothing bad was seen of an SLI nothing is known of its odds: it is held.
     """
-    found = []
+    found, newest = [], max((run.ended_ns for run in (*a, *b)), default=0) // HOUR_NS
+    a, b = ([run for run in side if run.ended_ns // HOUR_NS < newest] for side in (a, b))
     for sli, of in _OF.items():
         looks = _looks(a, b, of)
         if looks.shape[1]:
             ratio, (bad_a, all_a, bad_b, all_b) = OddsRatio(), looks.sum(axis=1).tolist()
             ratio.look(looks)
-            comparison = compare(ratio, all_a + all_b)
+            comparison = compare(ratio, all_a + all_b, alpha=ALPHA_EACH)
             found.append(Judged(sli, (bad_a, all_a), (bad_b, all_b), looks.shape[1], comparison))
     return found
 

@@ -57,18 +57,18 @@ def deployed(data: Path, bad: dict[str, int], minutes: int = 600) -> None:
 def test_a_version_beside_another(
     every: int, code: int, advice: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Half failing against a tenth is rolled back; a tenth against a tenth in ten hours is not enough to be sure."""
+    """Half failing against a tenth is rolled back; a tenth against a tenth in nine hours is not enough to be sure."""
     deployed(tmp_path, {"1": 10, "2": every})
     arguments = ["compare", "#version=1", "#version=2", "--canary", "--data", str(tmp_path)]
     assert main(arguments) == code
     said = capsys.readouterr().out.splitlines()
     assert said[-1] == advice
-    assert said[0].startswith(f"task_success: bad 60/600 of A, {600 // every}/600 of B in 10 h; odds ratio ")
+    assert said[0].startswith(f"task_success: bad 54/540 of A, {540 // every}/540 of B in 9 h; odds ratio ")
     assert ("more runs of both would decide" in said[0]) == (advice == "hold")
     assert main([*arguments, "--json"]) == code
     told = [orjson.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [each["sli"] for each in told] == ["task_success", "escalation_rate"]
-    assert (told[0]["kind"], told[0]["bad"], told[0]["advice"]) == ("canary", [60, 600 // every], advice)
+    assert (told[0]["kind"], told[0]["bad"], told[0]["advice"]) == ("canary", [54, 540 // every], advice)
 
 
 def test_sides_that_never_ran_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,4 +79,4 @@ def test_sides_that_never_ran_together(tmp_path: Path, capsys: pytest.CaptureFix
         writer.append("flyball.runs", [(b"k", orjson.dumps(one))])
         writer.flush()
     assert main(["compare", "#version=1", "#version=2", "--canary", "--data", str(tmp_path)]) == 1
-    assert "#version=1 and #version=2 have no hour in common" in capsys.readouterr().err
+    assert "#version=1 and #version=2 have no whole hour in common" in capsys.readouterr().err
