@@ -35,7 +35,7 @@ from flyball_sdk.forking import renew_after_fork
 from flyball_sdk.limits import AUDIT, ENFORCE
 from flyball_sdk.policy import Policy
 from flyball_sdk.scope import NOBODY
-from flyball_sdk.telling import BLOCKED, MODIFIED, UNANSWERED, WOULD_BLOCK, Event, tell_allowed_by_span, tell_by_span
+from flyball_sdk.telling import ALLOWED, BLOCKED, MODIFIED, UNANSWERED, WOULD_BLOCK, Event, is_recorded, tell_by_span
 from flyball_sdk.throttling import Throttles
 from flyball_sdk.tiers import NORMAL
 
@@ -292,10 +292,10 @@ class Guard:
         self._remember(case, decision, token)
         self.counted["decisions"] += 1
         kinds = _kinds(case, decision) if case.findings or case.unanswered else []
+        if not kinds and self._tells_allowed and case.kind == "tool" and is_recorded():
+            kinds = [ALLOWED]
         if kinds:
             self._tell(kinds, case, decision)
-        elif self._tells_allowed and case.kind == "tool":
-            tell_allowed_by_span(decision, case.subject)
         return decision
 
     def _enter(self, case: Case, name: str) -> str:

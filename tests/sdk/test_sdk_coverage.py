@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import pytest
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -74,6 +75,20 @@ def test_a_guard_that_keeps_silent_about_allows(recorded: InMemorySpanExporter, 
     """Without these spans only what was stopped is known as decided."""
     work(Guard(Policy(tell_allowed=False)), times=6)
     assert covered(recorded.get_finished_spans(), tmp_path / "spans.pb") == (2, 7)
+
+
+def test_a_recorder_that_fails_is_no_business_of_the_call(
+    recorded: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call goes through, and the failure is logged."""
+
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    with get_tracer("agent").start_as_current_span("run", attributes=RUN):
+        monkeypatch.setattr("opentelemetry.trace.get_tracer", fails)
+        assert Guard().evaluate("search", {"query": "x"}).allowed
+    assert [span.name for span in recorded.get_finished_spans()] == ["run"]
 
 
 def test_allows_outside_a_recorded_span_are_not_told(recorded: InMemorySpanExporter) -> None:
