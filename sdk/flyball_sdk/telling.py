@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ UNANSWERED: Final = "unanswered"
 
 _VERDICTS: Final = {"allow": "allow", "modify": "modify", "block": "deny", "escalate": "escalate"}
 _LONGEST_NAME: Final = 64
+_ALLOW: Final[dict[str, str | int | bool]] = {
+    "gen_ai.operation.name": "run_guardrail",
+    "gen_ai.guardrail.name": "flyball",
+    "gen_ai.guardrail.verdict.type": "allow",
+}
 
 
 class Event(NamedTuple):
@@ -42,8 +48,10 @@ class Event(NamedTuple):
         return f"guard:{self.kind}:{self.decision.tool[:_LONGEST_NAME]}"
 
     def attributes(self) -> dict[str, str | int | bool]:
-        """Give the attributes of the event's span."""
+        """Give the attributes of the event's span; of a plain allow, of which there are most by far, only a few."""
         decision, subject = self.decision, self.subject
+        if self.kind == ALLOWED:
+            return _ALLOW | {"gen_ai.tool.name": decision.tool, "flyball.guard.decision_id": decision.decision_id}
         verdict = "warn" if self.kind == WOULD_BLOCK else _VERDICTS[decision.decision]
         said: dict[str, str | int | bool | None] = {
             "gen_ai.operation.name": "run_guardrail",
@@ -86,7 +94,12 @@ def is_recorded() -> bool:
 
 def _tracer() -> Any:
     try:
-        trace = importlib.import_module("opentelemetry.trace")  # only where it is installed
-    except ImportError:
+        return _made_tracer()
+    except ImportError:  # not installed
         return None
-    return trace.get_tracer("flyball_sdk")
+
+
+@cache
+def _made_tracer() -> Any:
+    """Make the tracer, once: it takes longer than a span."""
+    return importlib.import_module("opentelemetry.trace").get_tracer("flyball_sdk")
