@@ -17,12 +17,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run files with slow tests first: of several workers none is left with them when the others have ended."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
-
-
 def require(present: object, reason: str) -> None:
     """Skip the test with `reason` unless `present`; fail it where CI=true, for CI is to run everything."""
     if present:

@@ -316,8 +316,8 @@ def test_it_never_waits_on_what_a_signal_handler_sets(
 def test_a_budget_that_is_spent_rolls_back(
     log: EmbeddedLog, tmp_path: Path, pagerduty_tool: Any, incidents: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The route that docs/slos.md shows: what deploys hears of the step that says so, signed, and of no other."""
-    shown = re.search(r"# routes\.yaml\n.*?(?=```)", (ROOT / "docs" / "slos.md").read_text(), re.DOTALL)
+    """The route that docs/alerts.md shows: what deploys hears of the step that says so, signed, and of no other."""
+    shown = re.search(r"# routes\.yaml\n.*?(?=```)", (ROOT / "docs" / "alerts.md").read_text(), re.DOTALL)
     assert shown is not None
     monkeypatch.setenv("DEPLOYER_SECRET", "a" * 40)
     with pagerduty_tool.PagerDuty() as deployer:

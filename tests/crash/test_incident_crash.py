@@ -189,7 +189,8 @@ def test_every_incident_pages_once(deployment: Any, live: Any, paging: Any, page
             lambda: f"{counts_of(states.read())}\nexpected {traffic.counts}",
             MINUTE_S,
         )
-    deployment.command("deliver")
+    last = deployment.command("deliver")
+    live.until(lambda: "delivers " in last.said, lambda: last.said)  # from then on it can be stopped
     live.until(
         lambda: deployment.check_alive() and pagerduty.incidents().keys() == traffic.pages,
         lambda: f"{pagerduty.incidents()}\nexpected {traffic.pages}",
