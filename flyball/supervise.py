@@ -11,6 +11,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from flows.waiting import sleep_until
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import FrameType
@@ -73,10 +75,8 @@ class Supervisor:
         self._stop.set()
 
     def _pause(self, seconds: float) -> bool:
-        """Pause; True as soon as it is to stop. `Event.wait` would hold a lock that a handler's `set` waits for."""
-        end = time.monotonic() + seconds
-        while not self._stop.is_set() and time.monotonic() < end:
-            time.sleep(_LOOK_S)
+        """Pause; True as soon as it is to stop."""
+        sleep_until(self._stop, seconds)
         return self._stop.is_set()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -14,6 +13,7 @@ from control.console.flight import Scan, scan
 from control.console.timeline import rows
 from control.http.core import Answer, Refused
 from control.masking import shown, text
+from models.times import nanoseconds
 from streams.port import LogError
 
 if TYPE_CHECKING:
@@ -83,12 +83,8 @@ def _read(plane: Plane, run_id: str, window: tuple[int, int | None]) -> tuple[Sc
 def _window(said: Mapping[str, Any] | None, verdicts: list[dict[str, Any]], now_ns: int) -> tuple[int, int | None]:
     """Give when to look, Unix ns."""
     if said is not None:
-        return _ns(said["started_at"]), _ns(said["ended_at"])
-    return (_ns(verdicts[0]["at"]) if verdicts else now_ns) - _RECENT_NS, None
-
-
-def _ns(text: str) -> int:
-    return int(datetime.fromisoformat(text).timestamp() * 1e6) * 1_000
+        return nanoseconds(said["started_at"]), nanoseconds(said["ended_at"])
+    return (nanoseconds(verdicts[0]["at"]) if verdicts else now_ns) - _RECENT_NS, None
 
 
 def _verdict(said: Mapping[str, Any]) -> object:

@@ -10,6 +10,7 @@ import numpy as np
 
 from flyball.errors import CommandError
 from models.drift.comparing import Run
+from models.run_id import run_id_of
 from models.spans.columns import Column, SpanKind
 from models.times import nanoseconds
 
@@ -76,7 +77,7 @@ def calls_of(spans: Spans) -> dict[str, Calls]:
     columns = [spans[column][rows].tolist() for column in wanted]
     found: dict[str, dict[int, tuple[int, str, int]]] = {}
     for hi, lo, span, end, tool, arguments in zip(*columns, strict=True):
-        found.setdefault(_run_id(hi, lo), {})[span] = end, spans.names.get(tool, "?"), arguments
+        found.setdefault(run_id_of(hi, lo), {})[span] = end, spans.names.get(tool, "?"), arguments
     return {run_id: _calls(list(of.values())) for run_id, of in found.items()}
 
 
@@ -101,13 +102,9 @@ def _chosen(spans: Spans, side: Side) -> set[str] | None:
         digests = [digest for digest, text in spans.names.items() if text == side.value]
         rows = np.flatnonzero(np.isin(spans[Column[side.dimension.upper()]], digests)).tolist()
     return {
-        _run_id(hi, lo)
+        run_id_of(hi, lo)
         for hi, lo in zip(spans[Column.TRACE_HI][rows].tolist(), spans[Column.TRACE_LO][rows].tolist(), strict=True)
     }
-
-
-def _run_id(hi: int, lo: int) -> str:
-    return f"{hi % 2**64:016x}{lo % 2**64:016x}"
 
 
 def _run(record: Mapping[str, Any], calls: Calls) -> Run:

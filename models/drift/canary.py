@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from models.drift.comparing import RATES
 from models.drift.confidence import OddsRatio
 from models.drift.fixed_start import ALPHA, Advice, compare
 
@@ -26,13 +27,10 @@ if TYPE_CHECKING:
 
 HOUR_NS = 3_600_000_000_000
 
-_OF: dict[str, Callable[[Run], tuple[int, int]]] = {
-    "task_success": lambda run: (int(run.succeeded is False), int(run.succeeded is not None)),
-    "escalation_rate": lambda run: (int(run.escalated), 1),
-}
-"""Name -> (bad, all) of a run. Not of its calls: those of one run hang together."""
+_SLIS = ("task_success", "escalation_rate")
+"""Rates of runs. Not of their calls: those of one run hang together."""
 
-ALPHA_EACH = ALPHA / len(_OF)
+ALPHA_EACH = ALPHA / len(_SLIS)
 """All SLIs together err with a chance of at most `ALPHA`."""
 
 
@@ -53,8 +51,8 @@ def judge(a: Sequence[Run], b: Sequence[Run]) -> list[Judged]:
     """
     found, newest = [], max((run.ended_ns for run in (*a, *b)), default=0) // HOUR_NS
     a, b = ([run for run in side if run.ended_ns // HOUR_NS < newest] for side in (a, b))
-    for sli, of in _OF.items():
-        looks = _looks(a, b, of)
+    for sli in _SLIS:
+        looks = _looks(a, b, RATES[sli])
         if looks.shape[1]:
             ratio, (bad_a, all_a, bad_b, all_b) = OddsRatio(), looks.sum(axis=1).tolist()
             ratio.look(looks)

@@ -66,7 +66,7 @@ class Compared(NamedTuple):
     """Events a side that are missing to tell a difference of this size (power 80 %); None: decided."""
 
 
-_RATES: dict[str, Callable[[Run], tuple[int, int]]] = {
+RATES: dict[str, Callable[[Run], tuple[int, int]]] = {
     "task_success": lambda run: (int(run.succeeded is False), int(run.succeeded is not None)),
     "escalation_rate": lambda run: (int(run.escalated), 1),
     "tool_success": lambda run: (run.tool_errors, run.tool_calls),
@@ -84,7 +84,7 @@ _VALUES: dict[str, Callable[[Run], float | None]] = {
 
 def compare(a: Sequence[Run], b: Sequence[Run]) -> list[Compared]:
     """Compare the runs `b` with the runs `a`; gives one row an SLI, rates first, what has no events left out."""
-    rates = [_rate(name, [_sum(a, of), _sum(b, of)]) for name, of in _RATES.items()]
+    rates = [_rate(name, [_sum(a, of), _sum(b, of)]) for name, of in RATES.items()]
     others = [found for name, value in _VALUES.items() if (found := _value(name, a, b, value))]
     others += [_rate(f"tool:{tool}", [_uses(a, tool), _uses(b, tool)]) for tool in _tools([*a, *b])]
     return [*_judged([each for each in rates if min(each.events)]), *_judged(others)]

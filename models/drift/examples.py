@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from models.run_id import run_id_of
 from models.slis.cells import workflows_of
-from models.slis.groups import OF_RUN, UNKNOWN_WORKFLOW, cohort_key
+from models.slis.groups import OF_RUN, cohort_key
 from models.spans.columns import Outcome
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def examples_of(changes: Sequence[Changes]) -> list[Example]:
 
 
 def _of(changes: Changes) -> Iterator[Example]:
-    runs, names = changes.runs, {**changes.names, UNKNOWN_WORKFLOW: "unknown"}
+    runs, names = changes.runs, changes.names
     bad = (runs["outcome"] == Outcome.FAILURE) | (runs["escalated"] != 0)
     failed: dict[int, set[str]] = {}
     calls = changes.calls[changes.calls["errors"] > 0]
@@ -57,11 +58,8 @@ def _of(changes: Changes) -> Iterator[Example]:
     workflows = workflows_of(runs)
     for of in (np.flatnonzero(bad & (changes.weight > 0)), np.flatnonzero(~bad & (changes.weight > 0))):
         for at in of[np.argsort(runs["ended_at"][of], kind="stable")][-MAX_A_BATCH:].tolist():
-            run, workflow = runs[at], names.get(int(workflows[at]), "")
-            ended, run_id = (
-                int(run["ended_at"]),
-                "".join(f"{int(run[w]) % 2**64:016x}" for w in ("trace_hi", "trace_lo")),
-            )
+            run, workflow = runs[at], names.get(int(workflows[at]), "unknown")
+            ended, run_id = int(run["ended_at"]), run_id_of(int(run["trace_hi"]), int(run["trace_lo"]))
             for dimension, value in _groups(run, names):
                 yield Example(workflow, dimension, value, ended, run_id, bool(bad[at]))
             for tool in failed.get(at, ()):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from models.run_id import run_id_of
 from models.runaways.base import NANO, Call, OpenRun
 from models.runaways.baselines import Baselines
 from models.runaways.book import Defied
@@ -125,7 +126,7 @@ class Watch:
             at_ns, rule = self._killed.get(trace, (start, ""))
             if start > at_ns + OBEY_S * NANO:
                 del self._killed[trace]
-                out.append(Defied(run_id_of(trace), find_text(workflow), rule, at_ns, start))
+                out.append(Defied(run_id_of(*trace), find_text(workflow), rule, at_ns, start))
         return out
 
     def _nested(self, pulses: NDArray[np.int64], spans: Spans, runs: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -189,7 +190,7 @@ class Watch:
         workflow = find_text(int(pulse[Pulse.WORKFLOW]))
         known, are_listed = self._tools.of(workflow, int(pulse[Pulse.WORKFLOW]))
         return OpenRun(
-            run_id=run_id_of(trace),
+            run_id=run_id_of(*trace),
             workflow=workflow,
             began_ns=int(pulse[Pulse.BEGAN]),
             calls=calls,
@@ -202,14 +203,6 @@ class Watch:
             tools_are_listed=are_listed,
             find_text=find_text,
         )
-
-
-_MASK = (1 << 64) - 1
-
-
-def run_id_of(trace: Trace) -> str:
-    """Give the trace id, 32 hex digits."""
-    return f"{trace[0] & _MASK:016x}{trace[1] & _MASK:016x}"
 
 
 def _calls(table: RunTable, pulse: NDArray[np.int64]) -> list[list[int]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from models.run_id import run_id_of
 from models.slos.dimensions import EVERYTHING
 from models.slos.events import DIMENSION, ENDED_NS, FIRST_S, NAME, OF_BAD, OF_TOTAL, SIGN, TIME_S, TRACE_HI, VALUES_AT
 
@@ -47,7 +48,7 @@ class BadRun:
     @property
     def run_id(self) -> str:
         """Give its id as records print it."""
-        return "".join(f"{word % 2**64:016x}" for word in self.trace)
+        return run_id_of(*self.trace)
 
 
 class Blame:
