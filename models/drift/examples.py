@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from models.run_id import run_id_of
+from models.runs.changes import CALL, joined
+from models.runs.record import MAX_COHORTS, RUN
 from models.slis.cells import workflows_of
 from models.slis.groups import OF_RUN, cohort_key
 from models.spans.columns import Outcome
@@ -20,11 +22,11 @@ from models.spans.columns import Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from numpy.typing import NDArray
+
     from models.drift.found import Found
     from models.runs.changes import Changes
 
-MAX_A_BATCH = 256
-"""Runs of a batch that are looked at, the latest of the bad ones and of the others each."""
 MAX_GROUPS, HOURS = 2000, 48
 _HOUR_NS, _MINUTE_NS = 3_600_000_000_000, 60_000_000_000
 _AFTER, _BEFORE = 3, 2
@@ -44,34 +46,70 @@ class Example(NamedTuple):
 
 
 def examples_of(changes: Sequence[Changes]) -> list[Example]:
-    """Give the latest runs that a batch has told as they are now, by each of their groups."""
-    return [example for each in changes for example in _of(each)]
+    """Give, of the runs that a batch has told as they are now, the latest good and the latest bad one of each group."""
+    told = [each for each in changes if len(each.runs)]
+    if not told:
+        return []
+    found = [example for column in _columns(_Told.of(told)) for example in column]
+    return sorted(found, key=lambda example: example.ended_ns)[-MAX_GROUPS:]
 
 
-def _of(changes: Changes) -> Iterator[Example]:
-    runs, names = changes.runs, changes.names
-    bad = (runs["outcome"] == Outcome.FAILURE) | (runs["escalated"] != 0)
-    failed: dict[int, set[str]] = {}
-    calls = changes.calls[changes.calls["errors"] > 0]
-    for run, tool in zip(calls["run"].tolist(), calls["tool"].tolist(), strict=True):
-        failed.setdefault(run, set()).add(names.get(tool, ""))
-    workflows = workflows_of(runs)
-    for of in (np.flatnonzero(bad & (changes.weight > 0)), np.flatnonzero(~bad & (changes.weight > 0))):
-        for at in of[np.argsort(runs["ended_at"][of], kind="stable")][-MAX_A_BATCH:].tolist():
-            run, workflow = runs[at], names.get(int(workflows[at]), "unknown")
-            ended, run_id = int(run["ended_at"]), run_id_of(int(run["trace_hi"]), int(run["trace_lo"]))
-            for dimension, value in _groups(run, names):
-                yield Example(workflow, dimension, value, ended, run_id, bool(bad[at]))
-            for tool in failed.get(at, ()):
-                yield Example(workflow, "tool", tool, ended, run_id, is_bad=True)
+class _Told(NamedTuple):
+    """The runs of a batch. `rows` are those told as they are now, by their ends; `names` are those of each row."""
+
+    runs: NDArray[np.void]
+    rows: NDArray[np.int64]
+    workflows: NDArray[np.int64]
+    bad: NDArray[np.bool_]
+    names: list[dict[int, str]]
+    calls: NDArray[np.void]
+
+    @staticmethod
+    def of(told: Sequence[Changes]) -> _Told:
+        runs, calls = joined([each.runs for each in told], RUN), joined([each.calls for each in told], CALL).copy()
+        sizes = [len(each.runs) for each in told]
+        calls["run"] += np.repeat(np.cumsum([0, *sizes[:-1]]), [len(each.calls) for each in told])
+        now = np.flatnonzero(np.concatenate([each.weight for each in told]) > 0)
+        return _Told(
+            runs,
+            now[np.argsort(runs["ended_at"][now], kind="stable")],
+            workflows_of(runs),
+            (runs["outcome"] == Outcome.FAILURE) | (runs["escalated"] != 0),
+            [each.names for each, size in zip(told, sizes, strict=True) for _ in range(size)],
+            calls,
+        )
 
 
-def _groups(run: np.void, names: dict[int, str]) -> Iterator[tuple[str, str]]:
-    yield _WHOLE
-    yield from ((dimension, names[digest]) for dimension in OF_RUN if (digest := int(run[dimension])) in names)
-    for name, value in zip(run["cohort_name"].tolist(), run["cohort_value"].tolist(), strict=True):
-        if name in names and value in names:
-            yield cohort_key(names[name]), names[value]
+def _columns(told: _Told) -> Iterator[Iterator[Example]]:
+    """Give the examples by workflow, by each dimension, by each cohort a run has, and by tools that failed."""
+    runs, rows = told.runs, told.rows
+    yield _latest(told, rows, "", np.zeros(len(rows), np.int64))
+    for dimension in OF_RUN:
+        yield _latest(told, rows, dimension, runs[dimension][rows])
+    for place in range(MAX_COHORTS):
+        named = rows[runs["cohort_name"][rows, place] != 0]
+        yield _latest(told, named, runs["cohort_name"][named, place], runs["cohort_value"][named, place])
+    failed = told.calls[told.calls["errors"] > 0]
+    failed = failed[np.argsort(runs["ended_at"][failed["run"]], kind="stable")]
+    yield _latest(told._replace(bad=np.ones(len(runs), np.bool_)), failed["run"], "tool", failed["tool"])
+
+
+def _latest(
+    told: _Told, rows: NDArray[np.int64], dimension: str | NDArray[np.int64], values: NDArray[np.int64]
+) -> Iterator[Example]:
+    """Give the last of `rows` of each group and side. A dimension is its key, or the name of a cohort by row."""
+    workflows, bad = told.workflows[rows], told.bad[rows]
+    groups = workflows * 31 + values * 37 + bad + (0 if isinstance(dimension, str) else dimension * 41)
+    _, last = np.unique(groups[::-1], return_index=True)  # as one number: rows take ten times as long
+    for at in (len(rows) - 1 - last).tolist():
+        row = int(rows[at])
+        names, run = told.names[row], told.runs[row]
+        said = dimension if isinstance(dimension, str) else cohort_key(names.get(int(dimension[at]), "cohort"))
+        value = names.get(int(values[at])) if said else ""
+        if value is not None:
+            run_id = run_id_of(int(run["trace_hi"]), int(run["trace_lo"]))
+            workflow = names.get(int(workflows[at]), "unknown")
+            yield Example(workflow, said, value, int(run["ended_at"]), run_id, bool(bad[at]))
 
 
 class Examples:

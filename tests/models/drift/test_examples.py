@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from models.digest import digest_of
-from models.drift.examples import HOURS, MAX_A_BATCH, MAX_GROUPS, Example, Examples, examples_of
+from models.drift.examples import HOURS, MAX_GROUPS, Example, Examples, examples_of
 from models.drift.found import Found
 from models.runs.changes import CALL, Changes
 from models.runs.record import RUN
@@ -62,13 +62,31 @@ def test_a_run_is_an_example_of_each_of_its_groups() -> None:
     assert examples_of([told(run, weight=-1)]) == []
 
 
-def test_of_a_large_batch_the_latest_are_taken() -> None:
-    """As many of those that failed as of the others."""
+def test_of_a_large_batch_the_latest_of_each_group_is_taken() -> None:
+    """A good and a bad one each, of small groups too, whichever part of the batch they came in."""
     runs = [{"trace_lo": n, "ended_at": START + n, "escalated": n % 4 == 0} for n in range(4000)]
-    found_ = examples_of([told(*runs)])
-    by = {bad: [int(each.run_id, 16) for each in found_ if each.is_bad == bad] for bad in (True, False)}
-    assert by[True] == [n for n in range(4000) if n % 4 == 0][-MAX_A_BATCH:]
-    assert by[False] == [n for n in range(4000) if n % 4][-MAX_A_BATCH:]
+    runs[7] |= {"version": "v1"}
+    runs[8] |= {"version": "v1"}
+    runs[11] |= {"version": "v1"}
+    calls = ((5, "search", 1), (9, "search", 1), (3, "search", 2))
+    parts = [told(*runs[2000:]), told(*runs[:2000], calls=calls), told(weight=1)]
+    found_ = {(each.dimension, each.value, each.is_bad): int(each.run_id, 16) for each in examples_of(parts)}
+    assert found_ == {
+        ("", "", True): 3996,
+        ("", "", False): 3999,
+        ("version", "v1", True): 8,
+        ("version", "v1", False): 11,
+        ("tool", "search", True): 9,
+    }
+
+
+def test_of_very_many_groups_the_latest_are_taken() -> None:
+    """No batch can fill the memory, nor the time of who remembers them."""
+    runs = [{"trace_lo": n, "ended_at": START + n, "tenant": n + 1} for n in range(2 * MAX_GROUPS)]
+    batch = told(*runs)
+    batch.names.update({n + 1: str(n) for n in range(2 * MAX_GROUPS)})
+    values = [int(each.value) for each in examples_of([batch]) if each.dimension]
+    assert values == list(range(MAX_GROUPS + 1, 2 * MAX_GROUPS))
 
 
 def test_before_and_after_a_change_in_time() -> None:
