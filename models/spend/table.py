@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from models.incidents.book import IncidentBook
-from models.spend.budget import PERIODS, Calendar, following
+from models.spend.budget import following
 from models.spend.paces import DAYS, LEAST_DAYS, SPEND_DAY, Found, Paces
-from models.spend.rows import Level
+from models.spend.places import Places
+from models.spend.rows import Spend
+from models.spend.sums import CHANGED, TOUCHED, UNTOLD, Sums
 from models.spend.words import cleared, facts_of, ident_of, period_of, severity_of, verdict_of
 from models.times import rfc3339
 from models.verdicts import Action
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 
     from models.incidents.book import Patience
     from models.incidents.incident import Incident
-    from models.spend.budget import Budget
+    from models.spend.budget import Budget, Calendar
+    from models.spend.sums import Sum
     from models.spend.words import Key
     from models.verdicts import Verdict
 
@@ -39,31 +42,9 @@ MAX_SCOPES = 200_000
 """Scopes kept a shard; beyond it periods that are over go, those that ended longest ago first, counted."""
 _KEPT_DAYS = 62
 """A period is kept so long after it began: last month can be looked up, and late costs find their place."""
-_LEVELS = {int(level): level.name.lower() for level in Level}
 _SHOWN = ("product", "workflow")
-_FREE = [("user", period) for period in PERIODS]
-Scope = tuple[str, str, str | None]
-"""Level, id, tenant (of a user)."""
-
-
-@dataclass(slots=True, eq=False)
-class Sum:
-    """What a scope has spent in a period: nano-USD, tokens, runs; steps told; revision of its record.
-
-    Each is only equal to itself: sets of sums are ten times as fast as sets of keys.
-    """
-
-    key: Key
-    cost: int = 0
-    tokens: int = 0
-    runs: int = 0
-    told: dict[str, int] | None = None
-    revision: int = 0
-    tier: str | None = None
-
-
-Places = tuple[Sum, ...]
-"""The sums that a row adds to: of the day, of the month."""
+_LIMITED, _FREE, _DAYS = 1, 2, 4
+"""Kinds of sums: there may be a budget for it; a user's for whom there can be none; a workflow's day."""
 
 
 @dataclass
@@ -91,20 +72,14 @@ class SpendTable:
         self._budgets = tuple(budgets)
         self._calendar = calendar
         self._floor = generation << 20
-        self.sums: dict[Key, Sum] = {}
         self.book = IncidentBook(generation, patience)
         self._shown: dict[Key, None] = {}
         """Those that metrics show."""
-        self._places: dict[tuple[int, ...], Places] = {}
         self._versions = {budget.version for budget in budgets}
         self._watched = {(budget.level, budget.period) for budget in budgets}
-        self._touched: dict[Sum, None] = {}
-        """Since the last look, in order."""
-        self._untold: dict[Sum, None] = {}
-        self._free: dict[Sum, None] = {}
-        """Those not told that no budget can limit, of users."""
+        self._sums = Sums(self._kind)
+        self._places = Places(self._sums, calendar)
         self._told_s = self._told_free_s = 0
-        self._changed: dict[Sum, None] = {}
         self._spent: dict[tuple[str, Key], None] = {}
         """Budgets that limit someone now: (version, key)."""
         self._newest = ""
@@ -113,16 +88,22 @@ class SpendTable:
 
     def apply(self, rows: NDArray[Any], names: Mapping[int, str]) -> None:
         """Add spend rows [row, Spend]; `names` has the text of their names."""
-        touched, known = self._touched, self._places
-        for level, id_, tenant, tier, quarter, cost, tokens, runs in rows.tolist():
-            places = known.get((level, id_, tenant, quarter)) or self._place(level, id_, tenant, quarter, names)
-            for kept in places:
-                kept.cost += cost
-                kept.tokens += tokens
-                kept.runs += runs
-                if tier:
-                    kept.tier = names.get(tier, kept.tier)
-                touched[kept] = None
+        slots, opened = self._places.find(rows, names)
+        self._shown |= {kept.key: None for kept in opened if kept.key[0] in _SHOWN}
+        for of_period in slots.T:
+            self._sums.add(of_period, rows[:, Spend.COST :])
+            self._sums.say_tiers(of_period, rows[:, Spend.TIER], names.get)
+
+    @property
+    def sums(self) -> Mapping[Key, Sum]:
+        """What was spent."""
+        return self._sums.by_key
+
+    def _kind(self, key: Key) -> int:
+        level, period = key[0], key[3]
+        limited = (level, period) in self._watched
+        is_day = level == "workflow" and period == "day"
+        return _LIMITED * limited | _FREE * (level == "user" and not limited) | _DAYS * is_day
 
     def pace(self, rows: NDArray[Any], names: Mapping[int, str]) -> None:
         """Take in pace rows [row, Pace]."""
@@ -136,49 +117,35 @@ class SpendTable:
             for budget in self._fitting(kept):
                 self._climb(budget, kept, now_s, out)
         if self.paces:
-            days = [kept for kept in self._touched if kept.key[0] == "workflow"]
             out.verdicts += self._said
-            out.verdicts += [told for kept in days for told in self._day(kept, now_s)]
+            out.verdicts += [told for kept in self._sums.marked(TOUCHED, _DAYS) for told in self._day(kept, now_s)]
             self._said = []
         self._let_go(now_s, out)
-        self._changed |= self._touched
-        self._part_touched()
+        self._sums.unmark(TOUCHED)
         out.records = self._told(now_s, is_last=is_last)
         return out
-
-    def _part_touched(self) -> None:
-        """Put what was touched in line to be told."""
-        free = {(level, period) for level, period in _FREE if (level, period) not in self._watched}
-        for kept in self._touched:
-            (self._free if kept.key[::3] in free else self._untold)[kept] = None
-        self._touched.clear()
 
     def _told(self, now_s: int, *, is_last: bool) -> list[dict[str, Any]]:
         """Give the records that are due."""
         self._told_s, self._told_free_s = self._told_s or now_s, self._told_free_s or now_s
         due: list[Sum] = []
         if is_last or now_s >= self._told_s + TELL_S:
-            due += self._untold
+            due += self._sums.take(UNTOLD, but=_FREE)
             self._told_s = now_s
-            self._untold.clear()
         if is_last or now_s >= self._told_free_s + TELL_FREE_S:
-            due += self._free
+            due += self._sums.take(UNTOLD, _FREE)
             self._told_free_s = now_s
-            self._free.clear()
         at = rfc3339(now_s * NANO)
         return [self._record(kept, now_s, at) for kept in due]
 
     def _limited(self) -> list[Sum]:
         """Give the touched sums that there may be budgets for, in an order that is always the same."""
-        if not self._watched:
-            return []
-        limited = [kept for kept in self._touched if kept.key[::3] in self._watched]
-        return sorted(limited, key=lambda kept: str(kept.key))
+        return sorted(self._sums.marked(TOUCHED, _LIMITED), key=lambda kept: str(kept.key))
 
     def _day(self, kept: Sum, now_s: int) -> Iterator[Verdict]:
         """Compare the day of a workflow with the days before."""
         level, id_, tenant, period, start = kept.key
-        if period != "day" or self.paces is None:
+        if self.paces is None:
             return
         day = date.fromisoformat(start)
         days = [(day - timedelta(days=back)).isoformat() for back in range(1, DAYS + 1)]
@@ -187,24 +154,6 @@ class SpendTable:
             usual, since = sum(before) / len(before), int(self._calendar.span_s(period, day)[0])
             found = Found(level, id_, tenant, kept.cost / NANO, usual / NANO, since * NANO, now_s * NANO)
             yield from self.paces.judge(SPEND_DAY, found, start)
-
-    def _place(self, level: int, id_: int, tenant: int, quarter: int, names: Mapping[int, str]) -> Places:
-        """Find the sums of a scope and quarter of an hour, and remember them: by names it takes ten times as long."""
-        if len(self._places) > MAX_SCOPES:
-            self._places.clear()
-        scope = _scope(level, id_, tenant, names)
-        starts = zip(PERIODS, self._calendar.starts(quarter), strict=True)
-        places = tuple(self._sum((*scope, period, start)) for period, start in starts)
-        if scope[0] in _SHOWN:
-            self._shown |= {kept.key: None for kept in places}
-        self._places[level, id_, tenant, quarter] = places
-        return places
-
-    def _sum(self, key: Key) -> Sum:
-        kept = self.sums.get(key)
-        if kept is None:
-            kept = self.sums[key] = Sum(key)
-        return kept
 
     def _span_s(self, key: Key) -> tuple[float, float]:
         """Give begin and end of a sum's period, Unix seconds."""
@@ -224,7 +173,7 @@ class SpendTable:
             step, spent = steps[done], (kept.cost, kept.tokens)
             done += 1
             kept.told[name] = done
-            self._changed[kept] = None
+            self._sums.change(kept)
             out.verdicts.append(verdict_of(budget, key, spent, step, now_s))
             told = self.book.wrong(
                 ident_of(budget, key, step), severity_of(step), now_s, partial(facts_of, budget, key, spent, step)
@@ -245,9 +194,11 @@ class SpendTable:
                 out.verdicts.append(cleared(name, key, now_s, is_over=is_over))
             if is_over:
                 new = (*key[:4], following(key[3], date.fromisoformat(key[4])).isoformat())
-                if new not in self.sums:
-                    self.sums[new] = Sum(new, tier=self.sums[key].tier if key in self.sums else None)
-                self._touched[self.sums[new]] = None
+                is_new = new not in self.sums
+                begun = self._sums.of(new)
+                if is_new and key in self.sums:
+                    begun.tier = self.sums[key].tier
+                self._sums.touch(begun)
         for ident in self.book.open_idents():
             if now_s >= self._calendar.span_s(*period_of(ident))[1]:
                 told = self.book.right(ident, now_s, at_once=True)
@@ -299,8 +250,7 @@ class SpendTable:
     def take_delta(self) -> bytes:
         """Give what changed since the last call."""
         gone = self._forget()
-        changed, self._changed = self._changed | self._touched, {}
-        return self._pack(changed, self.book.take_changed(), gone)
+        return self._pack(self._sums.take(CHANGED), self.book.take_changed(), gone)
 
     def dump(self) -> bytes:
         """Give everything."""
@@ -320,19 +270,19 @@ class SpendTable:
         for raw in ([base] if base else []) + list(deltas):
             part = orjson.loads(raw)
             for *key, cost, tokens, runs, told, revision, tier in part["sums"]:
-                table.sums[tuple(key)] = Sum(tuple(key), cost, tokens, runs, told, revision, tier)
-            for key in part["gone"]:
-                table.sums.pop(tuple(key), None)
+                kept = table._sums.restore(tuple(key), cost, tokens, runs)
+                kept.told, kept.revision, kept.tier = told, revision, tier
+            table._sums.drop(map(tuple, part["gone"]))
             table.book.adopt(part["lives"], newer=True)
             table._spent = {(name, tuple(key)): None for name, *key in part["limited"]}
             table.forgotten = part["forgotten"]
-        table._touched = dict.fromkeys(table.sums.values())  # what was not looked at before is now
+        table._sums.touch_all()  # what was not looked at before is now
         table._shown = {key: None for key in table.sums if key[0] in _SHOWN}
         return table
 
     def _forget(self) -> list[Key]:
         """Forget periods that began long before the newest, then the oldest beyond what is kept."""
-        newest = max((kept.key[4] for kept in self._changed), default=None)
+        newest = max((kept.key[4] for kept in self._sums.marked(CHANGED)), default=None)
         if newest is None or not (len(self.sums) > MAX_SCOPES or newest != self._newest):
             return []
         self._newest = newest
@@ -346,16 +296,7 @@ class SpendTable:
             over.sort(key=ends.__getitem__)
             gone += over[:excess]
             self.forgotten += min(excess, len(over))
-        for key in gone:
-            kept = self.sums.pop(key)
-            for known in (self._untold, self._free, self._touched, self._changed):
-                known.pop(kept, None)
+        self._sums.drop(gone)
         self._shown = {key: None for key in self._shown if key in self.sums}
         self._places.clear()
         return gone
-
-
-def _scope(level: int, id_: int, tenant: int, names: Mapping[int, str]) -> Scope:
-    if level == Level.PRODUCT:
-        return "product", "*", None
-    return _LEVELS[level], names.get(id_, "unknown"), names.get(tenant) if level == Level.USER else None

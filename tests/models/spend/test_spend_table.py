@@ -228,3 +228,17 @@ def test_users_without_a_budget_are_told_less_often() -> None:
     assert whom == {free: others, limited: others | {("user", "day")}}
     assert free.look(DAY + 299).records == []
     assert {r["scope"]["level"] for r in free.look(DAY + 300).records} == {"user"}
+
+
+def test_what_is_forgotten_leaves_its_place_clean() -> None:
+    """After 62 days a period goes; what takes its place begins at nothing, in the table and in what is kept of it."""
+    spent, users = table(), (21, 22)
+    kept: tuple[bytes, list[bytes]] = spent.dump(), []
+    for day in range(100):
+        feed(spent, *[pulse(None, run((day + 1) * NANO, DAY + day * 86_400, user=user)) for user in users])
+        spent.look(DAY + day * 86_400)
+        kept[1].append(spent.take_delta())
+    days = {key[4]: cost for key, cost in costs(spent).items() if key[:2] == ("user", "ann") and key[3] == "day"}
+    since = [datetime.fromtimestamp(DAY + day * 86_400, UTC).date().isoformat() for day in range(37, 100)]
+    assert days == {start: (day + 38) * NANO for day, start in enumerate(since)}
+    assert costs(SpendTable.load(table(), *kept)) == costs(spent)
