@@ -1,6 +1,9 @@
 """Baselines: how long, large and dear a workflow's runs are, learnt from runs that closed, and then frozen.
 
 A baseline that went on learning would grow with the runaways it is to find. It is learnt anew when the flow restarts.
+
+Short runs close first, so the first to close are no fair sample. What is learnt from are the first runs to begin, once
+all but the two that take longest have closed: those two are taken to be the largest.
 """
 
 from __future__ import annotations
@@ -9,20 +12,22 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from models.runs.pulse import Pulse
+from models.runs.pulse import NEW_RUN, Pulse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
     from models.runs.changes import Changes
 
 EVIDENCE = 200
-"""Closed runs until the 99th percentile is taken, by nearest rank the third largest: two runaways do no harm."""
-_RANK = -(-EVIDENCE * 99 // 100) - 1
+"""Runs until the 99th percentile is taken, by nearest rank the third largest: two runaways do no harm."""
+_RANK = -(-EVIDENCE * 99 // 100)
+_LOST_NS = 25 * 3600 * 10**9
+"""A run that began so long ago and has not closed will not: at 24 h it would have been."""
 _MAX_WORKFLOWS = 1000
 MILLI = 1000
+_BEGIN = (Pulse.TRACE_HI, Pulse.TRACE_LO, Pulse.WORKFLOW, Pulse.BEGAN)
+_Trace = tuple[int, int]
 
 
 class Baseline(NamedTuple):
@@ -41,7 +46,10 @@ class Baselines:
 
     def __init__(self) -> None:
         self.frozen: dict[int, Baseline] = {}
-        self._learnt: dict[int, list[tuple[int, int, int]]] = {}
+        self._begun: dict[int, dict[_Trace, _Run]] = {}
+        """The first EVIDENCE runs of a workflow that began."""
+        self._of: dict[_Trace, int] = {}
+        """Their workflow, as long as they are open."""
 
     def of(self, workflow: int) -> Baseline:
         """Give the baseline of a workflow; zeros as long as evidence is lacking."""
@@ -49,22 +57,61 @@ class Baselines:
 
     def evidence(self) -> dict[int, int]:
         """Give how many runs stand behind each workflow, up to EVIDENCE."""
-        learnt = {name: len(runs) for name, runs in list(self._learnt.items())}  # asked by another thread
+        begun = list(self._begun.items())  # asked by another thread
+        learnt = {name: sum(run.facts is not None for run in list(runs.values())) for name, runs in begun}
         return learnt | dict.fromkeys(list(self.frozen), EVIDENCE)
+
+    def begin(self, pulses: NDArray[np.int64]) -> None:
+        """Take in runs that began, or that got another workflow, [run, Pulse]."""
+        is_new = pulses[:, Pulse.BEFORE_BEGAN] == NEW_RUN
+        is_renamed = ~is_new & (pulses[:, Pulse.BEFORE_WORKFLOW] != pulses[:, Pulse.WORKFLOW])
+        was_begun = [self._forget((hi, lo)) for hi, lo, *_ in pulses[is_renamed][:, _BEGIN].tolist()]
+        is_new[is_renamed] = was_begun
+        new = pulses[is_new & ~self._is_frozen(pulses[:, Pulse.WORKFLOW])][:, _BEGIN]
+        for workflow in np.unique(new[:, 2]).tolist():
+            self._enter(workflow, new[new[:, 2] == workflow])
 
     def learn(self, changes: Changes) -> None:
         """Take in runs that closed, as they were told; corrections change nothing of note."""
-        frozen = np.fromiter(self.frozen, np.int64, len(self.frozen))
-        new = np.flatnonzero((changes.weight > 0) & ~np.isin(changes.runs["workflow"], frozen))
-        for workflow, steps, tokens, cost in _facts(changes.runs[new]) if len(new) else ():
-            known = len(self._learnt) + len(self.frozen)
-            if workflow in self.frozen or (workflow not in self._learnt and known >= _MAX_WORKFLOWS):
-                continue
-            learnt = self._learnt.setdefault(workflow, [])
-            learnt.append((steps, tokens, cost))
-            if len(learnt) == EVIDENCE:
-                self.frozen[workflow] = Baseline(*(sorted(values)[_RANK] for values in zip(*learnt, strict=True)))
-                del self._learnt[workflow]
+        if not self._of:
+            return
+        runs = changes.runs[(changes.weight > 0) & ~self._is_frozen(changes.runs["workflow"])]
+        for hi, lo, *facts in _facts(runs):
+            workflow = self._of.pop((hi, lo), None)
+            if workflow is not None:
+                cohort = self._begun[workflow]
+                cohort[hi, lo] = cohort[hi, lo]._replace(facts=facts)
+                self._freeze(workflow, cohort)
+
+    def _enter(self, workflow: int, rows: NDArray[np.int64]) -> None:
+        if workflow not in self._begun and len(self._begun) + len(self.frozen) >= _MAX_WORKFLOWS:
+            return
+        cohort = self._begun.setdefault(workflow, {})
+        if len(cohort) == EVIDENCE:
+            lost_ns = int(rows[:, 3].max()) - _LOST_NS
+            for trace in [each for each, run in cohort.items() if run.facts is None and run.began_ns < lost_ns]:
+                self._forget(trace)
+        for hi, lo, _, began in rows[: EVIDENCE - len(cohort)].tolist():
+            cohort[hi, lo] = _Run(began, None)
+            self._of[hi, lo] = workflow
+
+    def _forget(self, trace: _Trace) -> bool:
+        workflow = self._of.pop(trace, None)
+        if workflow is None:
+            return False
+        del self._begun[workflow][trace]
+        return True
+
+    def _freeze(self, workflow: int, cohort: dict[_Trace, _Run]) -> None:
+        closed = [run.facts for run in cohort.values() if run.facts is not None]
+        if len(cohort) == EVIDENCE and len(closed) >= _RANK:
+            self.frozen[workflow] = Baseline(*(sorted(values)[_RANK - 1] for values in zip(*closed, strict=True)))
+            del self._begun[workflow]
+            for trace in cohort:
+                self._of.pop(trace, None)
+
+    def _is_frozen(self, workflows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return np.isin(workflows, np.fromiter(self.frozen, np.int64, len(self.frozen)))
 
     def times(self, pulses: NDArray[np.int64]) -> NDArray[np.int64]:
         """Give [row, (steps, tokens, cost)], each as a multiple of its baseline in thousandths; 0: there is none."""
@@ -84,12 +131,20 @@ class Baselines:
         return out
 
 
-def _facts(runs: NDArray[np.void]) -> Iterable[list[int]]:
-    """Give (workflow, steps, tokens, cost) of runs, as pulses tell them."""
+class _Run(NamedTuple):
+    """A run that began, and its steps, tokens and cost once it has closed."""
+
+    began_ns: int
+    facts: list[int] | None
+
+
+def _facts(runs: NDArray[np.void]) -> list[list[int]]:
+    """Give (trace, in two words; steps, tokens, cost) of runs, as pulses tell them."""
     alone = runs["llm_calls"] == 0
     tokens = np.where(
         alone, runs["agent_input_tokens"] + runs["agent_output_tokens"], runs["input_tokens"] + runs["output_tokens"]
     )
     cost = np.where(alone & (runs["reported"] == 0), np.maximum(runs["agent_cost"], 0), runs["cost"])
     steps = runs["llm_calls"].astype(np.int64) + runs["tool_calls"]
-    return np.stack((runs["workflow"], steps, tokens, cost), axis=1).tolist()  # type: ignore[no-any-return]
+    facts: list[list[int]] = np.stack((runs["trace_hi"], runs["trace_lo"], steps, tokens, cost), axis=1).tolist()
+    return facts

@@ -76,6 +76,7 @@ class Watch:
 
         `now_ns` is the clock, where there is one: a kill that is decided late can only be obeyed from then on.
         """
+        self.baselines.begin(pulses)
         open_ = pulses[pulses[:, Pulse.BEFORE_LIFE] == _OPEN]
         if not len(open_) or not self._firsts.rules:
             return []

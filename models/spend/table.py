@@ -24,7 +24,7 @@ from models.times import rfc3339
 from models.verdicts import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -255,10 +255,11 @@ class SpendTable:
     def dump(self) -> bytes:
         """Give everything."""
         self._forget()
-        return self._pack(self.sums.values(), self.book.state(), ())
+        return self._pack([*self.sums.values()], self.book.state(), ())
 
-    def _pack(self, kept: Iterable[Sum], lives: list[dict[str, Any]], gone: Sequence[Key]) -> bytes:
-        sums = [[*of.key, of.cost, of.tokens, of.runs, of.told, of.revision, of.tier] for of in kept]
+    def _pack(self, kept: Sequence[Sum], lives: list[dict[str, Any]], gone: Sequence[Key]) -> bytes:
+        amounts = self._sums.amounts[:, [of.at for of in kept]].T.tolist()
+        sums = [[*of.key, *spent, of.told, of.revision, of.tier] for of, spent in zip(kept, amounts, strict=True)]
         limited = [[name, *key] for name, key in self._spent]
         return orjson.dumps(
             {"sums": sums, "lives": lives, "gone": gone, "limited": limited, "forgotten": self.forgotten}

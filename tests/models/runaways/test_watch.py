@@ -41,10 +41,12 @@ class Shard:
         """Apply one batch; give what is said."""
         spans = spans_of(list(rows))
         every = np.arange(len(rows))
-        self.watch.learn(self.table.update(spans, every, 0))
+        changes = self.table.update(spans, every, 0)
         (pulses,) = self.table.pulses() or [self.table.calls(0)[:0]]
         self.defied = self.watch.defied(spans, every, self.table.texts.known.get)
-        return self.watch.look(self.table, pulses, spans, every, now_ns) if len(pulses) else []
+        told = self.watch.look(self.table, pulses, spans, every, now_ns) if len(pulses) else []
+        self.watch.learn(changes)
+        return told
 
 
 def call(number: int, at: float, tool: str = "search", arguments: str = "a", **more: Any) -> dict[str, Any]:
