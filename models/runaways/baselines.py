@@ -76,12 +76,15 @@ class Baselines:
         if not self._of:
             return
         runs = changes.runs[(changes.weight > 0) & ~self._is_frozen(changes.runs["workflow"])]
+        touched = set()
         for hi, lo, *facts in _facts(runs):
             workflow = self._of.pop((hi, lo), None)
             if workflow is not None:
                 cohort = self._begun[workflow]
                 cohort[hi, lo] = cohort[hi, lo]._replace(facts=facts)
-                self._freeze(workflow, cohort)
+                touched.add(workflow)
+        for workflow in touched:
+            self._freeze(workflow, self._begun[workflow])
 
     def _enter(self, workflow: int, rows: NDArray[np.int64]) -> None:
         if workflow not in self._begun and len(self._begun) + len(self.frozen) >= _MAX_WORKFLOWS:
