@@ -65,6 +65,8 @@ class Baselines:
         """Take in runs that began, or that got another workflow, [run, Pulse]."""
         is_new = pulses[:, Pulse.BEFORE_BEGAN] == NEW_RUN
         is_renamed = ~is_new & (pulses[:, Pulse.BEFORE_WORKFLOW] != pulses[:, Pulse.WORKFLOW])
+        if not (is_new.any() or is_renamed.any()):
+            return
         was_begun = [self._forget((hi, lo)) for hi, lo, *_ in pulses[is_renamed][:, _BEGIN].tolist()]
         is_new[is_renamed] = was_begun
         new = pulses[is_new & ~self._is_frozen(pulses[:, Pulse.WORKFLOW])][:, _BEGIN]
@@ -92,6 +94,8 @@ class Baselines:
         cohort = self._begun.setdefault(workflow, {})
         if len(cohort) == EVIDENCE:
             lost_ns = int(rows[:, 3].max()) - _LOST_NS
+            if next(iter(cohort.values())).began_ns >= lost_ns:  # about the oldest
+                return
             for trace in [each for each, run in cohort.items() if run.facts is None and run.began_ns < lost_ns]:
                 self._forget(trace)
         for hi, lo, _, began in rows[: EVIDENCE - len(cohort)].tolist():
@@ -106,8 +110,10 @@ class Baselines:
         return True
 
     def _freeze(self, workflow: int, cohort: dict[_Trace, _Run]) -> None:
+        if len(cohort) < EVIDENCE:
+            return
         closed = [run.facts for run in cohort.values() if run.facts is not None]
-        if len(cohort) == EVIDENCE and len(closed) >= _RANK:
+        if len(closed) >= _RANK:
             self.frozen[workflow] = Baseline(*(sorted(values)[_RANK - 1] for values in zip(*closed, strict=True)))
             del self._begun[workflow]
             for trace in cohort:

@@ -90,6 +90,7 @@ class Firsts:
     def __init__(self, policy: RunawayPolicy) -> None:
         self.rules = [rule for rule in policy.known if isinstance(rule, Rule) and _is_on(policy, rule)]
         self._usual = {rule.id: _first(policy, rule, None) for rule in self.rules}
+        self._for_all = {name: np.array([first]) for name, first in self._usual.items()}
         self._others = {
             rule.id: [
                 (digest_of(workflow), _first(policy, rule, workflow))
@@ -100,7 +101,9 @@ class Firsts:
         }
 
     def of(self, rule: Rule, workflows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Give the first count, in units of pulses, by row; infinite where the rule is off."""
+        """Give the first count, in units of pulses, by row or one for all; infinite where the rule is off."""
+        if not self._others[rule.id]:
+            return self._for_all[rule.id]
         firsts = np.full(len(workflows), self._usual[rule.id], np.float64)
         for digest, first in self._others[rule.id]:
             firsts[workflows == digest] = first
