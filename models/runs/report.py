@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _NAMES = ("workflow", "agent", "version", "environment", "tenant", "user")
+_BARE = frozenset({"run_id", "started_at", "ended_at"})
+"""Columns of plain words, which are quoted by the template."""
 _OUTCOMES: dict[int, str | None] = {Outcome.UNKNOWN: "unknown", Outcome.SUCCESS: "success", Outcome.FAILURE: "failure"}
 _FROM: dict[int, str | None] = {
     source: None if source == OutcomeFrom.NOTHING else source.name.lower() for source in OutcomeFrom
@@ -45,7 +47,8 @@ def run_lines(rows: NDArray[np.void], names: Mapping[int, str], tools: NDArray[n
         return []
     columns = _columns(rows, _Quoted(names))
     columns["tools"] = _tools(len(rows), names, tools)
-    template = '{"kind":"run",' + ",".join(f'"{name}":%s' for name in columns) + "}"
+    places = ('"%s"' if name in _BARE else "%s" for name in columns)
+    template = '{"kind":"run",' + ",".join(f'"{name}":{at}' for name, at in zip(columns, places, strict=True)) + "}"
     return [(template % values).encode() for values in zip(*columns.values(), strict=True)]
 
 
@@ -96,14 +99,14 @@ def _entries(
 
 
 def _columns(rows: NDArray[np.void], quoted: _Quoted) -> dict[str, Sequence[object]]:
-    """Give the columns in the order of the contract, as JSON or as what `%s` writes as such."""
+    """Give the columns in the order of the contract, as JSON or as what `%s` writes so; those of `_BARE` unquoted."""
     said = rows["llm_calls"] == 0
     cost, priced = _costs(rows, said & (rows["reported"] == 0))
     by_name = {name: [quoted[digest] for digest in rows[name].tolist()] for name in _NAMES}
     by_name["workflow"] = [name if name != "null" else '"unknown"' for name in by_name["workflow"]]
     usd = [repr(value) for value in np.round(cost / 1e9, 9).tolist()]
     return {
-        "run_id": [f'"{run_id}"' for run_id in run_ids(rows)],
+        "run_id": run_ids(rows),
         **by_name,
         "started_at": _times(rows["started_at"]),
         "ended_at": _times(rows["ended_at"]),
@@ -149,4 +152,5 @@ def run_ids(rows: NDArray[np.void]) -> list[str]:
 
 def _times(ns: NDArray[np.int64]) -> list[str]:
     """Give RFC 3339 times in UTC, microseconds (cut, not rounded)."""
-    return [f'"{at}Z"' for at in np.datetime_as_string((ns // 1000).astype("M8[us]"), unit="us").tolist()]
+    times: list[str] = np.datetime_as_string((ns // 1000).astype("M8[us]"), unit="us", timezone="UTC").tolist()
+    return times

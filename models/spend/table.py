@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import orjson
 
 from models.incidents.book import IncidentBook
@@ -258,20 +259,30 @@ class SpendTable:
         return self._pack([*self.sums.values()], self.book.state(), ())
 
     def _pack(self, kept: Sequence[Sum], lives: list[dict[str, Any]], gone: Sequence[Key]) -> bytes:
-        amounts = self._sums.amounts[:, [of.at for of in kept]].T.tolist()
-        sums = [[*of.key, *spent, of.told, of.revision, of.tier] for of, spent in zip(kept, amounts, strict=True)]
-        limited = [[name, *key] for name, key in self._spent]
-        return orjson.dumps(
-            {"sums": sums, "lives": lives, "gone": gone, "limited": limited, "forgotten": self.forgotten}
-        )
+        """Write sums column by column: a row each takes three times as long, and all that was touched is written."""
+        said = {
+            "keys": [of.key for of in kept],
+            "amounts": np.ascontiguousarray(self._sums.amounts[:, [of.at for of in kept]]),
+            "told": [of.told for of in kept],
+            "revisions": [of.revision for of in kept],
+            "tiers": [of.tier for of in kept],
+            "lives": lives,
+            "gone": gone,
+            "limited": [[name, *key] for name, key in self._spent],
+            "forgotten": self.forgotten,
+        }
+        return orjson.dumps(said, option=orjson.OPT_SERIALIZE_NUMPY)
 
     @staticmethod
     def load(table: SpendTable, base: bytes | None, deltas: Sequence[bytes]) -> SpendTable:
         """Restore an empty `table` from a dump and the deltas taken after it."""
         for raw in ([base] if base else []) + list(deltas):
             part = orjson.loads(raw)
-            for *key, cost, tokens, runs, told, revision, tier in part["sums"]:
-                kept = table._sums.restore(tuple(key), cost, tokens, runs)
+            columns = zip(
+                *(part[name] for name in ("keys", "told", "revisions", "tiers")), *part["amounts"], strict=True
+            )
+            for key, told, revision, tier, *amounts in columns:
+                kept = table._sums.restore(tuple(key), *amounts)
                 kept.told, kept.revision, kept.tier = told, revision, tier
             table._sums.drop(map(tuple, part["gone"]))
             table.book.adopt(part["lives"], newer=True)
