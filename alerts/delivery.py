@@ -202,5 +202,10 @@ def held(folder: Path) -> Iterator[None]:
 @contextmanager
 def opened(folder: Path) -> Iterator[Outbox]:
     """Open the outbox beside a process that may be running, to look at it or to put something back."""
-    with closing(Store(folder / FILE)) as store:
+    with opened_store(folder) as store:
         yield Outbox(store)
+
+
+def opened_store(folder: Path) -> closing[Store]:
+    """Open the file beside a process that may be running."""
+    return closing(Store(folder / FILE))

@@ -46,6 +46,8 @@ class Job(NamedTuple):
     """When the sink began not to know."""
     pending: bool
     """There is news; False: only told again, so that the sink does not forget."""
+    is_in_hand: bool = False
+    """It is news that somebody has the page in hand."""
 
 
 class Queue(NamedTuple):
@@ -93,13 +95,15 @@ class Outbox:
     ) -> list[int]:
         """Have sinks told of a page, each not before its time (`holds`, Unix ns); sinks that know of it are told too.
 
-        An end that a sink waits for is never held back, nor is anything of a page that a `steady` sink knows of.
+        An end that a sink waits for is never held back, nor that somebody has it in hand, nor anything of a page that a
+        `steady` sink knows of.
         A parked row is in line again: it has something new to say. Gives the ranks of rows that had to give way.
         """
         there = dict(db.execute("SELECT sink, stage FROM outbox WHERE page = ?", (page_id,)).fetchall())
         for sink in {*holds, *there}:
             stage = there.get(sink, Stage.NOTHING)
-            free = stage == Stage.TRIGGERED and (sink in steady or not page.is_open)
+            at_once = sink in steady or not page.is_open or page.acknowledged_in == page.revision
+            free = stage == Stage.TRIGGERED and at_once
             due = now_ns if free else max(now_ns, holds.get(sink, now_ns))
             if sink in there:
                 _tell_again(db, page_id, page, sink, due)
@@ -126,7 +130,8 @@ class Outbox:
         page = Page.load(told)
         if stage == Stage.NOTHING and not page.is_open:
             page = replace(page, status=Status.OPEN, resolved_at=None)
-        return Job(row, page, wanted, Stage(stage), known_rank, attempts, since_ns, wanted > known)
+        in_hand = known < page.acknowledged_in <= wanted
+        return Job(row, page, wanted, Stage(stage), known_rank, attempts, since_ns, wanted > known, in_hand)
 
     def next_due(self, sink: str) -> int | None:
         """Tell when the sink has something to do, Unix ns."""

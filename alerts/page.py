@@ -49,6 +49,10 @@ class Page:
     runbook: str
     revision: int = 0
     """Rises each time the page is told."""
+    acknowledged_by: str | None = None
+    """Who has it in hand."""
+    acknowledged_in: int = 0
+    """The revision that says so."""
 
     @property
     def rank(self) -> int:
@@ -81,7 +85,7 @@ class Page:
     def load(stored: bytes) -> Page:
         """Read back what `dump` gave."""
         said = orjson.loads(stored)
-        values = {each.name: said[each.name.rstrip("_")] for each in fields(Page)}
+        values = {each.name: said[name] for each in fields(Page) if (name := each.name.rstrip("_")) in said}
         return Page(
             **values
             | {

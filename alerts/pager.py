@@ -62,6 +62,28 @@ class Pager:
             page = Page.load(live)
             self._keep(db, _Touched(row, page, told_ns, page.rank), now_ns, tell=True)
 
+    def acknowledge(self, db: sqlite3.Connection, key: str, by: str, now_ns: int) -> str | None:
+        """Have sinks told that somebody has an open page in hand.
+
+        `key` is the page's or that of an incident of it; gives the page's, None where none is open.
+        """
+        found = db.execute(
+            "SELECT id FROM pages WHERE open AND (key = ? OR id = (SELECT page FROM incidents WHERE key = ?))",
+            (key, key),
+        ).fetchone()
+        if found is None:
+            return None
+        each = self._touch(db, found[0], {})
+        if each.page.acknowledged_by != by:
+            each.page = replace(each.page, acknowledged_by=by, acknowledged_in=each.page.revision + 1)
+            self._keep(db, each, now_ns, tell=True)
+        return each.page.key
+
+    def open_pages(self, db: sqlite3.Connection) -> list[Page]:
+        """Give the open pages, the worst and oldest first."""
+        pages = [Page.load(live) for (live,) in db.execute("SELECT live FROM pages WHERE open")]
+        return sorted(pages, key=lambda page: (page.rank, page.opened_at, page.key))
+
     def next_due(self, db: sqlite3.Connection) -> int | None:
         """Tell when `tell_due` has something to tell, Unix ns."""
         (told_ns,) = db.execute("SELECT min(told_ns) FROM pages WHERE dirty").fetchone()

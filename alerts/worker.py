@@ -109,7 +109,7 @@ class Worker:
 
     def _known(self, job: Job, now_ns: int) -> bool:
         """Pass over what the sink need not hear: more incidents of a page that it cannot change."""
-        news = job.page.rank < job.known_rank or not job.page.is_open or job.stage == 0
+        news = job.page.rank < job.known_rank or not job.page.is_open or job.stage == 0 or job.is_in_hand
         if self.sink.UPDATES or news:
             return False
         self._outbox.sent(job, now_ns, None)

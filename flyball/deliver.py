@@ -5,12 +5,15 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from alerts.delivery import FILE, Delivery, DeliverySettings, held, opened
+from alerts.delivery import FILE, Delivery, DeliverySettings, held, opened, opened_store
+from alerts.outbox import Outbox
 from alerts.outcome import Sent
+from alerts.pager import Pager
+from alerts.routing import Routing
 from alerts.sinks import make
 from alerts.trial import trial_pages
 from flows.metrics_server import MetricsServer
@@ -22,6 +25,8 @@ from flyball.opening import open_configured_log
 from flyball.reloading import Reloading
 
 if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
     from pathlib import Path
     from types import FrameType
 
@@ -81,6 +86,38 @@ def retry(settings: Settings, data: Path, row: int) -> int:
             raise CommandError(msg)
     _tell(f"{row} is in line again")
     return 0
+
+
+def list_open(settings: Settings, data: Path) -> int:
+    """Print the open pages, the worst and oldest first, one a line."""
+    with _pager(settings, data) as (pager, db):
+        pages = pager.open_pages(db)
+    for page in pages:
+        in_hand = f"  (in hand of {page.acknowledged_by})" if page.acknowledged_by else ""
+        _tell(f"{page.key}  {page.opened_at}  {page.headline}{in_hand}")
+    _tell(f"{len(pages)} open")
+    return 0
+
+
+def acknowledge(settings: Settings, config: Path | None, data: Path, key: str, by: str) -> int:
+    """Say that somebody has a page in hand; a running delivery tells the sinks within a second."""
+    routing = load_routes(find_directory(config)).routing
+    with _pager(settings, data, routing) as (pager, db):
+        found = pager.acknowledge(db, key, by, time.time_ns())
+    if found is None:
+        msg = f"found no open page or incident {key}; `flyball deliver --open` lists the pages"
+        raise CommandError(msg)
+    _tell(f"{found} is in hand of {by}")
+    return 0
+
+
+@contextmanager
+def _pager(
+    settings: Settings, data: Path, routing: Routing | None = None
+) -> Iterator[tuple[Pager, sqlite3.Connection]]:
+    """Open the pages beside a delivery that may be running, and hold them for one transaction."""
+    with opened_store(_existing(settings, data)) as store, store.transaction() as db:
+        yield Pager(Outbox(store, settings.deliver.max_rows), lambda: routing or Routing()), db
 
 
 def outbox_folder(settings: Settings, data: Path) -> Path:

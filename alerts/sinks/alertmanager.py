@@ -73,6 +73,7 @@ class Alertmanager(HttpSink):
             "page": page.key,
             "incidents": str(page.count),
             "open": str(page.open),
+            "acknowledged_by": page.acknowledged_by or "",
             "runs": " ".join(page.runs),
             "scopes": _json(page.scopes),
             "labels": _json(page.labels),

@@ -1,4 +1,4 @@
-"""Opsgenie Alert API: create, raise the priority, close, all by alias; calling twice is harmless.
+"""Opsgenie Alert API: create, raise the priority, acknowledge, close, all by alias; calling twice is harmless.
 
 Limits: message 130 characters, alias 512, description 15,000, 20 tags of 50, details 8,000
 (https://docs.opsgenie.com/docs/alert-api). It answers 202 before it has worked: what it finds wrong later stands in its
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_MESSAGE: Final = 130
 MAX_DESCRIPTION: Final = 15_000
+MAX_USER: Final = 100
 MAX_TAGS: Final = 20
 MAX_TAG: Final = 50
 _MAX_DETAIL: Final = 1_000
@@ -45,9 +46,12 @@ class Opsgenie(HttpSink):
             return self._send(f"/{page.key}/close?identifierType=alias", note)
         created = self._send("", self._alert(page))
         if isinstance(created, Sent) and page.severity != page.first_severity:  # a known alias keeps its old priority
-            return self._send(
+            created = self._send(
                 f"/{page.key}/priority?identifierType=alias", {"priority": _PRIORITIES[page.severity]}, "PUT"
             )
+        if isinstance(created, Sent) and page.acknowledged_by:
+            by = {"user": cut(page.acknowledged_by, MAX_USER), "source": "flyball"}
+            return self._send(f"/{page.key}/acknowledge?identifierType=alias", by)
         return created
 
     def _send(self, path: str, said: dict[str, Any], method: str = "POST") -> Outcome:

@@ -72,7 +72,7 @@ class PagerDuty(HttpSink):
             if len(self._told_changes) > _MAX_TOLD:
                 self._told_changes.popitem(last=False)
             self.change(change)
-        return outcome
+        return self.acknowledge(page.key) if isinstance(outcome, Sent) and page.acknowledged_by else outcome
 
     def acknowledge(self, key: str) -> Outcome:
         """Say that somebody has the page of this key in hand."""

@@ -39,7 +39,8 @@ class Slack(HttpSink):
         return self.http.send_json(self.settings.secret or "", self._message(page))
 
     def _message(self, page: Page) -> dict[str, Any]:
-        head = page.headline if page.is_open else f"Resolved: {page.headline}"
+        in_hand = f"In hand: {page.headline}" if page.acknowledged_by else page.headline
+        head = in_hand if page.is_open else f"Resolved: {page.headline}"
         blocks: list[dict[str, Any]] = [
             {"type": "header", "text": {"type": "plain_text", "text": cut(head, MAX_HEADER)}},
             {"type": "section", "text": _markdown(f"{page.title}\n{page.summary}", MAX_SECTION)},
@@ -63,6 +64,7 @@ def _fields(page: Page) -> list[dict[str, str]]:
         "owner": page.owner,
         "since": page.opened_at,
         "until": page.resolved_at,
+        "in hand of": page.acknowledged_by,
         "incidents": f"{page.count}, {page.open} open",
         "scopes": ", ".join(" ".join(scope.values()) for scope in page.scopes),
         "runs": ", ".join(page.runs),

@@ -248,3 +248,27 @@ def test_ended_pages_are_forgotten_only_when_nobody_waits_for_them(make_desk: An
         kept = [key for (key,) in db.execute("SELECT key FROM incidents ORDER BY key")]
         assert kept == ["open", "parked"]
         assert db.execute("SELECT count(*) FROM outbox").fetchone() == (2,)
+
+
+def test_that_a_page_is_in_hand_is_told_once(make_desk: Any, incidents: Any) -> None:
+    """To a sink that hears of no updates, too, and at once; more incidents tell it no more."""
+    chat, pager = incidents.Memory("chat"), incidents.Memory("pager")
+    chat.UPDATES = False
+    desk = make_desk(chat, pager)
+    desk.tell(incidents.incident("a"))
+    desk.work()
+    with desk.store.transaction() as db:
+        key = desk.pager.acknowledge(db, "a", "ann", desk.clock())
+        assert key == desk.pager.acknowledge(db, key, "ann", desk.clock())
+        assert desk.pager.acknowledge(db, "b", "ann", desk.clock()) is None
+    desk.work()
+    assert [told.acknowledged_by for told in chat.told] == [None, "ann"]
+    desk.tell(incidents.incident("b"))
+    desk.after(120)
+    assert [told.acknowledged_by for told in chat.told] == [None, "ann"]
+    assert [told.acknowledged_by for told in pager.told] == [None, "ann", "ann"]
+    desk.tell(incidents.resolved("a"), incidents.resolved("b"))
+    desk.work()
+    assert not chat.told[-1].is_open
+    with desk.store.transaction() as db:
+        assert desk.pager.acknowledge(db, "a", "bob", desk.clock()) is None

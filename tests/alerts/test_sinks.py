@@ -210,6 +210,26 @@ def test_opsgenie_creates_raises_and_closes(pagerduty: Any, page: Any, huge: Any
     assert sum(map(len, long["details"].values())) < 8_000
 
 
+def test_a_page_in_hand_is_acknowledged(pagerduty: Any, page: Any) -> None:
+    """In the service that pages, so that it stops escalating; elsewhere it says who."""
+    held = replace(page, acknowledged_by="ann", acknowledged_in=2, revision=2)
+    pager = sink_of("pagerduty", url=pagerduty.url, secret=ROUTING_KEY)
+    assert isinstance(pager.deliver(held), Sent)
+    assert isinstance(pager.deliver(held), Sent)
+    assert pagerduty.incidents() == {page.key: "acknowledged"}
+    pagerduty.lenient = True
+    before = len(sent(pagerduty))
+    assert isinstance(sink_of("opsgenie", url=pagerduty.root, secret=API_KEY).deliver(held), Sent)
+    assert isinstance(sink_of("slack", secret=f"{pagerduty.root}/hook").deliver(held), Sent)
+    assert isinstance(sink_of("alertmanager", url=pagerduty.root).deliver(held), Sent)
+    create, acknowledge, chat, alerts = sent(pagerduty)[before:]
+    assert create[1] == "/v2/alerts"
+    assert acknowledge[1] == f"/v2/alerts/{page.key}/acknowledge?identifierType=alias"
+    assert acknowledge[3] == {"user": "ann", "source": "flyball"}
+    assert chat[3]["blocks"][0]["text"]["text"].startswith("In hand: ")
+    assert alerts[3][0]["annotations"]["acknowledged_by"] == "ann"
+
+
 def test_the_webhook_is_signed(pagerduty: Any, page: Any) -> None:
     """The signature is HMAC-SHA256 over time, a dot, and the body as it came; the delivery id is the same twice."""
     pagerduty.lenient = True

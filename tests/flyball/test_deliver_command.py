@@ -179,6 +179,27 @@ def test_what_is_parked_is_listed_and_retried(place: Place, pagerduty: Any, inci
     assert "found no parked delivery 1" in capsys.readouterr().err
 
 
+def test_a_page_is_taken_in_hand(place: Place, pagerduty: Any, incidents: Any, capsys: Any) -> None:
+    """By its key or the incident's, beside the process that delivers; once, and no more after its end."""
+    place.routes(pagerduty.url)
+    place.start()
+    place.append(incidents.message(incidents.incident("a")))
+    assert until(lambda: list(pagerduty.incidents().values()) == ["triggered"]), place.said
+    (key,) = pagerduty.incidents()
+    assert main(["deliver", "--open", *place.arguments]) == 0
+    assert capsys.readouterr().out.startswith(f"{key}  ")
+    for said in ("a", key):
+        assert main(["deliver", "--acknowledge", said, "--by", "ann", *place.arguments]) == 0
+    assert until(lambda: pagerduty.incidents() == {key: "acknowledged"}), place.said
+    assert main(["deliver", "--open", *place.arguments]) == 0
+    assert "(in hand of ann)\n1 open" in capsys.readouterr().out
+    place.append(incidents.message(incidents.resolved("a", 9)))
+    assert until(lambda: pagerduty.incidents() == {key: "resolved"}), place.said
+    assert [event["event_action"] for event in pagerduty.events] == ["trigger", "trigger", "acknowledge", "resolve"]
+    assert main(["deliver", "--acknowledge", "a", *place.arguments]) == 1
+    assert "found no open page or incident a" in capsys.readouterr().err
+
+
 def test_without_a_file_pages_go_to_stdout(place: Place, incidents: Any) -> None:
     """Nothing has to be written before the first page is seen."""
     place.start()
