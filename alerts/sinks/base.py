@@ -45,7 +45,7 @@ class Sink:
     """Deliveries a second that the service takes; None: any."""
     BURST: ClassVar[int] = 1
     UPDATES: ClassVar[bool] = True
-    """A page that only got more incidents is worth telling again; False: its begin, a worse severity, who has it, its end."""
+    """A page that only got more incidents is worth telling again; False: begin, a worse severity, in hand, end."""
     REFRESH_S: ClassVar[float | None] = None
     """An open page is told again this often, for the service would forget it."""
 
