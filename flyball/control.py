@@ -80,6 +80,7 @@ def plane_settings(settings: Settings, folder: Path) -> PlaneSettings:
         folder=folder,
         verdicts=log.topics.verdicts,
         spend=log.topics.spend,
+        orders=log.topics.orders,
         partitions=log.partitions,
         start=log.start,
         on_lost=log.on_lost,
