@@ -18,7 +18,7 @@ from models.orders.in_force import in_force
 from models.orders.order import Acceptance, OrderError, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from flows.metrics import Metrics
     from flows.shard_state import ShardState, ShardStates
@@ -84,6 +84,6 @@ class InForceLogic(StatefulBatchLogic[ShardOrders, "tuple[str, ShardKills]", byt
         return self._state.snapshot() if self._state else b""
 
     @staticmethod
-    def _told(state: ShardState[OrderBook]) -> Iterator[tuple[str, ShardKills]]:
+    def _told(state: ShardState[OrderBook]) -> list[tuple[str, ShardKills]]:
         known = in_force(state.table.kills())
-        return ((key, ShardKills(key, known)) for key in RUN_SHARDS)
+        return [(key, ShardKills(key, known)) for key in RUN_SHARDS]
