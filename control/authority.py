@@ -24,7 +24,7 @@ from control.orders import Orders
 from control.signals import Shown
 from control.store import Batch
 from control.verdicts import OPERATOR, read
-from models.times import nanoseconds
+from models.times import nanoseconds, rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from control.store import Store
     from control.verdicts import Verdict
+    from models.orders.order import Acceptance
 
 KEEP_RUN_S: Final = 48 * 3600
 _KEEP_IDS_S: Final = 7 * 24 * 3600
@@ -290,6 +291,14 @@ class Authority:
             self._batch.meta["up_s"] = str(self.up_s)
         if self.problem is None:
             self._store.forget_verdicts(self.up_s - _KEEP_IDS_S)
+
+    def accept(self, acceptance: Acceptance, reason: str) -> None:
+        """Have the flow take what a workflow does for the new normal; the person is in the acceptance."""
+        with self.changing(durable=True):
+            self.orders.accept(acceptance, self.clocks.wall_ns())
+            what = {"command": "drift.accept", "workflow": acceptance.workflow, "sli": acceptance.sli}
+            what |= {"since": rfc3339(acceptance.since_ns), "reason": masking.text(reason)}
+            self.note("command", acceptance.by, what)
 
     def tell_all(self) -> None:
         """Order again all that is in force, and say that it is all; now and then."""

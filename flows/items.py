@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.drift.examples import Example
+    from models.drift.settings import Accepted
     from models.drift.table import Looked
     from models.orders.in_force import InForce
     from models.orders.order import Order
@@ -94,6 +95,14 @@ class ShardKills:
 
     key: str
     kills: InForce
+
+
+@dataclass(frozen=True)
+class ShardAccepted:
+    """Changes that people have accepted, for the series shard of their workflow."""
+
+    key: str
+    accepted: list[Accepted]
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,13 @@ import orjson
 from bytewax.operators import StatefulBatchLogic
 from typing_extensions import override
 
-from flows.decode import RUN_SHARDS
-from flows.items import Outbound, RawBatch, ShardKills, ShardOrders
+from flows.decode import RUN_SHARDS, SERIES_SHARDS
+from flows.items import Outbound, RawBatch, ShardAccepted, ShardKills, ShardOrders
+from models.digest import digest_of
+from models.drift.settings import Accepted
 from models.orders.in_force import in_force
 from models.orders.order import Acceptance, OrderError, read
+from models.slis.groups import series_shard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from models.orders.book import OrderBook
     from models.orders.order import Order
 
+_MINUTE_NS = 60_000_000_000
 ORDERS = "orders"
 """The one shard of `in_force`: orders are few, and count in order."""
 
@@ -55,8 +59,11 @@ class OrderStep:
         return Outbound(self._topic, key, orjson.dumps({"kind": "dead_letter", "reason": reason} | where))
 
 
-class InForceLogic(StatefulBatchLogic[ShardOrders, "tuple[str, ShardKills]", bytes]):
-    """What is in force. It is kept here alone: run shards are told all of it when it changes, and at the start."""
+class InForceLogic(StatefulBatchLogic[ShardOrders, "tuple[str, ShardKills | ShardAccepted]", bytes]):
+    """What is in force. Kills are kept here alone: run shards are told all of them when they change, and at the start.
+
+    Accepted drift is passed on once; the shard of its workflow keeps it.
+    """
 
     def __init__(self, states: ShardStates[OrderBook], snapshot: bytes | None) -> None:
         self._states = states
@@ -67,8 +74,9 @@ class InForceLogic(StatefulBatchLogic[ShardOrders, "tuple[str, ShardKills]", byt
     def on_batch(self, values: list[ShardOrders]) -> tuple[Iterable[tuple[str, Any]], bool]:
         state = self._state = self._state or self._states.open(values[0].key)
         news = state.table.take([order for value in values for order in value.orders])
-        is_told = all(isinstance(order.what, Acceptance) for order in news)
-        return ([] if is_told else self._told(state)), False
+        accepted = [order.what for order in news if isinstance(order.what, Acceptance)]
+        kills = self._told(state) if len(accepted) < len(news) else []
+        return [*kills, *map(_accepted, accepted)], False
 
     @override
     def on_notify(self) -> tuple[Iterable[tuple[str, Any]], bool]:
@@ -87,3 +95,9 @@ class InForceLogic(StatefulBatchLogic[ShardOrders, "tuple[str, ShardKills]", byt
     def _told(state: ShardState[OrderBook]) -> list[tuple[str, ShardKills]]:
         known = in_force(state.table.kills())
         return [(key, ShardKills(key, known)) for key in RUN_SHARDS]
+
+
+def _accepted(said: Acceptance) -> tuple[str, ShardAccepted]:
+    """Address an acceptance; it holds from the first minute at or after its time, as one in policy.yaml."""
+    key = SERIES_SHARDS[series_shard(digest_of(said.workflow))]
+    return key, ShardAccepted(key, [Accepted(said.workflow, -(-said.since_ns // _MINUTE_NS), said.sli)])

@@ -11,7 +11,7 @@ from flows.decode import RUN_SHARDS, SERIES_SHARDS, DecodeStep
 from flows.drift import DriftLogic, FleetLogic, examples_step
 from flows.govern import GovernLogic, GovernStep, VerdictStep
 from flows.hearsay import Hearsay
-from flows.items import Outbound, ShardCells, ShardClosed, ShardSpans, ShardTalk, Tracked
+from flows.items import Outbound, ShardCells, ShardClosed, ShardKills, ShardSpans, ShardTalk, Tracked
 from flows.join import JoinLogic
 from flows.judge import CountStep, JudgeLogic, LagWatch
 from flows.measure import MeasureLogic, SplitStep
@@ -80,10 +80,11 @@ def build(
     flow = Dataflow("flyball")
     raw: Stream[RawBatch] = op.input("source", flow, source)  # RawBatch
     told_kills: list[KeyedStream[Any]] = []
+    accepted: list[KeyedStream[Any]] = []
     streams: list[KeyedStream[Any]] = []
     if clock:
-        raw, kills, refused = _ordered(raw, settings, metrics, clock, kept=kept)
-        told_kills, streams = [kills], [refused]
+        raw, ordered, refused = _ordered(raw, settings, metrics, clock, kept=kept)
+        told_kills, accepted, streams = [ordered.trues], [ordered.falses], [refused]
     decoded = op.flat_map_batch("decode", raw, timed(metrics, "decode", decode))
     rest: BranchOut[Any, Any] = op.branch(
         "decoded", decoded, _is_spans
@@ -113,7 +114,8 @@ def build(
     letters = op.flat_map_batch("letters", marks.falses, _letters)
     streams += [runs, closed.falses, letters]
     if settings.drift.is_on:
-        streams.append(_drifting(closed.trues, values, settings, metrics, clock, drain=drain, kept=kept))
+        minutes = op.merge("minutes", closed.trues, *accepted)  # (series shard, ShardClosed | ShardAccepted)
+        streams.append(_drifting(minutes, values, settings, metrics, clock, drain=drain, kept=kept))
     streams += _governed(values, settings, metrics, clock, drain=drain, kept=kept)
     if settings.slos:
         counter = Counter(settings.slos, with_caps(settings.caps))
@@ -127,14 +129,15 @@ def build(
 
 def _ordered(
     raw: Stream[RawBatch], settings: FlowSettings, metrics: Metrics, clock: Clock, *, kept: bool
-) -> tuple[Stream[RawBatch], KeyedStream[Any], KeyedStream[Any]]:
-    """Wire what hears orders: gives the raw messages that are none, kills for run shards, and dead letters."""
+) -> tuple[Stream[RawBatch], BranchOut[Any, Any], KeyedStream[Any]]:
+    """Wire what hears orders: gives the raw messages that are none; kills, and accepted drift; dead letters."""
     topic = settings.topics.orders
     heard: BranchOut[Any, Any] = op.branch("order", raw, lambda batch: batch.topic == topic)
     orders = op.flat_map_batch("ordered", heard.trues, OrderStep(metrics, settings.topics.dead_letters))
     good: BranchOut[Any, Any] = op.branch("orders", orders, _is_keyed)  # ("orders", ShardOrders) | Outbound
     kills = op.stateful_batch("in_force", good.trues, _in_force(settings, clock, kept=kept))  # ("orders", (shard, ...))
-    return heard.falses, op.flat_map_batch("kills", kills, _values), op.flat_map_batch("refused", good.falses, _letters)
+    told: BranchOut[Any, Any] = op.branch("kills", op.flat_map_batch("told", kills, _values), _is_kills)
+    return heard.falses, told, op.flat_map_batch("refused", good.falses, _letters)
 
 
 def _governed(
@@ -264,6 +267,10 @@ def _govern(settings: FlowSettings, clock: Clock, *, drain: bool, kept: bool) ->
 
 def _folder(settings: FlowSettings, step: str) -> Path | None:
     return settings.journal / step if settings.journal else None
+
+
+def _is_kills(item: Any) -> bool:
+    return isinstance(item[1], ShardKills)
 
 
 def _is_keyed(item: Any) -> bool:

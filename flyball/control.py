@@ -155,6 +155,13 @@ def tell(text: str) -> None:
     print(text, flush=True)  # noqa: T201 -- what a command is for
 
 
+def has_key(settings: Settings, data: Path) -> bool:
+    """Say whether there is an operator's key to speak to a control plane with."""
+    from control.plane import FIRST  # noqa: PLC0415
+
+    return any(map(os.environ.get, (KEY, KEY_FILE))) or (control_folder(settings, data) / FIRST).exists()
+
+
 def _address(settings: Settings, folder: Path) -> str:
     told = folder / _ADDRESS_FILE
     asked = settings.control

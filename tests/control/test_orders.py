@@ -17,7 +17,7 @@ from control.contributions import Rules
 from control.outlet import Outlet
 from control.store import Store
 from models.orders.book import OrderBook
-from models.orders.order import Kill, Lift, Place, Round, read
+from models.orders.order import Acceptance, Kill, Lift, Place, Round, read
 from streams.embedded import EmbeddedLog
 from streams.port import UndeliveredError
 
@@ -203,6 +203,17 @@ def test_who_hears_the_topic_knows_what_is_in_force(acts: Any, planes: Any, tmp_
     }
     assert {kill.place for kill in book.kills()} == killed
     one.die()
+
+
+def test_accepted_drift_is_told_once_and_no_kill(tmp_path: Path, planes: Any) -> None:
+    """After a crash too; a round does not tell it again: who heard it keeps it."""
+    one = Life(tmp_path, planes)
+    said = Acceptance("air", "task_success", AT - 10**9, "ann")
+    one.authority.accept(said, "new prices")
+    one.die()
+    two = Life(tmp_path, planes)
+    two.authority.tell_all()
+    assert [order.what for order in two.told()] == [said, Round(1)]
 
 
 def test_a_served_plane_puts_its_orders(served: Any, planes: Any) -> None:

@@ -106,7 +106,7 @@ def world(request: Any, tmp_path: Path, live: Any) -> Iterator[World]:
 
 
 def test_who_goes_on_after_a_kill_is_told(world: World) -> None:
-    """Through a crash of the flow, which goes on as two processes; what was lifted is defied by nobody."""
+    """Through a crash of the flow; what was lifted is defied by nobody."""
     deployment, authority = world.deployment, world.authority
     authority.kill(Scope("workflow", "rail"), None, "ann", "")
     deployment.start()
@@ -123,12 +123,17 @@ def test_who_goes_on_after_a_kill_is_told(world: World) -> None:
     authority.resume(Scope("user", "u2"), "acme", "bob", "")
     world.put()
     deployment.kill()  # as by the system: nothing is said
-    deployment.start(2)
+    deployment.start()
     umbra, acme = of("tenant", "umbra"), of("tenant", "acme")
-    world.wait(lambda: all(is_healthy(world, number) for number in range(2)))
-    deployment.append([call(1, **of("user", "u2"), **acme), call(1, **of("user", "u1"), **umbra)])
-    deployment.append([call(1, **of("user", "u1"), **acme)])
-    found = world.wait(lambda: ("user", "u1") in world.defied() and world.defied())
+    world.wait(lambda: is_healthy(world, 0))
+
+    def goes_on() -> Any:
+        """Call again: those of the first moment after a restart may come before the shards know what is in force."""
+        deployment.append([call(1, **of("user", "u2"), **acme), call(1, **of("user", "u1"), **umbra)])
+        deployment.append([call(1, **of("user", "u1"), **acme)])
+        return ("user", "u1") in world.defied() and world.defied()
+
+    found = world.wait(goes_on)
     assert (found["user", "u1"][0]["tenant"], found["user", "u1"][0]["evidence"]["killed_by"]) == ("acme", "bob")
     assert ("user", "u2") not in found
     assert len({record["key"] for told in found.values() for record in told}) == 2
