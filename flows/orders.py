@@ -5,7 +5,7 @@ Orders come by the same source as spans, but beside the watermark: they are no e
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from models.orders.book import OrderBook
     from models.orders.order import Order
 
+_AGAIN = timedelta(seconds=5)
 _MINUTE_NS = 60_000_000_000
 ORDERS = "orders"
 """The one shard of `in_force`: orders are few, and count in order."""
@@ -62,13 +63,14 @@ class OrderStep:
 class InForceLogic(StatefulBatchLogic[ShardOrders, "tuple[str, ShardKills | ShardAccepted]", bytes]):
     """What is in force. Kills are kept here alone: run shards are told all of them when they change, and at the start.
 
+    They are told again every few seconds: in a cluster that starts, a word may come before a shard has its own state.
     Accepted drift is passed on once; the shard of its workflow keeps it.
     """
 
     def __init__(self, states: ShardStates[OrderBook], snapshot: bytes | None) -> None:
         self._states = states
         self._state = states.resume(snapshot) if snapshot else None
-        self._due = datetime.now(UTC) if self._state else None
+        self._due = datetime.now(UTC)
 
     @override
     def on_batch(self, values: list[ShardOrders]) -> tuple[Iterable[tuple[str, Any]], bool]:
@@ -80,11 +82,11 @@ class InForceLogic(StatefulBatchLogic[ShardOrders, "tuple[str, ShardKills | Shar
 
     @override
     def on_notify(self) -> tuple[Iterable[tuple[str, Any]], bool]:
-        self._due = None
-        return (self._told(self._state) if self._state else ()), False
+        self._due = datetime.now(UTC) + _AGAIN
+        return (self._told(self._state) if self._state and self._state.table.kills() else ()), False
 
     @override
-    def notify_at(self) -> datetime | None:
+    def notify_at(self) -> datetime:
         return self._due
 
     @override

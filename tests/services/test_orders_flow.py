@@ -106,7 +106,7 @@ def world(request: Any, tmp_path: Path, live: Any) -> Iterator[World]:
 
 
 def test_who_goes_on_after_a_kill_is_told(world: World) -> None:
-    """Through a crash of the flow; what was lifted is defied by nobody."""
+    """Through a crash of the flow, which goes on as two processes; what was lifted is defied by nobody."""
     deployment, authority = world.deployment, world.authority
     authority.kill(Scope("workflow", "rail"), None, "ann", "")
     deployment.start()
@@ -123,9 +123,9 @@ def test_who_goes_on_after_a_kill_is_told(world: World) -> None:
     authority.resume(Scope("user", "u2"), "acme", "bob", "")
     world.put()
     deployment.kill()  # as by the system: nothing is said
-    deployment.start()
+    deployment.start(2)
     umbra, acme = of("tenant", "umbra"), of("tenant", "acme")
-    world.wait(lambda: is_healthy(world, 0))
+    world.wait(lambda: is_healthy(world, 0) and is_healthy(world, 1))
 
     def goes_on() -> Any:
         """Call again: those of the first moment after a restart may come before the shards know what is in force."""
