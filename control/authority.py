@@ -20,9 +20,11 @@ from flyball_sdk.state import NEUTRAL
 from control import masking
 from control.clocks import Clocks, stamp
 from control.contributions import Book, Place, Rules
+from control.orders import Orders
 from control.signals import Shown
 from control.store import Batch
 from control.verdicts import OPERATOR, read
+from models.times import nanoseconds, rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from control.store import Store
     from control.verdicts import Verdict
+    from models.orders.order import Acceptance
 
 KEEP_RUN_S: Final = 48 * 3600
 _KEEP_IDS_S: Final = 7 * 24 * 3600
@@ -83,8 +86,13 @@ class Authority:
         self._book.changed.clear()
         self.chain = store.chain()
         self.shown = Shown(epoch, 0, dict(store.signals()))
+        self.orders = Orders(self.stream, int(meta.get("orders", "-1")), store.in_force())
+        self._persons: dict[Place, str] = {}
+        """Who has killed a place in the change under way."""
         with self.changing(durable=True):
             self._batch.meta["stream"] = self.stream
+            for place, signal in self.shown.signals.items():  # of a version that told no orders
+                self.orders.settle(place, self._book.killers(place), nanoseconds(signal.issued_at))
             self._touched |= {*self._book.places, *self.shown.signals}  # rules may have changed
             self.note("start", "authority", {"epoch": epoch, "stream": self.stream, "kid": key.kid})
 
@@ -145,6 +153,7 @@ class Authority:
         place = Place(scope, tenant)
         with self.changing(durable=True):
             self._book.kill(place, self._generation(), self.up_s)
+            self._persons[place] = actor
             self._commanded("kill", place, actor, reason)
         return self.shown.signals[place]
 
@@ -283,6 +292,19 @@ class Authority:
         if self.problem is None:
             self._store.forget_verdicts(self.up_s - _KEEP_IDS_S)
 
+    def accept(self, acceptance: Acceptance, reason: str) -> None:
+        """Have the flow take what a workflow does for the new normal; the person is in the acceptance."""
+        with self.changing(durable=True):
+            self.orders.accept(acceptance, self.clocks.wall_ns())
+            what = {"command": "drift.accept", "workflow": acceptance.workflow, "sli": acceptance.sli}
+            what |= {"since": rfc3339(acceptance.since_ns), "reason": masking.text(reason)}
+            self.note("command", acceptance.by, what)
+
+    def tell_all(self) -> None:
+        """Order again all that is in force, and say that it is all; now and then."""
+        with self.changing():
+            self.orders.tell_all(self.clocks.wall_ns())
+
     def close(self) -> None:
         """Write all that waits, with a checkpoint."""
         with self.changing(durable=True):
@@ -293,12 +315,14 @@ class Authority:
     def _settle(self) -> list[Envelope]:
         """Sign what has changed, and put all of it into the batch."""
         changed, seq = [], self.shown.seq
-        for place in sorted(self._touched, key=lambda place: (*place.scope, place.tenant or "")):
+        touched = sorted(self._touched, key=lambda place: (*place.scope, place.tenant or ""))
+        for place in touched:
             state = self._book.state(place)
             before = self.shown.signals.get(place)
             if state != (NEUTRAL if before is None else before.state):
                 seq += 1
                 changed.append(self._envelope(place, state, seq))
+        self._order(touched)
         self._touched.clear()
         for place, source in self._book.changed:
             self._batch.contributions[place, source] = self._book.get(place, source)
@@ -307,6 +331,18 @@ class Authority:
             self._batch.signals[Place(each.scope, each.tenant)] = None if each.state == NEUTRAL else each
             self._batch.meta["seq"] = str(each.seq)
         return changed
+
+    def _order(self, touched: Sequence[Place]) -> None:
+        """Put into the batch what the stream must hear of what has changed."""
+        now_ns = self.clocks.wall_ns()
+        for place in touched:
+            self.orders.settle(place, self._book.killers(place), now_ns, self._persons.get(place, ""))
+        self._persons.clear()
+        if self.orders.new:
+            self._batch.orders |= self.orders.new
+            self._batch.in_force |= self.orders.changed
+            self._batch.meta["orders"] = str(self.orders.n)
+            self.orders.new, self.orders.changed = {}, {}
 
     def _envelope(self, place: Place, state: State, seq: int) -> Envelope:
         reason, rule = self._book.why(place)

@@ -15,6 +15,10 @@ class ControlError(Exception):
     """The control plane did not do it; the message says why, and what to do."""
 
 
+class UnansweredError(ControlError):
+    """Nobody answers there; nothing was changed."""
+
+
 class _OverUnix(http.client.HTTPConnection):
     def __init__(self, path: str) -> None:
         super().__init__("localhost", timeout=_WAIT_S)
@@ -53,7 +57,7 @@ class Client:
                 f"the control plane does not answer at {self._address}: {reason}. Nothing was changed. Is `flyball"
                 " control` (or `flyball up`) running there? Guards go on by what they know, and obey what was killed"
             )
-            raise ControlError(msg) from error
+            raise UnansweredError(msg) from error
         finally:
             connection.close()
         return _read(response.status, raw)

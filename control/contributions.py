@@ -162,6 +162,10 @@ class Book:
         strictest = max(self._told(place), default=None)
         return ("", "") if strictest is None else (strictest[-1], strictest[-2])
 
+    def killers(self, place: Place) -> frozenset[str]:
+        """Give the sources that kill a place."""
+        return frozenset(source for source, each in self.places.get(place, {}).items() if each.killed)
+
     def sources(self, place: Place) -> dict[str, State]:
         """Give what each source asks, neutral ones left out."""
         return {name: each.asks() for name, each in self.places.get(place, {}).items() if each.asks() != NEUTRAL}

@@ -26,6 +26,7 @@ from control.intake import Intake
 from control.keys import ROLES, Keys
 from control.masking import Masker
 from control.metrics import Look, Metrics, active
+from control.outlet import Outlet
 from control.pace import Pace
 from control.reservations import Reservations
 from control.second import SecondPerson
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
 SIGNING, MASKING, FIRST = "signing.key", "masking.key", "operator.key"
 _TICK_S, _BEAT_S, _HOUSE_S, _IDLE_S, _RETRY_S = 0.05, 1.0, 60.0, 0.02, 1.0
+_ROUND_S = 3600.0
+"""Seconds between two tellings of all that is in force; a topic of orders should hold some of them."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class PlaneSettings:
     folder: Path
     verdicts: str = "flyball.verdicts"
     spend: str = "flyball.spend"
+    orders: str = "flyball.orders"
     partitions: int = 4
     start: str = "oldest"
     on_lost: str = "stop"
@@ -117,6 +121,8 @@ class Plane:
         self._lags: dict[tuple[str, int], int] = {}
         self.endpoints: tuple[Endpoint, ...] = ()
         self._trouble: str | None = None
+        self._untold: str | None = None
+        """Why orders cannot be put into their topic."""
         self.fatal: LostOffsetError | None = None
         """Why verdicts are not read any more: a person must choose."""
         self._stopped = threading.Event()
@@ -128,7 +134,7 @@ class Plane:
     @property
     def problem(self) -> str | None:
         """What is wrong now; None: nothing."""
-        return self.authority.problem or self._trouble
+        return self.authority.problem or self._trouble or self._untold
 
     def look(self) -> Look:
         """Say how all of it stands, for the metrics."""
@@ -154,7 +160,8 @@ class Plane:
 
     def start(self) -> None:
         """Begin to read verdicts and to beat."""
-        work = [("upkeep", self._keep), ("heart", self._beat)] + ([("verdicts", self._read)] if self._log else [])
+        work = [("upkeep", self._keep), ("heart", self._beat)]
+        work += [("verdicts", self._read), ("orders", self._tell)] if self._log else []
         for name, run in work:
             thread = threading.Thread(target=run, name=name, daemon=True)
             thread.start()
@@ -244,6 +251,27 @@ class Plane:
         finally:
             for intake in intakes:
                 intake.close()
+
+    def _tell(self) -> None:
+        """Put orders into their topic until stopped, and all that is in force again now and then."""
+        assert self._log is not None  # noqa: S101 -- the thread runs only where there is one
+        outlet = Outlet(self.store, self._log, self.settings.orders)
+        told_s = -_ROUND_S
+        while not self._stopped.is_set():
+            try:
+                came = outlet.step()
+                self._untold = None
+                if not came and self.clocks.steady_s() - told_s >= _ROUND_S:
+                    told_s = self.clocks.steady_s()
+                    self.authority.tell_all()
+                if not came:
+                    self._stopped.wait(_TICK_S)
+            except Exception as error:  # noqa: BLE001 -- said, unhealthy, and nothing is skipped
+                if self._untold is None:
+                    self._say(f"orders: {type(error).__name__}: {error}; trying again")
+                self._untold = f"{type(error).__name__}: {error}"
+                self._stopped.wait(_RETRY_S)
+        outlet.close()
 
     def _intakes(self) -> list[Intake]:
         assert self._log is not None  # noqa: S101 -- the thread runs only where there is one

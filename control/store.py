@@ -7,6 +7,8 @@
     signals        the envelope of each scope whose state is not neutral, as it was signed
     audit          entries of the chain, and its checkpoints
     spend          what was spent, by scope and period
+    orders         what is not in the topic of orders yet, by number
+    in_force       the kills in force, as the newest order tells of each
 
 A killed process loses nothing that was written. Kills and commands are forced to the disk before they are sent, so
 that they outlive a power cut too.
@@ -25,15 +27,25 @@ from flyball_sdk.scope import Scope
 
 from control.audit import START, Chain, Checkpoint, Entry
 from control.contributions import Contribution, Place
+from models.orders.order import Order, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from models.orders.order import Place as Told
+
 FILE = "control.db"
-VERSION = 1
+VERSION = 2
 _BUSY_S = 10.0
-_SCHEMA = """
+_ORDERS = """
+CREATE TABLE orders (n INTEGER PRIMARY KEY, said BLOB NOT NULL);
+CREATE TABLE in_force (
+    level TEXT NOT NULL, scope TEXT NOT NULL, tenant TEXT NOT NULL, said BLOB NOT NULL,
+    PRIMARY KEY (level, scope, tenant)
+) WITHOUT ROWID;
+"""
+_SCHEMA = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE offsets (
     topic TEXT NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL, PRIMARY KEY (topic, partition)
@@ -54,7 +66,9 @@ CREATE TABLE spend (
     level TEXT NOT NULL, scope TEXT NOT NULL, tenant TEXT NOT NULL, period TEXT NOT NULL, start TEXT NOT NULL,
     revision INTEGER NOT NULL, said BLOB NOT NULL, PRIMARY KEY (level, scope, tenant, period, start)
 ) WITHOUT ROWID;
-"""
+{_ORDERS}"""
+_STEPS = {0: _SCHEMA, 1: _ORDERS}
+"""What leads from each version of the file to this one."""
 
 
 class StoreError(OSError):
@@ -71,6 +85,8 @@ class Batch:
     contributions: dict[tuple[Place, str], Contribution | None] = field(default_factory=dict)
     signals: dict[Place, Envelope | None] = field(default_factory=dict)
     spend: dict[tuple[str, str, str, str, str], tuple[int, bytes] | None] = field(default_factory=dict)
+    orders: dict[int, bytes] = field(default_factory=dict)
+    in_force: dict[Told, bytes | None] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     checkpoints: list[Checkpoint] = field(default_factory=list)
 
@@ -105,9 +121,9 @@ class Store:
 
     def _prepare(self, path: Path) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version == 0:
+        if version in _STEPS:
             self._db.execute("BEGIN IMMEDIATE")
-            for statement in _SCHEMA.split(";"):
+            for statement in _STEPS[version].split(";"):
                 self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version={VERSION}")
             self._db.execute("COMMIT")
@@ -167,6 +183,13 @@ class Store:
             "DELETE FROM spend WHERE level=? AND scope=? AND tenant=? AND period=? AND start=?",
             [key for key, row in batch.spend.items() if row is None],
         )
+        put("INSERT OR REPLACE INTO orders VALUES (?, ?)", batch.orders.items())
+        for told, order in batch.in_force.items():
+            where = (told.level, told.id, told.tenant or "")
+            if order is None:
+                self._db.execute("DELETE FROM in_force WHERE level=? AND scope=? AND tenant=?", where)
+            else:
+                self._db.execute("INSERT OR REPLACE INTO in_force VALUES (?, ?, ?, ?)", (*where, order))
 
     def meta(self) -> dict[str, str]:
         """Give what is noted by name."""
@@ -189,6 +212,19 @@ class Store:
     def spend(self) -> list[tuple[tuple[str, str, str, str, str], int, bytes]]:
         """Give what was spent: (level, id, tenant, period, start), revision, record."""
         return [(row[:5], row[5], row[6]) for row in self._rows("SELECT * FROM spend")]
+
+    def in_force(self) -> list[Order]:
+        """Give the newest order of each kill in force."""
+        return [read(row[0]) for row in self._rows("SELECT said FROM in_force")]
+
+    def orders(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Give orders that are not in their topic yet, the oldest first: number and record."""
+        return self._rows("SELECT n, said FROM orders WHERE n > ? ORDER BY n LIMIT ?", (after, limit))
+
+    def forget_orders(self, upto: int) -> None:
+        """Forget the orders up to a number: they are in their topic."""
+        with self._lock:
+            self._db.execute("DELETE FROM orders WHERE n <= ?", (upto,))
 
     def applied(self, ids: list[str]) -> set[str]:
         """Give those of the verdicts that were applied before."""

@@ -8,7 +8,7 @@ import orjson
 from bytewax.operators import StatefulBatchLogic
 from typing_extensions import override
 
-from flows.items import Outbound, ShardClosed, ShardExamples, ShardLooked, Tracked
+from flows.items import Outbound, ShardAccepted, ShardClosed, ShardExamples, ShardLooked, Tracked
 from flows.telling import TellingLogic
 from models.drift.examples import examples_of
 from models.drift.fleet_table import FleetTable
@@ -26,7 +26,7 @@ FLEET = "fleet"
 """The one shard of `fleet`: whom to tell is decided over all streams."""
 
 
-class DriftLogic(StatefulBatchLogic[ShardClosed, tuple[str, ShardLooked], bytes]):
+class DriftLogic(StatefulBatchLogic["ShardClosed | ShardAccepted", tuple[str, ShardLooked], bytes]):
     """One series shard."""
 
     def __init__(self, states: ShardStates[DriftTable], snapshot: bytes | None) -> None:
@@ -34,10 +34,13 @@ class DriftLogic(StatefulBatchLogic[ShardClosed, tuple[str, ShardLooked], bytes]
         self._state = states.resume(snapshot) if snapshot else None
 
     @override
-    def on_batch(self, values: list[ShardClosed]) -> tuple[Iterable[tuple[str, ShardLooked]], bool]:
+    def on_batch(self, values: list[ShardClosed | ShardAccepted]) -> tuple[Iterable[tuple[str, ShardLooked]], bool]:
         state = self._state = self._state or self._states.open(values[0].key)
         out = []
         for value in values:
+            if isinstance(value, ShardAccepted):
+                state.table.accept(value.accepted)
+                continue
             looked = state.table.look(value.closed)
             out.append((FLEET, ShardLooked(FLEET, state.key, looked, ((state.key, looked.until * _MINUTE_NS),))))
         return out, False

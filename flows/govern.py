@@ -56,7 +56,7 @@ class GovernStep:
                 for verdict in item.verdicts:
                     parts[_shard(verdict.evidence.get("workflow"))][0].append(verdict)
                 for call in item.defied:
-                    parts[_shard(call.workflow)][1].append(call)
+                    parts[_shard(call.ident.scope)][1].append(call)
         out = [(key, ShardVerdicts(key, verdicts, defied, ())) for key, (verdicts, defied) in parts.items()]
         marks = tuple((item.key, item.watermark_ns) for item in items if isinstance(item, Progress))
         return out + ([(key, ShardVerdicts(key, [], [], marks)) for key in GOVERN_SHARDS] if marks else [])

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.drift.examples import Example
+    from models.drift.settings import Accepted
     from models.drift.table import Looked
+    from models.orders.in_force import InForce
+    from models.orders.order import Order
     from models.runaways.book import Defied
     from models.runs.changes import Changes
     from models.slis.cells import Cells
@@ -76,6 +79,30 @@ class ShardTalk:
     ends: NDArray[np.int64]
     asked: Spans | None
     marks: Marks
+
+
+@dataclass(frozen=True)
+class ShardOrders:
+    """Orders, as they were given."""
+
+    key: str
+    orders: list[Order]
+
+
+@dataclass(frozen=True)
+class ShardKills:
+    """All kills in force, for one run shard."""
+
+    key: str
+    kills: InForce
+
+
+@dataclass(frozen=True)
+class ShardAccepted:
+    """Changes that people have accepted, for the series shard of their workflow."""
+
+    key: str
+    accepted: list[Accepted]
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from flows.metrics import Metrics
 from flows.metrics_server import MetricsServer
 from flows.recovery import open_recovery
 from flows.sink import LogSink
-from flows.source import LogSource
+from flows.source import Begin, LogSource
 from flows.topology import build
 from flows.waiting import StoppedError, Waiting
 from flows.warm_up import warm_up
@@ -120,7 +120,7 @@ def parted(stop: threading.Event) -> Iterator[None]:
 
 def _ensure_topics(log: Log, settings: FlowSettings, partitions: int) -> None:
     for topic in vars(settings.topics).values():
-        log.ensure(topic, partitions)
+        log.ensure(topic, 1 if topic == settings.topics.orders else partitions)  # orders are few, and count in order
 
 
 def _flow(
@@ -132,8 +132,7 @@ def _flow(
         lambda: log,
         (topics.spans, topics.logs),
         stop,
-        start=process.start,
-        on_lost=process.on_lost,
+        begin=Begin(process.start, process.on_lost, lossless=(topics.orders,)),
         max_bytes=process.max_bytes,
         metrics=metrics,
         waiting=waiting,
@@ -141,7 +140,7 @@ def _flow(
     with _ending_at_once(stop):
         warm_up(process.say)
     settings = replace(settings, journal=process.recovery / "journal")
-    parts = tuple(source.list_parts())
+    parts = source.events()
     flow = build(source, LogSink(lambda: log), settings, metrics, clock=time.time_ns, parts=parts)
     settle_memory()
     return flow

@@ -34,6 +34,7 @@ class Topics:
     verdicts: str = "flyball.verdicts"
     spend: str = "flyball.spend"
     drift: str = "flyball.drift"
+    orders: str = "flyball.orders"
     dead_letters: str = "flyball.dead_letters"
 
 

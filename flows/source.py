@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import inf
 from time import monotonic
@@ -108,13 +109,29 @@ class LogPartition(StatefulSourcePartition[RawBatch, int]):
         self._reader.close()
 
 
-class LogSource(FixedPartitionedSource[RawBatch, int]):
-    """All partitions of some topics of a log.
+@dataclass(frozen=True)
+class Begin:
+    """Where partitions are begun.
 
-    `start` says where a partition without a stored offset begins ("oldest" or "newest"); `on_lost` what to do when the
-    stored offset is gone ("stop", "oldest", "newest"): "stop" ends the flow with the choice to make. `waiting`, where
-    given, is how a log that does not answer is waited for: brokers that have just come up may know of partitions that
-    nobody leads yet.
+    `start`: one without a stored offset ("oldest" or "newest"). `on_lost`: one whose stored offset is gone ("stop",
+    "oldest", "newest"); "stop" ends the flow with the choice to make. Of `lossless` topics the oldest that is left is
+    always right: what is cut off is told again in them.
+    """
+
+    start: str = "oldest"
+    on_lost: str = "stop"
+    lossless: tuple[str, ...] = ()
+
+    def of(self, topic: str) -> tuple[str, str]:
+        """Give `start` and `on_lost` of a topic."""
+        return ("oldest", "oldest") if topic in self.lossless else (self.start, self.on_lost)
+
+
+class LogSource(FixedPartitionedSource[RawBatch, int]):
+    """All partitions of some topics of a log, and of the lossless ones that `begin` names.
+
+    `waiting`, where given, is how a log that does not answer is waited for: brokers that have just come up may know of
+    partitions that nobody leads yet.
     """
 
     def __init__(
@@ -123,8 +140,7 @@ class LogSource(FixedPartitionedSource[RawBatch, int]):
         topics: Sequence[str],
         stop: Event,
         *,
-        start: str = "oldest",
-        on_lost: str = "stop",
+        begin: Begin | None = None,
         max_bytes: int = 8 << 20,
         metrics: Metrics | None = None,
         waiting: Waiting | None = None,
@@ -133,10 +149,9 @@ class LogSource(FixedPartitionedSource[RawBatch, int]):
         self._waiting = waiting
         self._parts: list[str] = []
         self._metrics = metrics
-        self._topics = topics
+        self._begin = begin or Begin()
+        self._topics = (*topics, *self._begin.lossless)
         self._stop = stop
-        self._start = start
-        self._on_lost = on_lost
         self._max_bytes = max_bytes
         self._log: Log | None = None
 
@@ -157,9 +172,10 @@ class LogSource(FixedPartitionedSource[RawBatch, int]):
             reader = self._answer(lambda: self._reader(topic, int(index), offset))
         except StoppedError:
             reader = _NoReader()
-        if self._metrics:
-            self._metrics.watch_lag(topic, str(int(index)), reader.lag)
-        backlog = self._metrics.backlog if self._metrics else None
+        metrics = None if topic in self._begin.lossless else self._metrics
+        if metrics:
+            metrics.watch_lag(topic, str(int(index)), reader.lag)
+        backlog = metrics.backlog if metrics else None
         commit = self._shared().commit
         return LogPartition(
             topic, int(index), reader, offset, self._max_bytes, self._stop, commit=commit, backlog=backlog
@@ -167,18 +183,23 @@ class LogSource(FixedPartitionedSource[RawBatch, int]):
 
     def _reader(self, topic: str, partition: int, offset: int | None) -> Reader:
         log = self._shared()
+        start, on_lost = self._begin.of(topic)
         if offset is None:
-            return log.reader(topic, partition, None if self._start == "oldest" else log.end(topic, partition))
+            return log.reader(topic, partition, None if start == "oldest" else log.end(topic, partition))
         try:
             return log.reader(topic, partition, offset)
         except LostOffsetError as error:
-            if self._on_lost == "stop":
+            if on_lost == "stop":
                 msg = f"{error}. Choose with log.on_lost: oldest (count what is left) or newest (skip to now)"
                 raise LostOffsetError(msg) from error
-            return log.reader(topic, partition, None if self._on_lost == "oldest" else log.end(topic, partition))
+            return log.reader(topic, partition, None if on_lost == "oldest" else log.end(topic, partition))
 
     def _answer(self, ask: Callable[[], T]) -> T:
         return self._waiting.until(ask) if self._waiting else ask()
+
+    def events(self) -> tuple[str, ...]:
+        """Name the partitions that have events: those whose progress is a watermark's."""
+        return tuple(part for part in self.list_parts() if part.rsplit("/", 1)[0] not in self._begin.lossless)
 
     def _shared(self) -> Log:
         if self._log is None:

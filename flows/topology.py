@@ -11,16 +11,18 @@ from flows.decode import RUN_SHARDS, SERIES_SHARDS, DecodeStep
 from flows.drift import DriftLogic, FleetLogic, examples_step
 from flows.govern import GovernLogic, GovernStep, VerdictStep
 from flows.hearsay import Hearsay
-from flows.items import Outbound, ShardCells, ShardClosed, ShardSpans, ShardTalk, Tracked
+from flows.items import Outbound, ShardCells, ShardClosed, ShardKills, ShardSpans, ShardTalk, Tracked
 from flows.join import JoinLogic
 from flows.judge import CountStep, JudgeLogic, LagWatch
 from flows.measure import MeasureLogic, SplitStep
+from flows.orders import InForceLogic, OrderStep
 from flows.shard_state import ShardStates
 from flows.spend import AmountStep, SpendLogic
 from flows.timing import timed
 from flows.track import RunRecordStep, TrackLogic
 from models.drift.fleet_table import FleetTable
 from models.drift.table import DriftTable
+from models.orders.book import OrderBook
 from models.runaways.book import RunawayBook
 from models.runs.conversations import Conversations
 from models.runs.table import RunTable
@@ -66,7 +68,7 @@ def build(
 
     `clock` gives Unix ns, None: event time only. `parts` are the source partitions that the watermark waits for.
     `drain`: the end of the input closes everything (replay); else it is a pause (graceful stop). `kept`: whether the
-    engine has a recovery store, so that the state must be handed to it.
+    engine has a recovery store, so that the state must be handed to it. With a clock the source may also have orders.
     """
     decode = DecodeStep(
         Decoder(Mapping.load(settings.attributes)),
@@ -76,7 +78,13 @@ def build(
         clock,
     )
     flow = Dataflow("flyball")
-    raw = op.input("source", flow, source)  # RawBatch
+    raw: Stream[RawBatch] = op.input("source", flow, source)  # RawBatch
+    told_kills: list[KeyedStream[Any]] = []
+    accepted: list[KeyedStream[Any]] = []
+    streams: list[KeyedStream[Any]] = []
+    if clock:
+        raw, ordered, refused = _ordered(raw, settings, metrics, clock, kept=kept)
+        told_kills, accepted, streams = [ordered.trues], [ordered.falses], [refused]
     decoded = op.flat_map_batch("decode", raw, timed(metrics, "decode", decode))
     rest: BranchOut[Any, Any] = op.branch(
         "decoded", decoded, _is_spans
@@ -87,7 +95,7 @@ def build(
         "join", talks.trues, _join(settings, parts, clock, drain=drain, kept=kept)
     )  # (talk shard, (run shard, ShardSpans))
     found = op.flat_map_batch("joined", joined, _values)
-    spans: KeyedStream[Any] = op.merge("spans", rest.trues, found)  # (run shard, ShardSpans)
+    spans: KeyedStream[Any] = op.merge("spans", rest.trues, found, *told_kills)  # (run shard, ShardSpans | ShardKills)
     tracked = op.stateful_batch(
         "track", spans, _track(settings, metrics, parts, clock, drain=drain, kept=kept)
     )  # (shard, Tracked)
@@ -104,9 +112,10 @@ def build(
     closed: BranchOut[Any, Any] = op.branch("closed", told, _is_closed)
     runs = op.flat_map_batch("runs", changes, timed(metrics, "runs", RunRecordStep(settings.topics.runs)))
     letters = op.flat_map_batch("letters", marks.falses, _letters)
-    streams = [runs, closed.falses, letters]
+    streams += [runs, closed.falses, letters]
     if settings.drift.is_on:
-        streams.append(_drifting(closed.trues, values, settings, metrics, clock, drain=drain, kept=kept))
+        minutes = op.merge("minutes", closed.trues, *accepted)  # (series shard, ShardClosed | ShardAccepted)
+        streams.append(_drifting(minutes, values, settings, metrics, clock, drain=drain, kept=kept))
     streams += _governed(values, settings, metrics, clock, drain=drain, kept=kept)
     if settings.slos:
         counter = Counter(settings.slos, with_caps(settings.caps))
@@ -116,6 +125,19 @@ def build(
     out = op.merge("records", *streams)  # (shard, [Outbound])
     op.output("sink", out, sink)
     return flow
+
+
+def _ordered(
+    raw: Stream[RawBatch], settings: FlowSettings, metrics: Metrics, clock: Clock, *, kept: bool
+) -> tuple[Stream[RawBatch], BranchOut[Any, Any], KeyedStream[Any]]:
+    """Wire what hears orders: gives the raw messages that are none; kills, and accepted drift; dead letters."""
+    topic = settings.topics.orders
+    heard: BranchOut[Any, Any] = op.branch("order", raw, lambda batch: batch.topic == topic)
+    orders = op.flat_map_batch("ordered", heard.trues, OrderStep(metrics, settings.topics.dead_letters))
+    good: BranchOut[Any, Any] = op.branch("orders", orders, _is_keyed)  # ("orders", ShardOrders) | Outbound
+    kills = op.stateful_batch("in_force", good.trues, _in_force(settings, clock, kept=kept))  # ("orders", (shard, ...))
+    told: BranchOut[Any, Any] = op.branch("kills", op.flat_map_batch("told", kills, _values), _is_kills)
+    return heard.falses, told, op.flat_map_batch("refused", good.falses, _letters)
 
 
 def _governed(
@@ -158,6 +180,14 @@ def _track(
     states = ShardStates(load, _folder(settings, "track"), settings.lateness_ns, parts, clock, kept)
     hearsay = Hearsay(_folder(settings, "hearsay"))
     return lambda snapshot: TrackLogic(states, snapshot, clock, metrics, hearsay, settings.runaways, drain=drain)
+
+
+def _in_force(settings: FlowSettings, clock: Clock, *, kept: bool) -> Callable[[bytes | None], InForceLogic]:
+    def load(base: bytes | None, deltas: list[bytes], _: int) -> OrderBook:
+        return OrderBook.load(base, deltas)
+
+    states = ShardStates(load, _folder(settings, "in_force"), 0, (), clock, kept)
+    return lambda snapshot: InForceLogic(states, snapshot)
 
 
 def _join(
@@ -237,6 +267,14 @@ def _govern(settings: FlowSettings, clock: Clock, *, drain: bool, kept: bool) ->
 
 def _folder(settings: FlowSettings, step: str) -> Path | None:
     return settings.journal / step if settings.journal else None
+
+
+def _is_kills(item: Any) -> bool:
+    return isinstance(item[1], ShardKills)
+
+
+def _is_keyed(item: Any) -> bool:
+    return not isinstance(item, Outbound)
 
 
 def _is_spans(item: Any) -> bool:

@@ -9,7 +9,8 @@ import numpy as np
 from bytewax.operators import StatefulBatchLogic
 from typing_extensions import override
 
-from flows.items import Outbound, Progress, ShardSpans, Tracked, Watched
+from flows.items import Outbound, Progress, ShardKills, ShardSpans, Tracked, Watched
+from models.runaways.stops import Stops
 from models.runaways.tools import KnownTools
 from models.runaways.watch import Watch
 from models.runs.changes import CALL, joined
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 _TICK = timedelta(seconds=1)
 
 
-class TrackLogic(StatefulBatchLogic[ShardSpans, "Tracked | Watched | Progress", bytes]):
+class TrackLogic(StatefulBatchLogic["ShardSpans | ShardKills", "Tracked | Watched | Progress", bytes]):
     """One run shard. With a clock it ticks once a second while it holds anything; without one only events move it."""
 
     def __init__(
@@ -45,6 +46,7 @@ class TrackLogic(StatefulBatchLogic[ShardSpans, "Tracked | Watched | Progress", 
         drain: bool,
     ) -> None:
         self._watch = Watch(policy, KnownTools(policy.tools))
+        self._stops = Stops()
         self._states = states
         self._hearsay = hearsay
         self._versions = -1, -1
@@ -59,7 +61,7 @@ class TrackLogic(StatefulBatchLogic[ShardSpans, "Tracked | Watched | Progress", 
             self._begin(self._state)
 
     @override
-    def on_batch(self, values: list[ShardSpans]) -> tuple[Iterable[Tracked | Watched | Progress], bool]:
+    def on_batch(self, values: list[ShardSpans | ShardKills]) -> tuple[Iterable[Tracked | Watched | Progress], bool]:
         now = self._clock() if self._clock else None
         state = self._state = self._state or self._opened(values[0].key)
         out: list[Changes] = []
@@ -67,6 +69,9 @@ class TrackLogic(StatefulBatchLogic[ShardSpans, "Tracked | Watched | Progress", 
         self._hearsay.stir()
         self._listen(state)
         for value in values:
+            if isinstance(value, ShardKills):
+                self._stops.hear(value.kills)
+                continue
             watermark = state.hear(value.marks, now)
             if value.expected:
                 state.table.expect_evaluations(value.expected)
@@ -167,6 +172,7 @@ class TrackLogic(StatefulBatchLogic[ShardSpans, "Tracked | Watched | Progress", 
             told = names_of(pulses).tolist()
             names = {name: text for name, text in zip(told, map(known.get, told), strict=True) if text}
             defied = self._watch.defied(value.spans, value.rows, known.get) if self._clock else []
+            defied += self._stops.defied(state.table, pulses, value.spans, value.rows, now_ns)
             out.append(Watched(state.key, pulses, names, verdicts, defied))
         return out
 

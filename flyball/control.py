@@ -80,6 +80,7 @@ def plane_settings(settings: Settings, folder: Path) -> PlaneSettings:
         folder=folder,
         verdicts=log.topics.verdicts,
         spend=log.topics.spend,
+        orders=log.topics.orders,
         partitions=log.partitions,
         start=log.start,
         on_lost=log.on_lost,
@@ -152,6 +153,13 @@ def call(act: Any) -> Any:
 def tell(text: str) -> None:
     """Print what was asked for."""
     print(text, flush=True)  # noqa: T201 -- what a command is for
+
+
+def has_key(settings: Settings, data: Path) -> bool:
+    """Say whether there is an operator's key to speak to a control plane with."""
+    from control.plane import FIRST  # noqa: PLC0415
+
+    return any(map(os.environ.get, (KEY, KEY_FILE))) or (control_folder(settings, data) / FIRST).exists()
 
 
 def _address(settings: Settings, folder: Path) -> str:

@@ -26,6 +26,7 @@ ENDPOINTS: Final = (
     Endpoint("POST", "/v1/kill", KILL, commands.kill, "Kill a scope until it is resumed"),
     Endpoint("POST", "/v1/resume", RESUME, commands.resume, "Take away all that is asked of a scope"),
     Endpoint("POST", "/v1/set", CONFIGURE, commands.set_state, "Ask a state of a scope"),
+    Endpoint("POST", "/v1/drift/accept", CONFIGURE, commands.accept_drift, "Accept drift: open baselines anew"),
     Endpoint("GET", "/v1/usage", VIEW_OR_EVALUATE, reads.usage, "Spend of a scope by day and month"),
     Endpoint("GET", "/v1/audit", VIEW, reads.audit, "Audit entries after a number"),
     Endpoint("POST", _OFREP, EVALUATE, ofrep.bulk, "OFREP: all flags", ofrep=True),

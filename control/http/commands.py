@@ -1,8 +1,9 @@
-"""`/v1/kill`, `/v1/resume`, `/v1/set`: what people order."""
+"""`/v1/kill`, `/v1/resume`, `/v1/set`, `/v1/drift/accept`: what people order."""
 
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,18 @@ from flyball_sdk.state import State
 
 from control.authority import NewerKillError
 from control.http.core import Answer, Refused
-from control.http.reading import maybe, scope
+from control.http.reading import maybe, scope, text
+from models.orders.order import Acceptance
+from models.times import nanoseconds, rfc3339
 
 if TYPE_CHECKING:
     from flyball_sdk.envelope import Envelope
     from flyball_sdk.scope import Scope
 
     from control.http.core import Request
+
+_LATEST_S = 2**33
+"""Beyond it (in 2242) a time does not fit 64 bits of nanoseconds."""
 
 
 def _order(request: Request) -> tuple[dict[str, Any], Scope, str | None, str]:
@@ -45,6 +51,29 @@ async def set_state(request: Request) -> Answer:
         raise Refused(400, "state.kill", "expected false: POST /v1/kill kills")
     signal = await asyncio.to_thread(request.plane.authority.set, of, tenant, state, request.who.name, reason)
     return Answer(_told(request, signal))
+
+
+async def accept_drift(request: Request) -> Answer:
+    """Take what a workflow does, from `at` or from now on, for the new normal: its baselines open anew."""
+    said = request.json()
+    workflow, sli, reason = text(said, "workflow"), maybe(said, "sli"), maybe(said, "reason") or ""
+    since_ns = _moment(maybe(said, "at"), request.plane.clocks.wall_ns())
+    acceptance = Acceptance(workflow, sli, since_ns, request.who.name)
+    await asyncio.to_thread(request.plane.authority.accept, acceptance, reason)
+    return Answer({**_told(request, None), "workflow": workflow, "sli": sli, "at": rfc3339(since_ns)})
+
+
+def _moment(said: str | None, now_ns: int) -> int:
+    """Read a time, Unix ns. Raises Refused."""
+    if said is None:
+        return now_ns
+    try:
+        moment = datetime.fromisoformat(said)
+        if moment.tzinfo is not None and 0 <= moment.timestamp() < _LATEST_S:
+            return nanoseconds(said)
+    except (ValueError, OverflowError):
+        pass
+    raise Refused(400, "at", f"found {said!r}, expected a time with its zone, as 2026-05-04T12:00:00Z")
 
 
 async def resume(request: Request) -> Answer:

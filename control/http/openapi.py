@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from control.http.core import Endpoint, Request
 
 _TEXT: Final = {"type": "string", "minLength": 1, "maxLength": 512}
+_TIME: Final = {"type": "string", "format": "date-time"}
 _WHOLE: Final = {"type": "integer", "minimum": 0, "maximum": 2**53 - 1}
 _TOOLS: Final = {"type": "array", "items": {"type": "string", "minLength": 1}}
 _NUMBER_OR_NULL: Final = {"anyOf": [_WHOLE, {"type": "null"}]}
@@ -71,6 +72,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/kill": _object(["scope"], **_COMMAND),
     "/v1/resume": _object(["scope"], **_COMMAND),
     "/v1/set": _object(["scope", "state"], **_COMMAND, state=STATE),
+    "/v1/drift/accept": _object(["workflow"], workflow=_TEXT, sli=_TEXT, reason=_TEXT, at=_TIME),
     "/ofrep/v1/evaluate/flags": _CONTEXT,
     "/ofrep/v1/evaluate/flags/{key}": _CONTEXT,
 }

@@ -1,8 +1,10 @@
 # ruff: noqa: PLC0415, T201 -- a command prints, and imports when it runs
 """Lists the streams with most evidence of drift, or accepts a change: `flyball drift accept --workflow NAME`.
 
-To accept means: what a workflow does now is as it should be. A line is added to `policy.yaml`; the flow reads it when
-it starts, and the baselines open anew from that time on. Taking the line out before the flow starts undoes it.
+To accept means: what a workflow does now is as it should be; its baselines open anew from that time on. A running
+control plane tells the flow at once. A line is added to `policy.yaml` too, where there is a configuration directory,
+for a flow that has lost its state; without a control plane the flow reads it when it starts, and taking it out before
+undoes it.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workflow", metavar="NAME", help="only this workflow; needed to accept")
     parser.add_argument("--sli", metavar="NAME", help="only this SLI")
     parser.add_argument("--at", metavar="TIME", help="accept from this time on, RFC 3339 (default: now)")
+    parser.add_argument("--reason", default="", help="why it is accepted, for the audit log")
+    parser.add_argument("--url", help="the control plane; default: $FLYBALL_CONTROL, else as configured")
     parser.add_argument("--most", metavar="N", type=int, default=20, help="streams listed (default %(default)s)")
     parser.add_argument("--json", action="store_true", help="print the records")
 
@@ -65,10 +69,41 @@ def _accept(args: argparse.Namespace) -> int:
     from flyball.errors import CommandError
 
     directory = find_directory(args.config)
-    if directory is None or args.workflow is None:
-        msg = "found no configuration directory or no --workflow, expected both: acceptance is kept in policy.yaml"
-        raise CommandError(msg)
     at = args.at or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    path = accept(directory, args.workflow, args.sli, at)
-    print(f"{path}: baselines of {args.workflow} open anew at {at}, once the flow is started again")
+    is_heard = args.workflow is not None and _order(args, at)
+    if args.workflow is None or not (directory or is_heard):
+        msg = (
+            "found no --workflow, or neither a control plane nor a configuration directory, expected both: acceptance"
+            " is told to the flow by the control plane, and kept in policy.yaml"
+        )
+        raise CommandError(msg)
+    path = accept(directory, args.workflow, args.sli, at) if directory else "the control plane"
+    when = "now: the flow is told" if is_heard else "once the flow is started again"
+    print(f"{path}: baselines of {args.workflow} open anew at {at}, {when}")
     return 0
+
+
+def _order(args: argparse.Namespace, at: str) -> bool:
+    """Have the control plane tell the flow; False: there is none. One that was named must answer."""
+    import os
+
+    from control.client import UnansweredError
+    from flyball.check import configuration
+    from flyball.control import ADDRESS, call, client, has_key
+
+    settings, is_named = configuration(args.config), bool(args.url or os.environ.get(ADDRESS))
+    if not is_named and not has_key(settings, args.data):
+        return False
+    said = {"workflow": args.workflow, "sli": args.sli, "at": at, "reason": args.reason or None}
+    control = client(settings, args.data, args.url)
+
+    def order() -> bool:
+        try:
+            control.post("/v1/drift/accept", {name: value for name, value in said.items() if value is not None})
+        except UnansweredError:
+            if is_named:
+                raise
+            return False
+        return True
+
+    return bool(call(order))

@@ -49,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
         topics.verdicts,
         topics.spend,
         topics.drift,
+        topics.orders,
         topics.dead_letters,
     )
     _refuse_unknown(args.topic, known)

@@ -56,6 +56,7 @@ class Topics:
     verdicts: str = key("flyball.verdicts", "written: what the stream decides about agents")
     spend: str = key("flyball.spend", "written: what users, tenants and workflows have spent")
     drift: str = key("flyball.drift", "written: streams with evidence of drift")
+    orders: str = key("flyball.orders", "written by `control`, read by the flow: kills in force, accepted drift")
     dead_letters: str = key("flyball.dead_letters", "written: what could not be read, and why")
 
     def wrong(self) -> Iterator[Wrong]:

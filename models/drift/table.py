@@ -1,11 +1,12 @@
 """DriftTable: drift detection of one series shard. Closed panes in; what there is evidence of out.
 
-All state follows from the closed panes taken in, in order: a delta is these panes, and a restart looks at them again.
+All state follows from the closed panes and acceptances taken in, in order: a delta is these, and a restart looks at
+them again.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import orjson
 from models.drift.bank import Bank
 from models.drift.found import evidence_of, found_of
 from models.drift.minute import minutes_of
+from models.drift.settings import Accepted
 from models.drift.shard import Shard
 from models.drift.usual_ratio import UsualRatio
 from models.drift.watches import WATCHES
@@ -22,7 +24,7 @@ from models.slis.packing import pack, unpack
 from models.slis.readings import Label
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -65,17 +67,32 @@ class DriftTable:
         self.until = 0
         self.refused = 0
         """Streams that were not opened, beyond the bound."""
-        self._accepted = sorted(settings.accepted, key=lambda each: each.at)
-        self._log: list[Closed] = []
+        self._heard: set[Accepted] = set()
+        self._done: set[Accepted] = set()
+        """Changes that were accepted while it ran; and those, of any kind, whose baselines were opened anew."""
+        self._log: list[Closed | Accepted] = []
         self._overflowed = False
 
     def look(self, closed: Closed) -> Looked:
         """Take the looks of these panes."""
-        self._log.append(closed)
+        self._note(closed)
+        return self._look(closed)
+
+    def accept(self, accepted: Sequence[Accepted]) -> None:
+        """Take changes for the new normal: each from its minute on, at the earliest the next that is looked at."""
+        for each in accepted:
+            self._note(each)
+            self._hear(each)
+
+    def _hear(self, accepted: Accepted) -> None:
+        if accepted not in self._done:
+            self._heard.add(accepted)
+
+    def _note(self, taken: Closed | Accepted) -> None:
+        self._log.append(taken)
         if len(self._log) > _MOST_LOGGED:
             self._log.clear()
             self._overflowed = True
-        return self._look(closed)
 
     def _look(self, closed: Closed) -> Looked:
         shard = self.shard
@@ -134,8 +151,10 @@ class DriftTable:
 
     def _accept(self, at: int) -> None:
         """Open anew the baselines of what a person has accepted by now."""
-        while self._accepted and self._accepted[0].at <= at:
-            accepted = self._accepted.pop(0)
+        waiting = {*self._settings.accepted, *self._heard} - self._done
+        for accepted in _in_order(each for each in waiting if each.at <= at):
+            self._done.add(accepted)
+            self._heard.discard(accepted)
             labels = self.shard.roles.labels
             which = np.array(
                 [
@@ -161,12 +180,12 @@ class DriftTable:
     # what is kept
 
     def take_delta(self) -> bytes:
-        """Give the closed panes since the last call, empty when there were none."""
+        """Give what was taken in since the last call, empty when there was nothing."""
         log, self._log = self._log, []
         if self._overflowed:
             self._overflowed = False
             return self.dump()
-        return b"".join(_framed(_packed(closed)) for closed in log)
+        return b"".join(map(_framed, map(_packed, log)))
 
     def dump(self) -> bytes:
         """Give everything."""
@@ -175,7 +194,8 @@ class DriftTable:
             "labels": _text([_plain(label) for label in labels]),
             "seen": self.shard.seen,
             "mixes": _text([[series, *tools] for series, tools in self.shard.mixes.items()]),
-            "until": np.array([self.until, self.refused, len(self._accepted)], np.int64),
+            "until": np.array([self.until, self.refused], np.int64),
+            "accepted": _text([list(map(astuple, _in_order(each))) for each in (self._heard, self._done)]),
         }
         for name, usual in self.shard.usual.items():
             arrays |= {f"usual.{name}.{field}": array for field, array in usual._asdict().items()}
@@ -192,6 +212,8 @@ class DriftTable:
                 arrays = unpack(frame)
                 if "look" in arrays:
                     table._look(_unpacked(arrays))  # its own class
+                elif "accept" in arrays:
+                    table._hear(Accepted(*orjson.loads(arrays["accept"].tobytes())))
                 else:
                     table = DriftTable(settings)
                     table._fill(arrays)
@@ -208,8 +230,12 @@ class DriftTable:
         self.shard.roles.enter([Label(*each) for each in orjson.loads(arrays["labels"].tobytes())])
         self.shard.seen = arrays["seen"].copy()
         self.shard.mixes = {series: tools for series, *tools in orjson.loads(arrays["mixes"].tobytes())}
-        self.until, self.refused, left = arrays["until"].tolist()
-        self._accepted = self._accepted[len(self._accepted) - left :] if left else []
+        self.until, self.refused, *_ = arrays["until"].tolist()
+        if "accepted" in arrays:
+            heard, done = orjson.loads(arrays["accepted"].tobytes())
+            self._heard, self._done = ({Accepted(*each) for each in some} for some in (heard, done))
+        else:  # of a version that only counted them
+            self._done = {each for each in self._settings.accepted if each.at < self.until}
         for name in self.shard.usual:
             self.shard.usual[name] = UsualRatio(
                 *(arrays[f"usual.{name}.{field}"].copy() for field in UsualRatio._fields)
@@ -222,11 +248,17 @@ class DriftTable:
         self.shard.grow()
 
 
-def _packed(closed: Closed) -> bytes:
+def _packed(closed: Closed | Accepted) -> bytes:
+    if isinstance(closed, Accepted):
+        return pack({"accept": _text(astuple(closed))})
     head = np.array([closed.until, closed.first], np.int64)
     names = ("look", "series", "total", "good", "bins")
     columns = {name: np.ascontiguousarray(getattr(closed, name)) for name in names}
     return pack({"head": head, "labels": _text([_plain(label) for label in closed.labels]), **columns})
+
+
+def _in_order(accepted: Iterable[Accepted]) -> list[Accepted]:
+    return sorted(accepted, key=lambda each: (each.at, each.workflow, each.sli or ""))
 
 
 def _unpacked(arrays: dict[str, NDArray[Any]]) -> Closed:

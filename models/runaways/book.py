@@ -10,6 +10,7 @@ import orjson
 
 from models.incidents.book import Facts, Ident, IncidentBook
 from models.incidents.incident import Severity
+from models.times import rfc3339
 from models.verdicts import Action
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from models.incidents.book import Patience
     from models.incidents.incident import Incident
+    from models.orders.order import Place
     from models.verdicts import Verdict
 
 RUNAWAY, STOP_FAILED = "runaway", "stop.failed"
@@ -31,13 +33,24 @@ _LIMITS = (Action.BLOCK, Action.KILL)
 
 
 class Defied(NamedTuple):
-    """A call (Unix ns of its start) of a run that had been killed some time before."""
+    """A call (Unix ns of its start) of a run that had been killed some time before.
+
+    `place` is what was killed, where that is more than this run, or a person killed it; `by` is who did.
+    """
 
     run_id: str
     workflow: str | None
     rule: str
     killed_ns: int
     call_ns: int
+    place: Place | None = None
+    by: str = ""
+
+    @property
+    def ident(self) -> Ident:
+        """What the incident is about: a place, else the workflow of the run."""
+        level, scope, _ = self.place or ("workflow", self.workflow or "unknown", None)
+        return Ident(STOP_FAILED, self.rule, level, scope)
 
 
 @dataclass
@@ -76,12 +89,12 @@ class RunawayBook:
                 ident = Ident(RUNAWAY, verdict.rule, "workflow", verdict.evidence.get("workflow") or "unknown")
                 self._add(ident, verdict.scope, max(verdict.at_ns // _NANO, now_s), verdict.reason, verdict.evidence)
         for call in defied:
-            ident = Ident(STOP_FAILED, call.rule, "workflow", call.workflow or "unknown")
             seconds = (call.call_ns - call.killed_ns) // _NANO
-            said = {"count": seconds, "limit": 0, "unit": "s"}
-            self._add(
-                ident, call.run_id, max(call.call_ns // _NANO, now_s), f"a call began {seconds} s after the kill", said
-            )
+            said: dict[str, Any] = {"count": seconds, "limit": 0, "unit": "s"}
+            if call.place:
+                said |= {"killed_by": call.by, "killed_at": rfc3339(call.killed_ns), "tenant": call.place.tenant}
+            reason = f"a call began {seconds} s after the kill{f' by {call.by}' if call.by else ''}"
+            self._add(call.ident, call.run_id, max(call.call_ns // _NANO, now_s), reason, said)
 
     def look(self, now_s: int) -> list[Incident]:
         """Give what people are told by now."""
@@ -138,10 +151,14 @@ class RunawayBook:
 
 def _facts(ident: Ident, burst: _Burst) -> Facts:
     runs = f"{burst.count} run{'s' if burst.count > 1 else ''}"
-    if ident.class_ == STOP_FAILED:
+    workflow = ident.scope if ident.level == "workflow" else None
+    if killer := burst.evidence.get("killed_by"):
+        title = f"{ident.level} {ident.scope}: calls go on after it was killed by {killer}"
+    elif ident.class_ == STOP_FAILED:
         title = f"{ident.scope}: {runs} went on after a kill"
     else:
         title = f"{ident.scope}: {runs} stopped or blocked by {ident.rule}"
     text = f"newest: {burst.reason}"
     evidence = {**burst.evidence, "runs": burst.count}
-    return Facts(title, text, evidence, runs=tuple(burst.runs[:_RUNS]), workflow=ident.scope)
+    tenant = burst.evidence.get("tenant") if killer else None
+    return Facts(title, text, evidence, runs=tuple(burst.runs[:_RUNS]), workflow=workflow, tenant=tenant)

@@ -162,6 +162,28 @@ def test_a_state_is_set_by_who_may_configure(api: Any) -> None:
     assert api.ask("POST", "/v1/set", body | {"state": state | {"level": "full"}}, api.admin)[1]["signal"] is None
 
 
+def test_drift_is_accepted_by_who_may_configure(api: Any) -> None:
+    """From now on or from a time; it is audited with the person, and asks nothing of guards."""
+    body = {"workflow": "air", "sli": "task_success", "at": "2026-03-02T09:00:30Z", "reason": "new prices"}
+    status, said, _ = api.ask("POST", "/v1/drift/accept", body, api.admin)
+    assert (status, said["at"], said["signal"], said["written"]) == (200, "2026-03-02T09:00:30.000000Z", None, True)
+    assert api.ask("POST", "/v1/drift/accept", {"workflow": "air"}, api.admin)[0] == 200
+    for wrong in (
+        {},
+        {"workflow": ""},
+        body | {"at": "yesterday"},
+        body | {"at": "2026-03-02T09:00:00"},
+        body | {"at": 7},
+    ):
+        assert api.ask("POST", "/v1/drift/accept", wrong, api.admin)[0] == 400
+    killer = api.plane.keys.operator("bob", ("kill", "resume"))
+    for key, refused in ((api.agent, 403), (killer, 403), (None, 401)):
+        assert api.ask("POST", "/v1/drift/accept", body, key)[0] == refused
+    entries = api.ask("GET", "/v1/audit", key=api.admin)[1]["entries"]
+    told = [each["what"] for each in entries if each["kind"] == "command" and each["what"]["command"] == "drift.accept"]
+    assert [(each["workflow"], each["sli"]) for each in told] == [("air", "task_success"), ("air", None)]
+
+
 def test_ofrep_gives_what_is_asked_of_a_run(api: Any, planes: Any) -> None:
     """Single and bulk flags, 304 while nothing changed, the errors of the protocol."""
     path, context = "/ofrep/v1/evaluate/flags", {"context": {"targetingKey": planes.RUN, "user": "u1"}}

@@ -59,6 +59,32 @@ def process(tmp_path: Path, planes: Any) -> Iterator[Process]:
     running.process.wait(30)
 
 
+def test_drift_is_accepted_at_once(process: Process, planes: Any) -> None:
+    """By the control plane, and in policy.yaml; what it refuses is not written; one that is down is no obstacle."""
+    policy = process.folder / "config" / "policy.yaml"
+    assert process.run("drift", "accept", "--workflow", "air", "--at", "yesterday")[0] == 1
+    assert not policy.exists()
+    code, out, _ = process.run(
+        "drift", "accept", "--workflow", "air", "--sli", "task_success", "--reason", "new prices"
+    )
+    assert (code, "now: the flow is told" in out) == (0, True)
+    assert "task_success" in policy.read_text()
+    told = planes.until(lambda: process.run("records", "flyball.orders")[1])
+    (order,) = [json.loads(line) for line in told.splitlines()]
+    assert (order["order"], order["workflow"], order["sli"], order["by"]) == (
+        "accept",
+        "air",
+        "task_success",
+        "first operator",
+    )
+    process.process.send_signal(signal.SIGTERM)
+    assert process.process.wait(30) == 0, process.said()
+    code, out, _ = process.run("drift", "accept", "--workflow", "air")
+    assert (code, "once the flow is started again" in out) == (0, True)
+    code, _, err = process.run("drift", "accept", "--workflow", "air", "--url", "http://127.0.0.1:9")
+    assert (code, "does not answer" in err) == (1, True)
+
+
 def test_kill_status_resume_audit(process: Process) -> None:
     """The operator's commands do what they say, end well, and SIGTERM leaves an audit log that verifies."""
     run = f"run:{'cd' * 16}"

@@ -184,23 +184,62 @@ def test_what_a_person_accepts_is_the_new_normal() -> None:
     assert heard.ended[key] == 401
 
 
-@pytest.mark.parametrize("cuts", [[250], [100, 305, 330], [310, 311, 312]])
+def test_what_is_accepted_after_the_journal_was_written_anew_counts() -> None:
+    """A line that comes into policy.yaml later than the last dump is taken at the next start, and only once."""
+    table, traffic, heard = DriftTable(SETTINGS), Traffic(1), Heard()
+    how, accepted = changed(bad=0.15, bad_free=0.15), Accepted("support", START + 350, "task_success")
+    for at in range(360):
+        heard.hear(table.look(traffic.closed(at, how(at))))
+    for at in range(360, 700):
+        if at in (360, 365):
+            settings = DriftSettings(least_span=240, objectives=SETTINGS.objectives, accepted=(accepted,))
+            table = DriftTable.load(settings, table.dump(), [])
+        heard.hear(table.look(traffic.closed(at, how(at))))
+    (own,) = [key for key in heard.alarms if key.startswith("own_rate\x1f") and "task_success" in key]
+    assert heard.ended[own] == 361
+
+
+def test_what_is_accepted_while_it_runs() -> None:
+    """From the next minute on, though its time has been looked at; told again, also by policy.yaml, it counts once."""
+    how, accepted = changed(bad=0.15, bad_free=0.15), Accepted("support", START + 330, None)
+    table, traffic, heard = DriftTable(SETTINGS), Traffic(1), Heard()
+    for at in range(600):
+        if at == 350:
+            table.accept([accepted, Accepted("another", START, None)])
+        if at == 360:
+            table.accept([accepted])
+        if at == 370:
+            kept = DriftSettings(least_span=240, objectives=SETTINGS.objectives, accepted=(accepted,))
+            table = DriftTable.load(kept, table.dump(), [])
+        heard.hear(table.look(traffic.closed(at, how(at))))
+    own = next(key for key in heard.alarms if key.startswith("own_rate\x1f") and "task_success" in key)
+    assert heard.ended[own] == 351
+    assert table.dump() == DriftTable.load(SETTINGS, table.dump(), []).dump()
+
+
+@pytest.mark.parametrize("cuts", [[250], [82, 100, 305, 330], [307, 310, 311, 312, 326]])
 def test_cut_anywhere_it_goes_on_alike(cuts: list[int]) -> None:
     """Restored from a dump and deltas: the same evidence, alarms and descriptions, bit for bit."""
     how = changed(bad=0.1, bad_free=0.15, cost=1.3, new=0.3)
+    orders = {80: ("cost_per_task", 85), 306: ("task_success", 320), 325: (None, 2)}
+    most = 0
     whole, cut, traffic = DriftTable(SETTINGS), DriftTable(SETTINGS), Traffic(2)
     base: bytes | None = None
     deltas: list[bytes] = []
     for at in range(345):
         closed = traffic.closed(at, how(at))
+        if at in orders:
+            for table in (whole, cut):
+                table.accept([Accepted("support", START + orders[at][1], orders[at][0])])
         assert whole.look(closed) == cut.look(closed)
+        most = max(most, whole.streams)
         deltas.append(cut.take_delta())
         if at == 90:
             base, deltas = cut.dump(), []
         if at in cuts:
             cut = DriftTable.load(SETTINGS, base, deltas)
     assert whole.dump() == cut.dump()
-    assert whole.streams > 10
+    assert most > 10 > whole.streams
 
 
 def test_deltas_that_nobody_takes_do_not_pile_up() -> None:

@@ -1,0 +1,105 @@
+"""Steps `ordered` and `in_force`: the topic of orders -> kills in force, for every run shard; accepted drift.
+
+Orders come by the same source as spans, but beside the watermark: they are no events, and hold nothing back.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from bytewax.operators import StatefulBatchLogic
+from typing_extensions import override
+
+from flows.decode import RUN_SHARDS, SERIES_SHARDS
+from flows.items import Outbound, RawBatch, ShardAccepted, ShardKills, ShardOrders
+from models.digest import digest_of
+from models.drift.settings import Accepted
+from models.orders.in_force import in_force
+from models.orders.order import Acceptance, OrderError, read
+from models.slis.groups import series_shard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from flows.metrics import Metrics
+    from flows.shard_state import ShardState, ShardStates
+    from models.orders.book import OrderBook
+    from models.orders.order import Order
+
+_AGAIN = timedelta(seconds=5)
+_MINUTE_NS = 60_000_000_000
+ORDERS = "orders"
+"""The one shard of `in_force`: orders are few, and count in order."""
+
+
+class OrderStep:
+    """Callable for `flat_map_batch`: the orders in raw messages; what is none becomes a dead letter."""
+
+    def __init__(self, metrics: Metrics, dead_letters_topic: str) -> None:
+        self._metrics = metrics
+        self._topic = dead_letters_topic
+
+    def __call__(self, batches: list[RawBatch]) -> list[tuple[str, ShardOrders] | Outbound]:
+        """Read."""
+        orders: list[Order] = []
+        out: list[tuple[str, ShardOrders] | Outbound] = []
+        for batch in batches:
+            for offset, message in zip(batch.offsets.tolist(), batch.messages, strict=True):
+                try:
+                    orders.append(read(message))
+                except OrderError as error:
+                    self._metrics.dead_letters.labels(str(error)).inc()
+                    out.append(self._letter(batch, offset, str(error), len(message)))
+        return [*out, (ORDERS, ShardOrders(ORDERS, orders))] if orders else out
+
+    def _letter(self, batch: RawBatch, offset: int, reason: str, size: int) -> Outbound:
+        where = {"topic": batch.topic, "partition": batch.partition, "offset": offset, "bytes": size}
+        key = f"{batch.topic}/{batch.partition}".encode()
+        return Outbound(self._topic, key, orjson.dumps({"kind": "dead_letter", "reason": reason} | where))
+
+
+class InForceLogic(StatefulBatchLogic[ShardOrders, "tuple[str, ShardKills | ShardAccepted]", bytes]):
+    """What is in force. Kills are kept here alone: run shards are told all of them when they change, and at the start.
+
+    They are told again every few seconds: in a cluster that starts, a word may come before a shard has its own state.
+    Accepted drift is passed on once; the shard of its workflow keeps it.
+    """
+
+    def __init__(self, states: ShardStates[OrderBook], snapshot: bytes | None) -> None:
+        self._states = states
+        self._state = states.resume(snapshot) if snapshot else None
+        self._due = datetime.now(UTC)
+
+    @override
+    def on_batch(self, values: list[ShardOrders]) -> tuple[Iterable[tuple[str, Any]], bool]:
+        state = self._state = self._state or self._states.open(values[0].key)
+        news = state.table.take([order for value in values for order in value.orders])
+        accepted = [order.what for order in news if isinstance(order.what, Acceptance)]
+        kills = self._told(state) if len(accepted) < len(news) else []
+        return [*kills, *map(_accepted, accepted)], False
+
+    @override
+    def on_notify(self) -> tuple[Iterable[tuple[str, Any]], bool]:
+        self._due = datetime.now(UTC) + _AGAIN
+        return (self._told(self._state) if self._state and self._state.table.kills() else ()), False
+
+    @override
+    def notify_at(self) -> datetime:
+        return self._due
+
+    @override
+    def snapshot(self) -> bytes:
+        return self._state.snapshot() if self._state else b""
+
+    @staticmethod
+    def _told(state: ShardState[OrderBook]) -> list[tuple[str, ShardKills]]:
+        known = in_force(state.table.kills())
+        return [(key, ShardKills(key, known)) for key in RUN_SHARDS]
+
+
+def _accepted(said: Acceptance) -> tuple[str, ShardAccepted]:
+    """Address an acceptance; it holds from the first minute at or after its time, as one in policy.yaml."""
+    key = SERIES_SHARDS[series_shard(digest_of(said.workflow))]
+    return key, ShardAccepted(key, [Accepted(said.workflow, -(-said.since_ns // _MINUTE_NS), said.sli)])
