@@ -174,7 +174,7 @@ class DriftTable:
         arrays: dict[str, NDArray[Any]] = {
             "labels": _text([_plain(label) for label in labels]),
             "seen": self.shard.seen,
-            "mixes": _text([[series, *tools] for series, tools in self.shard.mixes.items()]),
+            "mixes": _text([[*of, *kinds] for of, kinds in self.shard.mixes.items()]),
             "until": np.array([self.until, self.refused, len(self._accepted)], np.int64),
         }
         for name, usual in self.shard.usual.items():
@@ -207,7 +207,7 @@ class DriftTable:
     def _fill(self, arrays: dict[str, NDArray[Any]]) -> None:
         self.shard.roles.enter([Label(*each) for each in orjson.loads(arrays["labels"].tobytes())])
         self.shard.seen = arrays["seen"].copy()
-        self.shard.mixes = {series: tools for series, *tools in orjson.loads(arrays["mixes"].tobytes())}
+        self.shard.mixes = {(name, series): kinds for name, series, *kinds in orjson.loads(arrays["mixes"].tobytes())}
         self.until, self.refused, left = arrays["until"].tolist()
         self._accepted = self._accepted[len(self._accepted) - left :] if left else []
         for name in self.shard.usual:

@@ -12,6 +12,7 @@ import numpy as np
 from models.digest import digest_of
 from models.layout import plain
 from models.runs.changes import CALL, joined
+from models.runs.failing import FAILURES
 from models.runs.record import RUN
 from models.slis import ALL
 from models.slis.groups import (
@@ -23,6 +24,7 @@ from models.slis.groups import (
     cohort_names,
     series_shards,
 )
+from models.slis.kinds import SLI_OF, call_kinds, run_kinds
 from models.slis.parting import digests_in, part
 from models.slis.rows import Query
 from models.slis.tally import cells_from, groups_of, histogram_sums, ratio_sums
@@ -119,12 +121,17 @@ def cells_of(changes: Sequence[Changes], slis: Sequence[Sli] = ALL) -> Cells:
     runs = joined([c.runs for c in changes], RUN)
     calls = joined([c.calls for c in changes], CALL)
     workflow = workflows_of(runs)
-    cols = [_run_cells(runs, workflow, joined([c.weight for c in changes], np.dtype(np.int64)), slis)]
+    weight, names_of_slis = joined([c.weight for c in changes], np.dtype(np.int64)), {sli.name for sli in slis}
+    cols = [_run_cells(runs, workflow, weight, slis)]
+    if SLI_OF["failure"] in names_of_slis:
+        cols.append(run_kinds(runs, workflow, weight))
     if len(calls):
         offsets = np.cumsum([0, *[len(c.runs) for c in changes]])[:-1]
         row = calls["run"] + np.repeat(offsets, [len(c.calls) for c in changes])
         cols.append(_call_cells(calls, runs, workflow, row, slis))
-    names = {UNKNOWN_WORKFLOW: "unknown"}
+        if SLI_OF["error"] in names_of_slis:
+            cols.append(call_kinds(calls, workflow[row]))
+    names = {UNKNOWN_WORKFLOW: "unknown"} | FAILURES
     for c in changes:
         names |= c.names
     cohorts = np.unique(runs["cohort_name"]).tolist()

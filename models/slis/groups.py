@@ -24,7 +24,10 @@ OF_RUN = ("version", "environment", "tenant", "tier", "prompt", "toolset", "mode
 OF_CALL = (*OF_RUN, "tool")
 """Dimensions of SLIs per call."""
 
-FIXED = {digest_of(name): name for name in OF_CALL}
+OF_FAILED = ("error", "failure")
+"""Dimensions that only bad events have, of one SLI each (`models.slis.kinds`): error types, classes of failures."""
+
+FIXED = {digest_of(name): name for name in (*OF_CALL, *OF_FAILED)}
 """Dimension (digest) -> name, of those that are always there; all others are cohorts."""
 
 OTHER = digest_of("other")
@@ -45,7 +48,7 @@ def cohort_dimension(name: Any) -> Any:
 
 def cohort_key(name: str) -> str:
     """Give the key of a cohort in a record's group: its name; `cohort.<name>` where the name is taken."""
-    return f"cohort.{name}" if name in OF_CALL or name in ("workflow", "cohort") else name
+    return f"cohort.{name}" if name in (*OF_CALL, *OF_FAILED, "workflow", "cohort") else name
 
 
 def cohort_names(digests: Iterable[int], names: dict[int, str]) -> dict[int, str]:
