@@ -31,7 +31,7 @@ LABELS = [
 
 @dataclass
 class Minute:
-    """How a minute goes: rates of failed tasks and calls of tool a, cost, shares of tools, errors, failures, version 2."""
+    """How a minute goes: rates of failed tasks and calls of tool a, cost, shares of tools and kinds, version 2."""
 
     bad: float = 0.05
     bad_free: float = 0.05
