@@ -38,7 +38,7 @@ def build() -> Board:
     )
     board.row(
         "Evidence over its threshold (0: an alarm), powers of ten",
-        _evidence("Against their own past", 'watch=~"own_.*|tool_mix"', "{{workflow}} {{sli}} {{value}} {{watch}}"),
+        _evidence("Against their own past", 'watch=~"own_.*|.*_mix"', "{{workflow}} {{sli}} {{value}} {{watch}}"),
         _evidence("Against an objective", 'watch="objective"', "{{workflow}} {{sli}}"),
         _evidence(
             "Upgrades against what was before", 'watch=~"change_.*"', "{{workflow}} {{sli}} {{dimension}} {{value}}"

@@ -38,14 +38,14 @@ class SplitStep:
     How far `track` is, is passed on where it comes to another minute.
     """
 
-    def __init__(self, slis: Sequence[Sli]) -> None:
-        self._slis = slis
+    def __init__(self, slis: Sequence[Sli], *, by_user: bool = False) -> None:
+        self._slis, self._by_user = slis, by_user
         self._minutes: dict[str, int] = {}
 
     def __call__(self, items: list[Tracked | Watched | Progress]) -> list[tuple[str, ShardCells]]:
         """Count and part."""
         changes = [item.changes for item in items if isinstance(item, Tracked)]
-        parts = cells_of(changes, self._slis).split() if changes else {}
+        parts = cells_of(changes, self._slis, by_user=self._by_user).split() if changes else {}
         out = [(SERIES_SHARDS[shard], ShardCells(SERIES_SHARDS[shard], part, ())) for shard, part in parts.items()]
         tracked = tuple(self._further([item for item in items if isinstance(item, Progress)]))
         return out + [(key, ShardCells(key, None, (), tracked)) for key in SERIES_SHARDS if tracked]
@@ -98,8 +98,7 @@ class MeasureLogic(StatefulBatchLogic[ShardCells, Records, bytes]):
             for shard, watermark_ns in value.tracked:
                 self._tracked.observe(shard, watermark_ns, None)
             if value.cells is not None:
-                state.table.apply(value.cells)
-                self._fresh.append(value.cells)
+                self._fresh.append(state.table.apply(value.cells))
         if self._clock:
             self._due = min(self._due, self._free) if self._due else self._free
             return (), False

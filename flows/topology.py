@@ -101,9 +101,8 @@ def build(
     )  # (shard, Tracked)
     values = op.flat_map_batch("tracked", tracked, _values)  # Tracked | Watched | Progress
     changes = op.flat_map_batch("changes", values, _changes)  # Tracked
-    cells = op.flat_map_batch(
-        "split", values, timed(metrics, "split", SplitStep(with_caps(settings.caps)))
-    )  # (series shard, ShardCells)
+    split = SplitStep(with_caps(settings.caps), by_user=settings.slis.new_user_days > 0)
+    cells = op.flat_map_batch("split", values, timed(metrics, "split", split))  # (series shard, ShardCells)
     counted: KeyedStream[Any] = op.merge("cells", cells, marks.trues)
     panes = op.stateful_batch(
         "measure", counted, _measure(settings, metrics, parts, clock, drain=drain, kept=kept)

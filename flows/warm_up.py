@@ -106,9 +106,9 @@ def _many(spans: Spans) -> Spans:
 
 
 def _measure(changes: list[Changes]) -> None:
-    settings = SliSettings()
+    settings = SliSettings(new_user_days=7)
     table = PaneTable(settings)
-    for cells in cells_of(changes).split().values():
+    for cells in cells_of(changes, by_user=True).split().values():
         table.apply(cells)
     sli_lines(table.early(_AT))
     table.gauges(_AT)

@@ -48,6 +48,7 @@ def flow_settings(
             early_alone_ns=slis.early,
             early_groups_ns=slis.early_breakdowns,
             waits=_waits(runs.idle, runs.grace),
+            new_user_days=policy.drift.new_user_days if policy.drift.enabled else 0,
         ),
         caps={
             "trajectory_length": slis.caps.steps,

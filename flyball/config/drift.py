@@ -12,6 +12,7 @@ from flyball.config.schema import Between, Wrong, key, needed
 from flyball.config.units import Duration, duration
 
 Span = Annotated[Duration, Between(duration("1m"), duration("90d"))]
+Days = Annotated[int, Between(0, 90)]
 Shift = Annotated[float, Between(0.001, 0.5)]
 
 
@@ -37,6 +38,9 @@ class DriftKeys:
     least_baseline: Span = key(duration("24h"), "a baseline spans at least this, so that it has seen a day")
     most_baseline: Span = key(duration("336h"), "after this it is frozen with what it has; hourly ones always take it")
     shift: Shift = key(0.05, "shift of a rate (0.05: five points) that a baseline must be large enough to find")
+    new_user_days: Days = key(
+        7, "users are a cohort of their own for so many days after their first run; 0: they are not"
+    )
     severity: Literal["SEV-1", "SEV-2", "SEV-3"] = key("SEV-3", "of incidents of drift; SEV-2 where an SLO burns too")
     accepted: tuple[AcceptedKeys, ...] = key((), "changes that people accepted; `flyball drift accept` adds one")
 

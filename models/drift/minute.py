@@ -29,6 +29,10 @@ class Minute(NamedTuple):
     total: NDArray[np.int64]
     over: NDArray[np.int64]
 
+    def amounts(self, of: str) -> NDArray[np.int64]:
+        """Give [S] what a mix is of: "mix" all events, "mix_failed" the bad ones."""
+        return self.bad if of == "mix_failed" else self.total
+
     def rates(self, series: NDArray[np.int64]) -> NDArray[np.int64]:
         """Give (bad, total) of ratios [2, n]."""
         return np.stack([self.bad[series], self.total[series]])

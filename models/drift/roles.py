@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from models.slis.groups import OF_FAILED
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -26,6 +28,7 @@ class Role(IntEnum):
     TOOL = 2  # one tool of a workflow: against its own past, and a share of the mix
     CHANGE = 3  # one value of what is rolled out: against the value before it, and against the rest
     COHORT = 4  # one value of a cohort: against the rest
+    KIND = 5  # one kind of what failed: a share of a mix, nothing else
 
 
 @dataclass
@@ -70,6 +73,11 @@ class Roles:
         same[series] = False
         return np.flatnonzero(same)
 
+    def values(self, series: int, dimension: str) -> NDArray[np.int64]:
+        """Give the values of a dimension, of the workflow and SLI of `series`; without the rest, which is no value."""
+        of = self._dimensions == self._numbers.get(dimension, -1)
+        return np.flatnonzero(of & (self.parent == series) & (self.role != Role.IGNORED))
+
 
 def _role(label: Label) -> Role:
     named = [(key, value) for key, value in label.group.items() if key != "workflow"]
@@ -80,6 +88,8 @@ def _role(label: Label) -> Role:
         return Role.IGNORED
     if dimension == "tool":
         return Role.TOOL
+    if dimension in OF_FAILED:
+        return Role.KIND
     return Role.CHANGE if dimension in ROLLED_OUT else Role.COHORT
 
 

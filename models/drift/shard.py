@@ -35,13 +35,14 @@ class Shard:
             "values": Learner(J, 1),
             "values_hourly": Learner(J, HOUR),
             "mix": Learner(1, 1),
+            "mix_failed": Learner(1, 1),
         }
         self.usual = {"rates": UsualRatio.none(0), "values": UsualRatio.none(J, 0)}
         """Of each series against the rest of its workflow."""
         self.seen = np.empty(0, np.int64)
         """Unix minute of the newest events of a series."""
-        self.mixes: dict[int, list[int]] = {}
-        """Series of a workflow -> those of the tools that its mix is made of."""
+        self.mixes: dict[tuple[str, int], list[int]] = {}
+        """Name of a watch and series of a workflow -> series of the kinds that its mix is made of."""
 
     def enter(self, closed: Closed) -> None:
         """Take in the series that are new."""
@@ -64,15 +65,18 @@ class Shard:
         """Take a minute into the baselines."""
         self.seen[minute.total > 0] = minute.at
         roles = self.roles
-        own = (roles.role != Role.COHORT) & (roles.role != Role.IGNORED)
+        own = (roles.role != Role.COHORT) & (roles.role != Role.IGNORED) & (roles.role != Role.KIND)
         ratio, values = own & ~roles.is_histogram, own & roles.is_histogram & (self.thresholds.over[0] < UNKNOWN)
         whole = roles.role == Role.WHOLE
         for name, which, hits in (("rates", ratio, minute.bad[None]), ("values", values, minute.over)):
             self.learners[name].take(hits, np.where(which, minute.total, 0), minute.at)
             self.learners[f"{name}_hourly"].take(hits, np.where(which & whole, minute.total, 0), minute.at)
-        tool = roles.role == Role.TOOL
-        calls = np.where(tool, minute.total[roles.parent], 0)
-        self.learners["mix"].take(np.where(tool, minute.total, 0)[None], calls, minute.at)
+        for name, kind in (("mix", Role.TOOL), ("mix_failed", Role.KIND)):
+            which = (whole & ~roles.is_histogram) | (roles.role == kind)
+            amount = minute.amounts(name)
+            self.learners[name].take(
+                np.where(which, amount, 0)[None], np.where(which, amount[roles.parent], 0), minute.at
+            )
         self._learn_ratios(minute)
 
     def _learn_ratios(self, minute: Minute) -> None:
@@ -96,7 +100,7 @@ class Shard:
 
     def reset(self, which: NDArray[np.bool_]) -> None:
         """Open the baselines of these series anew."""
-        self.mixes = {series: tools for series, tools in self.mixes.items() if not which[series]}
+        self.mixes = {of: kinds for of, kinds in self.mixes.items() if not which[of[1]]}
         self.thresholds.reset(which)
         for learner in self.learners.values():
             learner.reset(which)

@@ -193,7 +193,7 @@ class DriftTable:
         arrays: dict[str, NDArray[Any]] = {
             "labels": _text([_plain(label) for label in labels]),
             "seen": self.shard.seen,
-            "mixes": _text([[series, *tools] for series, tools in self.shard.mixes.items()]),
+            "mixes": _text([[*of, *kinds] for of, kinds in self.shard.mixes.items()]),
             "until": np.array([self.until, self.refused], np.int64),
             "accepted": _text([list(map(astuple, _in_order(each))) for each in (self._heard, self._done)]),
         }
@@ -229,7 +229,7 @@ class DriftTable:
     def _fill(self, arrays: dict[str, NDArray[Any]]) -> None:
         self.shard.roles.enter([Label(*each) for each in orjson.loads(arrays["labels"].tobytes())])
         self.shard.seen = arrays["seen"].copy()
-        self.shard.mixes = {series: tools for series, *tools in orjson.loads(arrays["mixes"].tobytes())}
+        self.shard.mixes = {(name, series): kinds for name, series, *kinds in orjson.loads(arrays["mixes"].tobytes())}
         self.until, self.refused, *_ = arrays["until"].tolist()
         if "accepted" in arrays:
             heard, done = orjson.loads(arrays["accepted"].tobytes())

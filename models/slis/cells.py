@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -12,17 +12,19 @@ import numpy as np
 from models.digest import digest_of
 from models.layout import plain
 from models.runs.changes import CALL, joined
+from models.runs.failing import FAILURES
 from models.runs.record import RUN
 from models.slis import ALL
 from models.slis.groups import (
     FIXED,
-    OF_CALL,
     OF_RUN,
     SHARDS,
     UNKNOWN_WORKFLOW,
+    USER,
     cohort_names,
     series_shards,
 )
+from models.slis.kinds import SLI_OF, call_kinds, run_kinds
 from models.slis.parting import digests_in, part
 from models.slis.rows import Query
 from models.slis.tally import cells_from, groups_of, histogram_sums, ratio_sums
@@ -37,10 +39,8 @@ if TYPE_CHECKING:
 
 MINUTE_NS = 60_000_000_000
 
-_OF_RUN = np.array([digest_of(name) for name in OF_RUN], np.int64)
 _FROM_RUN = (*OF_RUN, "cohort_name", "cohort_value")
 """What calls take from their run, whatever the SLIs read."""
-_OF_CALL = np.array([digest_of(name) for name in OF_CALL], np.int64)
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,8 @@ class Cells:
 
     cols: NDArray[np.int64]
     names: dict[int, str]
+    users: NDArray[np.int64] = field(default_factory=lambda: np.empty((7, 0), np.int64))
+    """As `cols`, with users for values: told by their ages only (`models.slis.user_ages`)."""
 
     def __len__(self) -> int:
         """Count the cells."""
@@ -96,13 +98,15 @@ class Cells:
 
     def split(self, shards: int = SHARDS) -> dict[int, Cells]:
         """Part the cells by series shard, each with the names it needs; order is kept within a shard."""
-        if len(self) == 0:
+        if len(self) == 0 and self.users.shape[1] == 0:
             return {}
         cols, bounds = part(self.cols, series_shards(self.workflow, shards), shards)
+        users, of_users = part(self.users, series_shards(_row(self.users, 0), shards), shards)
+        both = zip(pairwise(bounds.tolist()), pairwise(of_users.tolist()), strict=True)
         return {
-            shard: Cells(cols[:, start:stop], _used(digests_in(cols, start, stop), self.names))
-            for shard, (start, stop) in enumerate(pairwise(bounds.tolist()))
-            if start < stop
+            shard: Cells(cols[:, start:stop], _used(digests_in(cols, start, stop), self.names), users[:, slice(*own)])
+            for shard, ((start, stop), own) in enumerate(both)
+            if start < stop or own[0] < own[1]
         }
 
     @staticmethod
@@ -111,27 +115,41 @@ class Cells:
         return Cells(np.empty((7, 0), np.int64), {})
 
 
-def cells_of(changes: Sequence[Changes], slis: Sequence[Sli] = ALL) -> Cells:
-    """Count all SLIs over all groups of a batch of changes.
+def cells_of(changes: Sequence[Changes], slis: Sequence[Sli] = ALL, *, by_user: bool = False) -> Cells:
+    """Count all SLIs over all groups of a batch of changes; `by_user`: and by user.
 
     A run counts in the minute of its end, a call in its own. Rows of weight 0 only lend their names to calls.
     """
     runs = joined([c.runs for c in changes], RUN)
     calls = joined([c.calls for c in changes], CALL)
     workflow = workflows_of(runs)
-    cols = [_run_cells(runs, workflow, joined([c.weight for c in changes], np.dtype(np.int64)), slis)]
+    weight, of_user = joined([c.weight for c in changes], np.dtype(np.int64)), ("user",) if by_user else ()
+    cols = [_run_cells(runs, workflow, weight, slis, of_user)]
+    if any(sli.name == SLI_OF["failure"] for sli in slis):
+        cols.append(run_kinds(runs, workflow, weight))
     if len(calls):
         offsets = np.cumsum([0, *[len(c.runs) for c in changes]])[:-1]
         row = calls["run"] + np.repeat(offsets, [len(c.calls) for c in changes])
-        cols.append(_call_cells(calls, runs, workflow, row, slis))
-    names = {UNKNOWN_WORKFLOW: "unknown"}
+        cols.append(_call_cells(calls, runs, workflow, row, slis, of_user))
+        if any(sli.name == SLI_OF["error"] for sli in slis):
+            cols.append(call_kinds(calls, workflow[row]))
+    every = np.concatenate(cols, axis=1) if len(cols) > 1 else cols[0]
+    every, users = _without_users(every) if by_user else (every, Cells.empty().cols)
+    return Cells(every, _names(changes, runs), users)
+
+
+def _names(changes: Sequence[Changes], runs: NDArray[np.void]) -> dict[int, str]:
+    names = {UNKNOWN_WORKFLOW: "unknown"} | FAILURES
     for c in changes:
         names |= c.names
     cohorts = np.unique(runs["cohort_name"]).tolist()
-    return Cells(
-        np.concatenate(cols, axis=1) if len(cols) > 1 else cols[0],
-        names | cohort_names([c for c in cohorts if c], names),
-    )
+    return names | cohort_names([c for c in cohorts if c], names)
+
+
+def _without_users(cols: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Part the cells by user from all others."""
+    ordered, bounds = part(cols, (cols[1] == USER).astype(np.int64), 2)
+    return np.ascontiguousarray(ordered[:, : bounds[1]]), np.ascontiguousarray(ordered[:, bounds[1] :])
 
 
 @lru_cache(maxsize=8)
@@ -139,8 +157,17 @@ def _queries(slis: tuple[Sli, ...]) -> tuple[Query, Query]:
     return Query(slis, "run"), Query(slis, "call")
 
 
+@cache
+def _dimensions(*names: str) -> NDArray[np.int64]:
+    return np.array([digest_of(name) for name in names], np.int64)
+
+
 def _run_cells(
-    runs: NDArray[np.void], workflow: NDArray[np.int64], weight: NDArray[np.int64], slis: Sequence[Sli]
+    runs: NDArray[np.void],
+    workflow: NDArray[np.int64],
+    weight: NDArray[np.int64],
+    slis: Sequence[Sli],
+    of_user: tuple[str, ...],
 ) -> NDArray[np.int64]:
     counts = np.flatnonzero(weight)
     if not len(counts):
@@ -152,8 +179,8 @@ def _run_cells(
     groups, members = groups_of(
         workflow,
         runs["ended_at"] // MINUTE_NS,
-        _OF_RUN,
-        _values(runs, OF_RUN),
+        _dimensions(*OF_RUN, *of_user),
+        _values(runs, (*OF_RUN, *of_user)),
         plain(runs["cohort_name"]),
         plain(runs["cohort_value"]),
     )
@@ -166,14 +193,18 @@ def _call_cells(
     workflow: NDArray[np.int64],
     row: NDArray[np.int64],
     slis: Sequence[Sli],
+    of_user: tuple[str, ...],
 ) -> NDArray[np.int64]:
     query = _queries(tuple(slis))[1]
     own = set(CALL.names or ())
-    of_run = {field: runs[field][row] for field in {*query.fields, *_FROM_RUN} - own} | {"workflow": workflow[row]}
+    of_run = {field: runs[field][row] for field in {*query.fields, *_FROM_RUN, *of_user} - own} | {
+        "workflow": workflow[row]
+    }
     columns = of_run | {field: calls[field] for field in query.fields if field in own}
-    values = np.stack([*(of_run[name] for name in OF_RUN), calls["tool"]])
+    values = np.stack([*(of_run[name] for name in (*OF_RUN, *of_user)), calls["tool"]])
     cohorts = plain(of_run["cohort_name"]), plain(of_run["cohort_value"])
-    groups, members = groups_of(of_run["workflow"], plain(calls["minute"]), _OF_CALL, values, *cohorts)
+    dimensions = _dimensions(*OF_RUN, *of_user, "tool")
+    groups, members = groups_of(of_run["workflow"], plain(calls["minute"]), dimensions, values, *cohorts)
     return _tallied(query, columns, groups, members, np.ones(len(calls), np.int64))
 
 

@@ -24,8 +24,18 @@ OF_RUN = ("version", "environment", "tenant", "tier", "prompt", "toolset", "mode
 OF_CALL = (*OF_RUN, "tool")
 """Dimensions of SLIs per call."""
 
-FIXED = {digest_of(name): name for name in OF_CALL}
+OF_FAILED = ("error", "failure")
+"""Dimensions that only bad events have, of one SLI each (`models.slis.kinds`): error types, classes of failures."""
+
+USER_AGE = "user_age"
+"""New or existing users of a workflow (`models.slis.user_ages`)."""
+
+_OURS = (*OF_CALL, *OF_FAILED, USER_AGE)
+FIXED = {digest_of(name): name for name in _OURS}
 """Dimension (digest) -> name, of those that are always there; all others are cohorts."""
+
+USER = digest_of("user")
+"""Dimension of cells whose value is a user: they never come to be series, only those of the ages of users do."""
 
 OTHER = digest_of("other")
 """The value that takes what is beyond the allowed number of values of a dimension."""
@@ -45,7 +55,7 @@ def cohort_dimension(name: Any) -> Any:
 
 def cohort_key(name: str) -> str:
     """Give the key of a cohort in a record's group: its name; `cohort.<name>` where the name is taken."""
-    return f"cohort.{name}" if name in OF_CALL or name in ("workflow", "cohort") else name
+    return f"cohort.{name}" if name in (*_OURS, "workflow", "cohort") else name
 
 
 def cohort_names(digests: Iterable[int], names: dict[int, str]) -> dict[int, str]:

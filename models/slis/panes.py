@@ -9,6 +9,7 @@ import numpy as np
 
 from models.slis import ALL
 from models.slis.additions import EVERYWHERE, NOWHERE, Additions, unpack_additions
+from models.slis.cells import Cells
 from models.slis.closing import Closed, closed_panes
 from models.slis.delta import DeltaLog
 from models.slis.minutes import ALONE_LIST, GROUP_LIST, set_states, states_of, take_dirty
@@ -18,6 +19,8 @@ from models.slis.records import quantile_values
 from models.slis.series import SeriesBook
 from models.slis.store import Store
 from models.slis.telling import tell
+from models.slis.user_ages import NAMES as AGES
+from models.slis.user_ages import UserAges
 from models.slis.windows import SECONDS, WINDOWS
 
 if TYPE_CHECKING:
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.slis.base import Sli
-    from models.slis.cells import Cells
     from models.slis.readings import Label
     from models.slis.settings import SliSettings
 
@@ -60,6 +62,7 @@ class PaneTable:
         self._slis = slis
         self._book = SeriesBook(settings, slis)
         self._store = Store(settings.keep_minutes, settings.keep_days)
+        self._ages = UserAges(settings.new_user_days, settings.max_users)
         self._log = DeltaLog()
         self._logged = 0  # series that the last delta or dump holds
         self._early_at = [0, 0]  # processing time of the last early panes, by list
@@ -67,11 +70,20 @@ class PaneTable:
         self._late = np.zeros(2, np.int64)  # cells by level: too late for any pane, too late for their minute
         self._closed = np.zeros(2, np.int64)  # minute of the next look, series that were named in one
 
-    def apply(self, cells: Cells) -> None:
-        """Add cells. Their panes are told by the next `early` or `final` that comes to them."""
-        if len(cells):
-            with self._lock:
+    def apply(self, cells: Cells) -> Cells:
+        """Add cells. Their panes are told by the next `early` or `final` that comes to them.
+
+        Those by user count by the age of the user: gives the cells that were counted.
+        """
+        with self._lock:
+            aged = self._ages.aged(cells.users)
+            if cells.users.shape[1]:
+                self._log.touch()
+            if aged.shape[1]:
+                cells = Cells(np.concatenate([cells.cols, aged], axis=1), cells.names | AGES)
+            if len(cells):
                 self._apply(cells)
+        return cells
 
     def _apply(self, cells: Cells) -> None:
         series = self._book.resolve(cells.cols, cells.names)
@@ -161,7 +173,7 @@ class PaneTable:
     @property
     def memory_bytes(self) -> int:
         """Size of the panes' arrays."""
-        return self._store.memory_bytes
+        return self._store.memory_bytes + self._ages.memory_bytes
 
     @property
     def counters(self) -> dict[str, int]:
@@ -173,6 +185,7 @@ class PaneTable:
             "sli_cells_refused_cohort": cohorts,
             "sli_cells_to_other": others,
             "sli_cells_late": nowhere + days_only,
+            "sli_users_refused": self._ages.refused,
         }
 
     def take_delta(self) -> bytes:
@@ -184,12 +197,14 @@ class PaneTable:
         else:
             return b""
         self._log.clear()
+        self._ages.clear()
         self._logged = len(self._book)
         return delta
 
     def dump(self) -> bytes:
         """Give everything, including what no delta has been taken of."""
-        return pack({"late": self._late, "closed": self._closed, **self._book.arrays(), **self._store.arrays()})
+        parts = self._book.arrays() | self._store.arrays() | self._ages.arrays()
+        return pack({"late": self._late, "closed": self._closed, **parts})
 
     @staticmethod
     def load(
@@ -229,6 +244,7 @@ class PaneTable:
             "closed": self._closed,
             "kept_from": self._store.horizon,
             **self._book.arrays(self._logged),
+            **self._ages.delta(),
             **self._log.added(),
             "told_minute": minute.astype(np.int32),
             "told_series": series.astype(np.int32),
@@ -240,8 +256,10 @@ class PaneTable:
         store = self._store
         if "horizon" in arrays:  # a dump
             self._book = SeriesBook(self._settings, self._slis)
+            self._ages = UserAges(self._settings.new_user_days, self._settings.max_users)
             store.fill(arrays)
         self._book.fill(arrays)
+        self._ages.fill(arrays)
         self._late, self._closed = arrays["late"].copy(), arrays["closed"].copy()
         store.kinds, store.alone = self._book.kinds, self._book.alone
         if "horizon" in arrays:

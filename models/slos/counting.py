@@ -8,14 +8,15 @@ import numpy as np
 
 from models.digest import digest_of
 from models.runs.changes import CALL, joined
+from models.runs.failing import FAILURES
 from models.runs.record import RUN
 from models.slis import ALL
 from models.slis.cells import workflows_of
 from models.slis.groups import UNKNOWN_WORKFLOW, series_shards
-from models.slos.dimensions import ERROR, EVERYTHING, FAILURES, TOOL, dimensions_of
+from models.slos.dimensions import ERROR, EVERYTHING, TOOL, dimensions_of
 from models.slos.events import SHARDS, Events
 from models.slos.plan import FIELDS, Plan
-from models.slos.sums import sum_by_key
+from models.sums import sum_by_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

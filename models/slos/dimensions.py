@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.digest import digest_of
-from models.runs.record import ClosedBy, OutcomeFrom
-from models.spans.columns import Outcome
+from models.runs.failing import failures_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,12 +26,6 @@ CHANGES = frozenset({"version", "prompt", "toolset", "variant"})
 DESCRIBES = frozenset({"failure", "error"})
 """Dimensions that only bad events have: they tell what happened, not who is to blame."""
 
-_FAILURES = ("crashed", "escalated", "abandoned", "judged", "reported", "tool errors")
-_CRASHED, _ESCALATED, _ABANDONED, _JUDGED, _REPORTED, _TOOL_ERRORS = (digest_of(name) for name in _FAILURES)
-FAILURES = {digest_of(name): name for name in _FAILURES}
-"""How a run failed, the first that holds: its status is an error (crashed), it was handed to a person, its root never
-came (abandoned), an evaluation or its own outcome said so (judged, reported), tools failed in it."""
-
 
 def dimensions_of(runs: NDArray[np.void]) -> NDArray[np.int64]:
     """Give the values of RUN rows, int64 [dimension, row]; those of `tool` and `error` are 0."""
@@ -41,19 +33,5 @@ def dimensions_of(runs: NDArray[np.void]) -> NDArray[np.int64]:
     for place, name in enumerate(DIMENSIONS):
         if place not in (TOOL, FAILURE, ERROR):
             out[place] = runs[name]
-    out[FAILURE] = _failures(runs)
+    out[FAILURE] = failures_of(runs)
     return out
-
-
-def _failures(runs: NDArray[np.void]) -> NDArray[np.int64]:
-    failed, source = runs["outcome"] == Outcome.FAILURE, runs["outcome_from"]
-    cases = [
-        (failed & (source == OutcomeFrom.STATUS), _CRASHED),
-        (runs["escalated"] != 0, _ESCALATED),
-        (runs["closed_by"] == ClosedBy.IDLE, _ABANDONED),
-        (failed & (source == OutcomeFrom.EVALUATION), _JUDGED),
-        (failed & (source == OutcomeFrom.ATTRIBUTE), _REPORTED),
-        (runs["tool_errors"] > 0, _TOOL_ERRORS),
-    ]
-    found: NDArray[np.int64] = np.select([case for case, _ in cases], [name for _, name in cases], 0)
-    return found

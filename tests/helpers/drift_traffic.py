@@ -21,12 +21,17 @@ LABELS = [
     *[Label("task_success", W | {"tier": tier}, histogram=False, whole=False, waits=2) for tier in ("free", "pro")],
     *[Label("task_success", W | {"version": version}, histogram=False, whole=False, waits=2) for version in "12"],
     *[Label("cost_per_task", W | {"version": version}, histogram=True, whole=False, waits=1) for version in "12"],
+    *[Label("tool_success", W | {"error": error}, histogram=False, whole=False) for error in ("Timeout", "Refused")],
+    *[
+        Label("task_success", W | {"failure": how}, histogram=False, whole=False, waits=2)
+        for how in ("crashed", "judged")
+    ],
 ]
 
 
 @dataclass
 class Minute:
-    """How a minute goes: rates of failed tasks and calls of tool a, cost, shares of tools, share of version 2."""
+    """How a minute goes: rates of failed tasks and calls of tool a, cost, shares of tools and kinds, version 2."""
 
     bad: float = 0.05
     bad_free: float = 0.05
@@ -34,6 +39,8 @@ class Minute:
     bad_tool: float = 0.03
     cost: float = 1.0
     shares: tuple[float, float, float] = (0.6, 0.3, 0.1)
+    errors: tuple[float, float, float] = (0.7, 0.2, 0.1)  # of failed calls: Timeout, Refused, unknown
+    failures: tuple[float, float, float] = (0.5, 0.4, 0.1)  # of failed tasks: crashed, judged, anyhow
     new: float = 0.0
     tasks: int = 100
 
@@ -47,7 +54,7 @@ class Traffic:
     bins: list[tuple[int, int, int]] = field(default_factory=list)  # series, bin, count
 
     def __post_init__(self) -> None:
-        self.chance = np.random.default_rng(self.seed)
+        self.chance, self.chance_of_kinds = np.random.default_rng(self.seed), np.random.default_rng([self.seed, 1])
 
     def closed(self, at: int, how: Minute) -> Closed:
         """Give the panes of the minute START + `at`."""
@@ -71,12 +78,18 @@ class Traffic:
         failed = self.chance.binomial(calls, [how.bad_tool, 0.03, 0.03])
         self.rows += [(3 + tool, int(calls[tool]), int(failed[tool])) for tool in range(3)]
         self.rows.append((2, int(calls.sum()), int(failed.sum())))
+        self._kinds(12, int(failed.sum()), how.errors)
+        self._kinds(14, sum(bad.values()), how.failures)
         return self._laid(at)
 
     def _failed(self, key: tuple[str, bool], count: int, how: Minute) -> int:
         rate = how.bad_free if key[1] else how.bad
         rate = how.bad_new if key[0] == "2" and how.bad_new is not None else rate
         return int(self.chance.binomial(count, rate))
+
+    def _kinds(self, first: int, failed: int, shares: tuple[float, float, float]) -> None:
+        counts = self.chance_of_kinds.multinomial(failed, shares)[:2].tolist()
+        self.rows += [(first + kind, count, count) for kind, count in enumerate(counts) if count]
 
     def _ratio(self, series: int, groups: dict, bad: dict, of) -> None:  # type: ignore[no-untyped-def,type-arg]
         total = sum(count for key, count in groups.items() if of(key))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from models.drift.watches.change import ChangeRate, ChangeValues
 from models.drift.watches.live import LiveRate, LiveValues
-from models.drift.watches.mix import ToolMix
+from models.drift.watches.mix import FEWEST_FAILED, Mix
 from models.drift.watches.objective import Objective
 from models.drift.watches.own import OwnRate, OwnValues
 
@@ -19,7 +19,9 @@ WATCHES: tuple[Watch, ...] = (
     OwnRate("own_rate_hourly", 60, "rates_hourly"),
     OwnValues("own_values", 1, "values"),
     OwnValues("own_values_hourly", 60, "values_hourly"),
-    ToolMix(),
+    Mix("tool_mix", "tool_success", "tool", "tools"),
+    Mix("error_mix", "tool_success", "error", "error types of failed calls", "mix_failed", FEWEST_FAILED, 1),
+    Mix("failure_mix", "task_success", "failure", "how tasks fail", "mix_failed", FEWEST_FAILED, 1),
     ChangeRate(),
     ChangeValues(),
     LiveRate(),

@@ -1,7 +1,14 @@
-"""Mix: which tools a workflow calls, against its own past."""
+"""Mix: which kinds there are among some events of a workflow, against its own past: tools, error types, failures.
+
+Guarantee: that of `models.drift.categories`: with probability >= 1 - ALPHA over the baseline, one false alarm a stream
+and year at most, for independent draws; where the baseline was bursty, tempered (no proof) or by the minute. A mix of
+what failed is a mix *among* failures: how many there are is not its matter (`own_rate` tells that), so an incident that
+fails everything alike moves nothing, and one that fails in a way of its own does.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,36 +26,50 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.drift.band import State
+    from models.drift.detector import Detector
     from models.drift.minute import Minute
     from models.drift.shard import Shard
     from models.drift.watches.base import Effect
 
-SLI = "tool_success"
-"""The SLI whose totals by tool are the calls of it."""
+FEWEST_FAILED = 500
+"""Failures of a baseline from which their shares are bound within seven points; failures are few, so not the 24 h or
+14 days of other baselines decide, but this many."""
 
 
-class ToolMix(Standing):
-    """Workflows; the most called tools of the baseline one by one, all others together."""
+@dataclass(frozen=True)
+class Mix(Standing):
+    """Workflows; the most frequent kinds of the baseline one by one, all others, and what is new, together.
 
-    name = "tool_mix"
-    detector = Categories()
-    minutes = 1
+    A kind is a series of `sli` by `dimension`; `baselines` names the learner that has the events of kinds and of all:
+    "mix" calls or tasks, "mix_failed" failed ones.
+    """
+
+    name: str
+    sli: str
+    dimension: str
+    words: str
+    baselines: str = "mix"
+    fewest: int = 0
+    """Events that a baseline has at least."""
+    fewest_kinds: int = 2
+    detector: Detector = field(default_factory=Categories)
+    minutes: int = 1
 
     def ready(self, shard: Shard, streams: list[Stream], at: int) -> tuple[list[Stream], State] | None:
-        """Open the streams of workflows whose own rate of calls has a frozen baseline: they are as large."""
-        own, mix = shard.learners["rates"], shard.learners["mix"]
+        """Open the streams of workflows whose own rate has a frozen baseline, when there are enough events."""
+        own, mix = shard.learners["rates"], shard.learners[self.baselines]
         new, pasts = [], []
-        for series in np.flatnonzero((shard.roles.role == Role.WHOLE) & (own.frozen > 0)).tolist():
-            label = shard.roles.labels[series]
-            if label.sli != SLI or series in shard.mixes:
+        enough = (shard.roles.role == Role.WHOLE) & (own.frozen > 0) & (mix.past.events >= self.fewest)
+        for series in np.flatnonzero(enough).tolist():
+            if shard.roles.labels[series].sli != self.sli or (self.name, series) in shard.mixes:
                 continue
-            tools = np.flatnonzero((shard.roles.role == Role.TOOL) & (shard.roles.parent == series))
-            tools = tools[np.argsort(-mix.past.hits[0, tools], kind="stable")][: MOST - 1]
-            if len(tools) < 2:  # noqa: PLR2004  # there is nothing to mix
+            kinds = shard.roles.values(series, self.dimension)
+            kinds = kinds[np.argsort(-mix.past.hits[0, kinds], kind="stable")][: MOST - 1]
+            if len(kinds) < self.fewest_kinds:
                 continue
-            shard.mixes[series] = tools.tolist()
-            pasts.append(_past(mix.freeze(tools, at), own.past.events[series]))
-            new.append(Stream(series, -1, int(own.opened[series]), int(own.version[series])))
+            shard.mixes[self.name, series] = kinds.tolist()
+            pasts.append(_past(mix.freeze(np.array([series, *kinds]), at)))
+            new.append(Stream(series, -1, int(mix.opened[series]), int(mix.version[series])))
         if not new:
             return None
         return new, band.start(Past(*(np.concatenate(parts, axis=-1) for parts in zip(*pasts, strict=True))))
@@ -56,37 +77,38 @@ class ToolMix(Standing):
     def counts(
         self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """Give (calls of each tool ..., of all others, of all)."""
+        """Give (events of each kind ..., of all others, of all)."""
+        amount = minute.amounts(self.baselines)
         out = np.zeros((MOST + 1, len(series)), np.int64)
         for place, whole in enumerate(series.tolist()):
-            tools = shard.mixes[whole]
-            out[: len(tools), place] = minute.total[tools]
-            out[MOST, place] = max(int(minute.total[whole]), int(out[: len(tools), place].sum()))
-            out[MOST - 1, place] = out[MOST, place] - out[: len(tools), place].sum()
+            kinds = shard.mixes[self.name, whole]
+            out[: len(kinds), place] = amount[kinds]
+            out[MOST, place] = max(int(amount[whole]), int(out[: len(kinds), place].sum()))
+            out[MOST - 1, place] = out[MOST, place] - out[: len(kinds), place].sum()
         return out
 
     def effect(self, shard: Shard, stream: Stream, state: State, counts: NDArray[np.int64]) -> Effect:
         """Explain."""
-        tools = shard.mixes[stream.series]
-        names = [(shard.roles.dimension(tool) or ("", "?"))[1] for tool in tools]
-        hits = shard.learners["mix"].past.hits[0, tools]
-        before = before_of(shard.learners["rates"], stream)
+        kinds, mix = shard.mixes[self.name, stream.series], shard.learners[self.baselines]
+        names = [(shard.roles.dimension(kind) or ("", "?"))[1] for kind in kinds]
+        hits, before = mix.past.hits[0, kinds], before_of(mix, stream)
         rest = max(before["events"] - hits.sum(), 0.0)
-        mine = np.append(counts[: len(tools)], counts[MOST - 1])
-        return mix_effect(Contrast("time", "baseline", "now"), [*names, "others"], [*hits, rest], mine, before)
+        mine = np.append(counts[: len(kinds)], counts[MOST - 1])
+        contrast = Contrast("time", "baseline", "now")
+        return mix_effect(contrast, self.words, [*names, "others"], [*hits, rest], mine, before)
 
 
-def _past(tools: Past, calls: float) -> Past:
-    """Give the past [MOST, 1] of one workflow from those of its tools; what is left of `calls` is the last category.
+def _past(learnt: Past) -> Past:
+    """Give the past [MOST, 1] of one workflow from those of itself, the first, and its kinds.
 
-    It is taken for as bursty as the burstiest tool; categories that are not there have no hits.
+    What is left of its events is the last category, taken for as bursty as the burstiest kind; categories that are not
+    there have no hits.
     """
-    known = len(tools.events)
+    known, events, looks = len(learnt.events) - 1, learnt.events[:1], learnt.looks[:1]
     hits, squares = np.zeros((MOST, 1)), np.zeros((MOST, 1))
-    hits[:known, 0], squares[:known, 0] = tools.hits[0], tools.squares[0]
-    hits[-1, 0] = max(calls - hits.sum(), 0.0)
-    looks = np.array([tools.looks.max()])
-    rate = hits[-1] / calls
-    spread = looks * rate * (1 - rate) * tools.dispersion().max()
-    squares[-1] = spread + 2 * rate * hits[-1] - rate**2 * calls
-    return Past(np.array([calls]), looks, hits, squares)
+    hits[:known, 0], squares[:known, 0] = learnt.hits[0, 1:], learnt.squares[0, 1:]
+    burstiest = Past(events, looks, hits[:known], squares[:known]).dispersion().max(initial=1.0)
+    hits[-1] = np.maximum(events - hits.sum(), 0.0)
+    rate = hits[-1] / events
+    squares[-1] = looks * rate * (1 - rate) * burstiest + 2 * rate * hits[-1] - rate**2 * events
+    return Past(events, looks, hits, squares)

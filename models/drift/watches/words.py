@@ -94,8 +94,10 @@ def cohort_values_effect(
     return Effect(contrast, "up" if is_up else "down", _is_worse(sli, is_up=is_up), _rounded(numbers), words)
 
 
-def mix_effect(contrast: Contrast, names: Sequence[str], before: Any, after: Any, baseline: dict[str, Any]) -> Effect:
-    """Explain a mix by its distance and what moved."""
+def mix_effect(
+    contrast: Contrast, what: str, names: Sequence[str], before: Any, after: Any, baseline: dict[str, Any]
+) -> Effect:
+    """Explain a mix of something by its distance and what moved."""
     moved = movers(names, before, after)
     numbers = {
         "distance": jensen_shannon(before, after),
@@ -104,7 +106,7 @@ def mix_effect(contrast: Contrast, names: Sequence[str], before: Any, after: Any
         "baseline": _told(baseline),
     }
     words = ", ".join(f"{each.name} {each.before:.1%} to {each.after:.1%}" for each in moved)
-    words = f"the mix of tools moved: {words}"
+    words = f"the mix of {what} moved: {words}"
     return Effect(contrast, "mixed", is_worse=True, numbers=_rounded(numbers), words=words)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SETTINGS = DriftSettings(least_span=240, objectives={("support", "task_success"): 0.9})
 CHANGE = 300
+MIXES = {"tool_mix", "error_mix", "failure_mix"}
 
 
 class Heard:
@@ -114,6 +115,49 @@ def test_a_mix_of_tools_that_moves() -> None:
     assert at <= CHANGE + 15
     assert {each["name"] for each in found.numbers["movers"]} >= {"a", "c"}
     assert 0.05 < found.numbers["distance"] < 0.2
+
+
+def test_a_mix_of_errors_that_moves() -> None:
+    """As many calls fail as before, three of them a minute of another type than usual: what moved is named."""
+    heard = watched(changed(errors=(0.3, 0.6, 0.1)))
+    at, found = heard.named("error_mix")
+    assert at <= CHANGE + 15
+    assert abs(found.since - START - CHANGE) <= 10
+    assert [each["name"] for each in found.numbers["movers"][:2]] == ["Timeout", "Refused"]
+    assert found.words.startswith("the mix of error types of failed calls moved: ")
+    assert [key.split("\x1f")[0] for key in heard.alarms] == ["error_mix"]
+
+
+def test_tasks_that_fail_in_another_way() -> None:
+    """As many tasks fail as before, but they crash: five failures a minute are enough."""
+    heard = watched(changed(failures=(0.9, 0.05, 0.05)))
+    at, found = heard.named("failure_mix")
+    assert at <= CHANGE + 25
+    assert {each["name"] for each in found.numbers["movers"][:2]} == {"crashed", "judged"}
+    assert [key.split("\x1f")[0] for key in heard.alarms] == ["failure_mix"]
+
+
+def test_a_way_to_fail_that_was_never_seen() -> None:
+    """An error type that no baseline has moves the share of the others."""
+    at, found = watched(changed(errors=(0.4, 0.1, 0.5))).named("error_mix")
+    assert at <= CHANGE + 10
+    assert "others" in [each["name"] for each in found.numbers["movers"]]
+
+
+def test_more_failures_of_the_usual_kinds_are_no_drift_of_their_mix() -> None:
+    """Three times as many: the rates alarm, the mixes do not."""
+    heard = watched(changed(bad=0.15, bad_free=0.15, bad_tool=0.1))
+    assert heard.alarms
+    assert not [key for key in heard.alarms if "mix" in key]
+
+
+def test_a_mix_of_few_failures_waits() -> None:
+    """Three hundred minutes of two tasks: no stream on a handful of failures."""
+    table, traffic = DriftTable(SETTINGS), Traffic(1)
+    for at in range(300):
+        table.look(traffic.closed(at, Minute(tasks=10)))
+    assert len(table.banks["own_rate"]) > 0
+    assert len(table.banks["error_mix"]) == len(table.banks["failure_mix"]) == 0
 
 
 def test_a_tool_that_fails() -> None:
@@ -220,9 +264,9 @@ def test_what_is_accepted_while_it_runs() -> None:
 @pytest.mark.parametrize("cuts", [[250], [82, 100, 305, 330], [307, 310, 311, 312, 326]])
 def test_cut_anywhere_it_goes_on_alike(cuts: list[int]) -> None:
     """Restored from a dump and deltas: the same evidence, alarms and descriptions, bit for bit."""
-    how = changed(bad=0.1, bad_free=0.15, cost=1.3, new=0.3)
+    how = changed(bad=0.1, bad_free=0.15, cost=1.3, new=0.3, errors=(0.4, 0.5, 0.1), failures=(0.2, 0.7, 0.1))
     orders = {80: ("cost_per_task", 85), 306: ("task_success", 320), 325: (None, 2)}
-    most = 0
+    most, mixes = 0, set()
     whole, cut, traffic = DriftTable(SETTINGS), DriftTable(SETTINGS), Traffic(2)
     base: bytes | None = None
     deltas: list[bytes] = []
@@ -233,6 +277,7 @@ def test_cut_anywhere_it_goes_on_alike(cuts: list[int]) -> None:
                 table.accept([Accepted("support", START + orders[at][1], orders[at][0])])
         assert whole.look(closed) == cut.look(closed)
         most = max(most, whole.streams)
+        mixes |= {name for name, bank in whole.banks.items() if "mix" in name and len(bank) == 1}
         deltas.append(cut.take_delta())
         if at == 90:
             base, deltas = cut.dump(), []
@@ -240,6 +285,7 @@ def test_cut_anywhere_it_goes_on_alike(cuts: list[int]) -> None:
             cut = DriftTable.load(SETTINGS, base, deltas)
     assert whole.dump() == cut.dump()
     assert most > 10 > whole.streams
+    assert mixes == MIXES
 
 
 def test_deltas_that_nobody_takes_do_not_pile_up() -> None:

@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 
 from models.digest import digest_of
 from models.runs.changes import CALL, Changes
-from models.runs.record import RUN
+from models.runs.record import RUN, ClosedBy, OutcomeFrom
 from models.slis import ALL
 from models.slis.base import DuplicateSliError, Ratio, by_digest
 from models.slis.bins import OVER, bin_of
 from models.slis.cells import Cells, cells_of
 from models.slis.groups import OF_RUN, cohort_dimension, series_shard
+from models.spans.columns import Outcome
 
 Key = tuple[int, int, int, str, int, int]
-NAMES = {digest_of(text): text for text in ("a", "b", "c", "exp", "version", "search", "buy")}
+NAMES = {digest_of(text): text for text in ("a", "b", "c", "exp", "version", "search", "buy", "Timeout", "Refused")}
 SLI_NAMES = {digest_of(sli.name): sli.name for sli in ALL}
 name = st.sampled_from([0, *(digest_of(text) for text in ("a", "b", "c"))])
 START = 1_700_000_000 * 10**9
@@ -50,6 +51,8 @@ def run_rows(draw: Any) -> Any:
             row[total] = draw(st.integers(0, 5))
         row[part] = draw(st.integers(0, int(row[total][0])))
     row["guarded_calls"] = draw(st.integers(0, 170))
+    for field in ("outcome", "outcome_from", "closed_by", "tool_errors"):
+        row[field] = draw(st.integers(0, 2))
     for field in ("reported", "computed", "unpriced", "task", "escalated"):
         row[field] = draw(st.integers(0, 2 if field == "task" else 1))
     for field in ("cost", "agent_cost", "input_tokens", "agent_input_tokens", "output_tokens", "agent_output_tokens"):
@@ -70,6 +73,7 @@ def changes(draw: Any) -> Changes:
         call["minute"] = START // (60 * 10**9) + draw(st.integers(0, 1))
         call["calls"] = draw(st.integers(-3, 3))
         call["errors"] = draw(st.integers(-1, 1))
+        call["error"] = draw(st.sampled_from([0, digest_of("Timeout"), digest_of("Refused")]))
         call["timeouts"] = draw(st.integers(-1, 1))
     return Changes(runs, weight, calls, runs[:0], NAMES)
 
@@ -117,9 +121,38 @@ def histograms(row: Any) -> dict[str, tuple[float | None, float]]:
     }
 
 
+def failure(row: Any) -> str | None:
+    """Give how a run failed, as `models.runs.failing` says it."""
+    failed, source = row["outcome"] == Outcome.FAILURE, row["outcome_from"]
+    if failed and source == OutcomeFrom.STATUS:
+        return "crashed"
+    if row["escalated"]:
+        return "escalated"
+    if row["closed_by"] == ClosedBy.IDLE:
+        return "abandoned"
+    if failed and source in {OutcomeFrom.EVALUATION, OutcomeFrom.ATTRIBUTE}:
+        return "judged" if source == OutcomeFrom.EVALUATION else "reported"
+    return "tool errors" if row["tool_errors"] else None
+
+
+def kinds(batch: Changes) -> Counter[Key]:
+    """Count what failed by how, the slow way."""
+    counts: Counter[Key] = Counter()
+    for row, weight in zip(batch.runs, batch.weight.tolist(), strict=True):
+        how = failure(row)
+        if row["task"] == 2 and how:
+            of = groups(row)[0][0], digest_of("failure"), digest_of(how)
+            counts[*of, "task_success", int(row["ended_at"]) // (60 * 10**9), 0] += weight
+    for call in batch.calls:
+        if call["error"]:
+            of = groups(batch.runs[call["run"]])[0][0], digest_of("error"), int(call["error"])
+            counts[*of, "tool_success", int(call["minute"]), 0] += int(call["errors"])
+    return counts
+
+
 def oracle(batch: Changes) -> Counter[Key]:
     """Count everything the slow way."""
-    counts: Counter[Key] = Counter()
+    counts = kinds(batch)
     for row, weight in zip(batch.runs, batch.weight.tolist(), strict=True):
         minute = int(row["ended_at"]) // (60 * 10**9)
         for group in groups(row):

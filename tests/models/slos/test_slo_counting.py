@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from models.digest import digest_of
 from models.runs.changes import CALL, Changes
+from models.runs.failing import FAILURES
 from models.runs.record import RUN, ClosedBy, OutcomeFrom
 from models.slis.groups import series_shard
 from models.slos.counting import EXAMPLES, Counter
-from models.slos.dimensions import DIMENSIONS, ERROR, EVERYTHING, FAILURES, TOOL
+from models.slos.dimensions import DIMENSIONS, ERROR, EVERYTHING, TOOL
 from models.slos.events import SHARDS, Events
 from models.slos.spec import Indicator, Op, Slo, Threshold
 from models.spans.columns import Outcome
