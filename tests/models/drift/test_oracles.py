@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import gammaln, logsumexp
 from scipy.stats import binom, nchypergeom_fisher
 
 from models.drift import bounds, fleet
@@ -102,6 +105,25 @@ def test_cohorts(lab: SimpleNamespace) -> None:
     expected = lab.reference_detectors.fisher_esr_alarm_minutes(a, b, 500, 50, YEAR)
     assert alarms_of(Cohorts(odds_ratios=WORSE), counts, counts) == expected
     assert min(map(len, expected)) > 2
+
+
+@given(st.lists(st.integers(0, 4000), min_size=4, max_size=4), st.floats(0.02, 50.0), st.floats(0.02, 1.0))
+def test_cohorts_of_any_size_by_plain_summation(drawn: list[int], high: float, low: float) -> None:
+    """Ln E is that of Fisher's noncentral hypergeometric law, summed over all there can be; 0 where only one can."""
+    events_a, events_b, failed_a, failed_b = drawn
+    failed_a, failed_b, high = min(failed_a, events_a), min(failed_b, events_b), max(high, low)
+    counts = np.array([[failed_a], [events_a], [failed_b], [events_b]])
+    found = log_e_values(counts, np.array(ODDS_RATIOS), np.array([low]), np.array([high]))[:, 0]
+    failed = failed_a + failed_b
+    j = np.arange(max(0, failed - events_a), min(events_b, failed) + 1)
+    ways = -sum(gammaln(each + 1.0) for each in (j, events_b - j, failed - j, events_a - failed + j))
+
+    def log_likelihood(odds: float) -> float:
+        return float(failed_b * np.log(odds) - logsumexp(ways + j * np.log(odds)))
+
+    null = {odds: high if odds > 1 else low for odds in ODDS_RATIOS}
+    expected = [log_likelihood(odds * null[odds]) - log_likelihood(null[odds]) for odds in ODDS_RATIOS]
+    assert found == pytest.approx(expected, rel=1e-8, abs=1e-7)
 
 
 @pytest.mark.parametrize("usual", [(1.0, 1.0), (0.7, 1.4)])
