@@ -15,6 +15,7 @@ import numpy as np
 import orjson
 
 from flows.compiling import compiling
+from models.drift.cohorts import log_e_values
 from models.runs.policy import RunPolicy
 from models.runs.pulse import Pulse
 from models.runs.shards import by_shard
@@ -75,6 +76,7 @@ def judge() -> None:
 def _count(changes: list[Changes]) -> None:
     _measure(changes)
     Counter([_SLO, replace(_SLO, indicator=Indicator("tool_success"))]).count(changes)
+    log_e_values(np.ones((4, 1), np.int64), np.ones(1))
 
 
 def _track(spans: Spans, asked: Spans) -> list[Changes]:

@@ -66,7 +66,7 @@ def start(low: Any, high: Any, dispersion: Any, odds_ratios: tuple[float, ...] =
 
 def log_e_values(counts: Any, odds_ratios: Any, low: Any = 1.0, high: Any = 1.0) -> Any:
     """Give ln E [odds ratio, stream] of one look; 0 where nothing failed, everything did, or one cohort is empty."""
-    bounds = np.stack([low, high]) * np.ones(counts.shape[1])
+    bounds = np.stack([np.broadcast_to(each, counts.shape[1]) for each in (low, high)])
     side = (odds_ratios > 1).astype(int)
     null = bounds[side]
     bet = odds_ratios[:, None] * null

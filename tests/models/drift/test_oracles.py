@@ -124,6 +124,10 @@ def test_cohorts_of_any_size_by_plain_summation(drawn: list[int], high: float, l
     null = {odds: high if odds > 1 else low for odds in ODDS_RATIOS}
     expected = [log_likelihood(odds * null[odds]) - log_likelihood(null[odds]) for odds in ODDS_RATIOS]
     assert found == pytest.approx(expected, rel=1e-8, abs=1e-7)
+    twice = np.repeat(counts, 2, axis=1)
+    assert np.array_equal(
+        log_e_values(twice, np.array(ODDS_RATIOS)), log_e_values(twice, np.array(ODDS_RATIOS), [1, 1], [1, 1])
+    )
 
 
 @pytest.mark.parametrize("usual", [(1.0, 1.0), (0.7, 1.4)])
