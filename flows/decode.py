@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import orjson
 
 from flows.items import Outbound, RawBatch, ShardCells, ShardSpans, ShardTalk
+from flows.letters import dead_letter
 from models.digest import digest_of
 from models.runs import conversations
 from models.runs.shards import SHARDS, by_shard
@@ -138,16 +138,7 @@ class DecodeStep:
             return
         where = [(b.topic, b.partition, offset) for b in batches for offset in b.offsets.tolist()]
         for letter in dead:
-            topic, partition, offset = where[letter.message]
-            record = {
-                "kind": "dead_letter",
-                "reason": letter.reason,
-                "topic": topic,
-                "partition": partition,
-                "offset": offset,
-                "bytes": letter.size,
-            }
-            yield Outbound(self._dead_letters, f"{topic}/{partition}".encode(), orjson.dumps(record))
+            yield dead_letter(self._dead_letters, letter.reason, where[letter.message], letter.size)
 
 
 def _per_conversation(

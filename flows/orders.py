@@ -8,12 +8,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from bytewax.operators import StatefulBatchLogic
 from typing_extensions import override
 
 from flows.decode import RUN_SHARDS, SERIES_SHARDS
 from flows.items import Outbound, RawBatch, ShardAccepted, ShardKills, ShardOrders
+from flows.letters import dead_letter
 from models.digest import digest_of
 from models.drift.settings import Accepted
 from models.orders.in_force import in_force
@@ -51,13 +51,9 @@ class OrderStep:
                     orders.append(read(message))
                 except OrderError as error:
                     self._metrics.dead_letters.labels(str(error)).inc()
-                    out.append(self._letter(batch, offset, str(error), len(message)))
+                    where = batch.topic, batch.partition, offset
+                    out.append(dead_letter(self._topic, str(error), where, len(message)))
         return [*out, (ORDERS, ShardOrders(ORDERS, orders))] if orders else out
-
-    def _letter(self, batch: RawBatch, offset: int, reason: str, size: int) -> Outbound:
-        where = {"topic": batch.topic, "partition": batch.partition, "offset": offset, "bytes": size}
-        key = f"{batch.topic}/{batch.partition}".encode()
-        return Outbound(self._topic, key, orjson.dumps({"kind": "dead_letter", "reason": reason} | where))
 
 
 class InForceLogic(StatefulBatchLogic[ShardOrders, "tuple[str, ShardKills | ShardAccepted]", bytes]):

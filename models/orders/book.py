@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from models.orders.order import Acceptance, Kill, Lift, Order, Place, Round, read
+from models.orders.order import Acceptance, Kill, Lift, Order, Place, Round, of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -69,7 +69,7 @@ class OrderBook:
         found = OrderBook()
         for raw in ([base] if base else []) + list(deltas):
             for record in orjson.loads(raw) if raw else ():
-                found._take(read(orjson.dumps(record)))  # its own class
+                found._take(of(record))  # its own class
         return found
 
 

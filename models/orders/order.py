@@ -84,6 +84,11 @@ def read(value: bytes) -> Order:
     except orjson.JSONDecodeError as error:
         msg = "order: not JSON"
         raise OrderError(msg) from error
+    return of(said)
+
+
+def of(said: Any) -> Order:
+    """Read a record. Raises OrderError."""
     kind = said.get("order") if isinstance(said, dict) and said.get("kind") == "order" else None
     if not isinstance(kind, str) or kind not in _READ:
         msg = "order: of no known kind"

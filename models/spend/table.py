@@ -208,7 +208,7 @@ class SpendTable:
     def _record(self, kept: Sum, now_s: int, at: str) -> dict[str, Any]:
         """Give the `spend` record; the limit is the tightest of those that fit."""
         key = kept.key
-        is_limited = bool(self._watched) and key[::3] in self._watched
+        is_limited = key[::3] in self._watched
         limit = min((budget.limit for budget in self._fitting(kept)), default=None) if is_limited else None
         kept.revision = max(kept.revision + 1, self._floor)
         return {
