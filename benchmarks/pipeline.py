@@ -105,7 +105,7 @@ def from_kafka(values: list[bytes], broker: str, journal: Path) -> float:
     for topic in ("otlp_spans", "otlp_logs"):
         log.ensure(topic, 4)
     writer = log.writer()
-    writer.append("otlp_spans", [(None, value) for value in values])
+    writer.append("otlp_spans", [(b"%d" % number, value) for number, value in enumerate(values)])
     writer.close()
     stop, metrics, out = Event(), Metrics(time.time_ns, CollectorRegistry()), []
     source = LogSource(lambda: log, ("otlp_spans", "otlp_logs"), stop, metrics=metrics)

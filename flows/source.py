@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import inf
+from threading import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,6 +13,7 @@ import numpy as np
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from typing_extensions import override
 
+from flows.alignment import Alignment
 from flows.backlog import Backlog
 from flows.items import RawBatch
 from flows.waiting import StoppedError
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from streams.port import Log, Message, Reader
 
 _EMPTY_WAIT = timedelta(milliseconds=5)  # a source that sleeps longer holds up every other source of the engine
-_MAX_MESSAGES = 10_000
+_HELD_WAIT = timedelta(milliseconds=1)
 _QUIET_S = 1.0
 _NONE = np.empty(0, np.int64)
 T = TypeVar("T")
@@ -44,6 +46,7 @@ class LogPartition(StatefulSourcePartition[RawBatch, int]):
         max_bytes: int,
         stop: Event,
         *,
+        alignment: Alignment | None = None,
         commit: Callable[[str, Mapping[int, int]], None] | None = None,
         backlog: Backlog | None = None,
     ) -> None:
@@ -52,23 +55,23 @@ class LogPartition(StatefulSourcePartition[RawBatch, int]):
         self._topic = topic
         self._partition = partition
         self._reader = reader
+        self._alignment = alignment or Alignment()
+        self._lane = self._alignment.add(reader, max_bytes)
         self._next = offset
         self._kept = offset
         self._commit = commit
-        self._max_bytes = max_bytes
         self._stop = stop
-        self._idle = False
+        self._wait: timedelta | None = None
         self._came = inf
 
     @override
     def next_batch(self) -> Iterable[RawBatch]:
         if self._stop.is_set():
             raise StopIteration
-        messages = self._reader.poll(_MAX_MESSAGES, self._max_bytes)
-        self._idle = not messages
+        messages = self._alignment.take(self._lane)
         if not messages:
-            self._backlog.caught_up(self._part)
-            return self._silence()
+            return self._nothing()
+        self._wait = None
         self._backlog.read(self._part, messages[-1].appended_ns)
         self._came = monotonic()
         self._next = messages[-1].offset + 1
@@ -84,6 +87,14 @@ class LogPartition(StatefulSourcePartition[RawBatch, int]):
             ),
         )
 
+    def _nothing(self) -> Iterable[RawBatch]:
+        if not self._lane.is_empty:
+            self._wait = _HELD_WAIT
+            return ()
+        self._wait = _EMPTY_WAIT
+        self._backlog.caught_up(self._part)
+        return self._silence()
+
     def _silence(self) -> Iterable[RawBatch]:
         """Say once that nothing has come for a while: then all shards are told how far this partition is."""
         if monotonic() - self._came < _QUIET_S:
@@ -93,7 +104,7 @@ class LogPartition(StatefulSourcePartition[RawBatch, int]):
 
     @override
     def next_awake(self) -> datetime | None:
-        return datetime.now(UTC) + _EMPTY_WAIT if self._idle else None
+        return datetime.now(UTC) + self._wait if self._wait else None
 
     @override
     def snapshot(self) -> int:
@@ -106,6 +117,7 @@ class LogPartition(StatefulSourcePartition[RawBatch, int]):
     def close(self) -> None:
         if self._kept is not None and self._commit:
             self._commit(self._topic, {self._partition: self._kept})  # the end of the input: the last snapshot is there
+        self._alignment.remove(self._lane)
         self._reader.close()
 
 
@@ -154,6 +166,7 @@ class LogSource(FixedPartitionedSource[RawBatch, int]):
         self._stop = stop
         self._max_bytes = max_bytes
         self._log: Log | None = None
+        self._alignments: dict[int, Alignment] = {}
 
     @override
     def list_parts(self) -> list[str]:
@@ -172,13 +185,24 @@ class LogSource(FixedPartitionedSource[RawBatch, int]):
             reader = self._answer(lambda: self._reader(topic, int(index), offset))
         except StoppedError:
             reader = _NoReader()
-        metrics = None if topic in self._begin.lossless else self._metrics
+        is_lossless = topic in self._begin.lossless
+        metrics = None if is_lossless else self._metrics
+        # of one worker, which is a thread; orders wait for nobody
+        alignment = None if is_lossless else self._alignments.setdefault(get_ident(), Alignment())
         if metrics:
             metrics.watch_lag(topic, str(int(index)), reader.lag)
         backlog = metrics.backlog if metrics else None
         commit = self._shared().commit
         return LogPartition(
-            topic, int(index), reader, offset, self._max_bytes, self._stop, commit=commit, backlog=backlog
+            topic,
+            int(index),
+            reader,
+            offset,
+            self._max_bytes,
+            self._stop,
+            alignment=alignment,
+            commit=commit,
+            backlog=backlog,
         )
 
     def _reader(self, topic: str, partition: int, offset: int | None) -> Reader:
@@ -215,6 +239,9 @@ class _NoReader:
 
     def lag(self) -> int:
         return 1
+
+    def expects(self) -> bool:
+        return False
 
     def close(self) -> None:
         pass

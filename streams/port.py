@@ -51,6 +51,10 @@ class Reader(Protocol):
         """Count the messages after the last one given; 0 only where that is known, at least 1 while it is not."""
         ...
 
+    def expects(self) -> bool:
+        """Tell whether more is in the log than was given, as far as is known without asking; True where unknown."""
+        ...
+
     def close(self) -> None:
         """Release files and sockets."""
         ...

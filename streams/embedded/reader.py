@@ -52,6 +52,10 @@ class EmbeddedReader:
         """Count the messages after the last one given."""
         return max(0, self._end[0] - self._next)
 
+    def expects(self) -> bool:
+        """Tell whether there is more."""
+        return self.lag() > 0
+
     def close(self) -> None:
         """Close the files."""
         self._close_segment()

@@ -128,6 +128,13 @@ class SharedConsumer:
             lag = max(high - given, len(feed.messages))
             return lag if lag or not self._unreachable else 1
 
+    def expects(self, feed: Feed) -> bool:
+        """Tell whether there is more of a partition than was given, by what the brokers said last; True: unknown."""
+        with self._lock:
+            known = self._consumer.get_watermark_offsets(feed.place, cached=True)
+            high = -1 if known is None else int(known[1])
+            return bool(feed.messages) or high < 0 or high > feed.fetched
+
     def _high(self, feed: Feed) -> int:
         """Give the offset after the newest message, as known from fetches; asked for where brokers were away."""
         if self._unreachable and time.monotonic() - self._asked > _ASK_AGAIN_S:

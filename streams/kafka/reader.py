@@ -26,6 +26,10 @@ class KafkaReader:
         """Count the messages after the last one given; while the brokers have not said, at least 1."""
         return self._consumer.lag(self._feed)
 
+    def expects(self) -> bool:
+        """Tell whether the brokers said, when last heard, that there is more."""
+        return self._consumer.expects(self._feed)
+
     def close(self) -> None:
         """Stop reading the partition."""
         self._consumer.remove(self._feed)
