@@ -113,6 +113,21 @@ def answers(broker: str) -> list[tuple[int, dict[str, Any]]]:
     return out
 
 
+def _await_answers(broker: str, flow: subprocess.Popen[bytes]) -> None:
+    """Wait for the first record: a flow that has never run compiles before it reads."""
+    from streams.kafka.log import KafkaLog
+
+    log, until = KafkaLog(broker), time.monotonic() + 600
+    try:
+        while not any(log.end("flyball.slis", partition) for partition in range(log.partitions("flyball.slis"))):
+            if flow.poll() is not None or time.monotonic() > until:
+                msg = "the flow told nothing of what was sent to warm it up"
+                raise RuntimeError(msg)
+            time.sleep(0.2)
+    finally:
+        log.close()
+
+
 def latencies(appended: list[tuple[int, list[tuple[str, int]]]], told: list[tuple[int, dict[str, Any]]]) -> np.ndarray:
     """Give the latency in ms of every run of the second half, when all is warm."""
     panes: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
@@ -152,6 +167,7 @@ def main() -> None:
         flow = subprocess.Popen(command, cwd=ROOT)
         try:
             appended = produce(broker.address, plan[: len(plan) // 10])  # warm up
+            _await_answers(broker.address, flow)
             time.sleep(8)
             appended += produce(broker.address, plan[len(plan) // 10 :])
             time.sleep(3)
