@@ -26,7 +26,8 @@ _LONGEST_HOLD_S: Final = 30.0
 class Lane:
     """One partition of an alignment: what was read of it and not given yet."""
 
-    def __init__(self, reader: Reader, max_bytes: int, now: Callable[[], float]) -> None:
+    def __init__(self, alignment: Alignment, reader: Reader, max_bytes: int, now: Callable[[], float]) -> None:
+        self._alignment = alignment
         self._reader = reader
         self._max_bytes = max_bytes
         self._now = now
@@ -42,6 +43,20 @@ class Lane:
     def is_empty(self) -> bool:
         """Whether all that was read is given."""
         return not self._pending
+
+    def take(self) -> list[Message]:
+        """Give what may be given now, which may be nothing."""
+        self._alignment.begin_round()
+        given, self._pending, self.ready = self._pending[: self.ready], self._pending[self.ready :], 0
+        if given:
+            self._size -= sum(map(_size, given))
+            self._given_ns = given[-1].appended_ns
+        return given
+
+    def close(self) -> None:
+        """Close the reader, and hold up no other."""
+        self._alignment.remove(self)
+        self._reader.close()
 
     def fill(self) -> None:
         """Read on, up to `max_bytes`."""
@@ -73,14 +88,6 @@ class Lane:
         if self._now() - self._held_since >= _LONGEST_HOLD_S:
             self.ready, self._held_since = len(self._pending), inf
 
-    def give(self) -> list[Message]:
-        """Give what is ready."""
-        given, self._pending, self.ready = self._pending[: self.ready], self._pending[self.ready :], 0
-        if given:
-            self._size -= sum(map(_size, given))
-            self._given_ns = given[-1].appended_ns
-        return given
-
 
 class Alignment:
     """Lanes that are served in rounds: each gives once what is not newer than what all of them have read up to."""
@@ -91,7 +98,7 @@ class Alignment:
 
     def add(self, reader: Reader, max_bytes: int) -> Lane:
         """Open a lane for a partition; `max_bytes` are read ahead and given at once."""
-        lane = Lane(reader, max_bytes, self._now)
+        lane = Lane(self, reader, max_bytes, self._now)
         self._lanes.append(lane)
         return lane
 
@@ -99,15 +106,15 @@ class Alignment:
         """Wait for this one no more."""
         self._lanes.remove(lane)
 
-    def take(self, lane: Lane) -> list[Message]:
-        """Give what a lane may give now, which may be nothing; a new round begins when all have given theirs."""
-        if not any(each.ready for each in self._lanes):
-            for each in self._lanes:
-                each.fill()
-            until = min(each.reaches_ns() for each in self._lanes)
-            for each in self._lanes:
-                each.allow(until)
-        return lane.give()
+    def begin_round(self) -> None:
+        """Read on, and say what each may give; only when all have given what they may."""
+        if any(lane.ready for lane in self._lanes):
+            return
+        for lane in self._lanes:
+            lane.fill()
+        until = min(lane.reaches_ns() for lane in self._lanes)
+        for lane in self._lanes:
+            lane.allow(until)
 
 
 def _size(message: Message) -> int:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from threading import Event
 
+    from flows.alignment import Lane
     from flows.metrics import Metrics
     from flows.waiting import Waiting
     from streams.port import Log, Message, Reader
@@ -41,12 +42,10 @@ class LogPartition(StatefulSourcePartition[RawBatch, int]):
         self,
         topic: str,
         partition: int,
-        reader: Reader,
+        lane: Lane,
         offset: int | None,
-        max_bytes: int,
         stop: Event,
         *,
-        alignment: Alignment | None = None,
         commit: Callable[[str, Mapping[int, int]], None] | None = None,
         backlog: Backlog | None = None,
     ) -> None:
@@ -54,9 +53,7 @@ class LogPartition(StatefulSourcePartition[RawBatch, int]):
         self._part = part_name(topic, partition)
         self._topic = topic
         self._partition = partition
-        self._reader = reader
-        self._alignment = alignment or Alignment()
-        self._lane = self._alignment.add(reader, max_bytes)
+        self._lane = lane
         self._next = offset
         self._kept = offset
         self._commit = commit
@@ -68,7 +65,7 @@ class LogPartition(StatefulSourcePartition[RawBatch, int]):
     def next_batch(self) -> Iterable[RawBatch]:
         if self._stop.is_set():
             raise StopIteration
-        messages = self._alignment.take(self._lane)
+        messages = self._lane.take()
         if not messages:
             return self._nothing()
         self._wait = None
@@ -117,8 +114,7 @@ class LogPartition(StatefulSourcePartition[RawBatch, int]):
     def close(self) -> None:
         if self._kept is not None and self._commit:
             self._commit(self._topic, {self._partition: self._kept})  # the end of the input: the last snapshot is there
-        self._alignment.remove(self._lane)
-        self._reader.close()
+        self._lane.close()
 
 
 @dataclass(frozen=True)
@@ -188,22 +184,13 @@ class LogSource(FixedPartitionedSource[RawBatch, int]):
         is_lossless = topic in self._begin.lossless
         metrics = None if is_lossless else self._metrics
         # of one worker, which is a thread; orders wait for nobody
-        alignment = None if is_lossless else self._alignments.setdefault(get_ident(), Alignment())
+        alignment = Alignment() if is_lossless else self._alignments.setdefault(get_ident(), Alignment())
+        lane = alignment.add(reader, self._max_bytes)
         if metrics:
             metrics.watch_lag(topic, str(int(index)), reader.lag)
         backlog = metrics.backlog if metrics else None
         commit = self._shared().commit
-        return LogPartition(
-            topic,
-            int(index),
-            reader,
-            offset,
-            self._max_bytes,
-            self._stop,
-            alignment=alignment,
-            commit=commit,
-            backlog=backlog,
-        )
+        return LogPartition(topic, int(index), lane, offset, self._stop, commit=commit, backlog=backlog)
 
     def _reader(self, topic: str, partition: int, offset: int | None) -> Reader:
         log = self._shared()

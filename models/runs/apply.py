@@ -51,7 +51,7 @@ def touch(store: Any, scratch: Any, slot: Any) -> Any:
     place = store.head[_TOUCHED]
     store.head[_TOUCHED] = place + 1
     s.mark = place + 1
-    store.dirty[slot] = 1
+    store.dirty[slot] |= 1
     scratch.touched[place] = slot
     scratch.old_first[place] = scratch.old_last[place] = -1
     scratch.was[place] = s.published

@@ -18,6 +18,7 @@ from models.runs.record import DIMENSIONS, NEVER, Life
 from models.runs.room import more_names, more_slots, more_words
 from models.runs.state import NAME_GOOD, NAMES_AT, RUN_WORDS, Head, new_store, taken
 from models.runs.texts import Texts
+from models.runs.told import new_told
 from models.runs.waiting import Waiting
 from models.spans.batch import Spans
 from models.spans.columns import Column
@@ -61,6 +62,7 @@ class RunTable:
         self._rules = policy.rules(generation)
         self._fixed = policy.digests()
         self._gone: list[NDArray[np.int64]] = []
+        self._told = new_told()
         self._scratch = new_scratch(0)
         self.is_watched = False
         """Whether pulses are taken."""
@@ -163,11 +165,13 @@ class RunTable:
         slots = np.flatnonzero(self.store.dirty[: self.store.head[Head.ROWS]])
         raw = journal.pack(
             self.store,
+            self._told,
             slots,
             self._gone,
             self.texts.take_new(),
             known.tables() if known.dirty else None,
             self.waiting.rows if self.waiting.dirty else None,
+            is_delta=True,
         )
         self.store.dirty[slots] = 0
         self._gone = []
@@ -177,7 +181,8 @@ class RunTable:
     def dump(self) -> bytes:
         """Give everything; the next delta still tells what changed since the last one."""
         slots = np.flatnonzero(self.store.due[: self.store.head[Head.ROWS]] != NEVER)
-        return journal.pack(self.store, slots, [], self.texts.known, self.expectations.tables(), self.waiting.rows)
+        known = self.texts.known, self.expectations.tables(), self.waiting.rows
+        return journal.pack(self.store, self._told, slots, [], *known, is_delta=False)
 
     @staticmethod
     def load(policy: RunPolicy, base: bytes | None, deltas: Sequence[bytes], generation: int = 0) -> RunTable:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from models.layout import plain
 from models.slis import ALL
 from models.slis.additions import EVERYWHERE, NOWHERE, Additions, unpack_additions
 from models.slis.cells import Cells
@@ -237,8 +238,7 @@ class PaneTable:
         )
 
     def _delta(self) -> dict[str, NDArray[np.generic]]:
-        told = self._log.told()
-        minute, series = told[:, 0], told[:, 1]
+        minute, series = plain(self._log.told().T)
         return {
             "late": self._late,
             "closed": self._closed,

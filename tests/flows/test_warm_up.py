@@ -30,7 +30,8 @@ print(replay([Path(sys.argv[1])], FlowSettings(), out.extend).runs)
 
 _LIVE = """
 import sys, time
-from itertools import islice
+from datetime import timedelta
+from pathlib import Path
 from flows.warm_up import warm_up
 warm_up(lambda text: None)
 from bytewax.testing import TestingSource, run_main
@@ -60,16 +61,19 @@ while start < len(values):
     batches.append(RawBatch("memory", "otlp_spans", 0, numbers, np.full(len(part), time.time_ns()), part))
     start += len(part)
 metrics = Metrics(time.time_ns, CollectorRegistry())
-settings = FlowSettings(slos=slos_of(None).slos)
-run_main(build(TestingSource(batches), CallSink(lambda out: None), settings, metrics, clock=time.time_ns))
+settings = FlowSettings(slos=slos_of(None).slos, journal=Path(sys.argv[1]))
+flow = build(TestingSource(batches), CallSink(lambda out: None), settings, metrics, clock=time.time_ns)
+run_main(flow, epoch_interval=timedelta(milliseconds=200))
 print(metrics.seen.spans)
 """
 
 
 @pytest.mark.slow
-def test_nothing_is_left_to_compile_for_live_traffic() -> None:
-    """Batches of any size, by the clock and with SLOs, compile nothing in a process that was warmed up."""
-    done = subprocess.run([sys.executable, "-c", _LIVE], cwd=ROOT, check=True, capture_output=True, text=True)
+def test_nothing_is_left_to_compile_for_live_traffic(tmp_path: Path) -> None:
+    """Batches of any size, by the clock, with SLOs and snapshots, compile nothing in a process that was warmed up."""
+    done = subprocess.run(
+        [sys.executable, "-c", _LIVE, str(tmp_path)], cwd=ROOT, check=True, capture_output=True, text=True
+    )
     late = [line for line in done.stdout.splitlines() if line.startswith("compiled late")]
     assert late == []
     assert int(done.stdout) > 10_000

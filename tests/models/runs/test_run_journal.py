@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from models.digest import digest_of
 from models.runs import journal
@@ -14,6 +16,7 @@ from models.runs.record import RUN
 from models.runs.shards import SHARDS, shard_of
 from models.runs.state import STATE
 from models.runs.table import RunTable
+from models.runs.told import KEPT_ROWS
 from models.spans.columns import SpanKind
 from tests.helpers.span_rows import row, spans_of
 
@@ -30,15 +33,19 @@ def _rows(first: int, count: int) -> list[dict[str, Any]]:
 
 
 def _known(raw: bytes) -> tuple[dict[Any, Any], dict[int, str], Any]:
-    """Give what a dump says, without how it lies in memory."""
-    part = journal.unpack(raw)
+    """Give what a dump says, without how it lies in memory: all of its rows are whole."""
+    part, width = journal.unpack(raw), STATE.itemsize // 8
     runs, at = {}, 0
-    for state, due in zip(part.states.copy(), part.due.tolist(), strict=True):
+    for _ in range(part.count):
+        trace, due = part.rows[at : at + 2], int(part.rows[at + 5])
+        state = np.concatenate([trace, part.rows[at + 6 : at + 4 + width]]).view(STATE)[0]
+        at += 4 + width
         words = 2 * (state["seen_n"] + state["made_n"]) + 6 * min(state["tools_n"], 256) + 5 * state["tally_n"]
         for name in _PLACES:
             state[name] = 0
-        runs[int(state["trace_lo"])] = (state.tobytes(), due, part.blocks[at : at + words].tobytes())
+        runs[tuple(trace.tolist())] = (state.tobytes(), due, part.rows[at : at + words].tobytes())
         at += words
+    assert at == len(part.rows)
     return runs, part.names, part.expectations
 
 
@@ -79,6 +86,68 @@ def test_a_delta_tells_only_what_changed() -> None:
     assert len(none) < 400
     assert len(one) < len(none) + 700
     assert len(whole) > 5000 * 400
+
+
+_KINDS = [SpanKind.RUN, *[SpanKind.LLM, SpanKind.TOOL, SpanKind.TOOL, SpanKind.EXECUTION] * 3]
+
+
+def _any_rows(rng: np.random.Generator, traces: int, at: int) -> list[dict[str, Any]]:
+    rows = []
+    for _ in range(int(rng.integers(1, 60))):
+        kind = _KINDS[int(rng.integers(len(_KINDS)))]
+        parent = 0 if kind == SpanKind.RUN else int(rng.integers(8))
+        more = {"tool": f"t{rng.integers(3)}", "arguments": str(rng.integers(4)), "user": f"u{rng.integers(5)}"}
+        if kind == SpanKind.EXECUTION:
+            more["error_type"] = ("", "ValueError", "TimeoutError")[int(rng.integers(3))]
+        rows.append(row(kind, int(rng.integers(1, 50)), parent, at, at + 5, trace_lo=int(rng.integers(traces)), **more))
+        at += int(rng.integers(20))
+    return rows
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([2, 5, 40, 20_000]), st.integers(2, 12))
+def test_any_deltas_are_the_state(seed: int, traces: int, cuts: int) -> None:
+    """Runs are told in parts: they end, fail, are forgotten, leave their slot to another, come again, in any order."""
+    rng, policy = np.random.default_rng(seed), RunPolicy(remember_max=max(1, traces // 4), idle=300 * 10**9)
+    table, deltas, base, at = RunTable(policy), [], None, 0
+    for _ in range(cuts):
+        rows = _any_rows(rng, traces, at)
+        at = rows[-1]["start"] // 10**9
+        table.update(spans_of(rows), slice(0, len(rows)), (at - 100) * 10**9)
+        if rng.random() < 0.2:
+            base, deltas = table.dump(), []
+            table.take_delta()
+        else:
+            deltas.append(table.take_delta())
+    restored = RunTable.load(policy, base, deltas)
+    assert _known(restored.dump())[0] == _known(table.dump())[0]
+    for each in (table, restored):
+        each.update(spans_of(rows), slice(0, len(rows)), at * 10**9)
+    assert _known(restored.dump())[0] == _known(table.dump())[0]
+
+
+def test_two_runs_in_one_place_are_told_whole() -> None:
+    """Rows are kept by the low bits of the slot: of two runs that share them, neither is told as the other's change."""
+    table, policy = RunTable(RunPolicy()), RunPolicy()
+    many = [row(SpanKind.LLM, 1, 9, 0, 1, trace_lo=k) for k in range(KEPT_ROWS + 10)]
+    deltas = []
+    for step in range(1, 4):
+        table.update(spans_of(many), slice(0, len(many)), 0)
+        deltas.append(table.take_delta())
+        few = [row(SpanKind.LLM, step + 1, 9, step, step + 1, trace_lo=k) for k in (3, KEPT_ROWS + 3)]
+        table.update(spans_of(few), slice(0, 2), 0)
+        deltas.append(table.take_delta())
+    assert _known(RunTable.load(policy, None, deltas).dump()) == _known(table.dump())
+
+
+def test_of_a_long_run_only_news_are_told() -> None:
+    """The hundredth span of a run takes no more of the journal than its second."""
+    table, sizes = RunTable(RunPolicy()), []
+    for k in range(1, 101):
+        table.update(spans_of([row(SpanKind.TOOL, k, 999, k, k + 1, tool="t", arguments=str(k))]), slice(0, 1), 0)
+        sizes.append(len(table.take_delta()))
+    assert max(sizes[2:]) <= sizes[1] + 24
+    assert max(sizes[1:]) < sizes[0] - 200
 
 
 def test_forgotten_runs_leave_the_journal() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from models.slis import delta
 from models.slis.bins import OVER
+from models.slis.minutes import states_of
 from models.slis.packing import PackingError, pack, pack_names, unpack, unpack_names
 from models.slis.panes import PaneTable
 from models.slis.settings import SliSettings
@@ -161,3 +162,13 @@ def test_arrays_survive_packing() -> None:
         )
     with pytest.raises(PackingError, match="little-endian"):
         pack({"text": np.array(["a"])})
+
+
+def test_deltas_of_any_number_of_panes_take_one_kernel(cells: Make, panes: Make) -> None:
+    """A delta of one told pane lies in memory as one of many does: else it is compiled while everything waits."""
+    table = PaneTable(SETTINGS)
+    for minutes in (0, 1, 3):
+        table.apply(cells([("airline", "", "", "task_success", START + minute, 1, 1) for minute in range(minutes)]))
+        table.final((START + 60) * MINUTE_NS)
+        table.take_delta()
+    assert len({signature[1:] for signature in states_of.signatures}) == 1
