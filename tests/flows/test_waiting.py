@@ -152,6 +152,10 @@ class Log:
         """Have nothing."""
         return 0
 
+    def expects(self) -> bool:
+        """Have nothing."""
+        return False
+
     def poll(self, *bounds: int) -> list[Any]:
         """Have nothing."""
         return []
