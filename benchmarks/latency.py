@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
@@ -26,6 +26,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks"), str(ROOT / "tests" / "servi
 from report import Figure, arguments, tell
 
 from models.simulation import Encoding, Scenario, generate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 RATE = 50_000
 SPANS_A_MESSAGE = 64
@@ -70,9 +73,12 @@ def _closing(payload: bytes) -> list[tuple[str, int]]:
 
 
 def produce(
-    broker: str, plan: list[tuple[float, bytes, list[tuple[str, int]]]]
+    broker: str, plan: list[tuple[float, bytes, list[tuple[str, int]]]], make: Callable[[int], bytes] | None = None
 ) -> list[tuple[int, list[tuple[str, int]]]]:
-    """Send the plan at its pace; gives (broker's time of the append in ns, runs closed) in order per partition."""
+    """Send the plan at its pace; gives (broker's time of the append in ns, runs closed) in order per partition.
+
+    A message that is empty is made when it is sent; `make` is given a number, from 1.
+    """
     from confluent_kafka import Producer
 
     appended: list[tuple[int, list[tuple[str, int]]]] = []
@@ -83,10 +89,12 @@ def produce(
     producer = Producer(
         {"bootstrap.servers": broker, "linger.ms": 5, "acks": "all", "queue.buffering.max.messages": 10**6}
     )
-    began = time.perf_counter()
-    for number, (at, payload, closed) in enumerate(plan):
+    began, made = time.perf_counter(), 0
+    for number, (at, planned, closed) in enumerate(plan):
         while time.perf_counter() - began < at:
             producer.poll(0.001)
+        made += not planned
+        payload = planned or (make(made) if make else b"")
         producer.produce("otlp_spans", payload, partition=number % 4, on_delivery=acknowledged(closed))
         producer.poll(0)
     producer.flush(30)
@@ -113,7 +121,7 @@ def answers(broker: str) -> list[tuple[int, dict[str, Any]]]:
     return out
 
 
-def _await_answers(broker: str, flow: subprocess.Popen[bytes]) -> None:
+def await_answers(broker: str, flow: subprocess.Popen[bytes]) -> None:
     """Wait for the first record: a flow that has never run compiles before it reads."""
     from streams.kafka.log import KafkaLog
 
@@ -167,7 +175,7 @@ def main() -> None:
         flow = subprocess.Popen(command, cwd=ROOT)
         try:
             appended = produce(broker.address, plan[: len(plan) // 10])  # warm up
-            _await_answers(broker.address, flow)
+            await_answers(broker.address, flow)
             time.sleep(8)
             appended += produce(broker.address, plan[len(plan) // 10 :])
             time.sleep(3)

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from models.slos.table import Judged
 
 _SECOND_NS = 1_000_000_000
-_SOON = timedelta(milliseconds=250)
+_SOON = timedelta(milliseconds=200)
+"""Between two looks at events."""
 JUDGE_SHARDS = [f"j{shard}" for shard in range(SHARDS)]
 
 
@@ -62,7 +63,7 @@ class LagWatch:
 
 
 class JudgeLogic(TellingLogic[ShardEvents, KeptSloTable]):
-    """One judge shard. With a clock it looks soon after events, too; without one, after every batch."""
+    """One judge shard. With a clock it looks at events at once, within limits; without one, after every batch."""
 
     def __init__(
         self,
@@ -76,6 +77,8 @@ class JudgeLogic(TellingLogic[ShardEvents, KeptSloTable]):
         drain: bool,
     ) -> None:
         self._lag = lag
+        self._free = datetime.now(UTC)
+        """When it may look again."""
         super().__init__(states, snapshot, clock, topics, drain=drain, watch=metrics.watch_slos)
 
     @override
@@ -85,8 +88,7 @@ class JudgeLogic(TellingLogic[ShardEvents, KeptSloTable]):
 
     @override
     def _hurry(self) -> None:
-        soon = datetime.now(UTC) + _SOON
-        self._due = min(self._due, soon) if self._due else soon
+        self._due = min(self._due, self._free) if self._due else self._free
 
     @override
     def _is_due(self, watermark_ns: int) -> bool:
@@ -96,6 +98,7 @@ class JudgeLogic(TellingLogic[ShardEvents, KeptSloTable]):
     def _look(
         self, state: ShardState[KeptSloTable], now_ns: int, *, is_last: bool
     ) -> tuple[Sequence[Incident], Sequence[Outbound]]:
+        self._free = datetime.now(UTC) + _SOON
         judged = self._judged(state, now_ns, is_last=is_last)
         verdicts = [outbound(self._topics.verdicts, verdict["id"], verdict) for verdict in judged.verdicts]
         return judged.incidents, verdicts + [outbound(self._topics.slos, each["slo"], each) for each in judged.slos]
