@@ -2,8 +2,8 @@
 
 A real broker, `flyball flow` and `flyball deliver` as processes of their own with recovery on, a producer at 50,000
 spans/s, a webhook on loopback. Twice a second a message comes with thirty failed runs of a workflow of its own, whose
-burn rate over five minutes and an hour is then beyond every limit: a page is due at once. The time of the message is the
-broker's (LogAppendTime), that of the POST this machine's.
+burn rate over five minutes and an hour is then beyond every limit: a page is due at once. The time of the message is
+that of the broker (LogAppendTime), that of the POST this machine's.
 """
 
 from __future__ import annotations
