@@ -58,9 +58,17 @@ async def accept_drift(request: Request) -> Answer:
     said = request.json()
     workflow, sli, reason = text(said, "workflow"), maybe(said, "sli"), maybe(said, "reason") or ""
     since_ns = _moment(maybe(said, "at"), request.plane.clocks.wall_ns())
+    if sli is not None and sli not in (names := await asyncio.to_thread(_slis)):
+        raise Refused(400, "sli", f"found {sli!r}, expected one of {', '.join(names)}")
     acceptance = Acceptance(workflow, sli, since_ns, request.who.name)
     await asyncio.to_thread(request.plane.authority.accept, acceptance, reason)
     return Answer({**_told(request, None), "workflow": workflow, "sli": sli, "at": rfc3339(since_ns)})
+
+
+def _slis() -> tuple[str, ...]:
+    from models.slis import ALL  # noqa: PLC0415 -- half a second, the first time
+
+    return tuple(sli.name for sli in ALL)
 
 
 def _moment(said: str | None, now_ns: int) -> int:

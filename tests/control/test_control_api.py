@@ -174,6 +174,7 @@ def test_drift_is_accepted_by_who_may_configure(api: Any) -> None:
         body | {"at": "yesterday"},
         body | {"at": "2026-03-02T09:00:00"},
         body | {"at": 7},
+        body | {"sli": "task_succes"},
     ):
         assert api.ask("POST", "/v1/drift/accept", wrong, api.admin)[0] == 400
     killer = api.plane.keys.operator("bob", ("kill", "resume"))

@@ -93,3 +93,13 @@ def test_accepting_needs_a_workflow(tmp_path: Path, capsys: pytest.CaptureFixtur
     """One line says what is missing."""
     assert main(["drift", "accept", "--config", str(tmp_path)]) == 1
     assert "expected both" in capsys.readouterr().err
+
+
+def test_an_sli_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A name with a slip would accept nothing, and nobody would see it."""
+    command = ["drift", "accept", "--config", str(tmp_path), "--workflow", "support", "--sli", "task_succes"]
+    assert main(command) == 2
+    said = capsys.readouterr().err
+    assert "task_succes" in said
+    assert "cost_per_task" in said
+    assert not (tmp_path / "policy.yaml").exists()
