@@ -14,7 +14,7 @@ from flows.slo_metrics import slo_families
 from models.spans.columns import Column, SpanKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from prometheus_client.core import Metric
 
@@ -122,11 +122,7 @@ class Metrics:
 
     def run_counters(self) -> dict[str, int]:
         """Add up the counters of all run shards."""
-        totals: dict[str, int] = {}
-        for table, _ in list(self._runs.values()):
-            for name, count in table.counters.items():
-                totals[name] = totals.get(name, 0) + count
-        return totals
+        return _summed(table.counters for table, _ in list(self._runs.values()))
 
     def collect(self) -> Iterator[Metric]:
         """Give what is read when scraped."""
@@ -208,6 +204,17 @@ class Metrics:
                     if value is not None:
                         quantiles.add_metric([*values, quantile], value)
         yield from (good, total, quantiles)
+        for name, count in _summed(table.counters for table in list(self._slis.values())).items():
+            text = f"Counting: {name.replace('_', ' ')}."
+            yield CounterMetricFamily(f"flyball_{name}", text, value=count)
+
+
+def _summed(counters: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for each in counters:
+        for name, count in each.items():
+            totals[name] = totals.get(name, 0) + count
+    return totals
 
 
 class _Live:

@@ -29,6 +29,11 @@ PROMISED = {
     "flyball_sli_good",
     "flyball_sli_total",
     "flyball_sli_quantile",
+    "flyball_sli_cells_late",
+    "flyball_sli_cells_to_other",
+    "flyball_sli_cells_refused_workflow",
+    "flyball_sli_cells_refused_cohort",
+    "flyball_sli_users_refused",
 }
 
 
