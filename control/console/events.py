@@ -23,7 +23,7 @@ _BEAT_S: Final = 5.0
 
 async def events(request: Request) -> None:
     """Tell changes until one side leaves, or the key is over."""
-    gone = asyncio.ensure_future(_gone(request))
+    gone = asyncio.ensure_future(request.until_gone())
     try:
         await request.send({"type": "http.response.start", "status": 200, "headers": HEADERS})
         await _tell(request, gone)
@@ -74,8 +74,3 @@ def _holds(request: Request) -> bool:
 async def _send(request: Request, event: str, said: object) -> None:
     message = {"type": "http.response.body", "body": frame(event, said), "more_body": True}
     await asyncio.wait_for(request.send(message), SEND_S)
-
-
-async def _gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

@@ -71,6 +71,11 @@ class Request:
         assert self.key is not None  # noqa: S101 -- the door saw to it
         return self.key
 
+    async def until_gone(self) -> None:
+        """Wait until the client goes."""
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+
     def json(self) -> dict[str, Any]:
         """Read the body as a JSON object. Raises Refused."""
         try:

@@ -76,6 +76,5 @@ async def follow(request: Request, write: Callable[[bytes], bytes]) -> None:
 
 async def _left(request: Request, subscriber: Subscriber) -> None:
     """Cut when the client goes."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+    await request.until_gone()
     subscriber.end()
