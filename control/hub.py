@@ -23,10 +23,14 @@ _MOST_WAITING: Final = 256
 
 
 class Subscriber:
-    """One connection: `queue` gives frames, and None when it is cut."""
+    """One connection: `queue` gives frames, and None when it is cut.
 
-    def __init__(self, tenant: str | None) -> None:
+    `since` numbers the newest telling that its view already has.
+    """
+
+    def __init__(self, tenant: str | None, since: int) -> None:
         self.tenant = tenant
+        self.since = since
         self.queue: asyncio.Queue[bytes | None] = asyncio.Queue(_MOST_WAITING + 1)
         self.cut = False
 
@@ -54,6 +58,8 @@ class Hub:
         self._authority = authority
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
+        self._told = 0
+        """Number of the newest telling; changes only while the authority is quiet."""
         self.subscribers: set[Subscriber] = set()
         authority.tellers.append(self.tell)
 
@@ -63,8 +69,8 @@ class Hub:
 
     def subscribe(self, tenant: str | None) -> Subscriber:
         """Begin with the whole view, then tell what changes; nothing falls in between. From any thread."""
-        subscriber = Subscriber(tenant)
         with self._authority.quiet():
+            subscriber = Subscriber(tenant, self._told)
             snapshot = self._authority.snapshot(tenant)
             first = b"".join(frame("signal", each.to_json()) for each in snapshot.signals)
             subscriber.queue.put_nowait(first + frame("heartbeat", snapshot.heartbeat.to_json()))
@@ -101,15 +107,18 @@ class Hub:
         """Hand (tenant, to everybody, frame) to the loop."""
         if self._loop is None or not frames:
             return
+        self._told += 1
         try:
-            self._loop.call_soon_threadsafe(self._deliver, frames)
+            self._loop.call_soon_threadsafe(self._deliver, self._told, frames)
         except RuntimeError:  # the loop has ended: nobody listens any more
             self._loop = None
 
-    def _deliver(self, frames: list[tuple[str | None, bool, bytes]]) -> None:
+    def _deliver(self, number: int, frames: list[tuple[str | None, bool, bytes]]) -> None:
         """Queue what was told together as one piece: a storm of verdicts cuts nobody."""
         pieces: dict[str | None, bytes] = {}
         for subscriber in self._all():
+            if subscriber.since >= number:
+                continue
             whose = subscriber.tenant
             if whose not in pieces:
                 pieces[whose] = b"".join(said for tenant, everybody, said in frames if everybody or tenant == whose)

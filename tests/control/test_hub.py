@@ -86,6 +86,29 @@ def test_a_storm_of_verdicts_cuts_nobody(tmp_path: Any, planes: Any) -> None:
     asyncio.run(scenario())
 
 
+def test_what_the_view_has_is_not_told_after_it(tmp_path: Any, planes: Any) -> None:
+    """A change that waits for the loop when a guard connects is in its view: its position never goes back."""
+
+    async def scenario() -> None:
+        authority = Authority(Store(tmp_path / "db"), KEY)
+        hub = Hub(authority)
+        hub.attach(asyncio.get_running_loop())
+        before = hub.subscribe("t1")
+        for number in range(3):
+            authority.kill(planes.scope("user", f"u{number}"), "t1", "ann", "")
+        client = hub.subscribe("t1")
+        authority.kill(planes.scope("user", "u3"), "t1", "ann", "")
+        await asyncio.sleep(0)
+        told = [events(client.queue.get_nowait() or b"") for _ in range(client.queue.qsize())]
+        assert [[(data["seq"], event) for event, data in each] for each in told] == [
+            [(1, "signal"), (2, "signal"), (3, "signal"), (3, "heartbeat")],
+            [(4, "signal")],
+        ]
+        assert before.queue.qsize() == 5
+
+    asyncio.run(scenario())
+
+
 def test_nothing_falls_between_the_view_and_the_changes(tmp_path: Any, planes: Any) -> None:
     """Guards that connect while commands rain end up with the authority's view, with no snapshot."""
 
