@@ -49,7 +49,7 @@ class Lane:
         self._alignment.begin_round()
         given, self._pending, self.ready = self._pending[: self.ready], self._pending[self.ready :], 0
         if given:
-            self._size -= sum(map(_size, given))
+            self._size -= sum(message.size for message in given)
             self._given_ns = given[-1].appended_ns
         return given
 
@@ -63,7 +63,7 @@ class Lane:
         if 2 * self._size < self._max_bytes:
             came = self._reader.poll(_MAX_MESSAGES, self._max_bytes - self._size)
             self._pending.extend(came)
-            self._size += sum(map(_size, came))
+            self._size += sum(message.size for message in came)
 
     def reaches_ns(self) -> float:
         """Give the time (Unix ns) up to which all there is of this partition is at hand."""
@@ -115,7 +115,3 @@ class Alignment:
         until = min(lane.reaches_ns() for lane in self._lanes)
         for lane in self._lanes:
             lane.allow(until)
-
-
-def _size(message: Message) -> int:
-    return len(message.value) + len(message.key or b"")

@@ -19,6 +19,11 @@ class Message(NamedTuple):
     key: bytes | None
     value: bytes
 
+    @property
+    def size(self) -> int:
+        """Count the bytes of key and value."""
+        return len(self.value) + len(self.key or b"")
+
 
 class LogError(Exception):
     """Something the log could not do."""

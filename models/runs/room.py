@@ -24,15 +24,19 @@ words, which take no memory until they are used: a young shard would compact wit
 
 
 @kernel
+def rooms(s: Any) -> Any:
+    """Count the words of all blocks of a run."""
+    maps = SEEN_WORDS * (s.seen_room + s.made_room) + index_words(s.seen_room) + index_words(s.made_room)
+    return maps + TOOL_WORDS * s.tools_room + TALLY_WORDS * s.tally_room
+
+
+@kernel
 def live_words(states: Any, due: Any, rows: Any) -> Any:
     """Count the words of all blocks in use."""
     total = 0
     for slot in range(rows):
-        if due[slot] == NEVER:
-            continue
-        s = states[slot]
-        total += SEEN_WORDS * s.seen_room + index_words(s.seen_room) + TOOL_WORDS * s.tools_room
-        total += TALLY_WORDS * s.tally_room + SEEN_WORDS * s.made_room + index_words(s.made_room)
+        if due[slot] != NEVER:
+            total += rooms(states[slot])
     return total
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from models.kernels import kernel
 from models.runs.arena import index_all, index_words, take
 from models.runs.index import NEW, find_slot, new_slot
-from models.runs.room import more_slots, more_words
+from models.runs.room import more_slots, more_words, rooms
 from models.runs.state import MAX_TOOLS, SEEN_WORDS, STATE, TALLY_WORDS, TOOL_WORDS, Head, rows_like, words_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ KEPT_ROWS: Final = 8192
 """Rows kept of a shard, by the low bits of their slots: 4 MiB. A run beyond is told whole, each time."""
 _HEAD: Final = 6
 _WORDS: Final = STATE.itemsize // 8
-_TOP, _NEED, _ROWS = int(Head.TOP), int(Head.NEED), int(Head.ROWS)
+_TOP, _NEED = int(Head.TOP), int(Head.NEED)
 _LOW: Final = (1 << 32) - 1
 
 
@@ -54,13 +54,6 @@ def _used(s: Any) -> Any:
     """Give the words of the entries in use of the blocks of a run."""
     tools = TOOL_WORDS * min(s.tools_n, MAX_TOOLS)
     return SEEN_WORDS * (s.seen_n + s.made_n) + tools + TALLY_WORDS * s.tally_n
-
-
-@kernel
-def _rooms(s: Any) -> Any:
-    """Give the words of the blocks of a run, as `absorb` lays them."""
-    maps = SEEN_WORDS * (s.seen_room + s.made_room) + index_words(s.seen_room) + index_words(s.made_room)
-    return maps + TOOL_WORDS * s.tools_room + TALLY_WORDS * s.tally_room
 
 
 @kernel
@@ -137,8 +130,8 @@ def _read_some(store: Any, rows: Any, n: Any, states: Any, words: Any) -> Any:
             if rows[head + 2 + (w >> 6)] >> (w & 63) & 1:
                 words[0, w] = rows[n]
                 n += 1
-        if store.head[_TOP] + _rooms(s) > store.arena.shape[0]:
-            store.head[_NEED] = _rooms(s)
+        if store.head[_TOP] + rooms(s) > store.arena.shape[0]:
+            store.head[_NEED] = rooms(s)
             return head
         old = store.states[slot]
         seen_from, tools_from = rows[head + 4] & _LOW, rows[head + 4] >> 32

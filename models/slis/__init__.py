@@ -45,6 +45,8 @@ ALL: tuple[Sli, ...] = (
     FEEDBACK_SCORE,
 )
 
+NAMES: tuple[str, ...] = tuple(sli.name for sli in ALL)
+
 
 def with_caps(caps: Mapping[str, float]) -> tuple[Sli, ...]:
     """Give all SLIs, histograms named in `caps` with that cap. Raises ValueError for a name that is no histogram."""
@@ -57,4 +59,4 @@ def with_caps(caps: Mapping[str, float]) -> tuple[Sli, ...]:
     )
 
 
-__all__ = ["ALL", "Histogram", "Ratio", "Sli", "with_caps"]
+__all__ = ["ALL", "NAMES", "Histogram", "Ratio", "Sli", "with_caps"]

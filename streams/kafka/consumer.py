@@ -102,7 +102,7 @@ class SharedConsumer:
             found: list[Message] = []
             room = max_bytes
             while feed.messages and len(found) < max_messages:
-                size = _size(feed.messages[0])
+                size = feed.messages[0].size
                 if found and size > room:
                     break
                 room -= size
@@ -208,7 +208,7 @@ class SharedConsumer:
                 continue
             message = Message(offset, came.timestamp()[1] * 1_000_000, came.key(), came.value() or b"")
             feed.messages.append(message)
-            feed.size += _size(message)
+            feed.size += message.size
             feed.fetched = offset + 1
         if self._fatal is not None:
             raise self._fatal
@@ -237,10 +237,6 @@ class SharedConsumer:
             raise LogError(what)
         wanted = "the oldest message" if feed.next is None else f"offset {feed.fetched}"
         feed.failure = LostOffsetError(f"{what}: {wanted} is not there") if code in _LOST else LogError(what)
-
-
-def _size(message: Message) -> int:
-    return len(message.value) + len(message.key or b"")
 
 
 def _on_commit(error: KafkaError | None, places: list[TopicPartition]) -> None:
