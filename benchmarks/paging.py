@@ -10,28 +10,21 @@ from __future__ import annotations
 
 import http.server
 import json
-import signal
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks"), str(ROOT / "tests" / "services")]
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import latency
-from report import Figure, arguments, tell
+from paced import Deployment, begun, can_run, figures, planned, produce, with_incidents
+from report import arguments, tell
 
-EVERY_S = 0.5
 RUNS = 30
 ROUTES = "sinks: [{{name: hook, type: webhook, url: '{url}'}}]\nroutes: [{{name: all, sinks: [hook]}}]\n"
-Plan = list[tuple[float, bytes, list[tuple[str, int]]]]
 
 
 class Sink:
@@ -78,65 +71,23 @@ def breach(number: int) -> bytes:
     return data.SerializeToString()
 
 
-def with_breaches(plan: Plan) -> Plan:
-    """Give the plan with a breach every EVERY_S, each told apart by what it closes."""
-    first, last = plan[0][0], plan[-1][0]
-    marks = [(float(at), b"", [(f"w{k + 1}", 0)]) for k, at in enumerate(np.arange(first + EVERY_S, last, EVERY_S))]
-    return sorted([*plan, *marks], key=lambda item: item[0])
-
-
 def main() -> None:
     """Measure and tell."""
     args = arguments(__doc__)
-    seconds = 14.0 if args.quick else 60.0
-    from broker import Broker, missing
-
-    reason = missing()
-    if reason:
-        print(f"left out: {reason}", file=sys.stderr)
+    if not can_run():
         return
     sink = Sink()
-    with tempfile.TemporaryDirectory() as folder:
-        broker = Broker(Path(folder) / "kafka")
-        broker.start()
-        config = Path(folder) / "config"
-        config.mkdir()
-        ports = "metrics: {port: 0}\ndeliver: {metrics: {port: 0}}\n"
-        (config / "flyball.yaml").write_text(f"log: {{brokers: ['{broker.address}']}}\n{ports}")
-        (config / "routes.yaml").write_text(ROUTES.format(url=sink.url))
-        parts = [
-            subprocess.Popen(
-                [sys.executable, "-m", "flyball", part, "--config", str(config), "--data", f"{folder}/data"], cwd=ROOT
-            )
-            for part in ("flow", "deliver")
-        ]
-        plan = latency.schedule(seconds, time.time_ns() - 30_000_000_000)
-        cut = len(plan) // 10
-        try:
-            latency.produce(broker.address, plan[:cut])
-            latency.await_answers(broker.address, parts[0])
-            time.sleep(8)
-            appended = latency.produce(broker.address, with_breaches(plan[cut:]), breach)
-            time.sleep(10)
-            for part in parts:
-                part.send_signal(signal.SIGTERM)
-            for part in parts:
-                part.wait(30)
-        finally:
-            for part in parts:
-                part.kill()
-            broker.stop()
-            sink.close()
-    began = {closed[0][0]: at for at, closed in appended if closed and closed[0][1] == 0}
-    took = np.array([(sink.came[workflow] - at) / 1e6 for workflow, at in began.items() if workflow in sink.came])
-    note = f"{len(took)} pages of {len(began)} breaches, {latency.RATE:,} spans/s"
-    figures = [
-        Figure("p50_ms", float(np.percentile(took, 50)), "ms", note),
-        Figure("p99_ms", float(np.percentile(took, 99)), "ms", note, "<= 1000"),
-        Figure("max_ms", float(took.max()), "ms", note),
-        Figure("missing", len(began) - len(took), "pages", note, "0"),
-    ]
-    tell("paging", figures, as_json=args.json)
+    with Deployment({"routes.yaml": ROUTES.format(url=sink.url)}) as place:
+        first, rest = planned(14.0 if args.quick else 60.0)
+        place.start("flow", "deliver")
+        place.warm(first)
+        time.sleep(8)
+        asked = begun(produce(place.address, with_incidents(rest), breach))
+        time.sleep(10)
+        place.stop()
+    sink.close()
+    took = [(sink.came[f"w{number}"] - at) / 1e6 for number, at in asked.items() if f"w{number}" in sink.came]
+    tell("paging", figures(took, len(asked), "breaches paged", 1000), as_json=args.json)
 
 
 if __name__ == "__main__":

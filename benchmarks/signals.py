@@ -11,25 +11,24 @@ from __future__ import annotations
 import contextlib
 import http.client
 import re
-import signal
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
 
-import numpy as np
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks"), str(ROOT / "tests" / "services")]
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import latency
-from paging import with_breaches
-from report import Figure, arguments, tell
+from typing import TYPE_CHECKING
+
+from paced import Deployment, begun, can_run, figures, planned, produce, with_incidents
+from report import arguments, tell
 
 from control.keys import Keys
+
+if TYPE_CHECKING:
+    import subprocess
 
 CALLS = 5
 _RUN = re.compile(rb"[0-9a-f]{32}")
@@ -92,53 +91,21 @@ def _port(folder: Path, process: subprocess.Popen[bytes]) -> int:
 def main() -> None:
     """Measure and tell."""
     args = arguments(__doc__)
-    seconds = 14.0 if args.quick else 60.0
-    from broker import Broker, missing
-
-    reason = missing()
-    if reason:
-        print(f"left out: {reason}", file=sys.stderr)
+    if not can_run():
         return
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        broker = Broker(folder / "kafka")
-        broker.start()
-        (folder / "config").mkdir()
-        said = f"log: {{brokers: ['{broker.address}']}}\nmetrics: {{port: 0}}\ncontrol: {{port: 0}}\n"
-        (folder / "config" / "flyball.yaml").write_text(said)
-        key = Keys(folder / "data" / "control").agent("acme", "a1")
-        where = ["--config", f"{name}/config", "--data", f"{name}/data"]
-        parts = [
-            subprocess.Popen([sys.executable, "-m", "flyball", part, *where], cwd=ROOT) for part in ("flow", "control")
-        ]
-        plan = latency.schedule(seconds, time.time_ns() - 30_000_000_000)
-        cut = len(plan) // 10
-        try:
-            latency.produce(broker.address, plan[:cut])
-            latency.await_answers(broker.address, parts[0])
-            agent = Agent(_port(folder, parts[1]), key)
-            time.sleep(8)
-            appended = latency.produce(broker.address, with_breaches(plan[cut:]), loop)
-            time.sleep(5)
-            for part in parts:
-                part.send_signal(signal.SIGTERM)
-            for part in parts:
-                part.wait(30)
-        finally:
-            for part in parts:
-                part.kill()
-            broker.stop()
-    began = {int(closed[0][0][1:]): at for at, closed in appended if closed and closed[0][1] == 0}
-    names = {number: f"{run_of(number):032x}" for number in began}
-    took = [(agent.heard[names[n]] - at) / 1e6 for n, at in began.items() if names[n] in agent.heard]
-    note = f"{len(took)} signals of {len(began)} loops, {latency.RATE:,} spans/s"
-    figures = [
-        Figure("p50_ms", float(np.percentile(took, 50)), "ms", note),
-        Figure("p99_ms", float(np.percentile(took, 99)), "ms", note, "<= 250"),
-        Figure("max_ms", float(np.max(took)), "ms", note),
-        Figure("missing", len(began) - len(took), "signals", note, "0"),
-    ]
-    tell("signals", figures, as_json=args.json)
+    with Deployment() as place:
+        first, rest = planned(14.0 if args.quick else 60.0)
+        key = Keys(place.folder / "data" / "control").agent("acme", "a1")
+        place.start("flow", "control")
+        place.warm(first)
+        agent = Agent(_port(place.folder, place.parts[1]), key)
+        time.sleep(8)
+        asked = begun(produce(place.address, with_incidents(rest), loop))
+        time.sleep(5)
+        place.stop()
+    runs = {f"{run_of(number):032x}": at for number, at in asked.items()}
+    took = [(agent.heard[run] - at) / 1e6 for run, at in runs.items() if run in agent.heard]
+    tell("signals", figures(took, len(asked), "loops heard of", 250), as_json=args.json)
 
 
 if __name__ == "__main__":
