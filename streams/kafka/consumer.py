@@ -131,8 +131,7 @@ class SharedConsumer:
     def expects(self, feed: Feed) -> bool:
         """Tell whether there is more of a partition than was given, by what the brokers said last; True: unknown."""
         with self._lock:
-            known = self._consumer.get_watermark_offsets(feed.place, cached=True)
-            high = -1 if known is None else int(known[1])
+            high = self._known_high(feed)
             return bool(feed.messages) or high < 0 or high > feed.fetched
 
     def _high(self, feed: Feed) -> int:
@@ -146,6 +145,9 @@ class SharedConsumer:
             if answer is not None:
                 self._unreachable = False
                 return int(answer[1])
+        return self._known_high(feed)
+
+    def _known_high(self, feed: Feed) -> int:
         known = self._consumer.get_watermark_offsets(feed.place, cached=True)
         return -1 if known is None else int(known[1])
 
