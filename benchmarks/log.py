@@ -213,7 +213,7 @@ def receiver(folder: Path, seconds: float, senders: int = 8) -> list[Figure]:
         "import sys, uvicorn; from flows.receiver import create_app; from streams.embedded import EmbeddedLog;"
         "uvicorn.run(create_app(EmbeddedLog(sys.argv[1])), port=int(sys.argv[2]), log_level='error', access_log=False)"
     )
-    from broker import free_port
+    from loopback import free_port
 
     port = free_port()
     process = subprocess.Popen([sys.executable, "-c", code, str(folder / "http"), str(port)], cwd=ROOT)

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from loopback import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,7 @@ PATHS = {"spans": "/v1/traces", "logs": "/v1/logs"}
 def deployment(tmp_path: Path, live: Any) -> Iterator[Any]:
     """Give a deployment whose receiver listens on a free port, `deployment.otlp`."""
     with live.Deployment(tmp_path) as deployment:
-        deployment.otlp = live.free_ports(1)[0]
+        deployment.otlp = free_ports(1)[0]
         yield deployment
 
 

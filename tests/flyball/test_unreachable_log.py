@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from loopback import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,7 @@ class Started:
     """A command whose Kafka address nobody listens on."""
 
     def __init__(self, folder: Path, live: Any, name: str) -> None:
-        self.metrics, self.otlp, self.broker = live.free_ports(3)
+        self.metrics, self.otlp, self.broker = free_ports(3)
         (folder / "config").mkdir()
         said = {
             "log": {"brokers": [f"127.0.0.1:{self.broker}"]},

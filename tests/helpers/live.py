@@ -7,7 +7,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import struct
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 from confluent_kafka import Producer
+from loopback import free_ports
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from flows.replay import parsed, replay
@@ -237,17 +237,6 @@ def keyed_by_trace(messages: Iterable[tuple[str, bytes]]) -> list[tuple[str, byt
 
 
 # what runs
-
-
-def free_ports(count: int) -> list[int]:
-    """Ask the system for ports that nobody listens on now, one after the other."""
-    for _ in range(50):
-        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
-            first = stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
-            for port in range(first + 1, first + count):
-                stack.enter_context(socket.create_server(("127.0.0.1", port)))
-            return list(range(first, first + count))
-    raise AssertionError("no free ports")
 
 
 def get(url: str) -> tuple[int, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import queue
-import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -212,14 +211,6 @@ def until() -> Callable[[Callable[[], object]], None]:
             time.sleep(0.005)
 
     return wait
-
-
-@pytest.fixture
-def free_port() -> int:
-    """Give a port that nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

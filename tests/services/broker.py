@@ -14,7 +14,6 @@ import argparse
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from pathlib import Path
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from loopback import free_port
 
 VERSION = "4.3.1"
 HERE = Path(__file__).resolve().parent / "kafka_broker"
@@ -79,13 +79,6 @@ def fetch() -> Path:
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return target
-
-
-def free_port() -> int:
-    """Ask the system for a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Broker:

@@ -22,6 +22,7 @@ from flyball_sdk.policy import Policy
 from flyball_sdk.scope import Subject
 from flyball_sdk.settings import Settings
 from flyball_sdk.signing import KeyRing
+from loopback import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,7 @@ class Place:
     def __init__(self, live: Any, told: Any, folder: Path) -> None:
         self.live, self.told = live, told
         self.deployment = live.Deployment(folder, ensure=False)
-        self.otlp, self.control = live.free_ports(2)
+        self.otlp, self.control = free_ports(2)
         self.deployment.configure(otlp={"port": self.otlp}, control={"port": self.control})
         self.url = f"http://127.0.0.1:{self.control}"
         self._past()

@@ -9,6 +9,7 @@ import http.client
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from loopback import free_ports
 
 from alerts.delivery import opened
 
@@ -89,7 +90,7 @@ def test_the_same_on_one_machine(live: Any, paging: Any, pagerduty: Any, tmp_pat
     """Agents -> OTLP over HTTP -> `flyball up` with its log on disk -> the pager: one page, ended."""
     with live.Deployment(tmp_path, ensure=False) as deployment:
         deployment.topics |= {name: f"flyball.{name}" for name in paging.TOPICS}
-        port = live.free_ports(1)[0]
+        port = free_ports(1)[0]
         deployment.configure(otlp={"port": port}, flow={"resolve_after": "10s"})
         paging.configure(deployment.config, [paging.pager(pagerduty.url)])
         started = deployment.command("up")

@@ -17,6 +17,7 @@ from flyball_sdk.policy import Policy
 from flyball_sdk.scope import Subject
 from flyball_sdk.settings import Settings
 from flyball_sdk.signing import KeyRing
+from loopback import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,7 @@ class Place:
     def __init__(self, live: Any, folder: Path) -> None:
         self.live = live
         self.deployment = live.Deployment(folder, ensure=False)
-        self.otlp, self.control = live.free_ports(2)
+        self.otlp, self.control = free_ports(2)
         self.deployment.configure(otlp={"port": self.otlp}, control={"port": self.control})
         rules = {
             "repeat.identical": {"kill": 0}

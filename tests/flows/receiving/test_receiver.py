@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import uvicorn
 import zstandard
+from loopback import free_port
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
@@ -463,7 +464,7 @@ def test_acknowledged_requests_survive_sigkill(tmp_path: Path, kafka_tool: Any) 
     """A receiver process is killed right after its acknowledgements, several times: the log has every one."""
     acknowledged = []
     for generation in range(3):
-        port = kafka_tool.free_port()
+        port = free_port()
         with subprocess.Popen([sys.executable, "-c", RECEIVER, str(tmp_path), str(port)]) as process:
             try:
                 wait_for(lambda port=port: is_up(port))

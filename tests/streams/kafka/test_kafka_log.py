@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from kafka.admin import KafkaAdminClient
+from loopback import free_port
 
 from streams.kafka import KafkaLog, Settings
 from streams.kafka.reader import KafkaReader
@@ -252,7 +253,7 @@ def test_missing_topic_and_dead_broker(log: KafkaLog, kafka_tool: Any) -> None:
     assert log.partitions("nobody-made-it") == 0
     with pytest.raises(LogError, match="has 0 partitions"):
         log.reader("nobody-made-it", 0, None)
-    nowhere = KafkaLog(f"127.0.0.1:{kafka_tool.free_port()}")
+    nowhere = KafkaLog(f"127.0.0.1:{free_port()}")
     with pytest.raises(UnreachableError):
         nowhere.partitions("t")
     nowhere.close()
