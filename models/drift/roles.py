@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.slis.groups import OF_FAILED
+from models.slis.groups import OF_FAILED, PARTINGS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +29,7 @@ class Role(IntEnum):
     CHANGE = 3  # one value of what is rolled out: against the value before it, and against the rest
     COHORT = 4  # one value of a cohort: against the rest
     KIND = 5  # one kind of what failed: a share of a mix, nothing else
+    PART = 6  # one of the kinds that all events are parted into: the same
 
 
 @dataclass
@@ -90,6 +91,8 @@ def _role(label: Label) -> Role:
         return Role.TOOL
     if dimension in OF_FAILED:
         return Role.KIND
+    if dimension in PARTINGS:
+        return Role.PART
     return Role.CHANGE if dimension in ROLLED_OUT else Role.COHORT
 
 

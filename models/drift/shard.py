@@ -65,14 +65,14 @@ class Shard:
         """Take a minute into the baselines."""
         self.seen[minute.total > 0] = minute.at
         roles = self.roles
-        own = (roles.role != Role.COHORT) & (roles.role != Role.IGNORED) & (roles.role != Role.KIND)
+        own = ~np.isin(roles.role, (Role.COHORT, Role.IGNORED, Role.KIND, Role.PART))
         ratio, values = own & ~roles.is_histogram, own & roles.is_histogram & (self.thresholds.over[0] < UNKNOWN)
         whole = roles.role == Role.WHOLE
         for name, which, hits in (("rates", ratio, minute.bad[None]), ("values", values, minute.over)):
             self.learners[name].take(hits, np.where(which, minute.total, 0), minute.at)
             self.learners[f"{name}_hourly"].take(hits, np.where(which & whole, minute.total, 0), minute.at)
-        for name, kind in (("mix", Role.TOOL), ("mix_failed", Role.KIND)):
-            which = (whole & ~roles.is_histogram) | (roles.role == kind)
+        for name, kinds in (("mix", (Role.TOOL, Role.PART)), ("mix_failed", (Role.KIND,))):
+            which = (whole & ~roles.is_histogram) | np.isin(roles.role, kinds)
             amount = minute.amounts(name)
             self.learners[name].take(
                 np.where(which, amount, 0)[None], np.where(which, amount[roles.parent], 0), minute.at

@@ -69,7 +69,7 @@ def _keep_old_calls(store: Any, scratch: Any, slot: Any, place: Any) -> None:
     if not s.published or scratch.old_first[place] >= 0:
         return
     first = store.head[_OLD]
-    last = tell_calls(store.arena, s, scratch.work, scratch.old_calls, first, 0, -1)
+    last = tell_calls(store.arena, s, scratch.work, scratch.old_calls, first, (0, -1, 1))
     scratch.old_first[place], scratch.old_last[place] = first, last
     store.head[_OLD] = last
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from models.digest import mix64
+from models.digest import digest_of, mix64
 from models.kernels import kernel, small
 from models.runs.arena import find
 from models.runs.changes import CALL
@@ -32,6 +32,8 @@ _OUTER, _FLAGS, _IDS, _PLACES, _ERRORS = range(5)
 WORK = (5, 2 * MAX_TOOLS)
 """Shape of the work array: outermost spans and flags by tool span; a table of ids or digests, and its values; error
 types by tool span."""
+START = digest_of("start")
+"""What comes before the first call of a run."""
 _SHIFT = np.uint64(23)
 _FAILED = np.uint64(0x5851F42D4C957F2D)
 _MERGE = 16
@@ -199,37 +201,73 @@ def derive_calls(arena: Any, s: Any, work: Any) -> None:
 
 @kernel
 def _add_call(out: Any, first: Any, n: Any, what: Any, counts: Any) -> Any:
-    """Add calls to the row of `what` (tool, minute, error type), a new one where there is none; give the next free."""
-    tool, minute, error = what
+    """Add calls to the row of `what` (tool, minute, error type, before), a new one where there is none.
+
+    Give the next free.
+    """
+    tool, minute, error, before = what
     calls, errors, timeouts = counts
     for k in range(n - 1, max(first, n - _MERGE) - 1, -1):
-        if out[k].tool == tool and out[k].minute == minute and out[k].error == error:
+        same = out[k].tool == tool and out[k].minute == minute and out[k].error == error
+        if same and out[k].before == before:
             out[k].calls += calls
             out[k].errors += errors
             out[k].timeouts += timeouts
             return n
     row = out[n]
-    row.tool, row.minute, row.error = what
+    row.tool, row.minute, row.error, row.before = what
     row.calls, row.errors, row.timeouts = counts
     return n + 1
 
 
+@small
+def _ends_before(arena: Any, a: Any, b: Any) -> Any:
+    """Compare two tool spans by their ends, equal ones by their tools."""
+    end, other = arena[a + 5] & ~FLAGS, arena[b + 5] & ~FLAGS
+    return end < other or (end == other and arena[a + 1] < arena[b + 1])
+
+
 @kernel
-def tell_calls(arena: Any, s: Any, work: Any, out: Any, n: Any, run: Any, sign: Any) -> Any:
-    """Write the calls of a run as CALL rows from row n on, times `sign`; give the next free row."""
-    kept = collapse(arena, s, work)
-    first = n
-    for k in range(kept):
+def _in_order(arena: Any, s: Any, n: Any, work: Any) -> Any:
+    """Fill row PLACES of a collapsed `work` with the calls, by their ends; give how many. They mostly come in order."""
+    calls = 0
+    for k in range(n):
         if work[_OUTER, k] >= 0:
             continue
+        place = calls
+        while place > 0:
+            other = work[_PLACES, place - 1]
+            if not _ends_before(arena, s.tools_at + TOOL_WORDS * k, s.tools_at + TOOL_WORDS * other):
+                break
+            work[_PLACES, place] = other
+            place -= 1
+        work[_PLACES, place] = k
+        calls += 1
+    return calls
+
+
+@kernel
+def tell_calls(arena: Any, s: Any, work: Any, out: Any, n: Any, told: Any) -> Any:
+    """Write the calls of a run as CALL rows from row n on; give the next free row.
+
+    `told` is (run, sign, steps): counts are times the sign. With steps, what was called before each is told, unless
+    there are calls whose time was not kept.
+    """
+    run, sign, steps = told
+    calls = _in_order(arena, s, collapse(arena, s, work), work)
+    known = steps != 0 and s.tools_n <= MAX_TOOLS
+    first, before = n, np.int64(START)
+    for place in range(calls):
+        k = work[_PLACES, place]
         at = s.tools_at + TOOL_WORDS * k
         error, timeout = work[_FLAGS, k] & FLAG_ERROR != 0, work[_FLAGS, k] & FLAG_TIMEOUT != 0
-        what = arena[at + 1], arena[at + 5] // MINUTE, work[_ERRORS, k]
+        what = arena[at + 1], arena[at + 5] // MINUTE, work[_ERRORS, k], before if known else np.int64(0)
         n = _add_call(out, first, n, what, (sign, sign * error, sign * timeout))
+        before = arena[at + 1]
     for k in range(s.tally_n):
         at = s.tally_at + TALLY_WORDS * k
         counts = sign * arena[at + 2], sign * arena[at + 3], sign * arena[at + 4]
-        n = _add_call(out, first, n, (arena[at], arena[at + 1], np.int64(0)), counts)
+        n = _add_call(out, first, n, (arena[at], arena[at + 1], np.int64(0), np.int64(0)), counts)
     for k in range(first, n):
         out[k].run = run
     return n

@@ -25,6 +25,7 @@ CALL = np.dtype(
         ("tool", np.int64),  # name digest; 0 where a tool call has no tool name
         ("minute", np.int64),  # event time of the calls, Unix minutes
         ("error", np.int64),  # name digest of their error type; 0: they did not fail, or it is not known
+        ("before", np.int64),  # name digest of the tool called before, `calls.START` of the first call; 0: not known
         ("calls", np.int64),  # signed: already times the weight
         ("errors", np.int64),
         ("timeouts", np.int64),

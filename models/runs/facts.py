@@ -18,7 +18,7 @@ _C = Column
 _START, _END, _STATUS, _PARENT, _KIND = (int(c) for c in (_C.START, _C.END, _C.STATUS, _C.PARENT_ID, _C.KIND))
 _WORKFLOW, _AGENT, _TOOL = int(_C.WORKFLOW), int(_C.AGENT), int(_C.TOOL)
 _INPUT, _OUTPUT, _COST, _PRICED = (int(c) for c in (_C.INPUT_TOKENS, _C.OUTPUT_TOKENS, _C.COST, _C.PRICED))
-_OUTCOME, _DECISION, _HANDOFF = int(_C.OUTCOME), int(_C.DECISION), int(_C.HANDOFF)
+_OUTCOME, _DECISION, _HANDOFF, _STOP = (int(c) for c in (_C.OUTCOME, _C.DECISION, _C.HANDOFF, _C.STOP))
 _EVALUATION, _SCORE, _LABEL = int(_C.EVALUATION), int(_C.SCORE), int(_C.LABEL)
 _RUN, _LLM, _GUARD, _APPROVAL = (int(k) for k in (SpanKind.RUN, SpanKind.LLM, SpanKind.GUARD, SpanKind.APPROVAL))
 _BILL = int(SpanKind.BILL)
@@ -138,6 +138,9 @@ def _apply_llm(s: Any, cols: Any, j: Any) -> None:
     s.input_tokens += _known(cols[_INPUT, j])
     s.output_tokens += _known(cols[_OUTPUT, j])
     _apply_cost(s, cols, j, 1)
+    stop, end = cols[_STOP, j], cols[_END, j]
+    if stop != 0 and (end > s.stopped_at or (end == s.stopped_at and stop > s.stop)):
+        s.stopped_at, s.stop = end, stop
 
 
 @kernel

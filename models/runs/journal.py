@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from models.runs.told import Told
 
 _HEADER = struct.Struct("<4sHHIIQIIQiiiii")
-_MAGIC, _VERSION = b"fbRT", 6
+_MAGIC, _VERSION = b"fbRT", 7
 _OWN = (Head.ROWS, Head.FREE, Head.ALIVE, Head.KEPT, Head.TOP, Head.NEED, Head.NAMES, Head.STAMP)
 """Numbers of the head that follow from how the arrays lie, not from what is known."""
 

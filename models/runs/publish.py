@@ -225,7 +225,7 @@ def emit(store: Any, scratch: Any, rules: Any, out: Any) -> Any:
         action, slot = scratch.action[place], scratch.touched[place]
         s = store.states[slot]
         if action & (_RECORD | _MOVED):
-            last = tell_calls(store.arena, s, scratch.work, tools, n_tools, n_records, 1)
+            last = tell_calls(store.arena, s, scratch.work, tools, n_tools, (n_records, 1, 0))
             if action & _RECORD or _has_other_calls(scratch, place, tools, n_tools, last):
                 s.revision = max(s.revision + 1, rules[RULE_REVISION]) if s.recorded else rules[RULE_REVISION]
                 s.recorded = 1
@@ -246,7 +246,7 @@ def emit(store: Any, scratch: Any, rules: Any, out: Any) -> Any:
             n_names = _tell_names(store, runs, n_runs, names, n_names)
             weight[n_runs] = 1
             if not action & _RETRACT or scratch.old_first[place] >= 0:
-                n_calls = tell_calls(store.arena, s, scratch.work, calls, n_calls, n_runs, 1)
+                n_calls = tell_calls(store.arena, s, scratch.work, calls, n_calls, (n_runs, 1, 1))
             n_runs += 1
     for k in range(n_calls):
         n_names = _tell_name(store, names, n_names, calls[k].tool)

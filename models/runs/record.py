@@ -72,6 +72,7 @@ RUN = np.dtype(
         ("agent_end", _I64),
         ("evaluated_at", _I64),  # event time of the task_success evaluation in force
         ("closed_at", _I64),  # event time at which the run closed
+        ("stopped_at", _I64),  # end of the last LLM span that says why its answer ended
         # facts of a closed run, derived when it is published
         ("started_at", _I64),
         ("ended_at", _I64),
@@ -116,7 +117,8 @@ RUN = np.dtype(
         ("life", _I8),
         ("published", _I8),  # 1: its facts are counted in the SLIs
         ("recorded", _I8),  # 1: a run record was emitted
-        ("filler", _I8, (3,)),  # fills the last word: no byte may be undefined
+        ("stop", _I8),  # Stop, of that LLM span
+        ("filler", _I8, (2,)),  # fills the last word: no byte may be undefined
     ],
     align=True,
 )

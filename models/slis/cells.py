@@ -24,7 +24,7 @@ from models.slis.groups import (
     cohort_names,
     series_shards,
 )
-from models.slis.kinds import SLI_OF, call_kinds, run_kinds
+from models.slis.kinds import SLI_OF, STOPS, call_kinds, run_kinds
 from models.slis.parting import digests_in, part
 from models.slis.rows import Query
 from models.slis.tally import cells_from, groups_of, histogram_sums, ratio_sums
@@ -125,21 +125,24 @@ def cells_of(changes: Sequence[Changes], slis: Sequence[Sli] = ALL, *, by_user: 
     workflow = workflows_of(runs)
     weight, of_user = joined([c.weight for c in changes], np.dtype(np.int64)), ("user",) if by_user else ()
     cols = [_run_cells(runs, workflow, weight, slis, of_user)]
-    if any(sli.name == SLI_OF["failure"] for sli in slis):
+    names, counted = _names(changes, runs), {sli.name for sli in slis}
+    if SLI_OF["failure"] in counted:
         cols.append(run_kinds(runs, workflow, weight))
     if len(calls):
         offsets = np.cumsum([0, *[len(c.runs) for c in changes]])[:-1]
         row = calls["run"] + np.repeat(offsets, [len(c.calls) for c in changes])
         cols.append(_call_cells(calls, runs, workflow, row, slis, of_user))
-        if any(sli.name == SLI_OF["error"] for sli in slis):
-            cols.append(call_kinds(calls, workflow[row]))
+        if SLI_OF["error"] in counted:
+            kinds, transitions = call_kinds(calls, workflow[row], names)
+            cols.append(kinds)
+            names |= transitions
     every = np.concatenate(cols, axis=1) if len(cols) > 1 else cols[0]
     every, users = _without_users(every) if by_user else (every, Cells.empty().cols)
-    return Cells(every, _names(changes, runs), users)
+    return Cells(every, names, users)
 
 
 def _names(changes: Sequence[Changes], runs: NDArray[np.void]) -> dict[int, str]:
-    names = {UNKNOWN_WORKFLOW: "unknown"} | FAILURES
+    names = {UNKNOWN_WORKFLOW: "unknown"} | FAILURES | STOPS
     for c in changes:
         names |= c.names
     cohorts = np.unique(runs["cohort_name"]).tolist()

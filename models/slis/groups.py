@@ -27,12 +27,19 @@ OF_CALL = (*OF_RUN, "tool")
 OF_FAILED = ("error", "failure")
 """Dimensions that only bad events have, of one SLI each (`models.slis.kinds`): error types, classes of failures."""
 
+PARTINGS = ("stop_reason", "transition")
+"""Dimensions that part all events of one SLI each (`models.slis.kinds`): tasks by why the last answer of a model ended,
+calls by the tool called before them."""
+
 USER_AGE = "user_age"
 """New or existing users of a workflow (`models.slis.user_ages`)."""
 
-_OURS = (*OF_CALL, *OF_FAILED, USER_AGE)
+_OURS = (*OF_CALL, *OF_FAILED, *PARTINGS, USER_AGE)
 FIXED = {digest_of(name): name for name in _OURS}
 """Dimension (digest) -> name, of those that are always there; all others are cohorts."""
+
+UNTOLD = digest_of("transition")
+"""The dimension of series that only detectors read: tools by tools are too many for records and metrics."""
 
 USER = digest_of("user")
 """Dimension of cells whose value is a user: they never come to be series, only those of the ages of users do."""

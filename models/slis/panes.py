@@ -155,6 +155,7 @@ class PaneTable:
         return [
             Gauge(label.sli, label.group, window, good, total, _points(label, place))
             for label, of_series, placed in zip(labels, counts.tolist(), places.tolist(), strict=True)
+            if not label.untold
             for window, (total, good), place in zip(WINDOWS, of_series, placed, strict=True)
         ]
 

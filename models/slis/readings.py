@@ -30,6 +30,8 @@ class Label:
     """Quantiles are whole numbers."""
     waits: int = 0
     """When its events are known: place in `SliSettings.waits`."""
+    untold: bool = False
+    """It has no records and no metrics."""
 
     @cached_property
     def key(self) -> bytes:

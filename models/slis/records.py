@@ -34,7 +34,7 @@ def sli_records(readings: Readings) -> list[dict[str, Any]]:
 
 
 def sli_lines(readings: Readings) -> list[tuple[bytes, bytes]]:
-    """Give (group, record) of these panes as JSON, in order.
+    """Give (group, record) of these panes as JSON, in order, of series that are told.
 
     A histogram also has "bins" (index as in `models.slis.bins` -> count) and p50, p95, p99, null when it is empty.
 
@@ -50,6 +50,8 @@ def sli_lines(readings: Readings) -> list[tuple[bytes, bytes]]:
         minutes, bins, *(column.tolist() for column in columns), strict=True
     ):
         label, start = readings.labels[series], starts[minute]
+        if label.untold:
+            continue
         if label.histogram:
             p50, p95, p99 = map((_WHOLE if label.whole else _REAL).__getitem__, places)
             line = _HISTOGRAM % (label.head, start, total, good, text, p50, p95, p99, revision)

@@ -8,7 +8,7 @@ import numpy as np
 
 from models.slis.admission import Admission
 from models.slis.base import Histogram, by_digest
-from models.slis.groups import ALONE, FIXED, OTHER
+from models.slis.groups import ALONE, FIXED, OTHER, UNTOLD
 from models.slis.minutes import HISTOGRAM, RATIO
 from models.slis.packing import pack_names, unpack_names
 from models.slis.readings import Label
@@ -82,7 +82,7 @@ class SeriesBook:
         if isinstance(sli, Histogram):
             return Label(name, group, histogram=True, whole=sli.whole, waits=int(sli.per == "run"))
         waits = 0 if sli is None else int(sli.per == "run") + sli.waits
-        return Label(name, group, histogram=False, whole=False, waits=waits)
+        return Label(name, group, histogram=False, whole=False, waits=waits, untold=dimension == UNTOLD)
 
     def _name(self, digest: int, names: Mapping[int, str]) -> str:
         """Give and keep the text; a digest whose text never came is told in hex."""

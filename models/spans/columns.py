@@ -66,8 +66,9 @@ class Column(IntEnum):
     OUTCOME = 37  # Outcome, as said by an attribute
     DECISION = 38  # Decision of a guard or of a person asked for approval
     HANDOFF = 39  # 1: the span hands the task to a person
+    STOP = 40  # Stop: why a model's answer ended
     # a digest again
-    RESPONSE_ID = 40  # of a model's answer; of an evaluation: of the answer that it scores
+    RESPONSE_ID = 41  # of a model's answer; of an evaluation: of the answer that it scores
 
 
 FIRST_NAME, LAST_NAME = Column.WORKFLOW, Column.LABEL
@@ -120,3 +121,15 @@ class Decision(IntEnum):
     NONE = 0
     ALLOW = 1
     BLOCK = 2
+
+
+class Stop(IntEnum):
+    """Why a model's answer ended, in words of gen_ai.response.finish_reasons; providers have others for the same."""
+
+    NONE = 0
+    STOP = 1  # it said what it had to say
+    TOOL_CALLS = 2  # it asks for tools, whose results it waits for
+    LENGTH = 3  # cut, at its own limit or that of the context
+    CONTENT_FILTER = 4  # withheld, or refused by the model
+    ERROR = 5
+    OTHER = 6

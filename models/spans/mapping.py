@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from models.spans.columns import Column, Decision, Outcome, SpanKind, SpanStatus
+from models.spans.columns import Column, Decision, Outcome, SpanKind, SpanStatus, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,6 +44,7 @@ MEANINGS: dict[Column, dict[str, int]] = {
     },
     Column.DECISION: {"allow": Decision.ALLOW, "block": Decision.BLOCK},
     Column.HANDOFF: {"human": 1},
+    Column.STOP: {stop.name.lower(): int(stop) for stop in Stop if stop},
 }
 """The enumerated columns and the words for their values."""
 

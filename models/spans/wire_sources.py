@@ -47,7 +47,7 @@ from models.spans.tables import (
 )
 from models.spans.wire_ids import is_uuid
 from models.spans.wire_state import BEST, EVENT_SAID, LATER, ROLE, SAID, SPAN_NUMBER, UNSAID, WAITED, WAITING
-from models.spans.wire_values import BOOL, CHOICE, INT, STRING, value_is_empty
+from models.spans.wire_values import BOOL, CHOICE, INT, LIST, STRING, first_of, value_is_empty
 
 _TRUE, _FALSE = digest_of("true"), digest_of("false")
 
@@ -100,7 +100,7 @@ def offer(buffer: Any, key: Any, place: Any, scopes: Any, kind: Any, a: Any, b: 
     for source in range(t[known + KEY_SOURCE], t[known + KEY_FIELDS + KEY_SOURCE]):
         if not _applies(t, source, place, scopes):
             continue
-        said, value_kind, value = _meaning(buffer, t, source, kind, a, b)
+        said, value_kind, value = _meaning(buffer, t, source, kind, a, b, s)
         if not said:
             continue
         if t[SOURCES + FIELDS * source + KINDS] != AT_ONCE and place != EVENT:
@@ -151,7 +151,7 @@ def _applies(t: Any, source: Any, place: Any, scopes: Any) -> Any:
 
 
 @njit(cache=True)
-def _meaning(buffer: Any, t: Any, source: Any, kind: Any, a: Any, b: Any) -> Any:
+def _meaning(buffer: Any, t: Any, source: Any, kind: Any, a: Any, b: Any, s: Any) -> Any:
     """Tell whether the value says something to this source: (whether, kind, a), a choice where texts have meanings."""
     how, values = t[SOURCES + FIELDS * source + HOW], t[SOURCES + FIELDS * source + VALUES]
     if how > CHOICES:
@@ -161,6 +161,8 @@ def _meaning(buffer: Any, t: Any, source: Any, kind: Any, a: Any, b: Any) -> Any
             return False, kind, a
     if values < 0:
         return True, kind, a
+    if how == CHOICES and kind == LIST:
+        kind, a, b = first_of(buffer, a, b, s)
     if kind == STRING:
         digest = digest64(buffer, a, b) if b <= 256 else np.int64(0)
     elif kind == BOOL:

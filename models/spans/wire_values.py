@@ -12,6 +12,7 @@ from numba import njit, types
 from models.digest import digest64, load64, mix64
 from models.spans.pointers import inlined
 from models.spans.wire import ARRAY, DEPTH, MAP, MAX_DEPTH, check, read_length, read_tag, read_varint, skip
+from models.spans.wire_json import OPEN_BRACKET
 
 NOTHING, STRING, BOOL, INT, DOUBLE, LIST, DICT, BYTES, INDEX = 0, 1, 2, 3, 4, 5, 6, 7, 8
 """Field numbers of AnyValue. INDEX points into a string table that only the profiles signal has: unusable here."""
@@ -124,6 +125,25 @@ def read_pair(buffer: Any, at: Any, end: Any, depth: Any, s: Any) -> Any:
 def value_is_empty(kind: Any, b: Any) -> Any:
     """Tell whether a value says nothing: not set, or an empty string, list or map."""
     return kind == NOTHING or (b == 0 and (kind == STRING or LIST <= kind <= BYTES))
+
+
+@njit(cache=True)
+def first_of(buffer: Any, at: Any, length: Any, s: Any) -> Any:
+    """Give (kind, a, b) of the first element of a list that was checked as a whole; NOTHING where it has none.
+
+    A list in a text of JSON is not read.
+    """
+    end = at + length
+    while at < end and buffer[at] != OPEN_BRACKET:
+        tag, at = read_tag(buffer, at, end)
+        if tag == 0x0A:
+            stop, at = read_length(buffer, at, end)
+            kind, a, b, at = read_value(buffer, at, stop, 0, s, np.int64(NOTHING), np.int64(0), np.int64(0))
+            return (kind, a, b) if at >= 0 else (np.int64(NOTHING), np.int64(0), np.int64(0))
+        at = skip(buffer, at, end, tag, 0, s)
+        if at < 0:
+            break
+    return np.int64(NOTHING), np.int64(0), np.int64(0)
 
 
 @njit(cache=True)

@@ -275,9 +275,7 @@ class Oracle:
             if not wanted & place or not self.scope.startswith(source.scope.encode()):
                 continue
             meaning: Any = said_so
-            text = {True: b"true", False: b"false"}[value] if choice == "bool_value" else value
-            text = str(value).encode() if choice == "int_value" else text
-            text = text if choice in {"string_value", "bool_value", "int_value"} else None
+            text = _text_of(*(_first(value) if slot in MEANINGS and choice == "array_value" else said_so))
             if slot in MEANINGS:
                 texts = {t.encode(): m for t, m in (source.values or {}).items()}
                 meaning = source.constant if source.values is None else texts.get(text)
@@ -330,7 +328,7 @@ class Oracle:
                 added = self._addend(said, row, more, column)
                 if added > 0 and row[Column(column)] <= room - added:
                     row[Column(column)] += added
-        for column in (Column.OUTCOME, Column.DECISION, Column.HANDOFF):
+        for column in (Column.OUTCOME, Column.DECISION, Column.HANDOFF, Column.STOP):
             row[column] = said.best[column][2] if column in said.best else 0
         self.rows.append(row)
 
@@ -439,6 +437,25 @@ class Oracle:
 
 def _path(*names: str) -> tuple[bytes, ...]:
     return tuple(name.encode() for name in names)
+
+
+def _text_of(choice: str | None, value: Any) -> bytes | None:
+    """Give what is looked up in sets of texts; None: nothing is."""
+    if choice == "bool_value":
+        return b"true" if value else b"false"
+    if choice == "int_value":
+        return str(value).encode()
+    return bytes(value) if choice == "string_value" else None
+
+
+def _first(raw: bytes) -> tuple[str | None, Any]:
+    """Give the first element of a list, as an attribute has its value."""
+    if raw[:1] == b"[":  # a list in a text of JSON
+        return None, None
+    values = SHALLOW("common.v1.ArrayValue")()
+    values.MergeFromString(raw)
+    choice = values.values[0].WhichOneof("value") if values.values else None
+    return choice, getattr(values.values[0], choice) if choice else None
 
 
 def _pairs(raw: bytes) -> Any:

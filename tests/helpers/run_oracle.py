@@ -98,6 +98,7 @@ def _add_tokens(run: dict[str, Any], spans: list[Row], agent: Row | None) -> Non
     run["reported"] = len(_priced(llm + bills, Priced.REPORTED))
     run["computed"] = max(0, len(_priced(llm, Priced.COMPUTED)) - len(_priced(bills, Priced.COMPUTED)))
     run["unpriced"] = max(0, len(_priced(llm, Priced.UNPRICED)) - len(_priced(bills, Priced.UNPRICED)))
+    run["stop"] = max(((span["end"], span["stop"]) for span in llm if span.get("stop")), default=(0, 0))[1]
     run["agent_input_tokens"] = max(agent.get("input_tokens", 0), 0) if agent else 0
     run["agent_output_tokens"] = max(agent.get("output_tokens", 0), 0) if agent else 0
     run["agent_cost"] = agent.get("cost", -1) if agent else -1

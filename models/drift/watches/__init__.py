@@ -20,6 +20,8 @@ WATCHES: tuple[Watch, ...] = (
     OwnValues("own_values", 1, "values"),
     OwnValues("own_values_hourly", 60, "values_hourly"),
     Mix("tool_mix", "tool_success", "tool", "tools"),
+    Mix("transition_mix", "tool_success", "transition", "steps from tool to tool"),
+    Mix("stop_mix", "task_success", "stop_reason", "why the last answer ended"),
     Mix("error_mix", "tool_success", "error", "error types of failed calls", "mix_failed", FEWEST_FAILED, 1),
     Mix("failure_mix", "task_success", "failure", "how tasks fail", "mix_failed", FEWEST_FAILED, 1),
     ChangeRate(),
