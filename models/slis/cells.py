@@ -16,7 +16,6 @@ from models.runs.failing import FAILURES
 from models.runs.record import RUN
 from models.slis import ALL
 from models.slis.groups import (
-    FIXED,
     OF_RUN,
     SHARDS,
     UNKNOWN_WORKFLOW,
@@ -237,7 +236,7 @@ def _values(runs: NDArray[np.void], dimensions: Sequence[str]) -> NDArray[np.int
 
 
 def _used(digests: NDArray[np.int64], names: dict[int, str]) -> dict[int, str]:
-    return {digest: names[digest] for digest in digests.tolist() if digest in names and digest not in FIXED}
+    return {digest: names[digest] for digest in digests.tolist() if digest in names}
 
 
 def _row(cols: NDArray[np.int64], at: int) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Kinds: events counted by how they were: failures by how they failed, tasks by how they ended, calls by what was before.
+"""Kinds: events counted by how they were: failures by how they failed, tasks by their end, calls by what was before.
 
 Cells like any other, of four more dimensions, but of one SLI each: the cost of a crashed task is nobody's question. Of
 error types and failures there are only bad events: what did not fail has no kind.

@@ -19,13 +19,20 @@ DECODER = Decoder()
 
 
 def fill(attributes: Any, values: dict[str, Any]) -> None:
-    """Write attributes; a dict becomes a kvlistValue."""
+    """Write attributes; a dict becomes a kvlistValue, a list an arrayValue."""
     for key, value in values.items():
-        target = attributes.add(key=key).value
-        if isinstance(value, dict):
-            target.kvlist_value.SetInParent()
-            fill(target.kvlist_value.values, value)
-            continue
+        _write(attributes.add(key=key).value, value)
+
+
+def _write(target: Any, value: Any) -> None:
+    if isinstance(value, dict):
+        target.kvlist_value.SetInParent()
+        fill(target.kvlist_value.values, value)
+    elif isinstance(value, list):
+        target.array_value.SetInParent()
+        for each in value:
+            _write(target.array_value.values.add(), each)
+    else:
         name = {str: "string", bool: "bool", int: "int", float: "double", bytes: "bytes"}[type(value)]
         setattr(target, f"{name}_value", value)
 

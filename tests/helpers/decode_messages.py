@@ -160,8 +160,11 @@ class Writer:
                 self.object(attributes.add(key=key).value, [path for name, path in self.paths if name == key])
                 continue
             pair = attributes.add(key=key)
-            if texts and chance.random() < 0.8:
+            if texts and chance.random() < 0.7:
                 pair.value.string_value = chance.choice(texts)
+            elif texts and chance.random() < 0.3:
+                pair.value.array_value.values.add().string_value = chance.choice(texts)
+                self.value(pair.value.array_value.values.add(), 1)
             elif chance.random() < 0.97:
                 self.value(pair.value, 2)
 

@@ -26,6 +26,11 @@ LABELS = [
         Label("task_success", W | {"failure": how}, histogram=False, whole=False, waits=2)
         for how in ("crashed", "judged")
     ],
+    *[Label("tool_success", W | {"transition": step}, histogram=False, whole=False) for step in ("a > b", "b > a")],
+    *[
+        Label("task_success", W | {"stop_reason": stop}, histogram=False, whole=False, waits=2)
+        for stop in ("stop", "length")
+    ],
 ]
 
 
@@ -41,6 +46,8 @@ class Minute:
     shares: tuple[float, float, float] = (0.6, 0.3, 0.1)
     errors: tuple[float, float, float] = (0.7, 0.2, 0.1)  # of failed calls: Timeout, Refused, unknown
     failures: tuple[float, float, float] = (0.5, 0.4, 0.1)  # of failed tasks: crashed, judged, anyhow
+    steps: tuple[float, float, float] = (0.5, 0.4, 0.1)  # of calls: a > b, b > a, any other
+    stops: tuple[float, float, float] = (0.9, 0.05, 0.05)  # of tasks: stop, length, any other
     new: float = 0.0
     tasks: int = 100
 
@@ -54,7 +61,9 @@ class Traffic:
     bins: list[tuple[int, int, int]] = field(default_factory=list)  # series, bin, count
 
     def __post_init__(self) -> None:
-        self.chance, self.chance_of_kinds = np.random.default_rng(self.seed), np.random.default_rng([self.seed, 1])
+        self.chance, self.chance_of_kinds, self.chance_of_parts = (
+            np.random.default_rng(seed) for seed in (self.seed, [self.seed, 1], [self.seed, 2])
+        )
 
     def closed(self, at: int, how: Minute) -> Closed:
         """Give the panes of the minute START + `at`."""
@@ -78,8 +87,10 @@ class Traffic:
         failed = self.chance.binomial(calls, [how.bad_tool, 0.03, 0.03])
         self.rows += [(3 + tool, int(calls[tool]), int(failed[tool])) for tool in range(3)]
         self.rows.append((2, int(calls.sum()), int(failed.sum())))
-        self._kinds(12, int(failed.sum()), how.errors)
-        self._kinds(14, sum(bad.values()), how.failures)
+        self._kinds(12, int(failed.sum()), how.errors, self.chance_of_kinds)
+        self._kinds(14, sum(bad.values()), how.failures, self.chance_of_kinds)
+        self._kinds(16, int(calls.sum()), how.steps, self.chance_of_parts)
+        self._kinds(18, how.tasks, how.stops, self.chance_of_parts)
         return self._laid(at)
 
     def _failed(self, key: tuple[str, bool], count: int, how: Minute) -> int:
@@ -87,8 +98,8 @@ class Traffic:
         rate = how.bad_new if key[0] == "2" and how.bad_new is not None else rate
         return int(self.chance.binomial(count, rate))
 
-    def _kinds(self, first: int, failed: int, shares: tuple[float, float, float]) -> None:
-        counts = self.chance_of_kinds.multinomial(failed, shares)[:2].tolist()
+    def _kinds(self, first: int, events: int, shares: tuple[float, float, float], chance: np.random.Generator) -> None:
+        counts = chance.multinomial(events, shares)[:2].tolist()
         self.rows += [(first + kind, count, count) for kind, count in enumerate(counts) if count]
 
     def _ratio(self, series: int, groups: dict, bad: dict, of) -> None:  # type: ignore[no-untyped-def,type-arg]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from models.runs.calls import START
 from models.runs.record import ClosedBy, OutcomeFrom
 from models.runs.report import run_records
 
@@ -17,7 +18,7 @@ _NUMBERS = (
     "started_at", "ended_at", "closed_at", "input_tokens", "output_tokens", "cost", "agent_input_tokens",
     "agent_output_tokens", "agent_cost", "spans", "llm_calls", "tool_calls", "tool_errors", "tool_timeouts",
     "duplicate_calls", "reported", "computed", "unpriced", "approvals", "approved", "guarded", "guarded_calls",
-    "blocked", "feedback", "feedback_good", "handoffs", "outcome", "task", "escalated",
+    "blocked", "feedback", "feedback_good", "handoffs", "outcome", "task", "escalated", "stop",
 )  # fmt: skip
 
 
@@ -38,7 +39,8 @@ class Ledger:
         for call in changes.calls:
             run = changes.runs[call["run"]]
             groups = tuple(names[int(run[name])] for name in _GROUPS)
-            of_call = names[int(call["tool"])], int(call["minute"]), names[int(call["error"])]
+            before = names.get(int(call["before"]), "start" if call["before"] == START else "unknown")
+            of_call = names[int(call["tool"])], int(call["minute"]), names[int(call["error"])], before
             key = (int(run["trace_lo"]), groups, _cohorts(run, names), *of_call)
             for kind in ("calls", "errors", "timeouts"):
                 self.calls[(*key, kind)] += int(call[kind])
@@ -91,7 +93,7 @@ def expected_tools(runs: dict[int, dict[str, Any]]) -> dict[int, dict[str, dict[
     out: dict[int, dict[str, dict[str, int]]] = {}
     for trace, run in runs.items():
         out[trace] = {}
-        for (tool, _, _), (calls, errors, _) in sorted(run["calls"].items(), key=str):
+        for (tool, *_), (calls, errors, _) in sorted(run["calls"].items(), key=str):
             if tool:
                 total = out[trace].setdefault(tool, {"calls": 0, "errors": 0})
                 total["calls"] += calls

@@ -153,10 +153,11 @@ def _add_calls(run: dict[str, Any], spans: list[Row], policy: RunPolicy) -> None
         while outer[top] is not None and steps < len(tools):
             top, steps = outer[top], steps + 1
         members[top].append(span)
-    calls: dict[tuple[str | None, int, str | None], list[int]] = defaultdict(lambda: [0, 0, 0])
+    calls: dict[tuple[str | None, int, str | None, str | None], list[int]] = defaultdict(lambda: [0, 0, 0])
     known: dict[tuple[str | None, str], int] = defaultdict(int)
     run["tool_calls"] = run["tool_errors"] = run["tool_timeouts"] = 0
-    for span in tools:
+    before: str | None = "start"
+    for span in sorted(tools, key=lambda s: (s["end"] >> 8, digest_of(s["tool"]) if s.get("tool") else 0)):
         if outer[span["span_id"]] is not None:
             continue
         group = members[span["span_id"]]
@@ -167,7 +168,8 @@ def _add_calls(run: dict[str, Any], spans: list[Row], policy: RunPolicy) -> None
         classes = [s["error_type"] for s in group if _is_class(s.get("error_type"))]
         inner = max(classes, key=digest_of, default=None)
         error = span["error_type"] if _is_class(span.get("error_type")) else inner
-        told = calls[span.get("tool"), span["end"] // 60_000_000_000, error]
+        told = calls[span.get("tool"), span["end"] // 60_000_000_000, error, before]
+        before = span.get("tool")
         for k, one in enumerate((1, failed, timed_out)):
             told[k] += one
         run["tool_calls"] += 1

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SETTINGS = DriftSettings(least_span=240, objectives={("support", "task_success"): 0.9})
 CHANGE = 300
-MIXES = {"tool_mix", "error_mix", "failure_mix"}
+MIXES = {"tool_mix", "error_mix", "failure_mix", "transition_mix", "stop_mix"}
 
 
 class Heard:
@@ -135,6 +135,26 @@ def test_tasks_that_fail_in_another_way() -> None:
     assert at <= CHANGE + 25
     assert {each["name"] for each in found.numbers["movers"][:2]} == {"crashed", "judged"}
     assert [key.split("\x1f")[0] for key in heard.alarms] == ["failure_mix"]
+
+
+def test_steps_in_another_order() -> None:
+    """The same calls of the same tools, but a after b more often than before: nothing else is named."""
+    heard = watched(changed(steps=(0.3, 0.6, 0.1)))
+    at, found = heard.named("transition_mix")
+    assert at <= CHANGE + 15
+    assert {each["name"] for each in found.numbers["movers"][:2]} == {"a > b", "b > a"}
+    assert found.words.startswith("the mix of steps from tool to tool moved: ")
+    assert [key.split("\x1f")[0] for key in heard.alarms] == ["transition_mix"]
+
+
+def test_answers_that_are_cut() -> None:
+    """A fifth of all runs ends with an answer cut at its length, as many succeed as before."""
+    heard = watched(changed(stops=(0.75, 0.2, 0.05)))
+    at, found = heard.named("stop_mix")
+    assert at <= CHANGE + 15
+    assert found.words.startswith("the mix of why the last answer ended moved: ")
+    assert {each["name"] for each in found.numbers["movers"][:2]} == {"stop", "length"}
+    assert [key.split("\x1f")[0] for key in heard.alarms] == ["stop_mix"]
 
 
 def test_a_way_to_fail_that_was_never_seen() -> None:

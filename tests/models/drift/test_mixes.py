@@ -14,7 +14,7 @@ from models.slis.closing import Closed
 from tests.helpers.drift_runs import alarms_of
 from tests.helpers.drift_traffic import START, Minute, Traffic
 
-MIXES = ("tool_mix", "error_mix", "failure_mix")
+MIXES = ("tool_mix", "error_mix", "failure_mix", "transition_mix", "stop_mix")
 
 
 def test_the_past_of_a_mix_is_that_of_its_categories() -> None:

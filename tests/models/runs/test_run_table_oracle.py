@@ -52,6 +52,7 @@ def _span(draw: random.Random, trace: int, number: int, others: list[int], *, ro
         made["response_id"] = 10**15 + 1000 * trace + number
     made["outcome"] = draw.choice([0] * 20 + [1, 2, 3])
     made["decision"] = draw.randrange(3)
+    made["stop"] = draw.choice([0, 1, 2, 3])
     made["handoff"] = int(draw.random() < 0.02)
     return made
 

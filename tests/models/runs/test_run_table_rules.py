@@ -105,7 +105,9 @@ def test_one_call_seen_as_three_spans_counts_once(order: list[int]) -> None:
     runs, calls = ledger.truth()
     assert len(runs) == 1
     told = {key[3:]: n for key, n in calls.items()}
-    assert told == dict.fromkeys([("book", 1, "TimeoutError", kind) for kind in ("calls", "errors", "timeouts")], 1)
+    assert told == dict.fromkeys(
+        [("book", 1, "TimeoutError", "start", kind) for kind in ("calls", "errors", "timeouts")], 1
+    )
 
 
 @pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]], ids=str)
@@ -170,9 +172,25 @@ def test_what_is_executed_in_a_tool_span_fails_with_it(order: list[int]) -> None
     _, calls = ledger.truth()
     assert (_record(ledger)["tool_calls"], _record(ledger)["tool_errors"]) == (2, 1)
     told = {key[3:]: n for key, n in calls.items()}
-    assert told == dict.fromkeys([("bash", 0, None, kind) for kind in ("calls", "errors", "timeouts")], 1) | {
-        ("read", 0, None, "calls"): 1
+    assert told == dict.fromkeys([("bash", 0, None, "read", kind) for kind in ("calls", "errors", "timeouts")], 1) | {
+        ("read", 0, None, "start", "calls"): 1
     }
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0], [3, 5, 0, 2, 4, 1]])
+def test_what_was_called_before(order: list[int]) -> None:
+    """By the ends of calls, in any order of arrival, also late; spans of one call are one, what has no name is none."""
+    rows = [
+        row(TOOL, 2, 1, 5, 50, tool="book"),
+        row(TOOL, 3, 1, 0, 10, tool="search"),
+        row(TOOL, 4, 3, 1, 9, tool="search"),
+        row(TOOL, 5, 1, 55, 58, tool=None),
+        row(TOOL, 6, 1, 58, 59, tool="pay"),
+        ROOT,
+    ]
+    _, ledger = _fed(*[[rows[k]] for k in order])
+    told = {(key[6], key[3]): n for key, n in ledger.truth()[1].items()}
+    assert told == {("start", "search"): 1, ("search", "book"): 1, ("book", None): 1, (None, "pay"): 1}
 
 
 def test_a_failed_execution_is_the_error_of_any_span_of_its_call() -> None:
@@ -202,7 +220,7 @@ def test_calls_beyond_those_kept_still_count() -> None:
     _, calls = ledger.truth()
     assert (_record(ledger)["tool_calls"], _record(ledger)["tool_errors"]) == (1000, 100)
     assert sum(n for key, n in calls.items() if key[-1] == "calls") == 1000
-    assert calls[1, ledger_groups("helper"), (), "t", 3, None, "calls"] == 60
+    assert calls[1, ledger_groups("helper"), (), "t", 3, None, None, "calls"] == 60
     restored = RunTable.load(RunPolicy(), table.dump(), [])
     changes = restored.update(spans_of([row(TOOL, 5000, 1, 1, 1, tool="t", arguments="1")]), slice(0, 1), 0)
     assert changes.runs["duplicate_calls"].tolist() == [600, 601]
@@ -294,7 +312,7 @@ def test_a_renamed_run_moves_with_all_its_calls() -> None:
     rows = [row(TOOL, 2, 1, 0, 30, tool="t"), {**ROOT, "workflow": None}]
     _, ledger = _fed(rows, [row(LLM, 3, 1, 0, 1, workflow="refund")])
     _, calls = ledger.truth()
-    assert calls == {(1, ledger_groups("refund"), (), "t", 0, None, "calls"): 1}
+    assert calls == {(1, ledger_groups("refund"), (), "t", 0, None, "start", "calls"): 1}
 
 
 def test_the_cohorts_with_the_smallest_digests_stay() -> None:

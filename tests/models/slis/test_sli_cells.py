@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.digest import digest_of
+from models.digest import digest_of, mix64
+from models.runs.calls import START as FIRST_CALL
 from models.runs.changes import CALL, Changes
 from models.runs.record import RUN, ClosedBy, OutcomeFrom
 from models.slis import ALL
@@ -20,7 +21,7 @@ from models.slis.base import DuplicateSliError, Ratio, by_digest
 from models.slis.bins import OVER, bin_of
 from models.slis.cells import Cells, cells_of
 from models.slis.groups import OF_RUN, cohort_dimension, series_shard
-from models.spans.columns import Outcome
+from models.spans.columns import Outcome, Stop
 
 Key = tuple[int, int, int, str, int, int]
 NAMES = {digest_of(text): text for text in ("a", "b", "c", "exp", "version", "search", "buy", "Timeout", "Refused")}
@@ -53,6 +54,7 @@ def run_rows(draw: Any) -> Any:
     row["guarded_calls"] = draw(st.integers(0, 170))
     for field in ("outcome", "outcome_from", "closed_by", "tool_errors"):
         row[field] = draw(st.integers(0, 2))
+    row["stop"] = draw(st.sampled_from([0, *Stop]))
     for field in ("reported", "computed", "unpriced", "task", "escalated"):
         row[field] = draw(st.integers(0, 2 if field == "task" else 1))
     for field in ("cost", "agent_cost", "input_tokens", "agent_input_tokens", "output_tokens", "agent_output_tokens"):
@@ -73,6 +75,7 @@ def changes(draw: Any) -> Changes:
         call["minute"] = START // (60 * 10**9) + draw(st.integers(0, 1))
         call["calls"] = draw(st.integers(-3, 3))
         call["errors"] = draw(st.integers(-1, 1))
+        call["before"] = draw(st.sampled_from([0, FIRST_CALL, digest_of("search"), digest_of("buy")]))
         call["error"] = draw(st.sampled_from([0, digest_of("Timeout"), digest_of("Refused")]))
         call["timeouts"] = draw(st.integers(-1, 1))
     return Changes(runs, weight, calls, runs[:0], NAMES)
@@ -143,11 +146,26 @@ def kinds(batch: Changes) -> Counter[Key]:
         if row["task"] == 2 and how:
             of = groups(row)[0][0], digest_of("failure"), digest_of(how)
             counts[*of, "task_success", int(row["ended_at"]) // (60 * 10**9), 0] += weight
+        if row["task"] and row["stop"]:
+            of = groups(row)[0][0], digest_of("stop_reason"), digest_of(Stop(row["stop"]).name.lower())
+            counts[*of, "task_success", int(row["ended_at"]) // (60 * 10**9), int(row["task"] == 1)] += weight
     for call in batch.calls:
         if call["error"]:
             of = groups(batch.runs[call["run"]])[0][0], digest_of("error"), int(call["error"])
             counts[*of, "tool_success", int(call["minute"]), 0] += int(call["errors"])
+        if call["before"] and call["tool"]:
+            pair = transition(call["before"], call["tool"])
+            of = groups(batch.runs[call["run"]])[0][0], digest_of("transition"), pair
+            for bin_, count in ((0, call["errors"]), (1, call["calls"] - call["errors"])):
+                counts[*of, "tool_success", int(call["minute"]), bin_] += int(count)
     return counts
+
+
+def transition(before: Any, tool: Any) -> int:
+    """Digest a pair of tools."""
+    of_tool = int(mix64(np.uint64(int(tool) % 2**64)))
+    digest = int(mix64(np.uint64((int(before) % 2**64) ^ of_tool)))
+    return digest - 2**64 if digest >= 2**63 else digest
 
 
 def oracle(batch: Changes) -> Counter[Key]:
@@ -189,6 +207,24 @@ def test_cells_equal_the_oracle(batches: list[Changes]) -> None:
     cells = cells_of(batches)
     assert {key: count for key, count in expected.items() if count} == counted(cells)
     assert 0 not in cells.count
+
+
+def test_transitions_have_names() -> None:
+    """Of the two tools; the first call of a run follows its start."""
+    calls = np.zeros(2, CALL)
+    calls["tool"], calls["before"], calls["calls"] = digest_of("buy"), [FIRST_CALL, digest_of("search")], 1
+    cells = cells_of([Changes(np.zeros(1, RUN), np.ones(1, np.int64), calls, np.zeros(0, RUN), NAMES)])
+    found = {cells.names[int(value)] for value in cells.value[cells.dimension == digest_of("transition")]}
+    assert found == {"start > buy", "search > buy"}
+
+
+def test_what_is_called_like_a_dimension_keeps_its_name() -> None:
+    """A workflow `model` and a tool `error` are told as such."""
+    names = {digest_of(text): text for text in ("model", "error")}
+    run, call = np.zeros(1, RUN), np.zeros(1, CALL)
+    run["workflow"], call["tool"], call["calls"] = digest_of("model"), digest_of("error"), 1
+    (part,) = cells_of([Changes(run, np.ones(1, np.int64), call, run[:0], names)]).split().values()
+    assert {part.names[digest] for digest in names} == {"model", "error"}
 
 
 @settings(max_examples=30, deadline=None)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.digest import digest_of
-from models.spans.columns import NO_SCORE, UNKNOWN, Column, Decision, Outcome, SpanKind, SpanStatus
+from models.spans.columns import NO_SCORE, UNKNOWN, Column, Decision, Outcome, SpanKind, SpanStatus, Stop
 from models.spans.decoder import Decoder
 from models.spans.mapping import Mapping
 from tests.helpers.decode_by_hand import DECODER, NOW, OTHER_TRACE, TRACE, Traces, fill, logs, one, row
@@ -151,6 +151,25 @@ def test_outcomes_decisions_and_handoffs() -> None:
     assert one({"guardrail.triggered": True})["DECISION"] == Decision.BLOCK
     assert one({"gen_ai.tool.name": "transfer_to_human_agents"})["HANDOFF"] == 1
     assert one({"gen_ai.transfer.target.name": "billing_agent"})["HANDOFF"] == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"gen_ai.response.finish_reasons": ["stop"]}, Stop.STOP),
+        ({"gen_ai.response.finish_reasons": ["MAX_TOKENS", "stop"]}, Stop.LENGTH),
+        ({"gen_ai.response.finish_reasons": '["tool_calls"]'}, Stop.TOOL_CALLS),
+        ({"gen_ai.response.finish_reasons": "refusal"}, Stop.CONTENT_FILTER),
+        ({"gen_ai.response.finish_reasons": []}, Stop.NONE),
+        ({"gen_ai.response.finish_reasons": [["stop"]]}, Stop.NONE),
+        ({"gen_ai.response.finish_reasons": ["whatever"]}, Stop.NONE),
+        ({"gen_ai.completion.0.finish_reason": "tool_use"}, Stop.TOOL_CALLS),
+        ({"ai.response.finishReason": "content-filter"}, Stop.CONTENT_FILTER),
+    ],
+)
+def test_why_answers_end(said: dict[str, Any], expected: Stop) -> None:
+    """A list, one as JSON or one word, in the words of several providers; of a list its first element."""
+    assert one({"gen_ai.operation.name": "chat"} | said)["STOP"] == expected
 
 
 def test_prompts_and_tool_sets_are_digested() -> None:
