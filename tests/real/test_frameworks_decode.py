@@ -12,7 +12,7 @@ from google.protobuf import json_format
 from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
-from models.spans.columns import Column, SpanKind
+from models.spans.columns import Column, SpanKind, Stop
 from models.spans.decoder import Decoder
 
 if TYPE_CHECKING:
@@ -104,6 +104,20 @@ def test_frameworks_decode_as_a_reader_counts(shared_data: Path, name: str, form
     assert known(spans, Column.TOOL, {TOOL}) == tools
     assert known(spans, Column.AGENT, {RUN}) == agents
     assert "unknown" not in known(spans, Column.MODEL, {RUN, LLM})
+
+
+@pytest.mark.parametrize("form", ["json", "protobuf"])
+def test_stop_reasons_are_those_in_the_files(shared_data: Path, form: str) -> None:
+    """Three files say why answers end, as texts of JSON; what only a whole response in an attribute says is not read."""
+    told = {
+        "google-adk-2025-08-28": {Stop.STOP: 2},
+        "koog-2025-08-26": {Stop.STOP: 1, Stop.TOOL_CALLS: 1},
+        "pydantic-ai-tools-2025-12-04": {Stop.STOP: 2, Stop.TOOL_CALLS: 2},
+    }
+    for name in EXPECTED:
+        spans = decode(shared_data / "frameworks" / f"{name}.otlp.jsonl", form)
+        stops = spans[Column.STOP][spans[Column.KIND] == LLM].tolist()
+        assert {stop: stops.count(stop) for stop in set(stops) - {Stop.NONE}} == told.get(name, {}), name
 
 
 def _counts(spans: Spans) -> tuple[Any, Any]:
