@@ -108,7 +108,7 @@ def test_frameworks_decode_as_a_reader_counts(shared_data: Path, name: str, form
 
 @pytest.mark.parametrize("form", ["json", "protobuf"])
 def test_stop_reasons_are_those_in_the_files(shared_data: Path, form: str) -> None:
-    """Three files say why answers end, as texts of JSON; what only a whole response in an attribute says is not read."""
+    """Three files say why answers end, as texts of JSON; what only a response as a whole says is not read."""
     told = {
         "google-adk-2025-08-28": {Stop.STOP: 2},
         "koog-2025-08-26": {Stop.STOP: 1, Stop.TOOL_CALLS: 1},
