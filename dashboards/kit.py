@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
-from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, table, text, timeseries
+from grafana_foundation_sdk.builders import common, dashboard, heatmap, prometheus, stat, table, text, timeseries
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import common as cm
 from grafana_foundation_sdk.models import dashboard as dm
+from grafana_foundation_sdk.models import heatmap as hm
 from grafana_foundation_sdk.models import prometheus as pm
 from grafana_foundation_sdk.models.text import TextMode
 from typing_extensions import override
@@ -104,6 +105,24 @@ def lines(
     for ref, (expr, name) in zip("ABCDEFGHIJ", queries, strict=False):
         panel.with_target(query(expr, name, ref=ref))
     return panel
+
+
+def heat(title: str, expr: str, unit: str, about: str) -> Panel:
+    """Show how values spread over time, from cumulative counts by `le`."""
+    counts = query(expr, "{{le}}").format(pm.PromQueryFormat.HEATMAP)
+    return (
+        heatmap.Panel()
+        .title(title)
+        .description(about)
+        .datasource(SOURCE)
+        .unit(unit)
+        .calculate(calculate=False)
+        .y_axis(heatmap.YAxisConfig().unit(unit))
+        .color(heatmap.HeatmapColorOptions().mode(hm.HeatmapColorMode.SCHEME).scheme("Oranges").steps(64).exponent(0.5))
+        .cell_gap(1)
+        .filter_values(heatmap.FilterValueRange().le(1e-9))
+        .with_target(counts)
+    )
 
 
 def grid(title: str, queries: Sequence[prometheus.Dataquery], about: str, sort: str, *, falling: bool) -> table.Panel:

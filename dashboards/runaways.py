@@ -55,6 +55,15 @@ def build() -> Board:
             ANY_IS_NEWS,
         ),
         number(
+            "Cost avoided",
+            _avoided("enforce"),
+            "currencyUSD",
+            "What stopped runs would have cost on their way to their caps, at the pace they had: an estimate.",
+        ),
+        number(
+            "Could be avoided", _avoided("shadow"), "currencyUSD", "The same, of runs that rules in shadow would stop."
+        ),
+        number(
             "Spent today",
             'max(flyball_spend_usd{level="product",period="day"})',
             "currencyUSD",
@@ -66,7 +75,7 @@ def build() -> Board:
             "currencyUSD",
             "Spent this month, carried on to its end; days begin at midnight UTC.",
         ),
-        width=4,
+        width=6,
         height=4,
     )
     by_rule = f"sum by (rule, action) (increase(flyball_verdicts_total{{{_IN_FORCE}}}[{RATE}]))"
@@ -149,6 +158,11 @@ _PACE = "scalar(days_in_month() / (day_of_month() - 1 + (hour() * 60 + minute() 
 
 def _count(which: str, mode: str = "enforce") -> str:
     return or_zero(f'sum(increase(flyball_verdicts_total{{{which},mode="{mode}",workflow=~"$workflow"}}[{RANGE}]))')
+
+
+def _avoided(mode: str) -> str:
+    said = f'mode="{mode}",workflow=~"$workflow"'
+    return or_zero(f"sum(increase(flyball_cost_avoided_usd_total{{{said}}}[{RANGE}]))")
 
 
 def _rules() -> Panel:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.kit import RATIO, Board, Panel, lines, number
+from dashboards.kit import RATIO, Board, Panel, heat, lines, number
 from dashboards.series import or_zero, ratio, share, sli
 
 UID = "flyball-workflow"
@@ -132,6 +132,12 @@ def build() -> Board:
             "trajectory_length",
             "short",
             "Model and tool calls: middle and tail, rolling 5 minutes.",
+        ),
+        heat(
+            "Spread of steps",
+            'sum by (le) (max by (workflow, le) (flyball_trajectory_length_at_most{workflow="$workflow"}))',
+            "short",
+            "Runs of the last 5 minutes by how many model and tool calls they made: loops are a band of their own.",
         ),
         lines(
             "Tail of steps, by version",

@@ -10,6 +10,7 @@ from typing_extensions import override
 from flows.items import Progress, ShardVerdicts, Watched
 from flows.telling import TellingLogic, outbound
 from models.digest import digest_of
+from models.runaways.avoided import AVOIDED
 from models.runaways.book import RunawayBook
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class VerdictStep:
                 said = verdict.evidence
                 labels = said.get("workflow") or "unknown", verdict.rule, str(verdict.action), said["mode"]
                 self._metrics.verdicts.labels(*labels).inc()
+                # from the first verdict on, else Prometheus would not see the first sum as an increase
+                self._metrics.avoided.labels(labels[0], verdict.rule, said["mode"]).inc(said.get(AVOIDED, 0.0))
         return [(item.key, [outbound(self._topic, v.scope, v.record()) for v in item.verdicts]) for item in told]
 
 

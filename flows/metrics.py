@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from flows.backlog import Backlog
 from flows.drift_metrics import drift_families
 from flows.slo_metrics import slo_families
+from models.slis.spread import AT_MOST
 from models.spans.columns import Column, SpanKind
 
 if TYPE_CHECKING:
@@ -65,6 +66,13 @@ class Metrics:
         )
         self.mended = self._counter("flyball_mended", "Repairs made while decoding, by rule.", "rule")
         self.verdicts = self._counter("flyball_verdicts", "Verdicts on runs.", "workflow", "rule", "action", "mode")
+        self.avoided = self._counter(
+            "flyball_cost_avoided_usd",
+            "What stopped runs would have cost on their way to their caps.",
+            "workflow",
+            "rule",
+            "mode",
+        )
         self.batch_seconds = Histogram(
             "flyball_batch_seconds",
             "Processing time of a batch, by step.",
@@ -186,6 +194,16 @@ class Metrics:
             lag = (self._clock() - min(heard)) / 1e9
             yield GaugeMetricFamily("flyball_event_time_lag_seconds", "Clock less watermark.", value=lag)
 
+    def _spread_family(self, now: int) -> Metric:
+        lengths = GaugeMetricFamily(
+            "flyball_trajectory_length_at_most", "Runs of the last 5 minutes by steps.", labels=["workflow", "le"]
+        )
+        for table in list(self._slis.values()):
+            for workflow, counts in table.spread(now):
+                for limit, count in zip((*map(str, AT_MOST), "+Inf"), counts, strict=True):
+                    lengths.add_metric([workflow, limit], count)
+        return lengths
+
     def _sli_families(self) -> Iterator[Metric]:
         labels = ["sli", "workflow", "dimension", "value", "window"]
         good = GaugeMetricFamily("flyball_sli_good", "Good events in the rolling window.", labels=labels)
@@ -204,6 +222,7 @@ class Metrics:
                     if value is not None:
                         quantiles.add_metric([*values, quantile], value)
         yield from (good, total, quantiles)
+        yield self._spread_family(now)
         for name, count in _summed(table.counters for table in list(self._slis.values())).items():
             text = f"Counting: {name.replace('_', ' ')}."
             yield CounterMetricFamily(f"flyball_{name}", text, value=count)

@@ -114,6 +114,7 @@ def _measure(changes: list[Changes]) -> None:
         table.apply(cells)
     sli_lines(table.early(_AT))
     table.gauges(_AT)
+    table.spread(_AT)
     table.final(_AT + 3600 * SECOND)
     again = PaneTable.load(settings, None, [table.take_delta()])
     again = PaneTable.load(settings, table.dump(), [])

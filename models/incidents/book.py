@@ -26,12 +26,13 @@ _REVISIONS_A_GENERATION = 1 << 20
 
 
 class Ident(NamedTuple):
-    """What an incident is about. `level` and `scope` are the record's scope."""
+    """What an incident is about. `level` and `scope` are the record's scope; names of users are of a tenant."""
 
     class_: str
     rule: str
     level: str
     scope: str
+    tenant: str | None = None
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,8 @@ class IncidentBook:
 
 def incident_key(ident: Ident, life: int) -> str:
     """Give the key: 32 hex digits, the same for the same incident whatever is replayed or restarted."""
-    return sha256("\x1f".join([*ident, str(life)]).encode()).hexdigest()[:32]
+    words = [word for word in ident if word is not None]
+    return sha256("\x1f".join([*words, str(life)]).encode()).hexdigest()[:32]
 
 
 def _plain(life: _Life) -> dict[str, Any]:

@@ -49,8 +49,8 @@ class Defied(NamedTuple):
     @property
     def ident(self) -> Ident:
         """What the incident is about: a place, else the workflow of the run."""
-        level, scope, _ = self.place or ("workflow", self.workflow or "unknown", None)
-        return Ident(STOP_FAILED, self.rule, level, scope)
+        level, scope, tenant = self.place or ("workflow", self.workflow or "unknown", None)
+        return Ident(STOP_FAILED, self.rule, level, scope, tenant)
 
 
 @dataclass
@@ -160,5 +160,4 @@ def _facts(ident: Ident, burst: _Burst) -> Facts:
         title = f"{ident.scope}: {runs} stopped or blocked by {ident.rule}"
     text = f"newest: {burst.reason}"
     evidence = {**burst.evidence, "runs": burst.count}
-    tenant = burst.evidence.get("tenant") if killer else None
-    return Facts(title, text, evidence, runs=tuple(burst.runs[:_RUNS]), workflow=workflow, tenant=tenant)
+    return Facts(title, text, evidence, runs=tuple(burst.runs[:_RUNS]), workflow=workflow, tenant=ident.tenant)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from models.run_id import run_id_of
+from models.runaways.avoided import AVOIDED, avoided_usd
 from models.runaways.base import NANO, Call, OpenRun
 from models.runaways.baselines import Baselines
 from models.runaways.book import Defied
@@ -159,9 +160,27 @@ class Watch:
                 done = said.get(rule.id, 0)
                 while done < len(steps) and count.number >= steps[done][0]:
                     limit, action = steps[done]
+                    stops = action is Action.KILL and not self._is_killed(run, said)
                     done += 1
                     said = self._note(trace, rule, done)
-                    yield _verdict(run, pulse, _Step(rule, mode, action, limit, done), count)
+                    verdict = _verdict(run, pulse, _Step(rule, mode, action, limit, done), count)
+                    if stops:
+                        self._add_avoided(run, verdict)
+                    yield verdict
+
+    def _is_killed(self, run: OpenRun, said: dict[str, int]) -> bool:
+        """Say whether a rule in force has killed the run: what that avoided is not avoided again."""
+        settings = ((self._policy.steps_of(rule, run.workflow), said.get(rule.id, 0)) for rule in self._firsts.rules)
+        return any(
+            mode == "enforce" and any(action is Action.KILL for _, action in steps[:done])
+            for (mode, steps), done in settings
+        )
+
+    def _add_avoided(self, run: OpenRun, verdict: Verdict) -> None:
+        stood, calls = _stood_at(run, verdict.at_ns), verdict.evidence["calls_so_far"]
+        avoided = avoided_usd(self._policy, run.workflow, stood, calls)
+        if avoided is not None:
+            verdict.evidence[AVOIDED] = avoided
 
     def _note_kills(self, trace: Trace, verdicts: list[Verdict], now_ns: int) -> None:
         for verdict in verdicts:
@@ -232,14 +251,14 @@ class _Step(NamedTuple):
 def _verdict(run: OpenRun, pulse: NDArray[np.int64], step: _Step, count: Count) -> Verdict:
     told = dict(count.evidence)
     first_ns = told.pop("first_ns", run.began_ns)
-    stood = [run.stood, *[point for point in run.growth if point.at_ns <= count.at_ns]]
+    stood = _stood_at(run, count.at_ns)
     evidence = {
         "count": _number(count.number),
         "limit": _number(step.limit),
         **told,
         "calls_so_far": sum(call.at_ns <= count.at_ns for call in run.calls),
-        "tokens_so_far": stood[-1].tokens,
-        "cost_usd_so_far": round(stood[-1].cost / NANO, 9) or None,
+        "tokens_so_far": stood.tokens,
+        "cost_usd_so_far": round(stood.cost / NANO, 9) or None,
         "first_at": rfc3339(first_ns),
         "mode": step.mode,
         "workflow": run.workflow,
@@ -260,6 +279,10 @@ def _verdict(run: OpenRun, pulse: NDArray[np.int64], step: _Step, count: Count) 
         evidence={name: value for name, value in evidence.items() if value is not None},
         generation=step.number,
     )
+
+
+def _stood_at(run: OpenRun, at_ns: int) -> Point:
+    return [run.stood, *[point for point in run.growth if point.at_ns <= at_ns]][-1]
 
 
 def _number(value: float) -> float | int:

@@ -18,6 +18,7 @@ from models.slis.packing import pack, unpack
 from models.slis.readings import Readings, revisions
 from models.slis.records import quantile_values
 from models.slis.series import SeriesBook
+from models.slis.spread import spread_of
 from models.slis.store import Store
 from models.slis.telling import tell
 from models.slis.user_ages import NAMES as AGES
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from models.slis.base import Sli
     from models.slis.readings import Label
     from models.slis.settings import SliSettings
+    from models.slis.spread import Spread
 
 _MINUTE_NS = 60_000_000_000
 _FOREVER = 2**40
@@ -158,6 +160,11 @@ class PaneTable:
             if not label.untold
             for window, (total, good), place in zip(WINDOWS, of_series, placed, strict=True)
         ]
+
+    def spread(self, now_ns: int) -> list[Spread]:
+        """Give how long the runs of the last five minutes were, by workflow."""
+        with self._lock:
+            return spread_of(self._store, self._book.labels, now_ns // _MINUTE_NS)
 
     def rolling(self, window_s: int, now_ns: int) -> list[Gauge]:
         """Give the rolling readings over one window; raises ValueError for one that is not kept."""

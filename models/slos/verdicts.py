@@ -170,7 +170,7 @@ class Judge:
             if ident.class_ == BUDGET:
                 slo = self._steps.get(ident.rule)
             elif ident.class_ in (BURN, SLOW_BURN):
-                slo = ident.rule if ident[1:] in there else None
+                slo = ident.rule if (ident.rule, ident.level, ident.scope) in there else None
             else:
                 continue
             if slo is not None and slo not in self._table.anew:

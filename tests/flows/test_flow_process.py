@@ -29,6 +29,7 @@ PROMISED = {
     "flyball_sli_good",
     "flyball_sli_total",
     "flyball_sli_quantile",
+    "flyball_trajectory_length_at_most",
     "flyball_sli_cells_late",
     "flyball_sli_cells_to_other",
     "flyball_sli_cells_refused_workflow",

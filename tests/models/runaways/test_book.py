@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from models.orders.order import Place
 from models.runaways.book import QUIET_S, Defied, RunawayBook
 from models.verdicts import Action, Verdict
 
@@ -84,3 +85,23 @@ def test_what_comes_late_is_news() -> None:
     assert replayed.look(5000) == []
     replayed.hear([verdict("q", 9000)], ())
     assert replayed.look(9001)[0].title.startswith("air: 1 run ")
+
+
+def test_the_same_name_of_two_tenants_is_two_incidents() -> None:
+    """User `ann` of one tenant is somebody else than `ann` of another; each is told with her tenant."""
+    book = RunawayBook()
+    calls = [
+        Defied(f"r-{tenant}", "air", "operator", 1000 * NANO, 1045 * NANO, Place("user", "ann", tenant), "bo")
+        for tenant in ("t1", "t2", None)
+    ]
+    book.hear([], calls)
+    told = book.look(1050)
+    assert sorted((each.tenant or "", each.runs) for each in told) == [
+        ("", ("r-None",)),
+        ("t1", ("r-t1",)),
+        ("t2", ("r-t2",)),
+    ]
+    assert len({each.key for each in told}) == 3
+    again = RunawayBook.load(book.dump(), [], 1)
+    again.hear([], calls)
+    assert {each.key for each in again.look(1400)} <= {each.key for each in told}

@@ -55,6 +55,13 @@ def call(number: int, at: float, tool: str = "search", arguments: str = "a", **m
     return row(TOOL, number, said.pop("parent_id", 1), at - 0.5, at, **said)
 
 
+def avoided(verdicts: list[Verdict]) -> dict[str, float]:
+    """Give what kills say they avoided, by rule and mode."""
+    kills = [v for v in verdicts if "cost_usd_avoided" in v.evidence]
+    assert all(v.action == "kill" for v in kills)
+    return {f"{v.rule} {v.evidence['mode']}": v.evidence["cost_usd_avoided"] for v in kills}
+
+
 def said(verdicts: list[Verdict], mode: str = "enforce") -> list[tuple[str, str, float]]:
     """Give (rule, action, count) of what is in force."""
     return [(v.rule, str(v.action), v.evidence["count"]) for v in verdicts if v.evidence["mode"] == mode]
@@ -262,3 +269,15 @@ def test_a_late_kill_can_only_be_obeyed_from_now_on() -> None:
     assert shard.defied == []
     shard.feed(call(32, 502 + OBEY_S))
     assert len(shard.defied) == 1
+
+
+def test_what_a_stop_avoids_is_said_once() -> None:
+    """At the tenth of a hundred calls, 0.05 USD: nine times that. A cap that it comes to later avoids nothing more."""
+    shard = Shard()
+    answers = [row(LLM, 500 + k, 1, k, k + 0.1, workflow="air", cost=10_000_000, priced=1) for k in range(5)]
+    told = [v for k in range(12) for v in shard.feed(*answers[k : k + 1], call(2 + k, 10 + k))]
+    assert ("repeat.identical", "kill", 10) in said(told)
+    assert avoided(told)["repeat.identical enforce"] == pytest.approx(0.45)
+    later = [v for k in range(12, 110) for v in shard.feed(call(2 + k, 10 + k, arguments=str(k)))]
+    assert ("cap.tool_calls", "kill", 100) in said(later)
+    assert not avoided(later)

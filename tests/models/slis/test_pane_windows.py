@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.slis.bins import OVER, quantile
+from models.slis.bins import OVER, bin_of, quantile
 from models.slis.panes import PaneTable
+from models.slis.records import sli_records
 from models.slis.settings import SliSettings
+from models.slis.spread import AT_MOST, SPREAD_OF
 
 MINUTE_NS = 60 * 10**9
 NOW = 472_222 * 60 + 754  # 18:34 of a day
@@ -95,3 +97,29 @@ def test_a_window_that_is_not_kept_is_refused() -> None:
     """The message says which ones are."""
     with pytest.raises(ValueError, match="kept are"):
         PaneTable(SliSettings()).rolling(7, 0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(-9, 3), st.integers(1, 400), st.booleans(), st.integers(1, 3)), max_size=20))
+def test_the_spread_is_what_was_at_most_each_limit(cells: Make, drawn: list[Any]) -> None:
+    """Of whole numbers of steps, over the cap or not, in the last five minutes; other series have no part in it."""
+    counted = [(NOW + at, bin_of(steps) + over * OVER, n) for at, steps, over, n in drawn]
+    table = PaneTable(SliSettings())
+    table.apply(cells([("a", "", "", SPREAD_OF, *cell) for cell in counted]))
+    table.apply(cells([("a", "version", "2", SPREAD_OF, NOW, 7, 1), ("a", "", "", HISTOGRAM, NOW, 7, 1)]))
+    steps = [steps for at, steps, _, n in drawn for _ in range(n) if -5 < at <= 0]
+    expected = [sum(each <= limit for each in steps) for limit in (*AT_MOST, 10**6)]
+    assert table.spread(NOW * MINUTE_NS) == ([("a", expected)] if drawn else [])
+
+
+def test_records_and_metrics_leave_transitions_out(cells: Make) -> None:
+    """They are there for detectors only."""
+    table = PaneTable(SliSettings())
+    table.apply(cells([("a", name, "x > y", RATIO, NOW, 1, 1) for name in ("transition", "stop_reason")]))
+    assert {tuple(gauge.group) for gauge in table.gauges(NOW * MINUTE_NS)} == {("workflow", "stop_reason")}
+    (record,) = sli_records(table.early(NOW * MINUTE_NS))
+    assert record["group"] == {"workflow": "a", "stop_reason": "x > y"}
+    assert {tuple(label.group) for label in table.closed((NOW + 60) * MINUTE_NS).labels} == {
+        ("workflow", "stop_reason"),
+        ("workflow", "transition"),
+    }
