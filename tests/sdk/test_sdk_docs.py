@@ -1,9 +1,7 @@
-"""The page on the guard says what is so: its Python imports, its rule loads, its numbers are the defaults."""
+"""The page on the guard says what is so: its rule loads, its numbers are the defaults."""
 
 from __future__ import annotations
 
-import ast
-import importlib
 import re
 from pathlib import Path
 
@@ -22,18 +20,6 @@ PAGE = (ROOT / "docs" / "guard.md").read_text()
 def blocks(language: str, text: str = PAGE) -> list[str]:
     """Take out the blocks of a language."""
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
-
-
-def test_the_python_of_the_page_imports() -> None:
-    """Every block compiles, and every name that it imports from us is there."""
-    readme = (ROOT / "sdk" / "README.md").read_text()
-    found = 0
-    for block in [*blocks("python"), *blocks("python", readme)]:
-        for node in ast.walk(ast.parse(block)):
-            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("flyball_sdk"):
-                module = importlib.import_module(node.module)
-                found += len([getattr(module, alias.name) for alias in node.names])
-    assert found >= 10
 
 
 def test_the_rule_of_the_page_loads() -> None:
