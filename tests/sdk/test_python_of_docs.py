@@ -1,4 +1,4 @@
-"""Every block of Python in the documents runs as it stands, beside what its reader has: the real frameworks, and tools."""
+"""Every block of Python in the documents runs as it stands, beside what its reader has: the real frameworks, tools."""
 
 from __future__ import annotations
 
