@@ -89,6 +89,8 @@ class Authority:
         self.orders = Orders(self.stream, int(meta.get("orders", "-1")), store.in_force())
         self._persons: dict[Place, str] = {}
         """Who has killed a place in the change under way."""
+        self._resumed: set[Place] = set()
+        """What was killed before the change under way, and that people resume by it."""
         with self.changing(durable=True):
             self._batch.meta["stream"] = self.stream
             for place, signal in self.shown.signals.items():  # of a version that told no orders
@@ -184,6 +186,7 @@ class Authority:
                 msg = f"{scope} was killed again meanwhile"
                 raise NewerKillError(msg)
             with self.changing(durable=True):
+                self._resumed = {Place(each.scope, each.tenant) for each in self.killed(scope, tenant)}
                 places = self._book.resume(scope, tenant, everybody=tenant is None)
                 self._commanded("resume", Place(scope, tenant), actor, reason, second=second, places=len(places))
                 self._touched |= set(places)
@@ -336,8 +339,10 @@ class Authority:
         """Put into the batch what the stream must hear of what has changed."""
         now_ns = self.clocks.wall_ns()
         for place in touched:
-            self.orders.settle(place, self._book.killers(place), now_ns, self._persons.get(place, ""))
+            person, resumed = self._persons.get(place, ""), place in self._resumed
+            self.orders.settle(place, self._book.killers(place), now_ns, person, resumed=resumed)
         self._persons.clear()
+        self._resumed.clear()
         if self.orders.new:
             self._batch.orders |= self.orders.new
             self._batch.in_force |= self.orders.changed

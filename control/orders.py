@@ -31,10 +31,19 @@ class Orders:
         self.changed: dict[Place, bytes | None] = {}
         """Kills in force, to be written beside them; None: no more."""
 
-    def settle(self, at: contributions.Place, killers: Collection[str], now_ns: int, person: str = "") -> None:
-        """Hear which sources kill a place now; `person` is who asked just now, where one did.
+    def settle(
+        self,
+        at: contributions.Place,
+        killers: Collection[str],
+        now_ns: int,
+        person: str = "",
+        *,
+        resumed: bool = False,
+    ) -> None:
+        """Hear which sources kill a place now; `person` is who killed it just now, `resumed` that one ended its kill.
 
-        A run that only rules kill is none of it: they are rules of the stream, which watches what it has killed itself.
+        A run that only rules kill is none of it: they are rules of the stream, which watches what it has killed itself;
+        so it must hear when such a run is resumed.
         """
         place = Place(at.scope.level, at.scope.id, at.tenant)
         if place.level == RUN:
@@ -43,8 +52,9 @@ class Orders:
         if not killers:
             if known is not None:
                 del self._kills[place]
-                self._tell(Lift(place), now_ns)
                 self.changed[place] = None
+            if known is not None or (resumed and place.level == RUN):
+                self._tell(Lift(place), now_ns)
             return
         rule = OPERATOR if OPERATOR in killers else min(killers)
         if known is None or known.rule != rule:  # who holds it has changed; that it is killed has not

@@ -91,10 +91,11 @@ class ShardOrders:
 
 @dataclass(frozen=True)
 class ShardKills:
-    """All kills in force, for one run shard."""
+    """All kills in force, for one run shard, and the ids of runs that were resumed just now."""
 
     key: str
     kills: InForce
+    resumed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

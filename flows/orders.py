@@ -17,7 +17,7 @@ from flows.letters import dead_letter
 from models.digest import digest_of
 from models.drift.settings import Accepted
 from models.orders.in_force import in_force
-from models.orders.order import Acceptance, OrderError, read
+from models.orders.order import Acceptance, Lift, OrderError, read
 from models.slis.groups import series_shard
 
 if TYPE_CHECKING:
@@ -73,7 +73,9 @@ class InForceLogic(StatefulBatchLogic[ShardOrders, "tuple[str, ShardKills | Shar
         state = self._state = self._state or self._states.open(values[0].key)
         news = state.table.take([order for value in values for order in value.orders])
         accepted = [order.what for order in news if isinstance(order.what, Acceptance)]
-        kills = self._told(state) if len(accepted) < len(news) else []
+        lifted = [order.what.place for order in news if isinstance(order.what, Lift)]
+        resumed = tuple(place.id for place in lifted if place.level == "run")
+        kills = self._told(state, resumed) if len(accepted) < len(news) else []
         return [*kills, *map(_accepted, accepted)], False
 
     @override
@@ -90,9 +92,9 @@ class InForceLogic(StatefulBatchLogic[ShardOrders, "tuple[str, ShardKills | Shar
         return self._state.snapshot() if self._state else b""
 
     @staticmethod
-    def _told(state: ShardState[OrderBook]) -> list[tuple[str, ShardKills]]:
+    def _told(state: ShardState[OrderBook], resumed: tuple[str, ...] = ()) -> list[tuple[str, ShardKills]]:
         known = in_force(state.table.kills())
-        return [(key, ShardKills(key, known)) for key in RUN_SHARDS]
+        return [(key, ShardKills(key, known, resumed)) for key in RUN_SHARDS]
 
 
 def _accepted(said: Acceptance) -> tuple[str, ShardAccepted]:

@@ -71,6 +71,7 @@ class TrackLogic(StatefulBatchLogic["ShardSpans | ShardKills", "Tracked | Watche
         for value in values:
             if isinstance(value, ShardKills):
                 self._stops.hear(value.kills)
+                self._watch.resume(value.resumed)
                 continue
             watermark = state.hear(value.marks, now)
             if value.expected:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from models.run_id import run_id_of
+from models.run_id import run_id_of, words_of
 from models.runaways.avoided import AVOIDED, avoided_usd
 from models.runaways.base import NANO, Call, OpenRun
 from models.runaways.baselines import Baselines
@@ -26,7 +26,7 @@ from models.times import rfc3339
 from models.verdicts import Action, Verdict, verdict_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -120,6 +120,12 @@ class Watch:
             done = said.get(rule.id, 0)
             if done < len(steps) and (done == 0 or rule.suspects(pulse[None], np.array([steps[done][0] * rule.unit]))):
                 yield rule, mode, steps
+
+    def resume(self, runs: Iterable[str]) -> None:
+        """Hear that people resumed runs: they may go on."""
+        for run in runs:
+            if (trace := words_of(run)) is not None:
+                self._killed.pop(trace, None)
 
     def defied(self, spans: Spans, rows: NDArray[np.int64], find_text: _Texts) -> list[Defied]:
         """Give the calls in a batch that began long after their run was killed, at most one a run; then it is told."""

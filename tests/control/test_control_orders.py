@@ -102,6 +102,16 @@ def test_what_rules_stop_of_a_run_is_watched_by_the_stream_itself(tmp_path: Path
     assert order.what == Kill(Place("run", planes.RUN, None), AT + 10 * 10**9, "operator", "ann")
 
 
+def test_a_run_that_a_rule_stopped_and_a_person_resumed_is_told(tmp_path: Path, planes: Any) -> None:
+    """Else the stream would tell people that a run goes on which they let go on. Once; what was no kill is not told."""
+    one = Life(tmp_path, planes)
+    one.verdict(planes)
+    one.verdict(planes, "block", scope=USER)
+    for scope in (RUN, USER, Scope("run", planes.RUN), Scope("run", planes.RUN)):
+        one.authority.resume(scope, None, "ann", "")
+    assert [order.what for order in one.told()] == [Lift(Place("run", planes.RUN, None))]
+
+
 def test_a_crash_before_and_after_it_is_put(tmp_path: Path, planes: Any) -> None:
     """Written and not put: the next life puts it. Put and not noted: it is put again, under the same id."""
     one = Life(tmp_path, planes)

@@ -13,7 +13,7 @@ from models.digest import digest_of
 from models.drift.settings import Accepted, DriftSettings
 from models.drift.table import DriftTable
 from models.orders.book import OrderBook
-from models.orders.order import Acceptance, Kill, Order, Place
+from models.orders.order import Acceptance, Kill, Lift, Order, Place
 from models.slis.groups import series_shard
 
 if TYPE_CHECKING:
@@ -42,6 +42,18 @@ def test_it_goes_to_its_shard_once(tmp_path: Path) -> None:
     assert [len(item.kills.kills) for item in told if isinstance(item, ShardKills)] == [1] * 16
     assert len(told) == 16
     assert list(again.on_batch([ShardOrders(ORDERS, orders)])[0]) == []
+
+
+def test_a_resumed_run_is_passed_on_once(tmp_path: Path) -> None:
+    """To every run shard, with the kills that are left; scopes that are no runs are in these alone."""
+    step, run = opened(tmp_path), "ab" * 16
+    orders = [
+        Order("s", n, 0, Lift(Place(level, name, None)))
+        for n, (level, name) in enumerate([("run", run), ("user", "u")])
+    ]
+    told = [item for _, item in step.on_batch([ShardOrders(ORDERS, orders)])[0]]
+    assert [item.resumed for item in told if isinstance(item, ShardKills)] == [(run,)] * 16
+    assert list(step.on_batch([ShardOrders(ORDERS, orders)])[0]) == []
 
 
 def test_the_shard_keeps_it(tmp_path: Path) -> None:

@@ -209,6 +209,18 @@ def test_who_does_not_obey() -> None:
     assert shard.defied == []
 
 
+def test_a_run_that_people_resumed_may_go_on() -> None:
+    """Until a rule kills it again."""
+    shard = Shard()
+    shard.feed(*[call(10 + n, n) for n in range(1, 11)])
+    shard.watch.resume([f"{7:016x}{1:016x}", "no run"])
+    shard.feed(call(31, 12 + OBEY_S))
+    assert shard.defied == []
+    shard.feed(*[call(100 + n, 100 + n, arguments=str(n)) for n in range(90)])
+    shard.feed(call(400, 200 + OBEY_S))
+    assert [told.rule for told in shard.defied] == ["cap.tool_calls"]
+
+
 SPANS = st.lists(
     st.tuples(
         st.sampled_from(["tool", "llm"]),
