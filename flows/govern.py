@@ -16,7 +16,7 @@ from models.runaways.book import RunawayBook
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from flows.items import Outbound, Tracked
+    from flows.items import Outbound, Said
     from flows.metrics import Metrics
     from flows.shard_state import ShardState
     from models.incidents.incident import Incident
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _SECOND_NS = 1_000_000_000
 GOVERN_SHARDS = [f"g{shard}" for shard in range(8)]
-Items = list["Tracked | Watched | Progress"]
 
 
 class VerdictStep:
@@ -35,7 +34,7 @@ class VerdictStep:
         self._topic = topic
         self._metrics = metrics
 
-    def __call__(self, items: Items) -> list[tuple[str, list[Outbound]]]:
+    def __call__(self, items: list[Said]) -> list[tuple[str, list[Outbound]]]:
         """Give the verdicts of each shard, in order."""
         told = [item for item in items if isinstance(item, Watched) and item.verdicts]
         for item in told:
@@ -51,7 +50,7 @@ class VerdictStep:
 class GovernStep:
     """Callable for `flat_map_batch`: parts what was said by workflow; progress follows what it is of."""
 
-    def __call__(self, items: Items) -> list[tuple[str, ShardVerdicts]]:
+    def __call__(self, items: list[Said]) -> list[tuple[str, ShardVerdicts]]:
         """Part."""
         parts: dict[str, tuple[list[Verdict], list[Defied]]] = defaultdict(lambda: ([], []))
         for item in items:

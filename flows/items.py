@@ -135,6 +135,18 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Advanced:
+    """The same by the clock, where most steps go by the clock too: only who closes minutes needs this word."""
+
+    key: str
+    watermark_ns: int
+
+
+Said = Tracked | Watched | Progress | Advanced
+"""What comes out of `track`."""
+
+
+@dataclass(frozen=True)
 class ShardEvents:
     """Events for one shard of `judge`, None when only the marks are news: (shard of `track`, watermark) pairs."""
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from flows.backlog import Backlog
-    from flows.items import Outbound, Watched
+    from flows.items import Outbound, Said
     from flows.metrics import Metrics
     from flows.settings import Topics
     from flows.shard_state import ShardState, ShardStates
@@ -38,7 +38,7 @@ class CountStep:
         self._counter = counter
         self._is_first = True
 
-    def __call__(self, items: list[Tracked | Watched | Progress]) -> list[tuple[str, ShardEvents]]:
+    def __call__(self, items: list[Said]) -> list[tuple[str, ShardEvents]]:
         """Count and part."""
         tracked = [item.changes for item in items if isinstance(item, Tracked)]
         parts = self._counter.count(tracked).split() if tracked else {}

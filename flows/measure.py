@@ -9,7 +9,7 @@ from bytewax.operators import StatefulBatchLogic
 from typing_extensions import override
 
 from flows.decode import RUN_SHARDS, SERIES_SHARDS
-from flows.items import Outbound, Progress, ShardCells, ShardClosed, Tracked
+from flows.items import Advanced, Outbound, Progress, ShardCells, ShardClosed, Tracked
 from models.slis.cells import cells_of
 from models.slis.records import sli_lines
 from models.watermark import Watermark
@@ -17,7 +17,7 @@ from models.watermark import Watermark
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from flows.items import Watched
+    from flows.items import Said
     from flows.metrics import Metrics
     from flows.shard_state import ShardState, ShardStates
     from models.slis.base import Sli
@@ -42,15 +42,15 @@ class SplitStep:
         self._slis, self._by_user = slis, by_user
         self._minutes: dict[str, int] = {}
 
-    def __call__(self, items: list[Tracked | Watched | Progress]) -> list[tuple[str, ShardCells]]:
+    def __call__(self, items: list[Said]) -> list[tuple[str, ShardCells]]:
         """Count and part."""
         changes = [item.changes for item in items if isinstance(item, Tracked)]
         parts = cells_of(changes, self._slis, by_user=self._by_user).split() if changes else {}
         out = [(SERIES_SHARDS[shard], ShardCells(SERIES_SHARDS[shard], part, ())) for shard, part in parts.items()]
-        tracked = tuple(self._further([item for item in items if isinstance(item, Progress)]))
+        tracked = tuple(self._further([item for item in items if isinstance(item, Progress | Advanced)]))
         return out + [(key, ShardCells(key, None, (), tracked)) for key in SERIES_SHARDS if tracked]
 
-    def _further(self, items: list[Progress]) -> Iterator[tuple[str, int]]:
+    def _further(self, items: list[Progress | Advanced]) -> Iterator[tuple[str, int]]:
         for item in items:
             minute = item.watermark_ns // _MINUTE_NS
             if minute > self._minutes.get(item.key, -1):
@@ -74,8 +74,8 @@ class MeasureLogic(StatefulBatchLogic[ShardCells, Records, bytes]):
     ) -> None:
         self._closes = closes
         self._tracked = Watermark(0)
-        """Without a clock: how far `track` is; minutes are closed by it."""
-        self._tracked.expect(RUN_SHARDS, None)
+        """How far `track` is; minutes are closed by it. What sources say is ahead of it, far ahead of a backlog."""
+        self._tracked.expect(RUN_SHARDS, clock() if clock else None)
         self._states = states
         self._state = states.resume(snapshot) if snapshot else None
         self._clock = clock
@@ -96,7 +96,7 @@ class MeasureLogic(StatefulBatchLogic[ShardCells, Records, bytes]):
         for value in values:
             state.hear(value.marks, now)
             for shard, watermark_ns in value.tracked:
-                self._tracked.observe(shard, watermark_ns, None)
+                self._tracked.observe(shard, watermark_ns, now)
             if value.cells is not None:
                 self._fresh.append(state.table.apply(value.cells))
         if self._clock:
@@ -118,7 +118,7 @@ class MeasureLogic(StatefulBatchLogic[ShardCells, Records, bytes]):
         pending = state.table.pending
         self._free = datetime.now(UTC) + _TICK
         self._due = self._free if pending else datetime.now(UTC) + _IDLE_TICK
-        return early + final + self._close(state, state.watermark.current), False
+        return early + final + self._close(state, self._tracked.at(now)), False
 
     @override
     def on_eof(self) -> tuple[Iterable[Records], bool]:

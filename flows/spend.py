@@ -17,7 +17,7 @@ from models.spend.table import SpendTable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from flows.items import Outbound, Tracked
+    from flows.items import Outbound, Said
     from flows.shard_state import ShardState
     from models.incidents.incident import Incident
 
@@ -28,7 +28,7 @@ SPEND_SHARDS = [f"s{shard}" for shard in range(SHARDS)]
 class AmountStep:
     """Callable for `flat_map_batch`: adds up all pulses of an activation, and parts them; progress follows."""
 
-    def __call__(self, items: list[Tracked | Watched | Progress]) -> list[tuple[str, ShardAmounts]]:
+    def __call__(self, items: list[Said]) -> list[tuple[str, ShardAmounts]]:
         """Add up and part."""
         seen = [item for item in items if isinstance(item, Watched)]
         marks = tuple((item.key, item.watermark_ns) for item in items if isinstance(item, Progress))

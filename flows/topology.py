@@ -99,7 +99,7 @@ def build(
     tracked = op.stateful_batch(
         "track", spans, _track(settings, metrics, parts, clock, drain=drain, kept=kept)
     )  # (shard, Tracked)
-    values = op.flat_map_batch("tracked", tracked, _values)  # Tracked | Watched | Progress
+    values = op.flat_map_batch("tracked", tracked, _values)  # Said
     changes = op.flat_map_batch("changes", values, _changes)  # Tracked
     split = SplitStep(with_caps(settings.caps), by_user=settings.slis.new_user_days > 0)
     cells = op.flat_map_batch("split", values, timed(metrics, "split", split))  # (series shard, ShardCells)

@@ -9,7 +9,7 @@ import numpy as np
 from bytewax.operators import StatefulBatchLogic
 from typing_extensions import override
 
-from flows.items import Outbound, Progress, ShardKills, ShardSpans, Tracked, Watched
+from flows.items import Advanced, Outbound, Progress, ShardKills, ShardSpans, Tracked, Watched
 from models.runaways.stops import Stops
 from models.runaways.tools import KnownTools
 from models.runaways.watch import Watch
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from flows.hearsay import Hearsay
+    from flows.items import Said
     from flows.metrics import Metrics
     from flows.shard_state import ShardState, ShardStates
     from models.runaways.policy import RunawayPolicy
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 _TICK = timedelta(seconds=1)
 
 
-class TrackLogic(StatefulBatchLogic["ShardSpans | ShardKills", "Tracked | Watched | Progress", bytes]):
+class TrackLogic(StatefulBatchLogic["ShardSpans | ShardKills", "Said", bytes]):
     """One run shard. With a clock it ticks once a second while it holds anything; without one only events move it."""
 
     def __init__(
@@ -61,7 +62,7 @@ class TrackLogic(StatefulBatchLogic["ShardSpans | ShardKills", "Tracked | Watche
             self._begin(self._state)
 
     @override
-    def on_batch(self, values: list[ShardSpans | ShardKills]) -> tuple[Iterable[Tracked | Watched | Progress], bool]:
+    def on_batch(self, values: list[ShardSpans | ShardKills]) -> tuple[Iterable[Said], bool]:
         now = self._clock() if self._clock else None
         state = self._state = self._state or self._opened(values[0].key)
         out: list[Changes] = []
@@ -92,7 +93,7 @@ class TrackLogic(StatefulBatchLogic["ShardSpans | ShardKills", "Tracked | Watche
         return [*watched, *self._tell(state.key, out), *self._progress(state)], False
 
     @override
-    def on_notify(self) -> tuple[Iterable[Tracked | Watched | Progress], bool]:
+    def on_notify(self) -> tuple[Iterable[Said], bool]:
         state = self._state
         if self._clock is None or state is None or self._due is None or datetime.now(UTC) < self._due:
             return (), False
@@ -103,10 +104,10 @@ class TrackLogic(StatefulBatchLogic["ShardSpans | ShardKills", "Tracked | Watche
         watermark = state.hear((), now)
         out = [state.table.join(watermark), state.table.advance(watermark)]
         self._say(state)
-        return self._tell(state.key, out), False
+        return [*self._tell(state.key, out), Advanced(state.key, watermark)], False
 
     @override
-    def on_eof(self) -> tuple[Iterable[Tracked | Watched | Progress], bool]:
+    def on_eof(self) -> tuple[Iterable[Said], bool]:
         state = self._state
         if state is None or not self._drain:
             return (), False
@@ -159,9 +160,11 @@ class TrackLogic(StatefulBatchLogic["ShardSpans | ShardKills", "Tracked | Watche
         busy = self._clock and table and (table.open_runs or table.remembered)
         return datetime.now(UTC) + _TICK if busy else None
 
-    def _progress(self, state: ShardState[RunTable]) -> list[Progress]:
-        """Tell those who judge by event time how far it is; by the clock they need no word."""
-        return [] if self._clock else [Progress(state.key, state.watermark.current)]
+    def _progress(self, state: ShardState[RunTable]) -> list[Progress | Advanced]:
+        """Tell how far it is. By the clock that is where the last tick came to; a shard that holds nothing has none."""
+        if not self._clock:
+            return [Progress(state.key, state.watermark.current)]
+        return [Advanced(state.key, state.watermark.current)] if self._due is None else []
 
     def _look(self, state: ShardState[RunTable], value: ShardSpans) -> list[Watched]:
         """Look at the runs that the newest batch touched."""

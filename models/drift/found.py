@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from models.drift.roles import Role
-from models.drift.watches.live import BEGINNING
+from models.drift.watches.change import rolled_out
 from models.times import rfc3339
 
 if TYPE_CHECKING:
@@ -122,10 +122,9 @@ def _key(shard: Shard, watch: Watch, bank: Bank, place: int) -> str:
 
 def _rolled_out(shard: Shard, series: int, since: int) -> list[dict[str, str]]:
     roles = shard.roles
-    opened = shard.learners["values" if roles.is_histogram[series] else "rates"].opened
-    siblings = (roles.parent == roles.parent[series]) & (roles.role == Role.CHANGE) & (opened > 0)
-    # what was there from the beginning was not rolled out
-    siblings &= opened > opened[roles.parent[series]] + BEGINNING
+    learner = shard.learners["values" if roles.is_histogram[series] else "rates"]
+    opened = learner.opened
+    siblings = (roles.parent == roles.parent[series]) & (roles.role == Role.CHANGE) & rolled_out(shard, learner)
     near = np.flatnonzero(siblings & (np.abs(opened - since) <= _NEAR))
     named = [(roles.dimension(each) or ("", ""), int(opened[each])) for each in near.tolist()]
     return [{"dimension": name, "value": value, "at": rfc3339(at * _MINUTE_NS)} for (name, value), at in named]

@@ -9,7 +9,8 @@ import numpy as np
 import orjson
 import pytest
 
-from flows.items import ShardCells
+from flows.decode import RUN_SHARDS
+from flows.items import ShardCells, ShardClosed
 from flows.measure import MeasureLogic
 from flows.metrics import Metrics
 from flows.shard_state import ShardStates
@@ -77,3 +78,30 @@ def test_promises_are_forgotten(tmp_path: Path) -> None:
         snapshot = life.logic.snapshot()
     assert list((tmp_path / "s00").glob("*.promises")) == []
     assert Life(tmp_path, snapshot).tell() == []
+
+
+def closes(life: Life, *batches: ShardCells, seconds: int = 1) -> list[int]:
+    """Take them, let time pass; gives the minute before which all are closed now, where that is news."""
+    life.logic.on_batch(list(batches))
+    life.now += seconds * 10**9
+    life.logic._due = datetime.now(UTC)
+    return [out.closed.until for _, out in life.logic.on_notify()[0] if isinstance(out, ShardClosed)]
+
+
+def test_minutes_are_closed_when_all_that_was_tracked_of_them_has_come(tmp_path: Path) -> None:
+    """Sources may be hours ahead, as in a backlog: cells of runs that close on the way are still to come."""
+    life, at = Life(tmp_path, None), MINUTE * 60 * 10**9
+    hours = tuple((f"p{part}", at + 5 * 3600 * 10**9) for part in range(4))
+    said = [ShardCells("s00", None, (), ((shard, at),)) for shard in RUN_SHARDS]
+    assert closes(life, ShardCells("s00", None, hours)) == []
+    assert closes(life, *said[1:], cells((1, 2))) == []
+    assert closes(life, said[0]) == [MINUTE]
+    assert closes(life, ShardCells("s00", None, (), ((RUN_SHARDS[0], at + 10**12),))) == []
+
+
+def test_a_shard_that_is_never_heard_of_holds_nothing_back_for_long(tmp_path: Path) -> None:
+    """It holds no runs, and no word came for it since the start."""
+    life, at = Life(tmp_path, None), MINUTE * 60 * 10**9
+    some = [ShardCells("s00", None, (), ((shard, at),)) for shard in RUN_SHARDS[1:]]
+    assert closes(life, *some, seconds=20) == []
+    assert closes(life, *some, seconds=20) == [MINUTE]

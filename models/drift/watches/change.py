@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 
     from models.drift.band import State
     from models.drift.detector import Detector
+    from models.drift.learner import Learner
     from models.drift.minute import Minute
     from models.drift.shard import Shard
     from models.drift.watches.base import Effect
 
 FEWEST = 200
 """Events of the old value from which it is a null."""
+BEGINNING = 30
+"""Minutes after a workflow's first events within which all that is seen was there before: two models side by side may
+differ for ever."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,10 @@ class ChangeRate(Standing):
     is_histogram: bool = False
 
     def ready(self, shard: Shard, streams: list[Stream], at: int) -> tuple[list[Stream], State] | None:
-        """Open a stream for each value that has events and follows another."""
+        """Open a stream for each value that has events and follows another, and was not there from the beginning."""
         learner, roles = shard.learners[self.baselines], shard.roles
         there = {stream.series for stream in streams}
-        begun = (roles.role == Role.CHANGE) & (learner.opened > 0) & (roles.is_histogram == self.is_histogram)
+        begun = (roles.role == Role.CHANGE) & (roles.is_histogram == self.is_histogram) & rolled_out(shard, learner)
         new = []
         for series in np.flatnonzero(begun).tolist():
             old = None if series in there else self._before(shard, series)
@@ -97,6 +101,14 @@ class ChangeValues(ChangeRate):
         before = before_of(shard.learners[self.baselines], stream)
         label, over = shard.roles.labels[stream.series], shard.thresholds.over[:, stream.series]
         return values_effect(contrast_of(shard, stream), label.sli, over, state, counts, before)
+
+
+def rolled_out(shard: Shard, learner: Learner) -> NDArray[np.bool_]:
+    """Say of which series [S] the first events came when their workflow had long begun."""
+    parent = shard.roles.parent
+    began = np.where(parent >= 0, learner.opened[parent], 0)
+    found: NDArray[np.bool_] = (parent >= 0) & (began > 0) & (learner.opened > began + BEGINNING)
+    return found
 
 
 def contrast_of(shard: Shard, stream: Stream) -> Contrast:

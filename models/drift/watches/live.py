@@ -14,7 +14,7 @@ from models.drift.cohorts import Cohorts
 from models.drift.minute import UNKNOWN
 from models.drift.roles import Role
 from models.drift.watches.base import Standing
-from models.drift.watches.change import contrast_of
+from models.drift.watches.change import contrast_of, rolled_out
 from models.drift.watches.words import cohort_effect, cohort_values_effect
 
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from models.drift.minute import Minute
     from models.drift.shard import Shard
     from models.drift.watches.base import Effect
-
-BEGINNING = 30
-"""Minutes after a workflow's first events within which all that is seen was there before."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +43,7 @@ class LiveRate(Standing):
         low, high = (bound[..., found] for bound in shard.usual[self.baselines].bounds())
         learner, roles = shard.learners[self.baselines], shard.roles
         parent = roles.parent[found]
-        # what was there from the beginning was not rolled out: two models side by side may differ for ever
-        later = learner.opened[found] > learner.opened[parent] + BEGINNING
-        is_change = (roles.role[found] == Role.CHANGE) & later
+        is_change = (roles.role[found] == Role.CHANGE) & rolled_out(shard, learner)[found]
         low, high = np.where(is_change, 1.0, low), np.where(is_change, 1.0, high)
         spans = at - learner.opened[parent] + 1 >= shard.settings.least_span
         opens = is_change | (spans & self._is_known(low))

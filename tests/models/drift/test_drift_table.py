@@ -187,6 +187,12 @@ def test_a_tool_that_fails() -> None:
     assert (found.dimension, found.to) == ("tool", "a")
 
 
+def test_what_was_there_from_the_beginning_was_not_rolled_out() -> None:
+    """Version 2 is first seen five minutes after version 1, fails three times as often, and always did."""
+    heard = watched(lambda at: Minute(new=0.3 if at >= 5 else 0.0, bad_new=0.15), 600)
+    assert not [key for key in heard.alarms if key.startswith(("change_rate", "live_rate"))]
+
+
 def test_an_upgrade_that_hurts() -> None:
     """Version 2 replaces version 1 and fails three times as often: against version 1, the roll-out beside it."""
     heard = watched(changed(new=1.0, bad_new=0.15))
