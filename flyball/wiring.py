@@ -70,10 +70,10 @@ def flow_settings(
     )
 
 
-def _waits(idle: int, grace: int) -> tuple[int, int, int]:
-    """Give the minutes after which events of calls, of runs, and of runs that wait for an evaluation are known."""
+def _waits(idle: int, grace: int) -> tuple[int, int]:
+    """Give the minutes after which events of runs, and of runs that wait for an evaluation, are known."""
     runs = -(-idle // (60 * SECOND)) + 1
-    return 1, runs, runs + -(-grace // (60 * SECOND))
+    return runs, runs + -(-grace // (60 * SECOND))
 
 
 def _price(fields: dict[str, float | None]) -> dict[str, float]:

@@ -80,8 +80,8 @@ class SeriesBook:
             key = FIXED.get(dimension) or self._name(dimension, names)
             group[key] = "other" if value == OTHER else self._name(value, names)
         if isinstance(sli, Histogram):
-            return Label(name, group, histogram=True, whole=sli.whole, waits=int(sli.per == "run"))
-        waits = 0 if sli is None else int(sli.per == "run") + sli.waits
+            return Label(name, group, histogram=True, whole=sli.whole)
+        waits = 0 if sli is None else int(sli.waits)
         return Label(name, group, histogram=False, whole=False, waits=waits, untold=dimension == UNTOLD)
 
     def _name(self, digest: int, names: Mapping[int, str]) -> str:

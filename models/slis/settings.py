@@ -30,9 +30,10 @@ class SliSettings:
     """Processing time between early panes of the series of workflows alone."""
     early_groups_ns: int = 1_000_000_000
     """Processing time between early panes of all other series."""
-    waits: tuple[int, int, int] = (1, 16, 31)
-    """Minutes after its end at which a minute is closed for detectors: of SLIs of calls; of runs, over the idle time
-    after which an abandoned run counts; of runs that wait for an evaluation, over the grace more."""
+    waits: tuple[int, int] = (16, 31)
+    """Minutes after its end at which a minute is closed for detectors: over the idle time after which an abandoned run
+    counts, and its calls with it; of runs that wait for an evaluation, over the grace more. A call counts when its run
+    ends: calls of runs that last longer than this, from before, are not looked at."""
 
     def __post_init__(self) -> None:
         for name, least in (("keep_minutes", DAY_MINUTES), ("keep_days", 31), ("max_workflows", 1), ("max_values", 1)):

@@ -14,21 +14,21 @@ START = 29_000_000
 """Unix minute of the first look; a full hour."""
 W = {"workflow": "support"}
 LABELS = [
-    Label("task_success", W, histogram=False, whole=False, waits=2),
-    Label("cost_per_task", W, histogram=True, whole=False, waits=1),
+    Label("task_success", W, histogram=False, whole=False, waits=1),
+    Label("cost_per_task", W, histogram=True, whole=False),
     Label("tool_success", W, histogram=False, whole=False),
     *[Label("tool_success", W | {"tool": tool}, histogram=False, whole=False) for tool in "abc"],
-    *[Label("task_success", W | {"tier": tier}, histogram=False, whole=False, waits=2) for tier in ("free", "pro")],
-    *[Label("task_success", W | {"version": version}, histogram=False, whole=False, waits=2) for version in "12"],
-    *[Label("cost_per_task", W | {"version": version}, histogram=True, whole=False, waits=1) for version in "12"],
+    *[Label("task_success", W | {"tier": tier}, histogram=False, whole=False, waits=1) for tier in ("free", "pro")],
+    *[Label("task_success", W | {"version": version}, histogram=False, whole=False, waits=1) for version in "12"],
+    *[Label("cost_per_task", W | {"version": version}, histogram=True, whole=False) for version in "12"],
     *[Label("tool_success", W | {"error": error}, histogram=False, whole=False) for error in ("Timeout", "Refused")],
     *[
-        Label("task_success", W | {"failure": how}, histogram=False, whole=False, waits=2)
+        Label("task_success", W | {"failure": how}, histogram=False, whole=False, waits=1)
         for how in ("crashed", "judged")
     ],
     *[Label("tool_success", W | {"transition": step}, histogram=False, whole=False) for step in ("a > b", "b > a")],
     *[
-        Label("task_success", W | {"stop_reason": stop}, histogram=False, whole=False, waits=2)
+        Label("task_success", W | {"stop_reason": stop}, histogram=False, whole=False, waits=1)
         for stop in ("stop", "length")
     ],
 ]

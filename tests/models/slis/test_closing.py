@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MINUTE = 60_000_000_000
 START = 29_000_000
 NAMES = {digest_of(name): name for name in ("airline", "task_success", "tool_success", "cost_per_task")}
-SETTINGS = SliSettings(waits=(1, 3, 5))
+SETTINGS = SliSettings(waits=(3, 5))
 
 
 def cells(*rows: tuple[str, int, int, int]) -> Cells:
@@ -38,7 +38,7 @@ def panes(closed: Closed | None) -> list[tuple[int, int, int, int]]:
 
 @pytest.fixture
 def table() -> PaneTable:
-    """Give a table with a run and two calls in minute 0: series 0 waits 5 minutes, series 1 one, series 2 three."""
+    """Give a table with a run and two calls in minute 0: series 0 waits 5 minutes, the others three."""
     made = PaneTable(SETTINGS)
     made.apply(cells(("task_success", 0, 1, 4), ("task_success", 0, 0, 1), ("tool_success", 0, 1, 9)))
     made.apply(cells(("cost_per_task", 0, bin_of(0.5), 3), ("cost_per_task", 0, bin_of(2.0) + OVER, 1)))
@@ -46,14 +46,14 @@ def table() -> PaneTable:
 
 
 def test_a_pane_is_closed_once_after_its_wait(table: PaneTable) -> None:
-    """Calls after one minute, runs after three, runs that may wait for an evaluation after five."""
-    assert panes(table.closed((START + 1) * MINUTE)) == []
-    assert panes(table.closed((START + 2) * MINUTE)) == [(1, 1, 9, 9)]
-    assert panes(table.closed((START + 2) * MINUTE + 1)) == []
-    closed = table.closed((START + 9) * MINUTE)
-    assert panes(closed) == [(3, 2, 0, 0), (5, 0, 5, 4)]
+    """Runs and their calls after three minutes, runs that may wait for an evaluation after five."""
+    assert panes(table.closed((START + 3) * MINUTE)) == []
+    closed = table.closed((START + 4) * MINUTE)
+    assert panes(closed) == [(3, 1, 9, 9), (3, 2, 0, 0)]
     assert closed is not None
-    assert closed.bins.tolist() == [[0, bin_of(0.5), 3], [0, bin_of(2.0), 1]]
+    assert closed.bins.tolist() == [[1, bin_of(0.5), 3], [1, bin_of(2.0), 1]]
+    assert panes(table.closed((START + 4) * MINUTE + 1)) == []
+    assert panes(table.closed((START + 9) * MINUTE)) == [(5, 0, 5, 4)]
 
 
 def test_what_comes_before_the_wait_is_over_counts(table: PaneTable) -> None:
@@ -80,7 +80,7 @@ def test_labels_come_with_the_first_panes(table: PaneTable) -> None:
 
 def test_the_end_of_the_input_closes_all(table: PaneTable) -> None:
     """However long they would wait."""
-    assert panes(table.close()) == [(1, 1, 9, 9), (3, 2, 0, 0), (5, 0, 5, 4)]
+    assert panes(table.close()) == [(3, 1, 9, 9), (3, 2, 0, 0), (5, 0, 5, 4)]
     assert PaneTable(SETTINGS).close() is None
 
 
