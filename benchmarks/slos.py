@@ -18,7 +18,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).
 from report import Figure, arguments, tell
 
 from models.digest import digest_of
-from models.slos.events import ROWS, SHARDS, Events
+from models.slos.events import BAD, ROWS, SHARDS, TIME_S, TOTAL, Events
 from models.slos.keeping import KeptSloTable
 from models.slos.spec import BurnRule, Indicator, Rolling, Slo
 
@@ -45,7 +45,7 @@ def events_at(slos: list[Slo], second: int, bad: int) -> Events:
     """Give one event of every SLO."""
     counts = np.zeros((ROWS[0], len(slos)), np.int64)
     counts[0] = [digest_of(slo.name) for slo in slos]
-    counts[3], counts[4], counts[5] = second, 1, bad
+    counts[TIME_S], counts[TOTAL], counts[BAD] = second, 1, bad
     slices, runs = (np.empty((rows, 0), np.int64) for rows in ROWS[1:])
     return Events(counts, slices, runs, {digest_of(slo.name): slo.name for slo in slos})
 
@@ -58,7 +58,7 @@ def looks(seconds: int, bad: int) -> tuple[list[float], int]:
     took = []
     for second in range(START, START + seconds):
         for table, events in zip(tables, news, strict=True):
-            events.counts[3] = second
+            events.counts[TIME_S] = second
             table.apply(Events(events.counts.copy(), events.slices, events.runs, {}))
         began = time.process_time()
         for table in tables:

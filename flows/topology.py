@@ -117,7 +117,7 @@ def build(
         streams.append(_drifting(minutes, values, settings, metrics, clock, drain=drain, kept=kept))
     streams += _governed(values, settings, metrics, clock, drain=drain, kept=kept)
     if settings.slos:
-        counter = Counter(settings.slos, with_caps(settings.caps))
+        counter = Counter(settings.slos, with_caps(settings.caps), by_clock=clock is not None)
         events = op.flat_map_batch("count", values, timed(metrics, "count", CountStep(counter)))  # (shard, ShardEvents)
         judged = op.stateful_batch("judge", events, _judge(settings, metrics, clock, drain=drain, kept=kept))
         streams.append(op.flat_map_batch("judged", judged, _values))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.run_id import run_id_of
-from models.slos.dimensions import EVERYTHING
+from models.slos.dimensions import DIMENSIONS, EVERYTHING
 from models.slos.events import DIMENSION, ENDED_NS, FIRST_S, NAME, OF_BAD, OF_TOTAL, SIGN, TIME_S, TRACE_HI, VALUES_AT
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Blame:
         if row[SIGN] < 0:
             self._runs.pop(trace, None)
             return
-        self._runs[trace] = BadRun(row[ENDED_NS], trace, tuple(row[VALUES_AT:]))
+        self._runs[trace] = BadRun(row[ENDED_NS], trace, tuple(row[VALUES_AT : VALUES_AT + len(DIMENSIONS)]))
         if len(self._runs) > MAX_RUNS:
             del self._runs[min(self._runs, key=lambda trace: (self._runs[trace].ended_ns, trace))]
 

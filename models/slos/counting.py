@@ -9,7 +9,7 @@ import numpy as np
 from models.digest import digest_of
 from models.runs.changes import CALL, joined
 from models.runs.failing import FAILURES
-from models.runs.record import RUN
+from models.runs.record import RUN, OutcomeFrom
 from models.slis import ALL
 from models.slis.cells import workflows_of
 from models.slis.groups import UNKNOWN_WORKFLOW, series_shards
@@ -45,6 +45,7 @@ class _Rows(NamedTuple):
     names: NDArray[np.int64]  # [FIELDS, row]
     dimensions: NDArray[np.int64]  # [dimension, row]
     seconds: NDArray[np.int64]
+    known: NDArray[np.int64]  # [(closed, settled), row]: Unix second at which that was known
 
 
 class _Hits(NamedTuple):
@@ -54,6 +55,7 @@ class _Hits(NamedTuple):
     instance: NDArray[np.int64]  # [(SLO, VALUE, SHARD), hit]
     total: NDArray[np.int64]
     bad: NDArray[np.int64]
+    known: NDArray[np.int64]
 
 
 class _Met(NamedTuple):
@@ -65,9 +67,13 @@ class _Met(NamedTuple):
 
 
 class Counter:
-    """Counts for these SLOs. Raises ValueError for an indicator that cannot be measured."""
+    """Counts for these SLOs. Raises ValueError for an indicator that cannot be measured.
 
-    def __init__(self, slos: Sequence[Slo], slis: Sequence[Sli] = ALL) -> None:
+    `by_clock`: what is counted is known now; else when its run closed, or was evaluated.
+    """
+
+    def __init__(self, slos: Sequence[Slo], slis: Sequence[Sli] = ALL, *, by_clock: bool = True) -> None:
+        self._by_clock = by_clock
         self._of_runs, self._of_calls = Plan(slos, slis, "run"), Plan(slos, slis, "call")
         self._digests = np.array([digest_of(slo.name) for slo in slos], np.int64)
         self._splits = np.array([FIELDS.index(slo.split) if slo.split else -1 for slo in slos], np.int64)
@@ -84,29 +90,38 @@ class Counter:
         names = dict(self._names)
         for c in changes:
             names |= c.names
-        parts = [self._count_calls(runs, calls, of)] if self._of_calls and len(calls) else []
+        known = np.zeros((2, len(runs)), np.int64) if self._by_clock else _known(runs, weight)
+        parts = [self._count_calls(runs, calls, of, known)] if self._of_calls and len(calls) else []
         if self._of_runs and weight.any():
-            parts.append(self._count_runs(runs, weight, calls, of))
+            parts.append(self._count_runs(runs, weight, calls, of, known))
         return Events.joined([Events(counts, slices, examples, names) for counts, slices, examples in parts])
 
     def _count_runs(
-        self, runs: NDArray[np.void], weight: NDArray[np.int64], calls: NDArray[np.void], of: NDArray[np.int64]
+        self,
+        runs: NDArray[np.void],
+        weight: NDArray[np.int64],
+        calls: NDArray[np.void],
+        of: NDArray[np.int64],
+        known: NDArray[np.int64],
     ) -> _Arrays:
         workflow = workflows_of(runs)
         names = _names(runs, workflow, np.zeros(len(runs), np.int64))
-        rows = _Rows(runs, names, dimensions_of(runs), runs["ended_at"] // _SECOND_NS)
+        rows = _Rows(runs, names, dimensions_of(runs), runs["ended_at"] // _SECOND_NS, known)
         columns = {field: runs[field] for field in self._of_runs.query.fields} | {"workflow": workflow}
         hits = self._hits(self._of_runs, rows, columns, weight)
         met = [_Met(TOOL, of, np.where(calls["errors"] != 0, calls["tool"], 0)), _Met(ERROR, of, calls["error"])]
         return _counts(hits, rows), _slices(hits, rows, met), _examples(hits, rows)
 
-    def _count_calls(self, runs: NDArray[np.void], calls: NDArray[np.void], of: NDArray[np.int64]) -> _Arrays:
+    def _count_calls(
+        self, runs: NDArray[np.void], calls: NDArray[np.void], of: NDArray[np.int64], known: NDArray[np.int64]
+    ) -> _Arrays:
         own, of_runs = set(CALL.names or ()), runs[of]
         workflow = workflows_of(of_runs)
         columns = {f: calls[f] if f in own else of_runs[f] for f in self._of_calls.query.fields}
         dimensions = dimensions_of(of_runs)
         dimensions[TOOL], dimensions[ERROR] = calls["tool"], calls["error"]
-        rows = _Rows(of_runs, _names(of_runs, workflow, calls["tool"]), dimensions, calls["minute"] * _MINUTE_S)
+        names, seconds = _names(of_runs, workflow, calls["tool"]), calls["minute"] * _MINUTE_S
+        rows = _Rows(of_runs, names, dimensions, seconds, known[:, of])
         ones = np.ones(len(calls), np.int64)
         hits = self._hits(self._of_calls, rows, columns | {"workflow": workflow}, ones)
         return _counts(hits, rows), _slices(hits, rows, []), _examples(hits, rows)
@@ -125,7 +140,18 @@ class Counter:
         counts = np.flatnonzero((total != 0) & ((split < 0) | (value != 0)))
         counts = counts[np.argsort(rows.seconds[row[counts]], kind="stable")]  # the first of a value is its earliest
         instance = np.stack([self._digests[slo], value, series_shards(home, SHARDS)])
-        return _Hits(row[counts], instance[:, counts], total[counts], bad[counts])
+        known = rows.known[plan.waits[place[counts]].astype(np.int64), row[counts]] // PANE_S * PANE_S
+        return _Hits(row[counts], instance[:, counts], total[counts], bad[counts], known)
+
+
+def _known(runs: NDArray[np.void], weight: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give (closed, settled) of each row. What is taken back is so when that which takes its place is known."""
+    judged = np.where(runs["outcome_from"] == OutcomeFrom.EVALUATION, runs["evaluated_at"], 0)
+    known = np.stack([runs["closed_at"], np.maximum(runs["closed_at"], judged)]) // _SECOND_NS
+    same = (runs["trace_lo"][:-1] == runs["trace_lo"][1:]) & (runs["trace_hi"][:-1] == runs["trace_hi"][1:])
+    back = np.flatnonzero(same & (weight[:-1] < 0) & (weight[1:] > 0))
+    known[:, back] = known[:, back + 1]
+    return known
 
 
 def is_of_workflow(slo: Slo) -> bool:
@@ -138,9 +164,9 @@ def _names(runs: NDArray[np.void], workflow: NDArray[np.int64], tool: NDArray[np
 
 
 def _counts(hits: _Hits, rows: _Rows) -> NDArray[np.int64]:
-    keys = np.vstack([hits.instance, rows.seconds[hits.row] // PANE_S * PANE_S])
+    keys = np.vstack([hits.instance, rows.seconds[hits.row] // PANE_S * PANE_S, hits.known])
     first, sums = sum_by_key(keys, np.stack([hits.total, hits.bad]))
-    return np.vstack([keys[:, first], sums])
+    return np.vstack([keys[:-1, first], sums, keys[-1:, first]])
 
 
 def _slices(hits: _Hits, rows: _Rows, met: Sequence[_Met]) -> NDArray[np.int64]:
@@ -156,9 +182,9 @@ def _slices(hits: _Hits, rows: _Rows, met: Sequence[_Met]) -> NDArray[np.int64]:
         ]
     )
     hit, seconds = keys[0], rows.seconds[hits.row[keys[0]]]
-    keys = np.vstack([hits.instance[:, hit], seconds // SLICE_S * SLICE_S, keys[1:]])
+    keys = np.vstack([hits.instance[:, hit], seconds // SLICE_S * SLICE_S, keys[1:], hits.known[hit]])
     first, sums = sum_by_key(keys, np.stack([hits.total[hit], hits.bad[hit]]))
-    return np.vstack([keys[:, first], sums, seconds[first]])
+    return np.vstack([keys[:-1, first], sums, seconds[first], keys[-1:, first]])
 
 
 def _paired(hit_row: NDArray[np.int64], met: _Met, n: int) -> NDArray[np.int64]:
@@ -186,4 +212,4 @@ def _examples(hits: _Hits, rows: _Rows) -> NDArray[np.int64]:
     hit = np.concatenate([better, worse[rank < EXAMPLES]])
     runs = rows.runs[hits.row[hit]]
     facts = runs["ended_at"] // _SECOND_NS, runs["ended_at"], runs["trace_hi"], runs["trace_lo"], np.sign(hits.bad[hit])
-    return np.vstack([hits.instance[:, hit], np.stack(facts), rows.dimensions[:, hits.row[hit]]])
+    return np.vstack([hits.instance[:, hit], np.stack(facts), rows.dimensions[:, hits.row[hit]], hits.known[hit]])

@@ -23,6 +23,10 @@ SHARDS = 8
 SLO, VALUE, SHARD, TIME_S = range(4)
 """The first rows of all arrays: the instance, its judge shard, event time in Unix seconds (start of a pane)."""
 
+KNOWN_S = -1
+"""The last row of all arrays: from when on it is known, Unix seconds (start of a pane too); 0: now. Without a clock it
+is not when it was read: how much is read at once must not decide when it counts."""
+
 TOTAL, BAD = 4, 5
 """Further rows of `counts`, signed."""
 
@@ -33,7 +37,7 @@ was first seen in the batch."""
 ENDED_NS, TRACE_HI, TRACE_LO, SIGN, VALUES_AT = range(4, 9)
 """Further rows of `runs`: end of a bad run, its id, +1 or -1 (no longer bad), then its value of each dimension."""
 
-ROWS = 6, 9, 8 + len(DIMENSIONS)
+ROWS = 7, 10, 9 + len(DIMENSIONS)
 
 
 @dataclass(frozen=True)
@@ -72,9 +76,21 @@ class Events:
         return Events(counts, slices, runs, names)
 
     def until(self, second: int) -> tuple[Events, Events]:
-        """Part them: up to that time, and later. A slice is of the time it was first seen at: its pane is long."""
-        due = [self.counts[TIME_S] <= second, self.slices[FIRST_S] <= second, self.runs[TIME_S] <= second]
+        """Part them: known by that time, and later. A slice is of the time it was first seen at: its pane is long."""
+        times = zip(self.arrays, (TIME_S, FIRST_S, TIME_S), strict=True)
+        due = [np.maximum(array[at], array[KNOWN_S]) <= second for array, at in times]
         return self._where(due), self._where([~those for those in due])
+
+    def in_one_order(self) -> Events:
+        """Give the slices as one row each, ordered: whatever batches they came in, they are added alike."""
+        if self.slices.shape[1] <= 1:
+            return self
+        ordered = self.slices[:, np.lexsort((self.slices[FIRST_S], *self.slices[NAME::-1]))]
+        head = ordered[: NAME + 1]
+        starts = np.flatnonzero(np.append(True, (head[:, 1:] != head[:, :-1]).any(axis=0)))
+        sums = np.add.reduceat(ordered[OF_TOTAL : OF_BAD + 1], starts, axis=1)
+        slices = np.vstack([head[:, starts], sums, ordered[FIRST_S, starts], ordered[KNOWN_S, starts]])
+        return Events(self.counts, slices, self.runs, self.names)
 
     def of(self, slos: Iterable[int]) -> Events:
         """Give those of some SLOs (digests)."""
@@ -100,7 +116,7 @@ class Events:
             [
                 *(array[: VALUE + 1].ravel() for array in self.arrays),
                 self.slices[NAME],
-                self.runs[VALUES_AT:].ravel(),
+                self.runs[VALUES_AT:KNOWN_S].ravel(),
             ]
         )
         return {digest: self.names[digest] for digest in np.unique(used).tolist() if digest in self.names}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from models.incidents.book import Patience
     from models.slos.spec import Slo
 
-_VERSION = 2
+_VERSION = 3
 
 
 class KeepingError(ValueError):

@@ -58,6 +58,7 @@ class Plan:
         self.query = Query(tuple(measures.values()), per)
         self.chosen = np.array([number for number, _, _ in own], np.int64)
         self.measure = np.array([places[measure.name] for _, _, measure in own], np.int64)
+        self.waits = np.array([measure.waits for _, _, measure in own], np.bool_)
         self.filters = _compiled([slo for _, slo, _ in own])
 
     def __bool__(self) -> bool:

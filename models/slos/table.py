@@ -16,7 +16,7 @@ from models.digest import digest_of
 from models.incidents.book import IncidentBook
 from models.slos.budgets import Budgets
 from models.slos.burning import NEVER, Burning
-from models.slos.events import BAD, FIRST_S, SLO, TIME_S, TOTAL, VALUE, Events
+from models.slos.events import BAD, FIRST_S, KNOWN_S, SLO, TIME_S, TOTAL, VALUE, Events
 from models.slos.instances import Instances
 from models.slos.ledger import LEVELS, Ledger
 from models.slos.slices import Slicer
@@ -123,7 +123,7 @@ class SloTable:
 
     def finish(self) -> Judged:
         """End of input: judge up to the last event, and give the state of every SLO."""
-        last = max(int(self.held.counts[TIME_S].max(initial=0)), int(self.newest.max(initial=0)))
+        last = max(int(self.held.counts[[TIME_S, KNOWN_S]].max(initial=0)), int(self.newest.max(initial=0)))
         if not last:
             return Judged()
         judged = self.follow(_edge(last))
@@ -159,7 +159,7 @@ class SloTable:
     def _next_instant(self) -> int:
         """Give the next edge while something is going on, else the edge after the next event, within `QUIET_S`."""
         now = self.ledger.now
-        times = self.held.counts[TIME_S]
+        times = self.held.counts[[TIME_S, KNOWN_S]].max(axis=0)
         first = _edge(int(times.min())) if len(times) else NEVER
         if not now:
             return first
@@ -242,7 +242,7 @@ class SloTable:
         due, self.held = self.held.until(self.counted)
         self.ledger.advance(now_s)
         if len(due):
-            self._count(due)
+            self._count(due.in_one_order())
         self._settle()
 
     def resume(self, state: Mapping[str, Any], slots: Mapping[int, int]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from models.digest import digest_of
 from models.slos.dimensions import DIMENSIONS, EVERYTHING
-from models.slos.events import Events
+from models.slos.events import ROWS, Events
 from models.slos.spec import BurnRule, Indicator, Rolling, Slo
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def events(rows: Iterable[Row], shard: int = 0) -> Events:
             runs.append([*head, *ended, 0, row.run, row.sign, *values])
     runs.sort(key=lambda run: run[7])  # those taken back first
     arrays = (
-        np.array(table, np.int64).reshape(-1, width).T.copy()
-        for table, width in ((counts, 6), (slices, 9), (runs, 8 + len(DIMENSIONS)))
+        np.array([[*line, 0] for line in table], np.int64).reshape(-1, width).T.copy()
+        for table, width in zip((counts, slices, runs), ROWS, strict=True)
     )
     return Events(*arrays, names)

@@ -19,7 +19,7 @@ from models.runs.record import RUN, ClosedBy, OutcomeFrom
 from models.slis.groups import series_shard
 from models.slos.counting import EXAMPLES, Counter
 from models.slos.dimensions import DIMENSIONS, ERROR, EVERYTHING, TOOL
-from models.slos.events import SHARDS, Events
+from models.slos.events import KNOWN_S, SHARDS, Events
 from models.slos.spec import Indicator, Op, Slo, Threshold
 from models.spans.columns import Outcome
 from tests.helpers.slo_events import slo
@@ -212,11 +212,11 @@ def check(events: Events, batch: Changes) -> None:
             values = [hit["values"][name] for name in DIMENSIONS]
             row = (*hit["instance"], ended // SECOND, ended, *trace, 1 if hit["bad"] > 0 else -1, *values)
             (better if hit["bad"] < 0 else worse[*hit["instance"], ended // MINUTE_NS]).append(row)
-    found = {tuple(row[:4]): row[4:] for row in events.counts.T.tolist()}
+    found = {tuple(row[:4]): row[4:KNOWN_S] for row in events.counts.T.tolist()}
     assert found == {key[:4]: [counts[*key[:4], "total"], counts[*key[:4], "bad"]] for key in counts}
-    parts = {tuple(row[:6]): row[6:] for row in events.slices.T.tolist()}
+    parts = {tuple(row[:6]): row[6:KNOWN_S] for row in events.slices.T.tolist()}
     assert parts == {key: [slices[*key, "total"], slices[*key, "bad"], at] for key, at in first.items()}
-    rows = [tuple(row) for row in events.runs.T.tolist()]
+    rows = [tuple(row[:KNOWN_S]) for row in events.runs.T.tolist()]
     assert sorted(row for row in rows if row[7] < 0) == sorted(better)
     for instance in {row[:3] for row in rows}:  # those no longer bad come first
         signs = [row[7] for row in rows if row[:3] == instance]
@@ -321,3 +321,19 @@ def test_nothing_to_count() -> None:
     assert len(COUNTER.count([Changes.none()])) == 0
     assert len(COUNTER.count([])) == 0
     assert len(counted(runs_of(3))) == 0
+
+
+def test_without_a_clock_it_counts_when_its_run_closed() -> None:
+    """A call with its run; what waits for an evaluation with that; what is taken back with the news."""
+    runs = runs_of(3, outcome_from=OutcomeFrom.EVALUATION)
+    runs["closed_at"], runs["evaluated_at"] = (START_S + 100) * SECOND, (START_S + 500) * SECOND
+    runs["trace_lo"], runs["evaluated_at"][0] = [7, 7, 8], (START_S + 300) * SECOND
+    calls = np.zeros(1, CALL)
+    calls["minute"], calls["calls"], calls["run"] = START_S // 60, 1, 2
+    changed = Changes(runs, np.array([-1, 1, 1]), calls, runs[:0], NAMES)
+    by_call = replace(SLOS[0], name="calls", indicator=Indicator("tool_success"))
+    events = Counter([SLOS[0], by_call], by_clock=False).count([changed])
+    known = {(row[0], row[5] or row[4]): row[KNOWN_S] - START_S for row in events.counts.T.tolist()}
+    told = digest_of(SLOS[0].name)
+    assert known == {(told, 1): 500, (digest_of("calls"), 1): 100}
+    assert all(not array[KNOWN_S].any() for array in Counter([SLOS[0]]).count([changed]).arrays)

@@ -163,5 +163,5 @@ def test_bytes_of_something_else_are_refused() -> None:
     with pytest.raises(PackingError):
         KeptSloTable.load((OLD,), b"nothing", [])
     text = np.frombuffer(b'{"version": 99}', np.uint8)
-    with pytest.raises(KeepingError, match="SLO state of version 99, expected 2"):
+    with pytest.raises(KeepingError, match="SLO state of version 99, expected 3"):
         KeptSloTable.load((OLD,), pack({"text": text}), [])
