@@ -63,6 +63,10 @@ class Orders:
             self._kills[place] = kill = Kill(place, since_ns, rule, by)
             self.changed[place] = self._tell(kill, now_ns)
 
+    def kills(self) -> dict[Place, Kill]:
+        """Give the kills that were told, by place: by whom, and since when. May be called from another thread."""
+        return dict(self._kills)
+
     def accept(self, acceptance: Acceptance, now_ns: int) -> None:
         """Tell of drift that a person accepts."""
         self._tell(acceptance, now_ns)

@@ -67,7 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="WHAT",
-        help="KIND@START+DURATION[:key=value,...], or a YAML file with a list of them; may be repeated",
+        help="KIND@START+DURATION[:key=value,...], or a YAML file with a list of them; may be repeated. Kinds: "
+        "retry_loop, cycle, cost_blowup, model_upgrade, slow_decline, tool_outage, hallucinated_tool, injection; "
+        "keys: workflow, and those of models/simulation/incidents.py",
     )
     add("--truth", metavar="FILE", help="write what was really simulated, run by run, as JSON lines")
     pace = parser.add_mutually_exclusive_group()

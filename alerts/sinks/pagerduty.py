@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 MAX_SUMMARY: Final = 1_024
 MAX_EVENT: Final = 512_000
-MAX_DEDUP_KEY: Final = 255
 _MAX_WORD: Final = 255
 _MAX_LINKS: Final = 10
 _MAX_TOLD: Final = 10_000

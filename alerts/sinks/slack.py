@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 MAX_HEADER: Final = 150
 MAX_SECTION: Final = 3_000
 MAX_FIELDS: Final = 10
-MAX_FIELD: Final = 2_000
 _MAX_MESSAGE: Final = 3_000
 _FIELD: Final = 400
 """Ten of these and a section stay below the 13,200 characters that a message may have in practice."""

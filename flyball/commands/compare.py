@@ -42,11 +42,15 @@ def run(args: argparse.Namespace) -> int:
 
     from flyball.compare.sides import side_of
     from flyball.errors import CommandError
+    from flyball.opening import look_at
     from flyball.report import compared
     from models.drift.classifier import explain
     from models.drift.comparing import compare
 
     sides = [side_of(text) for text in (args.a, args.b)]
+    for side in sides:
+        if side.path is not None:
+            look_at(side.path)
     a, b = (_runs(side, args) for side in sides)
     for side, runs in zip(sides, (a, b), strict=True):
         if not runs:

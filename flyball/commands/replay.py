@@ -137,6 +137,7 @@ def _replay(args: argparse.Namespace, emit: Callable[[list[Outbound]], None], di
     from flyball.check import configuration, objectives
     from flyball.check import policy as policy_of
     from flyball.errors import CommandError, find_cause
+    from flyball.opening import look_at
     from flyball.progress import reading
     from flyball.stderr import stderr_held_back
 
@@ -144,7 +145,7 @@ def _replay(args: argparse.Namespace, emit: Callable[[list[Outbound]], None], di
     slos = objectives(directory)
     policy = policy_of(directory)
     for path in args.files:
-        _look_at(path)
+        look_at(path)
     from flows.files import FileError
     from flows.replay import replay
     from flows.warm_up import warm_up
@@ -162,13 +163,3 @@ def _replay(args: argparse.Namespace, emit: Callable[[list[Outbound]], None], di
         if told is None:
             raise
         raise CommandError(str(told)) from error
-
-
-def _look_at(path: Path) -> None:
-    """Refuse a file that is not there before anything heavy is loaded. It may be a pipe, so it is not opened."""
-    from flyball.errors import CommandError
-
-    if not path.exists() or path.is_dir():
-        found = "a directory" if path.is_dir() else "nothing"
-        msg = f"{path}: found {found}, expected a file of recorded traces"
-        raise CommandError(msg)

@@ -34,7 +34,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     for row in said["scopes"]:
         tell(_line(row))
-    tell(f"{len(said['scopes'])} scopes, {said['clients']} guards, at ({said['epoch']}, {said['seq']})")
+    scopes, guards = _count(len(said["scopes"]), "scope"), _count(said["clients"], "guard")
+    tell(f"{scopes}, {guards}, at signal ({said['epoch']}, {said['seq']})")
     if said["degraded"]:
         tell(f"DEGRADED: {said['degraded']}")
     return 0
@@ -42,7 +43,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _line(row: dict[str, Any]) -> str:
     scope, state = row["scope"], row["state"]
-    words = ["killed"] if state["kill"] else []
+    killed = f"killed by {row['killed_by']} at {row['killed_at']}" if row.get("killed_by") else "killed"
+    words = [killed] if state["kill"] else []
     words += [state["level"]] if state["level"] != "full" else []
     words += [f"only {', '.join(state['tools']) or 'no tools'}"] if state["tools"] is not None else []
     words += [f"not {', '.join(state['deny'])}"] if state["deny"] else []
@@ -51,3 +53,7 @@ def _line(row: dict[str, Any]) -> str:
     by = ", ".join(sorted(row["sources"]))
     last = f", by all at {row['acknowledged_at']}" if row.get("acknowledged_at") else ""
     return f"{scope['level']}:{scope['id']}{whose}  {'; '.join(words)}  by {by}, {row['applied']['text']}{last}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

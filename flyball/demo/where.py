@@ -24,12 +24,16 @@ def tell(scene: Scene, *, caught: bool, goes_on: bool) -> None:
     scene.narrator.title("Where to look")
     then = "; live traffic goes on until Ctrl-C" if goes_on else ""
     say(f"{'all' if caught else 'not all'} of it was caught{then}")
+    if not goes_on:
+        more("without --once it goes on: console, signals, audit, drift and metrics are there to look at")
+        return
     if is_there(control + _CONSOLE):
         more(f"console    {control}{_CONSOLE}, with the key in {stage.folder / 'control' / 'operator.key'}")
     more(f"signals    uv run flyball status {options}")
     more(f"audit      uv run flyball audit verify {options}")
     more(f"drift      uv run flyball drift {options}")
-    more(f"kill all   uv run flyball kill product --reason demo {options}")
+    more(f"kill       uv run flyball kill workflow:support --reason demo {options}")
+    more(f"resume     uv run flyball resume workflow:support {options}")
     more(f"metrics    http://127.0.0.1:{stage.ports.metrics}/metrics; dashboards for Grafana: docs/dashboards.md")
     more(f"parts say  {stage.words}")
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from models.drift.comparing import OF_GOOD
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 
     from models.drift.classifier import Explained
     from models.drift.comparing import Compared
+
+_TOOL = "tool:"
 
 
 def print_comparison(
@@ -25,7 +29,8 @@ def print_comparison(
         table.add_column(title, justify="left" if title in ("SLI", "verdict") else "right")
     for row in rows:
         ratio = "" if row.odds_ratio is None or row.interval is None else _ratio(row)
-        table.add_row(row.sli, _value(row, row.before), _value(row, row.after), ratio, f"{row.p:.2g}", verdict(row))
+        name = f"runs that use {row.sli.removeprefix(_TOOL)}" if row.sli.startswith(_TOOL) else row.sli
+        table.add_row(name, _value(row, row.before), _value(row, row.after), ratio, f"{row.p:.2g}", verdict(row))
     console.print(table)
     console.print(f"\n{advice(rows)}")
     if told is not None:
@@ -45,7 +50,7 @@ def verdict(row: Compared) -> str:
 def advice(rows: Sequence[Compared]) -> str:
     """Say in a sentence what B is."""
     worse = [row.sli for row in rows if row.differs and is_worse(row)]
-    better = [row.sli for row in rows if row.differs and not is_worse(row) and not row.sli.startswith("tool:")]
+    better = [row.sli for row in rows if row.differs and not is_worse(row) and not row.sli.startswith(_TOOL)]
     if worse and better:
         return f"B is better in {', '.join(better)} and worse in {', '.join(worse)}."
     if worse:
@@ -62,8 +67,9 @@ def apart(told: Explained) -> str:
 
 
 def is_worse(row: Compared) -> bool:
-    """Say whether more was found of what nobody wants more of; which tools are used is neither better nor worse."""
-    return not row.sli.startswith("tool:") and (row.after or 0) > (row.before or 0)
+    """Say whether B has more of what nobody wants more of, or less of what is good; tools used are neither."""
+    more = (row.after or 0) - (row.before or 0)
+    return not row.sli.startswith(_TOOL) and (-more if row.sli in OF_GOOD else more) > 0
 
 
 def record(names: tuple[str, str], row: Compared) -> dict[str, Any]:

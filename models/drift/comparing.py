@@ -48,7 +48,10 @@ class Run(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """One SLI. Rates are of bad events (of runs that use it, for a tool); values are medians."""
+    """One SLI. Rates are as its name says: of what succeeded, of runs that were escalated, that use a tool.
+
+    Values are medians.
+    """
 
     sli: str
     kind: Literal["rate", "value"]
@@ -73,6 +76,8 @@ RATES: dict[str, Callable[[Run], tuple[int, int]]] = {
     "repeated_calls": lambda run: (int(run.most_repeated >= _MANY_CALLS), 1),
 }
 """Name -> (bad, all) of a run."""
+OF_GOOD = frozenset({"task_success", "tool_success"})
+"""Rates of what is good; all others are of what is bad, or neither."""
 _VALUES: dict[str, Callable[[Run], float | None]] = {
     "cost_per_task": lambda run: run.cost_usd,
     "tokens_per_task": lambda run: run.tokens or None,
@@ -84,7 +89,7 @@ _VALUES: dict[str, Callable[[Run], float | None]] = {
 
 def compare(a: Sequence[Run], b: Sequence[Run]) -> list[Compared]:
     """Compare the runs `b` with the runs `a`; gives one row an SLI, rates first, what has no events left out."""
-    rates = [_rate(name, [_sum(a, of), _sum(b, of)]) for name, of in RATES.items()]
+    rates = [_rate(name, [_named(name, _sum(side, of)) for side in (a, b)]) for name, of in RATES.items()]
     others = [found for name, value in _VALUES.items() if (found := _value(name, a, b, value))]
     others += [_rate(f"tool:{tool}", [_uses(a, tool), _uses(b, tool)]) for tool in _tools([*a, *b])]
     return [*_judged([each for each in rates if min(each.events)]), *_judged(others)]
@@ -106,6 +111,11 @@ def _sum(runs: Sequence[Run], of: Callable[[Run], tuple[int, int]]) -> tuple[int
     return bad, total
 
 
+def _named(name: str, counts: tuple[int, int]) -> tuple[int, int]:
+    bad, total = counts
+    return (total - bad, total) if name in OF_GOOD else counts
+
+
 def _uses(runs: Sequence[Run], tool: str) -> tuple[int, int]:
     return sum(tool in run.tools for run in runs), len(runs)
 
@@ -116,11 +126,11 @@ def _tools(runs: Sequence[Run]) -> list[str]:
 
 
 def _rate(name: str, sides: list[tuple[int, int]]) -> Compared:
-    (bad_a, n_a), (bad_b, n_b) = sides
+    (hits_a, n_a), (hits_b, n_b) = sides
     ratio = OddsRatio()
-    ratio.look(np.array([[bad_a], [n_a], [bad_b], [n_b]]))
-    interval, p = ratio.interval(ALPHA), float(fisher_exact([[bad_b, n_b - bad_b], [bad_a, n_a - bad_a]])[1])
-    before, after = (bad / max(n, 1) for bad, n in sides)
+    ratio.look(np.array([[hits_a], [n_a], [hits_b], [n_b]]))
+    interval, p = ratio.interval(ALPHA), float(fisher_exact([[hits_b, n_b - hits_b], [hits_a, n_a - hits_a]])[1])
+    before, after = (hits / max(n, 1) for hits, n in sides)
     found = Compared(name, "rate", before, after, (n_a, n_b), ratio.estimate, interval, p)
     return found._replace(is_same=interval.low >= 1 / MARGIN and interval.high <= MARGIN)
 

@@ -44,5 +44,5 @@ CYCLE_SEQUENCE = Rule(
     Ladder(warn=3, block=4, kill=6),
     lambda p, first: p[:, Pulse.REPEATS] >= first,
     _counts,
-    "the same sequence of calls for the {count:g}th time: {sequence}",
+    "the same sequence of calls {count:g} times: {sequence}",
 )

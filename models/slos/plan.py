@@ -25,7 +25,6 @@ FIELDS = ("workflow", "version", "environment", "tenant", "tier", "tool")
 """Rows of the names that `match` looks at; also the numbers of dimensions in filters and splits."""
 
 COHORT = "cohort."
-NOT_SPLIT = -1
 
 
 @dataclass(frozen=True)

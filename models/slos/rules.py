@@ -18,6 +18,7 @@ from fractions import Fraction
 from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
+from models.slos.burn import ceiling
 from models.slos.spec import BurnRule, Calendar, Rolling, Unit
 from models.slos.tables import Table, show_window, tables
 
@@ -76,7 +77,7 @@ def fit(rules: Iterable[BurnRule], target: Fraction, period_s: int, slice_s: int
 
 
 def _rescaled(rule: BurnRule, target: Fraction, period_s: int) -> BurnRule:
-    highest = 1 / (1 - target)
+    highest = ceiling(target)
     if rule.factor < highest:
         return rule
     factor = highest / 2

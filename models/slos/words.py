@@ -101,8 +101,11 @@ class Speaker:
         """Say that a step of the budget policy is reached."""
         slices = instance.blame.slices(self._ledger.now, period_s(instance.slo.window, self._ledger.now))
         guilty = guilty_of(slices)
-        text = f"{instance.name}: {budget.bad} of {budget.total} bad, {float(budget.used or 0):.0%} of the budget used"
         actions = [str(action) for action in step.actions]
+        used = f"{float(budget.used or 0):.0%} of the budget used"
+        text = (
+            f"{instance.name}: {budget.bad} of {budget.total} bad, {used}; step {step.percent} %: {', '.join(actions)}"
+        )
         return Facts(
             title=f"{instance.name} has used {step.percent} % of its error budget",
             summary=text + self._blamed(guilty),

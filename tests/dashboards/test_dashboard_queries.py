@@ -77,10 +77,14 @@ SLOTH = (
 
 
 def fill(stack: Any) -> None:
-    """Send six minutes of simulated agents and a message that is none, and ask the control plane for decisions."""
-    begun = datetime.now(UTC) - timedelta(minutes=6)
-    said = ["--start", begun.isoformat(), "--duration", "6m", "--rate", "1", "--seed", "7", "--fast"]
-    to = ["--to", f"kafka://{stack.broker.address}", "--incident", "tool_outage@1m+4m"]
+    """Send forty minutes of simulated agents and a message that is none, and ask the control plane for decisions.
+
+    Tools fail twice: early enough for drift, which looks at a minute when all of its runs are over, and just now.
+    """
+    begun = datetime.now(UTC) - timedelta(minutes=40)
+    said = ["--start", begun.isoformat(), "--duration", "40m", "--rate", "0.5", "--seed", "7", "--fast"]
+    outages = ["--incident", "tool_outage@12m+6m", "--incident", "tool_outage@35m+4m"]
+    to = ["--to", f"kafka://{stack.broker.address}", *outages]
     line = [sys.executable, "-m", "flyball", "simulate", *to, *said]
     done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr

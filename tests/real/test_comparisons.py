@@ -54,8 +54,8 @@ def test_counts_are_those_of_the_labels(shared_data: Path) -> None:
     """Success of 23 and 36 of 50, tool errors 11 of 277 and 1 of 371."""
     rows = labelled(shared_data, "airline-gpt-4o", "airline-sonnet-4-5")
     success, tools = rows["task_success"], rows["tool_success"]
-    assert (success.before, success.after, success.events) == (27 / 50, 14 / 50, (50, 50))
-    assert (tools.before, tools.after) == (11 / 277, 1 / 371)
+    assert (success.before, success.after, success.events) == (23 / 50, 36 / 50, (50, 50))
+    assert (tools.before, tools.after) == (266 / 277, 370 / 371)
     assert success.p == pytest.approx(0.014, abs=0.001)
 
 

@@ -241,7 +241,7 @@ def test_a_run_is_searched_and_its_timeline_read(page: Any, place: Place, told: 
     place.deployment.wait(lambda: place.ask(f"/v1/console/runs?text={run_id}")["runs"])
     go(page, "slos")
     page.keyboard.press("/")
-    page.wait_for_function("document.activeElement.name === 'text'")
+    page.locator("[data-search]:focus").wait_for()
     page.get_by_label("User").fill("u-browser")
     page.keyboard.press("Enter")
     page.get_by_role("link", name=run_id[:12]).wait_for()

@@ -21,6 +21,13 @@ const VIEWS = [
 ];
 const PAGES = { slos: Slos, incidents: Incidents, signals: Signals, runs: Runs, spend: Spend, drift: Drift, audit: Audit };
 
+// The view that has it may be on its way: try at every frame, for a second or so.
+function focusWhenThere(what, frames = 90) {
+  const found = document.querySelector(what);
+  if (found) found.focus();
+  else if (frames) requestAnimationFrame(() => focusWhenThere(what, frames - 1));
+}
+
 function route() {
   const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
   const [view, ...rest] = path.split("/");
@@ -50,7 +57,7 @@ function useKeys(showHelp) {
       else if (event.key === "/") {
         event.preventDefault();
         if (route().view !== "runs" || route().id) location.hash = "#/runs";
-        setTimeout(() => document.querySelector("[data-search]")?.focus(), 60);
+        focusWhenThere("[data-search]");
       }
     };
     addEventListener("keydown", pressed);
@@ -83,8 +90,7 @@ function Login({ why, enter }) {
         onInput=${(event) => setKey(event.target.value)} aria-describedby="help" />
       <button class="primary" disabled=${busy}>Log in</button>
       ${error && html`<p role="alert"><${Mark} tone="bad">${error}<//></p>`}
-      <p id="help" class="quiet">It is in <code>control/operator.key</code> of the data folder, or made by
-        <code>flyball control --new-key operator</code>. It stays in this tab, and is forgotten when the tab is closed.</p>
+      <p id="help" class="quiet">It is in <code>control/operator.key</code> of the data folder, or made by <code>flyball control --new-key operator</code>. It stays in this tab, and is forgotten when the tab is closed.</p>
     </form>
   </main>`;
 }

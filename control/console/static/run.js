@@ -53,7 +53,8 @@ function Timeline({ said }) {
     ${rows.map((row) => row.span ? html`<${SpanRow} key=${row.span.id} span=${row.span} first=${first} whole=${whole} />` : html`<${Said} key=${row.place} row=${row} first=${first} />`)}<//>`;
 }
 
-function Facts({ run }) {
+function Facts({ run, seen }) {
+  if (!run && !seen) return html`<p><${Mark} tone="off">Unknown<//> Nothing of a run of this id is in the log: it is wrong, older than what is kept, or has not ended a span yet.</p>`;
   if (!run) return html`<p><${Mark} tone="info">Open<//> This run has no record yet, or is older than what is kept: what is below is what the log holds.</p>`;
   return html`<${Pairs} of=${{ outcome: run.outcome + (run.escalated ? ", escalated" : ""), workflow: run.workflow, agent: run.agent, version: run.version, environment: run.environment, user: run.user, tenant: run.tenant,
     started: time(run.started_at), took: seconds(run.duration_s), "closed by": run.closed_by, "model calls": run.llm_calls, "tool calls": run.tool_calls, "tool errors": run.tool_errors,
@@ -67,7 +68,7 @@ export function Run({ id, roles }) {
     <div class="head"><h1>Run <code class="id">${id}</code></h1><div class="buttons"><${Order} order="kill" scope=${scope} roles=${roles} tone="danger">Kill this run…<//></div></div>
     <${Loaded} of=${asked}>${(said) => html`
       ${said.signals.map((each) => html`<p class="banner"><${Mark} tone=${each.state.kill ? "bad" : "warn"}>${stateWords(each.state)}<//> ${each.reason} <${Order} order="resume" scope=${scope} roles=${roles} /></p>`)}
-      <${Facts} run=${said.run} />
+      <${Facts} run=${said.run} seen=${said.spans.length + said.verdicts.length + said.decisions.length > 0} />
       ${said.incidents.map((each) => html`<p><${Mark} tone="warn">${each.severity}<//> <a href=${"#/incidents/" + encodeURIComponent(each.key)}>${each.title}</a> (${each.status})</p>`)}
       <h2>Timeline</h2>
       ${said.read.problem && html`<p role="alert"><${Mark} tone="bad">${said.read.problem}<//></p>`}

@@ -75,8 +75,13 @@ export function Empty({ children }) {
 }
 
 // A table that scrolls by itself where it is too wide, reachable by keyboard.
+// On a narrow screen each row is a card, and each cell says what it is.
 export function Table({ label, heads, children }) {
-  return html`<div class="scroll" tabindex="0" role="region" aria-label=${label}>
+  const at = useRef(null);
+  useEffect(() => at.current?.querySelectorAll("tbody > tr").forEach((row) => [...row.children].forEach((cell, place) => {
+    if (cell.colSpan === 1) cell.dataset.label = [heads[place]].flat()[0];
+  })));
+  return html`<div class="scroll" tabindex="0" role="region" aria-label=${label} ref=${at}>
     <table><thead><tr>${heads.map((each) => {
       const [name, kind] = Array.isArray(each) ? each : [each, ""];
       return html`<th scope="col" class=${kind}>${name}</th>`;

@@ -37,7 +37,7 @@ def test_a_rate_by_hand() -> None:
     a = [run(good=at >= 1) for at in range(10)]
     b = [run(good=at >= 8) for at in range(10)]
     found = rows(a, b)["task_success"]
-    assert (found.before, found.after, found.events) == (0.1, 0.8, (10, 10))
+    assert (found.before, found.after, found.events) == (0.9, 0.2, (10, 10))
     assert found.p == pytest.approx(2 * (10 * 45 + 10) / 167_960, rel=1e-9)
     assert found.differs
     assert found.still_needed is None
