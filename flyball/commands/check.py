@@ -22,8 +22,13 @@ def run(args: argparse.Namespace) -> int:
     """Print the problems and the notes about SLOs, or how many files are good; exit code 1 when there are problems."""
     from flyball.check import check, slos
     from flyball.config.load import find_directory
+    from flyball.config.problems import ConfigError
 
-    directory = find_directory(args.directory or args.config)
+    try:
+        directory = find_directory(args.directory or args.config)
+    except ConfigError as error:
+        print(error)
+        return 1
     files, problems = check(directory)
     for problem in problems:
         print(problem)

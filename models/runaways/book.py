@@ -102,7 +102,8 @@ class RunawayBook:
         for ident, burst in self._bursts.items():
             if now_s - burst.last_s < QUIET_S:
                 severity = Severity.SEV_1 if ident.class_ == STOP_FAILED else Severity.SEV_2
-                out.append(self.book.wrong(ident, severity, now_s, partial(_facts, ident, burst)))
+                at_s = max(now_s, burst.last_s)  # a replay looks at what lies ahead of its watermark
+                out.append(self.book.wrong(ident, severity, at_s, partial(_facts, ident, burst)))
         for ident in [ident for ident, burst in self._bursts.items() if now_s - burst.last_s >= QUIET_S]:
             if not self.book.is_open(ident):  # a replay may come by it so
                 del self._bursts[ident]

@@ -249,7 +249,7 @@ def test_usage_is_the_newest_revision(api: Any, planes: Any) -> None:
     other = api.plane.keys.agent("t2", "a")
     assert api.ask("GET", path, key=other)[1]["usage"] == []
     assert api.ask("GET", f"{path}&tenant=t1", key=api.admin)[1]["usage"] == rows
-    assert [orjson.loads(row[2])["cost_usd"] for row in api.plane.store.spend()] == [2.5, 30.0]
+    planes.until(lambda: [orjson.loads(row[2])["cost_usd"] for row in api.plane.store.spend()] == [2.5, 30.0])
 
 
 def test_a_budget_is_reserved_before_a_call(api: Any, planes: Any) -> None:

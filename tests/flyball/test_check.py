@@ -143,8 +143,8 @@ def test_mistakes_of_attributes_have_their_lines(tmp_path: Path) -> None:
 def test_what_is_no_directory_is_refused(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A directory that was asked for must be there."""
     (tmp_path / "file").write_text("")
-    assert main(["check", str(tmp_path / name)]) == 2
-    assert capsys.readouterr().err.endswith("expected the configuration directory\n")
+    assert main(["check", str(tmp_path / name)]) == 1
+    assert capsys.readouterr().out.endswith("expected the configuration directory\n")
 
 
 def test_a_command_refuses_a_bad_configuration(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from models.orders.order import Place
 from models.runaways.book import QUIET_S, Defied, RunawayBook
+from models.times import rfc3339
 from models.verdicts import Action, Verdict
 
 NANO = 1_000_000_000
@@ -26,6 +27,14 @@ def test_one_incident_a_workflow_and_rule() -> None:
     assert told.title == "air: 9 runs stopped or blocked by repeat.identical"
     assert told.runs == ("r8", "r7", "r6", "r5", "r4")
     assert book.look(1011) == []
+
+
+def test_an_incident_does_not_open_before_what_it_is_about() -> None:
+    """In a replay the watermark is behind what was decided."""
+    book = RunawayBook()
+    book.hear([verdict("r", 1000)], ())
+    (told,) = book.look(940)
+    assert told.at == told.opened_at == rfc3339(1000 * NANO)
 
 
 def test_a_run_that_was_blocked_and_stopped_counts_once() -> None:
