@@ -50,7 +50,8 @@ class Decoder:
       digest is that of the bytes as they came.
     - `log.ignored`: an evaluation of no trace, answer or conversation; another log record without a trace id, or
       without a kind in the mapping; a bill without a cost. `evaluation.unnamed`: an evaluation without name.
-    - `cohorts.left_out`: more than 16 cohort attributes on a resource.
+    - `cohorts.left_out`: more than 16 cohort attributes on a resource. `outcome.unknown`: an outcome in no word that is
+      known says nothing; the run's status decides.
 
     A message that is not valid is one dead letter and gives nothing else; a span without trace id is one by itself.
     A decoder keeps memory from batch to batch: it is for one thread.

@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 
 from models.digest import digest64, digest_of, load64
+from models.spans.columns import Column
 from models.spans.mapping import EVENT, EXCEPTION, RESOURCE
 from models.spans.pointers import bytes_of
 from models.spans.tables import (
@@ -46,10 +47,22 @@ from models.spans.tables import (
     value_key,
 )
 from models.spans.wire_ids import is_uuid
-from models.spans.wire_state import BEST, EVENT_SAID, LATER, ROLE, SAID, SPAN_NUMBER, UNSAID, WAITED, WAITING
+from models.spans.wire_state import (
+    BEST,
+    EVENT_SAID,
+    LATER,
+    OUTCOME_UNKNOWN,
+    ROLE,
+    SAID,
+    SPAN_NUMBER,
+    UNSAID,
+    WAITED,
+    WAITING,
+)
 from models.spans.wire_values import BOOL, CHOICE, INT, LIST, STRING, first_of, value_is_empty
 
 _TRUE, _FALSE = digest_of("true"), digest_of("false")
+_OUTCOME = int(Column.OUTCOME)
 
 
 @njit(cache=True)
@@ -102,6 +115,7 @@ def offer(buffer: Any, key: Any, place: Any, scopes: Any, kind: Any, a: Any, b: 
             continue
         said, value_kind, value = _meaning(buffer, t, source, kind, a, b, s)
         if not said:
+            s[OUTCOME_UNKNOWN] += kind == STRING and t[SOURCES + FIELDS * source + SLOT] == _OUTCOME
             continue
         if t[SOURCES + FIELDS * source + KINDS] != AT_ONCE and place != EVENT:
             _wait(s, source, value_kind, value, b)

@@ -280,6 +280,7 @@ class Oracle:
                 texts = {t.encode(): m for t, m in (source.values or {}).items()}
                 meaning = source.constant if source.values is None else texts.get(text)
                 if meaning is None:
+                    self.mended["outcome.unknown"] += slot == Column.OUTCOME and choice == "string_value"
                     continue
             elif self._is_absent(column, source, said_so, text):
                 continue

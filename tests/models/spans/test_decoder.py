@@ -172,6 +172,16 @@ def test_why_answers_end(said: dict[str, Any], expected: Stop) -> None:
     assert one({"gen_ai.operation.name": "chat"} | said)["STOP"] == expected
 
 
+@pytest.mark.parametrize(("word", "counted"), [("failed", 1), ("sucess", 1), ("failure", 0), ("", 0), (7, 0)])
+def test_an_outcome_in_no_known_word_is_counted(word: Any, counted: int) -> None:
+    """It says nothing, so the status of the run decides; the counter says that somebody meant something."""
+    traces = Traces()
+    traces.span({"flyball.outcome": word})
+    decoded = traces.decode()
+    assert decoded.mended.get("outcome.unknown", 0) == counted
+    assert decoded.spans[Column.OUTCOME][0] == (Outcome.FAILURE if word == "failure" else Outcome.UNKNOWN)
+
+
 def test_prompts_and_tool_sets_are_digested() -> None:
     """An explicit hash wins over the digest of the content, which is 16 hex digits."""
     span = one({"gen_ai.system_instructions": "Be kind.", "gen_ai.tool.definitions": "[]"})
