@@ -1,4 +1,4 @@
-"""Mix: which kinds there are among some events of a workflow, against its own past: tools, error types, failures.
+"""Mix: which kinds there are among some events of a workflow, against its own past: tools, transitions, errors, ends.
 
 Guarantee: that of `models.drift.categories`: with probability >= 1 - ALPHA over the baseline, one false alarm a stream
 and year at most, for independent draws; where the baseline was bursty, tempered (no proof) or by the minute. A mix of
