@@ -101,6 +101,7 @@ class DriftTable:
         for minute in minutes_of(closed, shard.roles.is_histogram, shard.thresholds.over):
             self._accept(minute.at)
             self._take(minute)
+        self._accept(closed.until - 1)  # a workflow that has gone quiet is accepted, too
         for bank in self.banks.values():
             bank.pass_to(closed.until)
         before, self.until = self.until, closed.until

@@ -13,13 +13,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from loopback import free_port
 
 from flows.replay import parsed, replay
 from flyball.check import configuration, objectives
 from flyball.wiring import flow_settings
 from models.simulation import Incident
 from models.simulation.workflows import support
-from models.times import nanoseconds
+from models.times import nanoseconds, rfc3339
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +46,8 @@ class Drift:
     """When streams alarmed first."""
     incidents: dict[str, str] = field(default_factory=dict)
     """Key -> rule."""
+    resolved: set[str] = field(default_factory=set)
+    """Keys of those that are over."""
 
     def add(self, record: dict[str, Any]) -> None:
         """Take a record; one that is told again says the same."""
@@ -56,6 +59,7 @@ class Drift:
                 self.alarms[stream] = min(record["alarm_at"], self.alarms.get(stream, record["alarm_at"]))
         elif record["kind"] == "incident" and record["class"] == "drift":
             self.incidents[record["key"]] = record["rule"]
+            (self.resolved.add if record["status"] == "resolved" else self.resolved.discard)(record["key"])
 
 
 def replayed(messages: list[tuple[str, bytes]], config: Path, folder: Path) -> Drift:
@@ -72,13 +76,14 @@ def replayed(messages: list[tuple[str, bytes]], config: Path, folder: Path) -> D
 
 @pytest.mark.slow
 def test_drift_is_told_once_whatever_is_killed(live: Any, tmp_path: Path) -> None:
-    """The streams that alarm and the keys of incidents are those of a replay, at nearly the same times."""
+    """Streams that alarm and keys of incidents are those of a replay; they end when a person accepts the change."""
     chance = random.Random(SEED)  # noqa: S311 -- to be repeated
     begin = time.time_ns() - int(3.5 * HOUR_S * 1e9)
     traffic = live.traffic(
         seed=5, start_ns=begin, duration_s=2.3 * HOUR_S, rate=0.6, workflows=(support.WORKFLOW,), incidents=(UPGRADE,)
     )
     with live.Deployment(tmp_path) as deployment:
+        deployment.configure(flow={"resolve_after": "5s"}, control={"port": free_port()})
         (deployment.config / "policy.yaml").write_text(POLICY)
         marks = traffic.marks()
         expected = replayed([*traffic.messages, *(("spans", mark) for mark in marks)], deployment.config, tmp_path)
@@ -96,10 +101,21 @@ def test_drift_is_told_once_whatever_is_killed(live: Any, tmp_path: Path) -> Non
             deployment.kill()
         deployment.append_each(marks)
         deployment.wait(partial(_has_all, watcher, found, expected))
+        assert not found.resolved
+        _accept(live, deployment, traffic.end_ns)
+        deployment.wait(lambda: watcher.read() and found.resolved == found.incidents.keys())
     apart = {stream: _minutes(found.alarms[stream], at) for stream, at in expected.alarms.items()}
     told = f"seed {SEED}, {KILLS} kills: {found}"
     assert (found.alarms.keys(), found.incidents) == (expected.alarms.keys(), expected.incidents), told
     assert max(apart.values()) <= CLOSE, told
+
+
+def _accept(live: Any, deployment: Any, at_ns: int) -> None:
+    """Accept the change as of a time on the command line, and let the minutes go on."""
+    control = deployment.command("control")
+    live.until(lambda: "control plane on" in control.said, lambda: control.said)
+    deployment.run("drift", "accept", "--workflow", "support", "--at", rfc3339(at_ns))
+    deployment.append_each(live.quiet_span(100 + part, time.time_ns()) for part in range(8))
 
 
 def _minutes(one: str, other: str) -> float:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from models.drift.settings import Accepted, DriftSettings
 from models.drift.table import DriftTable
-from tests.helpers.drift_traffic import START, Minute, Traffic
+from models.slis.closing import Closed
+from tests.helpers.drift_traffic import LABELS, START, Minute, Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -267,6 +269,20 @@ def test_what_is_accepted_after_the_journal_was_written_anew_counts() -> None:
         heard.hear(table.look(traffic.closed(at, how(at))))
     (own,) = [key for key in heard.alarms if key.startswith("own_rate\x1f") and "task_success" in key]
     assert heard.ended[own] == 361
+
+
+def test_a_workflow_that_has_gone_quiet_is_accepted_too() -> None:
+    """Its alarm ends with the minute, though nothing comes any more."""
+    table, traffic, how, looked = DriftTable(SETTINGS), Traffic(1), changed(bad=0.15, bad_free=0.15), None
+    for at in range(350):
+        looked = table.look(traffic.closed(at, how(at)))
+    assert looked is not None
+    assert any(each.alarm for each in looked.evidence)
+    table.accept([Accepted("support", START + 352, None)])
+    none = np.empty(0, np.int64)
+    for until, alarms in ((START + 352, True), (START + 353, False)):
+        quiet = Closed(until, len(LABELS), [], none, none, none, none, np.empty((0, 3), np.int64))
+        assert any(each.alarm for each in table.look(quiet).evidence) == alarms
 
 
 def test_what_is_accepted_while_it_runs() -> None:
