@@ -45,7 +45,7 @@ class Orders:
         A run that only rules kill is none of it: they are rules of the stream, which watches what it has killed itself;
         so it must hear when such a run is resumed.
         """
-        place = Place(at.scope.level, at.scope.id, at.tenant)
+        place = _ordered(at)
         if place.level == RUN:
             killers = {OPERATOR} & {*killers}
         known = self._kills.get(place)
@@ -63,9 +63,9 @@ class Orders:
             self._kills[place] = kill = Kill(place, since_ns, rule, by)
             self.changed[place] = self._tell(kill, now_ns)
 
-    def kills(self) -> dict[Place, Kill]:
-        """Give the kills that were told, by place: by whom, and since when. May be called from another thread."""
-        return dict(self._kills)
+    def kill_at(self, at: contributions.Place) -> Kill | None:
+        """Give the kill of a place that was told: by whom, and since when. May be called from another thread."""
+        return self._kills.get(_ordered(at))
 
     def accept(self, acceptance: Acceptance, now_ns: int) -> None:
         """Tell of drift that a person accepts."""
@@ -84,3 +84,8 @@ class Orders:
         self.n += 1
         self.new[self.n] = said = orjson.dumps(Order(self._stream, self.n, now_ns, what).record())
         return said
+
+
+def _ordered(at: contributions.Place) -> Place:
+    """Give a place as orders name it."""
+    return Place(at.scope.level, at.scope.id, at.tenant)

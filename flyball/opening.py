@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flyball.errors import CommandError
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -25,11 +23,3 @@ def open_configured_log(settings: Settings, data: Path) -> Log:
 
     retention = Retention(max_age_ns=log.retention_age, max_bytes=log.retention_size)
     return EmbeddedLog(log.embedded or data / "log", retention)
-
-
-def look_at(path: Path) -> None:
-    """Refuse a file that is not there before anything heavy is loaded; raises CommandError. It may be a pipe."""
-    if not path.exists() or path.is_dir():
-        found = "a directory" if path.is_dir() else "nothing"
-        msg = f"{path}: found {found}, expected a file of recorded traces"
-        raise CommandError(msg)

@@ -11,7 +11,6 @@ from flyball_sdk.scope import SCOPE_LEVELS, TENANT, USER
 from control.clients import told
 from control.http.core import Answer, Refused
 from control.metrics import CONTENT_TYPE
-from models.orders.order import Place
 from models.times import rfc3339
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ _MOST_ENTRIES = 1_000
 async def status(request: Request) -> Answer:
     """Give all scopes that are not neutral, who asked for it, and who has applied it."""
     plane = request.plane
-    asked, kills = await asyncio.to_thread(lambda: (plane.authority.asked(), plane.authority.orders.kills()))
+    asked = await asyncio.to_thread(plane.authority.asked)
     shown, clients = plane.authority.shown, plane.clients
     now, now_s = plane.clocks.now(), plane.clocks.steady_s()
     clients.note(shown, now, now_s)
@@ -44,7 +43,7 @@ async def status(request: Request) -> Answer:
         }
         if signal.state.kill:
             row["acknowledged_at"] = clients.acknowledged_at(place, signal)
-            if kill := kills.get(Place(place.scope.level, place.scope.id, place.tenant)):
+            if kill := plane.authority.orders.kill_at(place):
                 row["killed_by"], row["killed_at"] = kill.by, rfc3339(kill.since_ns)
         scopes.append(row)
     return Answer(

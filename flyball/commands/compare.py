@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
 
     from flyball.compare.sides import side_of
     from flyball.errors import CommandError
-    from flyball.opening import look_at
+    from flyball.recording import look_at
     from flyball.report import compared
     from models.drift.classifier import explain
     from models.drift.comparing import compare

@@ -137,8 +137,8 @@ def _replay(args: argparse.Namespace, emit: Callable[[list[Outbound]], None], di
     from flyball.check import configuration, objectives
     from flyball.check import policy as policy_of
     from flyball.errors import CommandError, find_cause
-    from flyball.opening import look_at
     from flyball.progress import reading
+    from flyball.recording import look_at
     from flyball.stderr import stderr_held_back
 
     settings = configuration(directory)

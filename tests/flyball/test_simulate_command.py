@@ -16,6 +16,8 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from flyball import simulate
+from flyball.cli import main
+from models.simulation.incidents import KINDS
 from streams.opening import open_log
 
 if TYPE_CHECKING:
@@ -248,3 +250,11 @@ def test_the_pace_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     for pace in ("--live", "--fast"):
         assert call("--to", tmp_path / "a.jsonl", pace, "--spans", 1, "--rate", 1000) == 0
         assert ("at the pace of event time" in capsys.readouterr().err) == (pace == "--live")
+
+
+def test_help_names_every_kind_of_incident(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is written by hand: what makes traffic is not loaded for it."""
+    with pytest.raises(SystemExit):
+        main(["simulate", "--help"])
+    told = capsys.readouterr().out
+    assert [kind for kind in KINDS if kind not in told] == []

@@ -20,7 +20,8 @@ from models.slis import ALL
 from models.slis.base import DuplicateSliError, Ratio, by_digest
 from models.slis.bins import OVER, bin_of
 from models.slis.cells import Cells, cells_of
-from models.slis.groups import OF_RUN, cohort_dimension, series_shard
+from models.slis.groups import OF_FAILED, OF_RUN, PARTINGS, cohort_dimension, series_shard
+from models.slis.kinds import SLI_OF
 from models.spans.columns import Outcome, Stop
 
 Key = tuple[int, int, int, str, int, int]
@@ -207,6 +208,12 @@ def test_cells_equal_the_oracle(batches: list[Changes]) -> None:
     cells = cells_of(batches)
     assert {key: count for key, count in expected.items() if count} == counted(cells)
     assert 0 not in cells.count
+
+
+def test_every_parting_is_of_an_sli() -> None:
+    """The dimensions that one SLI each has, and no others."""
+    assert SLI_OF.keys() == {*OF_FAILED, *PARTINGS}
+    assert {*SLI_OF.values()} <= {sli.name for sli in ALL}
 
 
 def test_transitions_have_names() -> None:
