@@ -1,7 +1,7 @@
 """Flow and delivery are killed again and again while workflows fail: who is paged, and what is counted, is the truth.
 
-FLYBALL_CRASHES=N sets how often the flow is killed (5 unless told); delivery is killed all the while, about once a
-second. FLYBALL_CRASH_SEED=N repeats the choices of a run.
+FLYBALL_CRASHES=N sets how often the flow is killed (5 unless told), in rounds of about a hundred, each with traffic of
+its own; delivery is killed all the while, about once a second. FLYBALL_CRASH_SEED=N repeats the choices of a run.
 """
 
 from __future__ import annotations
@@ -28,13 +28,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-KILLS = int(os.environ.get("FLYBALL_CRASHES", "5"))
+CRASHES = int(os.environ.get("FLYBALL_CRASHES", "5"))
+ROUNDS = -(-CRASHES // 100)
+KILLS = -(-CRASHES // ROUNDS)
+"""In each round: a round must end before what it is about is as old as the windows of its objectives."""
 SEED = int(os.environ.get("FLYBALL_CRASH_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
 WORKFLOWS = 18
 APART_S = 30.0
 """Event time between the starts of two workflows: incidents come one after the other."""
 MINUTE_S = 90.0
 """The state of an SLO is told once a minute."""
+NEWS_S = 8.0 if KILLS < WORKFLOWS else 1.0
+"""Wait for news of an incident: where kills are many, most parts of the traffic bring none."""
 
 Counts = dict[str, tuple[int, int]]
 
@@ -158,10 +163,13 @@ def deployment(tmp_path: Path, live: Any, paging: Any, pagerduty: Any) -> Iterat
 
 
 @pytest.mark.slow
-def test_every_incident_pages_once(deployment: Any, live: Any, paging: Any, pagerduty: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_every_incident_pages_once(
+    deployment: Any, live: Any, paging: Any, pagerduty: Any, tmp_path: Path, number: int
+) -> None:
     """Each expected incident has one page, none is lost, none is made up; budgets are counted to the unit."""
     print(f"FLYBALL_CRASH_SEED={SEED}")  # noqa: T201 -- shown when it fails
-    chance = random.Random(SEED)  # noqa: S311 -- to be repeated
+    chance = random.Random(SEED + 2 * number)  # noqa: S311 -- to be repeated
     traffic = expected(simulate(paging, chance), paging, deployment.config, tmp_path)
     assert len(traffic.pages) == len(traffic.incidents) == 2 * WORKFLOWS // 3
     told = paging.Topic(deployment.log, "flyball.incidents")
@@ -172,7 +180,7 @@ def test_every_incident_pages_once(deployment: Any, live: Any, paging: Any, page
     with KilledDelivery(
         lambda: live.Command(tmp_path, "deliver", *arguments),
         pagerduty,
-        random.Random(SEED + 1),  # noqa: S311
+        random.Random(SEED + 2 * number + 1),  # noqa: S311
     ) as delivery:
         for part in parts[:-1]:
             deployment.start()
@@ -214,7 +222,7 @@ def crash(deployment: Any, live: Any, told: Any, part: list[tuple[str, bytes]], 
         before = len(told.read())
         deployment.append(part)
         if moment == "telling":
-            until = time.monotonic() + 8.0  # the part may bring nothing new
+            until = time.monotonic() + NEWS_S  # the part may bring nothing new
         else:
             before, until = 1 << 30, time.monotonic() + chance.uniform(0.0, 1.5)
     live.until(
