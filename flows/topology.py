@@ -173,10 +173,12 @@ def _drifting(
 def _track(
     settings: FlowSettings, metrics: Metrics, parts: tuple[str, ...], clock: Clock, *, drain: bool, kept: bool
 ) -> Callable[[bytes | None], TrackLogic]:
-    def load(base: bytes | None, deltas: list[bytes], life: int) -> RunTable:
-        return RunTable.load(settings.runs, base, deltas, life)
+    folder = _folder(settings, "track")
 
-    states = ShardStates(load, _folder(settings, "track"), settings.lateness_ns, parts, clock, kept)
+    def load(base: bytes | None, deltas: list[bytes], life: int) -> RunTable:
+        return RunTable.load(settings.runs, base, deltas, life, is_journaled=kept and folder is not None)
+
+    states = ShardStates(load, folder, settings.lateness_ns, parts, clock, kept)
     hearsay = Hearsay(_folder(settings, "hearsay"))
     return lambda snapshot: TrackLogic(states, snapshot, clock, metrics, hearsay, settings.runaways, drain=drain)
 

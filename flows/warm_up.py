@@ -80,7 +80,7 @@ def _count(changes: list[Changes]) -> None:
 
 
 def _track(spans: Spans, asked: Spans) -> list[Changes]:
-    table = RunTable(RunPolicy())
+    table = RunTable(RunPolicy(), is_journaled=True)
     table.is_watched = True
     table.ask(asked)
     changes = [table.join(_AT)]

@@ -17,7 +17,7 @@ from models.runs.names import is_read
 from models.runs.prefetch import prefetch
 from models.runs.pulse import stand
 from models.runs.record import NEVER
-from models.runs.state import MAX_TOOLS, RULE_REMEMBER, RUN_WORDS, SEEN_WORDS, TOOL_WORDS, Head
+from models.runs.state import MAX_TOOLS, RULE_REMEMBER, SEEN_WORDS, STATE_WORDS, TOOL_WORDS, Head
 from models.runs.tools import add_execution, add_seen, add_tool, words_needed
 from models.spans.columns import NO_SCORE, Column, SpanKind
 
@@ -44,21 +44,19 @@ NAMES_A_ROW = 16
 
 @kernel
 def touch(store: Any, scratch: Any, slot: Any) -> Any:
-    """Note that a run may change in this batch, and how it was told before; give its place among the touched."""
+    """Note that a run may change in this batch, and how it was before; give its place among the touched."""
     s = store.states[slot]
     if s.mark > 0:
         return s.mark - 1
     place = store.head[_TOUCHED]
     store.head[_TOUCHED] = place + 1
+    for k in range(STATE_WORDS):
+        scratch.before_words[place, k] = store.words[slot, k]
     s.mark = place + 1
-    store.dirty[slot] |= 1
     scratch.touched[place] = slot
     scratch.old_first[place] = scratch.old_last[place] = -1
     scratch.was[place] = s.published
     stand(s, scratch.stood, place, 0)
-    if s.published:
-        for k in range(RUN_WORDS):
-            scratch.before_words[place, k] = store.words[slot, k]
     return place
 
 

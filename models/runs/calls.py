@@ -222,9 +222,13 @@ def _add_call(out: Any, first: Any, n: Any, what: Any, counts: Any) -> Any:
 
 @small
 def _ends_before(arena: Any, a: Any, b: Any) -> Any:
-    """Compare two tool spans by their ends, equal ones by their tools."""
+    """Compare two tool spans by their ends, equal ones by their tools and ids: never by which came first."""
     end, other = arena[a + 5] & ~FLAGS, arena[b + 5] & ~FLAGS
-    return end < other or (end == other and arena[a + 1] < arena[b + 1])
+    if end != other:
+        return end < other
+    if arena[a + 1] != arena[b + 1]:
+        return arena[a + 1] < arena[b + 1]
+    return arena[a] < arena[b]
 
 
 @kernel

@@ -13,8 +13,6 @@ from models.runs.state import Head
 
 _FREE, _ROWS, _ALIVE = int(Head.FREE), int(Head.ROWS), int(Head.ALIVE)
 _FINGER = np.uint64(0x7FFFFFFF)
-NEW = 2
-"""Of `dirty`, a bit: no delta has told of the run since it took its slot; any other: something changed."""
 
 
 @small
@@ -65,7 +63,7 @@ def new_slot(store: Any, hi: Any, lo: Any) -> Any:
     else:
         return -1
     head[_ALIVE] += 1
-    store.dirty[slot] = NEW
+    store.untold[slot] = 1
     for k in range(store.words.shape[1]):
         store.words[slot, k] = 0
     store.words[slot, 0] = hi
@@ -99,7 +97,6 @@ def drop_slot(store: Any, slot: Any) -> None:
     store.head[_FREE] = slot + 1
     store.head[_ALIVE] -= 1
     store.due[slot] = NEVER
-    store.dirty[slot] = 0
 
 
 @allocating

@@ -1,7 +1,7 @@
 """A shard as bytes: a delta of what changed, or a dump of everything, in one format. Plain types, versioned.
 
-Layout: header, then head counters, rows of runs (`models.runs.told`), forgotten trace ids, names (digests, lengths,
-UTF-8), expectations (tables of name and time), evaluations that wait for their run.
+Layout: header, then head counters, rows of runs (`models.runs.told`), names (digests, lengths, UTF-8), expectations
+(tables of name and time), evaluations that wait for their run.
 All integers little-endian.
 """
 
@@ -13,19 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.kernels import kernel
 from models.runs import told as told_rows
-from models.runs.index import drop_slot, find_slot
 from models.runs.record import NEVER
 from models.runs.state import STATE, Head, Store
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from models.runs.told import Told
-
-_HEADER = struct.Struct("<4sHHIIQIIQiiiii")
-_MAGIC, _VERSION = b"fbRT", 7
+_HEADER = struct.Struct("<4sHHIIQIQiiiii")
+_MAGIC, _VERSION = b"fbRT", 8
 _OWN = (Head.ROWS, Head.FREE, Head.ALIVE, Head.KEPT, Head.TOP, Head.NEED, Head.NAMES, Head.STAMP)
 """Numbers of the head that follow from how the arrays lie, not from what is known."""
 
@@ -39,9 +35,8 @@ class Part:
 
     head: NDArray[np.int64]
     count: int
-    """Rows."""
+    """Runs that were not told before."""
     rows: NDArray[np.int64]
-    gone: NDArray[np.int64]
     names: dict[int, str]
     expectations: Expected | None
     waiting: NDArray[np.int64] | None
@@ -49,27 +44,21 @@ class Part:
 
 def pack(
     store: Store,
-    told: Told,
-    slots: NDArray[np.intp],
-    gone: list[NDArray[np.int64]],
+    count: int,
+    rows: NDArray[np.int64],
     names: dict[int, str],
     expectations: Expected | None,
     waiting: NDArray[np.int64] | None,
-    *,
-    is_delta: bool,
 ) -> bytes:
-    """Write these slots, forgotten traces, names, expectations and what waits (None: as they were)."""
-    rows = np.empty(told_rows.longest(store.states, slots), np.int64)
-    rows = rows[: told_rows.write(store, told, slots, is_delta, rows)]
-    lost = np.concatenate(gone) if gone else np.empty((0, 2), np.int64)
+    """Write rows, `count` of them of new runs, names, expectations and what waits (None: as they were)."""
     texts = [text.encode("utf-8", "surrogatepass") for text in names.values()]
     text = b"".join(texts)
     tables = (-1,) * 4 if expectations is None else tuple(len(table) for table in expectations)
     tables += (-1 if waiting is None else waiting.size,)
-    sizes = len(store.head), len(slots), len(rows), len(lost), len(texts), len(text), *tables
+    sizes = len(store.head), count, len(rows), len(texts), len(text), *tables
     header = _HEADER.pack(_MAGIC, _VERSION, STATE.itemsize, *sizes)
     pairs = [np.array(list(table.items()), np.int64).tobytes() for table in expectations or ()]
-    parts: list[Any] = [header, store.head, rows, lost]
+    parts: list[Any] = [header, store.head, rows]
     parts += [np.fromiter(names, np.int64, len(names)), np.fromiter(map(len, texts), np.int64, len(texts))]
     return b"".join([*parts, text, *pairs, *(() if waiting is None else (waiting,))])
 
@@ -103,7 +92,7 @@ def unpack(raw: bytes) -> Part:
     if len(raw) < _HEADER.size:
         msg = f"run state: {len(raw)} bytes, expected at least a header of {_HEADER.size}"
         raise ValueError(msg)
-    magic, version, width, head, count, words, gone, names, text, *tables, waiting = _HEADER.unpack_from(raw)
+    magic, version, width, head, count, words, names, text, *tables, waiting = _HEADER.unpack_from(raw)
     if (magic, version, width) != (_MAGIC, _VERSION, STATE.itemsize):
         msg = f"run state: found {magic!r} version {version}, rows of {width} bytes, expected version {_VERSION}"
         raise ValueError(msg)
@@ -112,7 +101,6 @@ def unpack(raw: bytes) -> Part:
         cursor.ints(head),
         count,
         cursor.ints(words),
-        cursor.ints(2 * gone).reshape(gone, 2),
         cursor.names(names, text),
         None if tables[0] < 0 else tuple(cursor.table(size) for size in tables),
         None if waiting < 0 else cursor.ints(waiting),
@@ -123,20 +111,11 @@ def unpack(raw: bytes) -> Part:
     return part
 
 
-@kernel
-def _drop(store: Any, gone: Any) -> None:
-    for k in range(gone.shape[0]):
-        slot = find_slot(store, gone[k, 0], gone[k, 1])
-        if slot >= 0:
-            drop_slot(store, slot)
-
-
 def absorb(store: Store, part: Part) -> Store:
     """Add what a part says to a store."""
     if len(part.head) != len(store.head):
         msg = f"run state: a head of {len(part.head)} numbers, expected {len(store.head)}"
         raise ValueError(msg)
-    _drop(store, part.gone)
     store = told_rows.read(store, part.count, part.rows)
     own = store.head[list(_OWN)].copy()
     store.head[:] = part.head

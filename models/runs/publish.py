@@ -13,8 +13,8 @@ from models.runs.changes import CALL
 from models.runs.derive import derive, since
 from models.runs.names import name_place
 from models.runs.pulse import BEFORE
-from models.runs.record import DIMENSIONS, MAX_COHORTS, RUN, ClosedBy
-from models.runs.state import COHORTS_AT, MAX_TOOLS, NAMES_AT, RULE_REVISION, RUN_WORDS, Head
+from models.runs.record import DIMENSIONS, MAX_COHORTS, ClosedBy
+from models.runs.state import COHORTS_AT, MAX_TOOLS, NAMES_AT, RULE_REVISION, RUN_WORDS, Head, rows_like, words_of
 from models.spans.columns import Outcome
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ class Scratch(NamedTuple):
     """What a batch needs beside the state, by place among the touched runs."""
 
     touched: NDArray[np.int64]  # slot
-    before: NDArray[np.void]  # RUN as it was told; only where `was`
-    before_words: NDArray[np.int64]
+    before: NDArray[np.void]  # STATE as it was, the RUN in it as it was told
+    before_words: NDArray[np.int64]  # the same memory
     was: NDArray[np.uint8]
     action: NDArray[np.uint8]
     old_first: NDArray[np.int64]  # rows of `old_calls`; -1: its calls are as they were
@@ -258,13 +258,13 @@ def emit(store: Any, scratch: Any, rules: Any, out: Any) -> Any:
 
 def new_scratch(runs: int, old_calls: int = 512, fresh: int = 2048) -> Scratch:
     """Give scratch for up to `runs` touched runs; memory counts only where it is written."""
-    before = np.empty(runs, RUN)
+    before = rows_like(runs)
     flags = np.empty((2, runs), np.uint8)
     places = np.empty((5, runs), np.int64)
     return Scratch(
         places[0],
         before,
-        before.view(np.int64).reshape(runs, RUN_WORDS),
+        words_of(before),
         flags[0],
         flags[1],
         places[1],
@@ -282,7 +282,7 @@ def more_runs(scratch: Scratch, runs: int) -> Scratch:
     """Give the scratch with places for so many more touched runs."""
     size = len(scratch.touched)
     new = new_scratch(size + runs, 0, 0)
-    new.touched[:size], new.before[:size], new.was[:size] = scratch.touched, scratch.before, scratch.was
+    new.touched[:size], new.before_words[:size], new.was[:size] = scratch.touched, scratch.before_words, scratch.was
     new.old_first[:size], new.old_last[:size] = scratch.old_first, scratch.old_last
     new.stood[:size] = scratch.stood
     return new._replace(old_calls=scratch.old_calls, fresh=scratch.fresh)

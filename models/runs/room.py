@@ -85,9 +85,9 @@ def more_slots(store: Store, slots: int = 1) -> Store:
     growth = SLOT_GROWTH if capacity > MANY_SLOTS else 1.5
     capacity = max(alive, int(capacity * growth)) + 16
     states = rows_like(capacity, store.states)
-    due, dirty = np.full(capacity, NEVER, np.int64), np.zeros(capacity, np.uint8)
-    due[: len(store.due)], dirty[: len(store.dirty)] = store.due, store.dirty
-    return store._replace(states=states, words=words_of(states), due=due, dirty=dirty)
+    due, untold = np.full(capacity, NEVER, np.int64), np.zeros(capacity, np.uint8)
+    due[: len(store.due)], untold[: len(store.untold)] = store.due, store.untold
+    return store._replace(states=states, words=words_of(states), due=due, untold=untold)
 
 
 def more_words(store: Store, need: int) -> Store:

@@ -58,7 +58,7 @@ STATE = np.dtype(
     align=True,
 )
 
-RUN_WORDS = RUN.itemsize // 8
+RUN_WORDS, STATE_WORDS = RUN.itemsize // 8, STATE.itemsize // 8
 _OFFSETS: Any = RUN.fields
 NAMES_AT = _OFFSETS["workflow"][1] // 8
 """Word of RUN at which the names of DIMENSIONS start."""
@@ -132,7 +132,7 @@ class Store(NamedTuple):
     states: NDArray[np.void]  # STATE
     words: NDArray[np.int64]  # the same memory [slot, word]
     due: NDArray[np.int64]  # [slot]: when the watermark changes something; NEVER: the slot is free
-    dirty: NDArray[np.uint8]  # [slot]: not 0: changed since the last delta, see `index.NEW`
+    untold: NDArray[np.uint8]  # [slot]: 1: no delta has told of the run since it took its slot
     traces: NDArray[np.int64]  # open addressing, hash << 32 | 1 + slot
     arena: NDArray[np.int64]
     name_keys: NDArray[np.int64]  # open addressing

@@ -18,7 +18,7 @@ from models.runs.record import DIMENSIONS, NEVER, Life
 from models.runs.room import more_names, more_slots, more_words
 from models.runs.state import NAME_GOOD, NAMES_AT, RUN_WORDS, Head, new_store, taken
 from models.runs.texts import Texts
-from models.runs.told import new_told
+from models.runs.told import News, whole
 from models.runs.waiting import Waiting
 from models.spans.batch import Spans
 from models.spans.columns import Column
@@ -50,10 +50,10 @@ class RunTable:
     """Runs of one shard, open and remembered.
 
     `generation` is the number of lives the shard has had; revisions of one life never meet those of another. It is not
-    part of what is journaled: whoever restores gives a new one.
+    part of what is journaled: whoever restores gives a new one. Whose table `is_journaled` must take its deltas.
     """
 
-    def __init__(self, policy: RunPolicy, generation: int = 0) -> None:
+    def __init__(self, policy: RunPolicy, generation: int = 0, *, is_journaled: bool = False) -> None:
         self.policy = policy
         self.expectations = Expectations()
         self.waiting = Waiting()
@@ -61,8 +61,7 @@ class RunTable:
         self.texts = Texts()
         self._rules = policy.rules(generation)
         self._fixed = policy.digests()
-        self._gone: list[NDArray[np.int64]] = []
-        self._told = new_told()
+        self._news = News() if is_journaled else None
         self._scratch = new_scratch(0)
         self.is_watched = False
         """Whether pulses are taken."""
@@ -160,21 +159,14 @@ class RunTable:
     # what goes to the journal
 
     def take_delta(self) -> bytes:
-        """Give what changed since the last call."""
+        """Give what changed since the last call. Raises ValueError for a table that is not journaled."""
+        if self._news is None:
+            msg = "run state: a delta of a table that is not journaled"
+            raise ValueError(msg)
         known = self.expectations
-        slots = np.flatnonzero(self.store.dirty[: self.store.head[Head.ROWS]])
-        raw = journal.pack(
-            self.store,
-            self._told,
-            slots,
-            self._gone,
-            self.texts.take_new(),
-            known.tables() if known.dirty else None,
-            self.waiting.rows if self.waiting.dirty else None,
-            is_delta=True,
-        )
-        self.store.dirty[slots] = 0
-        self._gone = []
+        expected = known.tables() if known.dirty else None
+        waiting = self.waiting.rows if self.waiting.dirty else None
+        raw = journal.pack(self.store, *self._news.take(), self.texts.take_new(), expected, waiting)
         known.dirty = self.waiting.dirty = False
         return raw
 
@@ -182,15 +174,22 @@ class RunTable:
         """Give everything; the next delta still tells what changed since the last one."""
         slots = np.flatnonzero(self.store.due[: self.store.head[Head.ROWS]] != NEVER)
         known = self.texts.known, self.expectations.tables(), self.waiting.rows
-        return journal.pack(self.store, self._told, slots, [], *known, is_delta=False)
+        return journal.pack(self.store, len(slots), whole(self.store, slots), *known)
 
     @staticmethod
-    def load(policy: RunPolicy, base: bytes | None, deltas: Sequence[bytes], generation: int = 0) -> RunTable:
+    def load(
+        policy: RunPolicy,
+        base: bytes | None,
+        deltas: Sequence[bytes],
+        generation: int = 0,
+        *,
+        is_journaled: bool = False,
+    ) -> RunTable:
         """Restore from a dump and the deltas taken after it.
 
         Raises ValueError for bytes that are not of this version.
         """
-        table = RunTable(policy, generation)
+        table = RunTable(policy, generation, is_journaled=is_journaled)
         for raw in ([base] if base is not None else []) + list(deltas):
             part = journal.unpack(raw)
             table.store = journal.absorb(table.store, part)
@@ -335,6 +334,12 @@ class RunTable:
             self._learn(scratch)
             scratch = self._revisit(scratch, watermark)
             sizes = decide(self.store, scratch)
+        changes = self._emitted(scratch, sizes)
+        if self._news is not None:
+            self._news.tell(self.store, scratch)
+        return changes
+
+    def _emitted(self, scratch: Scratch, sizes: Sizes) -> Changes:
         n_runs, n_calls, n_records, n_tools = sizes
         if n_runs + n_records == 0:
             return Changes.none()
@@ -396,5 +401,5 @@ class RunTable:
         self.expectations.tell_forgotten(seen["workflow"], seen["evaluated_at"])
         gone = np.empty((len(slots), 2), np.int64)
         count = forget(self.store, slots, gone, early)
-        if count:
-            self._gone.append(gone[:count])
+        if count and self._news is not None:
+            self._news.forget(gone[:count])

@@ -1,52 +1,40 @@
 """Rows of runs as a journal has them: of a run that was told before, only the words that changed since.
 
 An open run is touched with every span that comes, by a dozen deltas in its life, and few of its words change between
-two: told whole each time, the journal was twice as long as the input. So the rows told last are kept, of a bounded
-number of runs, and compared. Of tool spans, which are only added, those that are new are told; so of `seen`, unless the
-run has failures, whose entries change.
+two: told whole each time, the journal was twice as long as the input. So what a batch changed is told at its end, by
+the rows as they were when it touched them: both lie in the cache then, at the end of an epoch neither would
+(docs/decisions/0020). Of tool spans, which are only added, those that are new are told; so of `seen`, unless the run
+has failures, whose entries change.
 
 A row is int64 words: trace (2), which of the following words of STATE are told (2 of 64 bits, the first two stand for
 the trace), `from` (entries of `seen` and, from bit 32 on, of `tools` that stay), due, the words themselves, then the
-entries of the blocks in use: seen, tools, tally, made.
+entries of the blocks in use: seen, tools, tally, made. Where `from` is GONE the run was forgotten, and the row ends.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from models.kernels import kernel
 from models.runs.arena import index_all, index_words, take
-from models.runs.index import NEW, find_slot, new_slot
+from models.runs.index import drop_slot, find_slot, new_slot
 from models.runs.room import more_slots, more_words, rooms
-from models.runs.state import MAX_TOOLS, SEEN_WORDS, STATE, TALLY_WORDS, TOOL_WORDS, Head, rows_like, words_of
+from models.runs.state import MAX_TOOLS, SEEN_WORDS, STATE_WORDS, TALLY_WORDS, TOOL_WORDS, Head, rows_like, words_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from models.runs.publish import Scratch
     from models.runs.state import Store
 
-KEPT_ROWS: Final = 8192
-"""Rows kept of a shard, by the low bits of their slots: 4 MiB. A run beyond is told whole, each time."""
+GONE: Final = -1
 _HEAD: Final = 6
-_WORDS: Final = STATE.itemsize // 8
-_TOP, _NEED = int(Head.TOP), int(Head.NEED)
+_TOP, _NEED, _TOUCHED = int(Head.TOP), int(Head.NEED), int(Head.TOUCHED)
 _LOW: Final = (1 << 32) - 1
-
-
-class Told(NamedTuple):
-    """What was told last of some runs."""
-
-    owner: NDArray[np.int64]  # [place]: 1 + slot, 0: nobody
-    states: NDArray[np.void]  # STATE [place]
-    words: NDArray[np.int64]  # the same memory [place, word]
-
-
-def new_told() -> Told:
-    """Give the memory of a shard that has told nothing; none is used before."""
-    states = rows_like(KEPT_ROWS)
-    return Told(np.zeros(KEPT_ROWS, np.int64), states, words_of(states))
+_SPARE: Final = 1 << 13
+"""Words of a buffer that is kept though it is not needed."""
 
 
 @kernel
@@ -57,11 +45,11 @@ def _used(s: Any) -> Any:
 
 
 @kernel
-def longest(states: Any, slots: Any) -> Any:
-    """Give the words that these rows take where they are told whole."""
+def _longest(states: Any, slots: Any, count: Any) -> Any:
+    """Give the words that the rows of the first `count` slots take where they are told whole."""
     total = 0
-    for slot in slots:
-        total += _HEAD + _WORDS + _used(states[slot])
+    for k in range(count):
+        total += _HEAD + STATE_WORDS + _used(states[slots[k]])
     return total
 
 
@@ -73,35 +61,101 @@ def _copied(arena: Any, at: Any, words: Any, out: Any, n: Any) -> Any:
 
 
 @kernel
-def write(store: Any, told: Any, slots: Any, is_delta: Any, out: Any) -> Any:
-    """Write rows to `out`, which is long enough; gives how many words. Of a delta, what is told is kept."""
+def _row(store: Any, slot: Any, before: Any, place: Any, known: Any, out: Any, n: Any) -> Any:
+    """Write a row at word `n`; gives the word after it. `known`: entries of `seen` and of tools told, -1: it is new."""
+    s = store.states[slot]
+    is_known = known[0] >= 0
+    tools = min(s.tools_n, MAX_TOOLS)
+    seen_from = known[0] if is_known and not s.failures else 0
+    tools_from = min(known[1], MAX_TOOLS) if is_known else 0
+    head, n = n, n + _HEAD
+    out[head], out[head + 1] = store.words[slot, 0], store.words[slot, 1]
+    out[head + 2] = out[head + 3] = 0
+    out[head + 4], out[head + 5] = seen_from | tools_from << 32, store.due[slot]
+    for w in range(2, STATE_WORDS):
+        if not is_known or store.words[slot, w] != before[place, w]:
+            out[head + 2 + (w >> 6)] |= np.int64(1) << (w & 63)
+            out[n] = store.words[slot, w]
+            n += 1
+    n = _copied(store.arena, s.seen_at + SEEN_WORDS * seen_from, SEEN_WORDS * (s.seen_n - seen_from), out, n)
+    n = _copied(store.arena, s.tools_at + TOOL_WORDS * tools_from, TOOL_WORDS * (tools - tools_from), out, n)
+    n = _copied(store.arena, s.tally_at, TALLY_WORDS * s.tally_n, out, n)
+    return _copied(store.arena, s.made_at, SEEN_WORDS * s.made_n, out, n)
+
+
+@kernel
+def _tell(store: Any, scratch: Any, out: Any, n: Any) -> Any:
+    """Write what a batch changed at word `n`; gives the word after it, and how many runs are new.
+
+    Where there is no room it gives what is needed, less than 0, and nothing is written.
+    """
+    touched = store.head[_TOUCHED]
+    need = n + _longest(store.states, scratch.touched, touched)
+    if need > out.shape[0]:
+        return -need, 0
+    new = 0
+    for place in range(touched):
+        slot = scratch.touched[place]
+        b = scratch.before[place]
+        is_new = store.untold[slot] != 0
+        known = np.int64(-1 if is_new else b.seen_n), np.int64(-1 if is_new else b.tools_n)
+        new += is_new
+        store.untold[slot] = 0
+        n = _row(store, slot, scratch.before_words, place, known, out, n)
+    return n, new
+
+
+@kernel
+def _whole(store: Any, slots: Any, out: Any) -> Any:
+    """Write whole rows; gives how many words."""
     n = 0
     for slot in slots:
-        s = store.states[slot]
-        tools = min(s.tools_n, MAX_TOOLS)
-        place = slot & (KEPT_ROWS - 1)
-        is_known = is_delta and not store.dirty[slot] & NEW and told.owner[place] == slot + 1
-        old = told.states[place]
-        seen_from = old.seen_n if is_known and not s.failures else 0
-        tools_from = min(old.tools_n, MAX_TOOLS) if is_known else 0
-        head, n = n, n + _HEAD
-        out[head], out[head + 1] = store.words[slot, 0], store.words[slot, 1]
-        out[head + 2] = out[head + 3] = 0
-        out[head + 4], out[head + 5] = seen_from | tools_from << 32, store.due[slot]
-        for w in range(2, _WORDS):
-            if not is_known or store.words[slot, w] != told.words[place, w]:
-                out[head + 2 + (w >> 6)] |= np.int64(1) << (w & 63)
-                out[n] = store.words[slot, w]
-                n += 1
-        n = _copied(store.arena, s.seen_at + SEEN_WORDS * seen_from, SEEN_WORDS * (s.seen_n - seen_from), out, n)
-        n = _copied(store.arena, s.tools_at + TOOL_WORDS * tools_from, TOOL_WORDS * (tools - tools_from), out, n)
-        n = _copied(store.arena, s.tally_at, TALLY_WORDS * s.tally_n, out, n)
-        n = _copied(store.arena, s.made_at, SEEN_WORDS * s.made_n, out, n)
-        if is_delta:
-            told.owner[place] = slot + 1
-            for w in range(_WORDS):
-                told.words[place, w] = store.words[slot, w]
+        n = _row(store, slot, store.words, 0, (np.int64(-1), np.int64(-1)), out, n)
     return n
+
+
+def whole(store: Store, slots: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give the rows of these slots, as if nothing had been told of them."""
+    rows = np.empty(_longest(store.states, slots, len(slots)), np.int64)
+    return rows[: _whole(store, slots, rows)]
+
+
+class News:
+    """What became of runs since the last delta, in order: what batches changed, what was forgotten."""
+
+    def __init__(self) -> None:
+        self._rows = np.empty(0, np.int64)
+        self._used = self._new = 0
+
+    def tell(self, store: Store, scratch: Scratch) -> None:
+        """Take in what the batch changed that has just been decided."""
+        used, new = _tell(store, scratch, self._rows, self._used)
+        if used < 0:
+            self._make_room(-used)
+            used, new = _tell(store, scratch, self._rows, self._used)
+        self._used, self._new = used, self._new + new
+
+    def forget(self, traces: NDArray[np.int64]) -> None:
+        """Take in that these traces [k, 2] were forgotten."""
+        size = _HEAD * len(traces)
+        self._make_room(self._used + size)
+        rows = self._rows[self._used : self._used + size].reshape(len(traces), _HEAD)
+        rows[:, :2], rows[:, 2:] = traces, GONE
+        self._used += size
+
+    def take(self) -> tuple[int, NDArray[np.int64]]:
+        """Give how many runs are new, and the rows, valid until the next call of anything."""
+        new, rows = self._new, self._rows[: self._used]
+        if len(self._rows) > 4 * self._used + _SPARE:
+            self._rows = np.empty(0, np.int64)
+        self._used = self._new = 0
+        return new, rows
+
+    def _make_room(self, words: int) -> None:
+        if words > len(self._rows):
+            rows = np.empty(2 * words, np.int64)
+            rows[: self._used] = self._rows[: self._used]
+            self._rows = rows
 
 
 @kernel
@@ -122,10 +176,15 @@ def _read_some(store: Any, rows: Any, n: Any, states: Any, words: Any) -> Any:
     while n < rows.shape[0]:
         head = n
         slot = find_slot(store, rows[head], rows[head + 1])
+        if rows[head + 4] == GONE:
+            if slot >= 0:
+                drop_slot(store, slot)
+            n += _HEAD
+            continue
         if slot < 0:
             slot = new_slot(store, rows[head], rows[head + 1])
         n += _HEAD
-        for w in range(_WORDS):
+        for w in range(STATE_WORDS):
             words[0, w] = store.words[slot, w]
             if rows[head + 2 + (w >> 6)] >> (w & 63) & 1:
                 words[0, w] = rows[n]
@@ -151,15 +210,15 @@ def _read_some(store: Any, rows: Any, n: Any, states: Any, words: Any) -> Any:
         s.made_index = take(store.head, index_words(s.made_room))
         index_all(store.arena, s.made_at, s.made_n, s.made_room, s.made_index)
         s.mark = 0
-        for w in range(_WORDS):
+        for w in range(STATE_WORDS):
             store.words[slot, w] = words[0, w]
         store.due[slot] = rows[head + 5]
-        store.dirty[slot] = 0
+        store.untold[slot] = 0
     return n
 
 
 def read(store: Store, count: int, rows: NDArray[np.int64]) -> Store:
-    """Take in `count` rows that `write` gave, of runs that are known or not."""
+    """Take in rows, `count` of them of runs that are not known."""
     store = more_slots(store, count + 1)
     states, at = rows_like(1), 0
     while (at := _read_some(store, rows, at, states, words_of(states))) < len(rows):

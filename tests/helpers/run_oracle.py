@@ -143,6 +143,10 @@ def _add_evaluations(run: dict[str, Any], rows: list[Row]) -> None:
     run["evaluated"] = max(verdicts) if verdicts else None
 
 
+def _by_end(span: Row) -> tuple[int, int, int]:
+    return span["end"] >> 8, digest_of(span["tool"]) if span.get("tool") else 0, span["span_id"]
+
+
 def _add_calls(run: dict[str, Any], spans: list[Row], policy: RunPolicy) -> None:
     by_id = {span["span_id"]: span for span in spans}
     tools = [span for span in spans if span["kind"] == SpanKind.TOOL]
@@ -157,7 +161,7 @@ def _add_calls(run: dict[str, Any], spans: list[Row], policy: RunPolicy) -> None
     known: dict[tuple[str | None, str], int] = defaultdict(int)
     run["tool_calls"] = run["tool_errors"] = run["tool_timeouts"] = 0
     before: str | None = "start"
-    for span in sorted(tools, key=lambda s: (s["end"] >> 8, digest_of(s["tool"]) if s.get("tool") else 0)):
+    for span in sorted(tools, key=_by_end):
         if outer[span["span_id"]] is not None:
             continue
         group = members[span["span_id"]]

@@ -91,7 +91,7 @@ def _shuffled(draw: random.Random, rows: list[dict[str, Any]]) -> list[dict[str,
 
 def _played(draw: random.Random, told: list[dict[str, Any]], expected: dict[str, int]) -> tuple[Ledger, RunTable]:
     """Feed the rows in random batches under a rising watermark, cutting and restoring on the way."""
-    table, ledger, watermark, base = RunTable(POLICY), Ledger(), 0, None
+    table, ledger, watermark, base = RunTable(POLICY, is_journaled=True), Ledger(), 0, None
     deltas: list[bytes] = []
     told_at = draw.randrange(len(told) + 1)
     at = 0
@@ -115,7 +115,7 @@ def _played(draw: random.Random, told: list[dict[str, Any]], expected: dict[str,
             table.take_delta()
         if draw.random() < 0.3:
             deltas.append(table.take_delta())
-            table = RunTable.load(POLICY, base, deltas)
+            table = RunTable.load(POLICY, base, deltas, is_journaled=True)
     table.expect_evaluations({digest_of(name): since for name, since in expected.items()})
     ledger.add(table.join(watermark, at_once=True))
     ledger.add(table.drain())

@@ -21,7 +21,7 @@ LATER = RunPolicy().remember * 3
 
 
 def _fed(*batches: list[dict[str, Any]], policy: RunPolicy | None = None) -> tuple[RunTable, Ledger]:
-    table, ledger = RunTable(policy or RunPolicy()), Ledger()
+    table, ledger = RunTable(policy or RunPolicy(), is_journaled=True), Ledger()
     for rows in batches:
         ledger.add(table.update(spans_of(rows), slice(0, len(rows)), 0))
     return table, ledger
@@ -191,6 +191,17 @@ def test_what_was_called_before(order: list[int]) -> None:
     _, ledger = _fed(*[[rows[k]] for k in order])
     told = {(key[6], key[3]): n for key, n in ledger.truth()[1].items()}
     assert told == {("start", "search"): 1, ("search", "book"): 1, ("book", None): 1, (None, "pay"): 1}
+
+
+def test_calls_that_end_together_follow_each_other_in_one_order() -> None:
+    """Of the same tool, too, where one failed: what came before which does not hang on what arrived first."""
+    rows = [
+        row(TOOL, 2, 1, 0, 10, tool="t"),
+        row(TOOL, 3, 1, 0, 20, tool="u", status=2),
+        row(TOOL, 4, 1, 0, 20, tool="u"),
+    ]
+    told = [_fed([*some, ROOT])[1].truth()[1] for some in (rows, rows[::-1])]
+    assert told[0] == told[1]
 
 
 def test_a_failed_execution_is_the_error_of_any_span_of_its_call() -> None:
@@ -372,7 +383,7 @@ def test_policies_that_cannot_work_are_refused() -> None:
 
 def test_a_record_says_what_the_contract_says() -> None:
     """All fields, in the contract's order, of a run without anything to price."""
-    table = RunTable(RunPolicy())
+    table = RunTable(RunPolicy(), is_journaled=True)
     changes = table.update(
         spans_of([{**ROOT, "start": 1_700_000_000 * SECOND, "end": 1_700_000_002_500_000_000}]), slice(0, 1), 0
     )

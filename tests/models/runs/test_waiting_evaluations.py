@@ -27,7 +27,7 @@ class Shard:
     """A table as the flow drives it: what is asked goes to all shards, and as a row to the one of no trace."""
 
     def __init__(self, policy: RunPolicy | None = None) -> None:
-        self.table, self.ledger, self.watermark = RunTable(policy or RunPolicy()), Ledger(), 0
+        self.table, self.ledger, self.watermark = RunTable(policy or RunPolicy(), is_journaled=True), Ledger(), 0
 
     def feed(self, *rows: dict[str, Any], here: bool = True) -> Shard:
         """Give it these rows; `here`: it is the shard of no trace."""
@@ -102,7 +102,7 @@ def test_what_waits_survives_a_restart() -> None:
         before.feed(*after)
         for raw in (before.table.dump(), before.table.take_delta()):
             restored = Shard()
-            restored.table = RunTable.load(RunPolicy(), None, [raw])
+            restored.table = RunTable.load(RunPolicy(), None, [raw], is_journaled=True)
             restored.watermark = 10**11
             restored.feed(*late)
             assert (restored.outcome, restored.unjoined) == ("failure", 0)
