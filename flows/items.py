@@ -116,7 +116,7 @@ class Tracked:
 
 @dataclass(frozen=True)
 class Watched:
-    """What one shard of `track` saw of its runs while they run: pulses as `models.runs.pulse` gives them, verdicts."""
+    """What one shard of `track` saw of runs while they run: pulses (`models.runs.pulse`) that move a sum, verdicts."""
 
     key: str
     pulses: NDArray[np.int64]

@@ -16,7 +16,7 @@ from models.runaways.watch import Watch
 from models.runs.changes import CALL, joined
 from models.runs.record import RUN
 from models.runs.report import run_ids, run_lines
-from models.spend.rows import names_of
+from models.spend.rows import moving, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -173,11 +173,12 @@ class TrackLogic(StatefulBatchLogic["ShardSpans | ShardKills", "Said", bytes]):
             now_ns = self._clock() if self._clock else 0
             verdicts = self._watch.look(state.table, pulses, value.spans, value.rows, now_ns)
             known = state.table.texts.known
-            told = names_of(pulses).tolist()
+            spent = moving(pulses)
+            told = names_of(spent).tolist()
             names = {name: text for name, text in zip(told, map(known.get, told), strict=True) if text}
             defied = self._watch.defied(value.spans, value.rows, known.get) if self._clock else []
             defied += self._stops.defied(state.table, pulses, value.spans, value.rows, now_ns)
-            out.append(Watched(state.key, pulses, names, verdicts, defied))
+            out.append(Watched(state.key, spent, names, verdicts, defied))
         return out
 
     def _tell(self, key: str, changes: list[Changes]) -> list[Tracked]:

@@ -1,7 +1,7 @@
 """What a rule on runaways is: it counts something along a run, and a ladder says what each count leads to.
 
 A rule is one file with a `Rule` and one line in `models/runaways/__init__.py`. Rules look at runs that have been picked
-out by whole columns of pulses (`suspects`), so they may be plain Python: few runs are looked at twice.
+out by columns of pulses (`suspects`), so they may be plain Python: few runs are looked at twice.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from models.runaways.baselines import NO_BASELINE, Baseline
+from models.runaways.sifting import NOWHERE
 from models.verdicts import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    import numpy as np
     from numpy.typing import NDArray
 
 Mode = Literal["off", "shadow", "enforce"]
@@ -129,9 +131,27 @@ class PaceRule(NamedTuple):
     mode: Mode = "shadow"
 
 
+@dataclass(frozen=True)
+class Suspects:
+    """Which runs may have come to a count: where columns `more` (one or two), less `less`, come to `at(count)`."""
+
+    more: tuple[int, ...]
+    less: int = NOWHERE
+    at: Callable[[float], float] = float
+
+    def columns(self) -> tuple[int, int, int]:
+        """Give all three columns, as `suspected` takes them."""
+        return self.more[0], self.more[1] if len(self.more) > 1 else NOWHERE, self.less
+
+    def have(self, pulse: NDArray[np.int64], count: float) -> bool:
+        """Say whether a run's pulse is one of them."""
+        less = pulse[self.less] if self.less != NOWHERE else 0
+        return bool(pulse[list(self.more)].sum() - less >= self.at(count))
+
+
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """`suspects(pulses, first)` gives the rows [bool] in which the count may have come to `first` (one number a row).
+    """`suspects` picks the runs in which the count may have come to a step of the ladder.
 
     `counts(run)` gives what was counted, in order of time; it may leave out counts that lead to nothing. `reason` is
     for the model as well as for people: a format over `count`, `limit` and the evidence.
@@ -139,7 +159,7 @@ class Rule:
 
     id: str
     ladder: Ladder
-    suspects: Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
+    suspects: Suspects
     counts: Callable[[OpenRun], Iterable[Count]]
     reason: str
     mode: Mode = "shadow"

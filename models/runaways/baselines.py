@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from models.runaways.sifting import times
 from models.runs.pulse import NEW_RUN, Pulse
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _LOST_NS = 25 * 3600 * 10**9
 _MAX_WORKFLOWS = 1000
 MILLI = 1000
 _BEGIN = (Pulse.TRACE_HI, Pulse.TRACE_LO, Pulse.WORKFLOW, Pulse.BEGAN)
+_TIMED = (Pulse.TOKENS, Pulse.COST, Pulse.WORKFLOW)
 _Trace = tuple[int, int]
 
 
@@ -50,6 +52,8 @@ class Baselines:
         """The first EVIDENCE runs of a workflow that began."""
         self._of: dict[_Trace, int] = {}
         """Their workflow, as long as they are open."""
+        self._names, self._usual = np.empty(0, np.int64), np.empty((0, len(NO_BASELINE)), np.int64)
+        """`frozen` in columns, by ascending name."""
 
     def of(self, workflow: int) -> Baseline:
         """Give the baseline of a workflow; zeros as long as evidence is lacking."""
@@ -69,9 +73,12 @@ class Baselines:
             return
         was_begun = [self._forget((hi, lo)) for hi, lo, *_ in pulses[is_renamed][:, _BEGIN].tolist()]
         is_new[is_renamed] = was_begun
-        new = pulses[is_new & ~self._is_frozen(pulses[:, Pulse.WORKFLOW])][:, _BEGIN]
-        for workflow in np.unique(new[:, 2]).tolist():
-            self._enter(workflow, new[new[:, 2] == workflow])
+        begun: dict[int, list[tuple[int, int, int]]] = {}
+        for hi, lo, workflow, began_ns in pulses[is_new][:, _BEGIN].tolist():
+            if workflow not in self.frozen:
+                begun.setdefault(workflow, []).append((hi, lo, began_ns))
+        for workflow, runs in begun.items():
+            self._enter(workflow, runs)
 
     def learn(self, changes: Changes) -> None:
         """Take in runs that closed, as they were told; corrections change nothing of note."""
@@ -88,18 +95,18 @@ class Baselines:
         for workflow in touched:
             self._freeze(workflow, self._begun[workflow])
 
-    def _enter(self, workflow: int, rows: NDArray[np.int64]) -> None:
+    def _enter(self, workflow: int, runs: list[tuple[int, int, int]]) -> None:
         if workflow not in self._begun and len(self._begun) + len(self.frozen) >= _MAX_WORKFLOWS:
             return
         cohort = self._begun.setdefault(workflow, {})
         if len(cohort) == EVIDENCE:
-            lost_ns = int(rows[:, 3].max()) - _LOST_NS
+            lost_ns = max(began_ns for _, _, began_ns in runs) - _LOST_NS
             if next(iter(cohort.values())).began_ns >= lost_ns:  # about the oldest
                 return
             for trace in [each for each, run in cohort.items() if run.facts is None and run.began_ns < lost_ns]:
                 self._forget(trace)
-        for hi, lo, _, began in rows[: EVIDENCE - len(cohort)].tolist():
-            cohort[hi, lo] = _Run(began, None)
+        for hi, lo, began_ns in runs[: EVIDENCE - len(cohort)]:
+            cohort[hi, lo] = _Run(began_ns, None)
             self._of[hi, lo] = workflow
 
     def _forget(self, trace: _Trace) -> bool:
@@ -115,6 +122,8 @@ class Baselines:
         closed = [run.facts for run in cohort.values() if run.facts is not None]
         if len(closed) >= _RANK:
             self.frozen[workflow] = Baseline(*(sorted(values)[_RANK - 1] for values in zip(*closed, strict=True)))
+            self._names = np.array(sorted(self.frozen), np.int64)
+            self._usual = np.array([self.frozen[name] for name in self._names.tolist()], np.int64)
             del self._begun[workflow]
             for trace in cohort:
                 self._of.pop(trace, None)
@@ -124,20 +133,10 @@ class Baselines:
 
     def times(self, pulses: NDArray[np.int64]) -> NDArray[np.int64]:
         """Give [row, (steps, tokens, cost)], each as a multiple of its baseline in thousandths; 0: there is none."""
-        out = np.zeros((len(pulses), 3), np.int64)
-        if not self.frozen:
-            return out
-        values = (
-            pulses[:, Pulse.LLM_CALLS] + pulses[:, Pulse.TOOL_SPANS],
-            pulses[:, Pulse.TOKENS],
-            pulses[:, Pulse.COST],
-        )
-        for workflow in np.unique(pulses[:, Pulse.WORKFLOW]).tolist():
-            base, mine = self.frozen.get(workflow), pulses[:, Pulse.WORKFLOW] == workflow
-            for column, limit in enumerate(base or ()):
-                if limit:
-                    out[mine, column] = values[column][mine] * MILLI // limit
-        return out
+        steps = pulses[:, Pulse.LLM_CALLS] + pulses[:, Pulse.TOOL_SPANS]
+        values = np.column_stack((steps, pulses[:, _TIMED]))
+        found: NDArray[np.int64] = times(values, self._names, self._usual, MILLI)
+        return found
 
 
 class _Run(NamedTuple):

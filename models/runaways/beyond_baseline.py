@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from models.runaways.base import NANO, Count, Ladder, Rule
+from models.runaways.base import NANO, Count, Ladder, Rule, Suspects
 from models.runaways.baselines import EVIDENCE, MILLI
 from models.runaways.caps import steps_along
 from models.runaways.seen import Seen
@@ -41,7 +41,7 @@ def _times(usual: int, values: Iterator[tuple[int, float]], unit: int) -> Iterat
 BASELINE_STEPS = Rule(
     "baseline.steps",
     LADDER,
-    lambda p, first: p[:, Seen.TIMES_STEPS] >= first - 1,
+    Suspects((Seen.TIMES_STEPS,), at=lambda times: times - 1),
     _steps,
     "{value:g} steps, {count:.1f} times what 99 of 100 runs of this workflow take at most ({p99:g})",
     unit=MILLI,
@@ -49,7 +49,7 @@ BASELINE_STEPS = Rule(
 BASELINE_TOKENS = Rule(
     "baseline.tokens",
     LADDER,
-    lambda p, first: p[:, Seen.TIMES_TOKENS] >= first - 1,
+    Suspects((Seen.TIMES_TOKENS,), at=lambda times: times - 1),
     _tokens,
     "{value:g} tokens, {count:.1f} times what 99 of 100 runs of this workflow take at most ({p99:g})",
     unit=MILLI,
@@ -57,7 +57,7 @@ BASELINE_TOKENS = Rule(
 BASELINE_COST = Rule(
     "baseline.cost",
     LADDER,
-    lambda p, first: p[:, Seen.TIMES_COST] >= first - 1,
+    Suspects((Seen.TIMES_COST,), at=lambda times: times - 1),
     _cost,
     "{value:.2f} USD, {count:.1f} times what 99 of 100 runs of this workflow cost at most ({p99:.2f})",
     unit=MILLI,

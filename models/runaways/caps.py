@@ -5,7 +5,7 @@ from __future__ import annotations
 from heapq import merge
 from typing import TYPE_CHECKING
 
-from models.runaways.base import NANO, Count, Rule, cap
+from models.runaways.base import NANO, Count, Rule, Suspects, cap
 from models.runs.pulse import Pulse
 
 if TYPE_CHECKING:
@@ -51,14 +51,14 @@ def _wall(run: OpenRun) -> Iterator[Count]:
 CAP_STEPS = Rule(
     "cap.steps",
     cap(150),
-    lambda p, first: p[:, Pulse.LLM_CALLS] + p[:, Pulse.TOOL_SPANS] >= first,
+    Suspects((Pulse.LLM_CALLS, Pulse.TOOL_SPANS)),
     steps_along,
     "{count:g} steps, the limit is {limit:g}",
 )
 CAP_LLM_CALLS = Rule(
     "cap.llm_calls",
     cap(50),
-    lambda p, first: p[:, Pulse.LLM_CALLS] >= first,
+    Suspects((Pulse.LLM_CALLS,)),
     _llm_calls,
     "{count:g} LLM calls, the limit is {limit:g}",
     mode="enforce",
@@ -66,7 +66,7 @@ CAP_LLM_CALLS = Rule(
 CAP_TOOL_CALLS = Rule(
     "cap.tool_calls",
     cap(100),
-    lambda p, first: p[:, Pulse.TOOL_SPANS] >= first,
+    Suspects((Pulse.TOOL_SPANS,)),
     _tool_calls,
     "{count:g} tool calls, the limit is {limit:g}",
     mode="enforce",
@@ -74,14 +74,14 @@ CAP_TOOL_CALLS = Rule(
 CAP_TOKENS = Rule(
     "cap.tokens",
     cap(5_000_000),
-    lambda p, first: p[:, Pulse.TOKENS] >= first,
+    Suspects((Pulse.TOKENS,)),
     _tokens,
     "{count:g} tokens, the limit is {limit:g}",
 )
 CAP_COST = Rule(
     "cap.cost",
     cap(20),
-    lambda p, first: p[:, Pulse.COST] >= first,
+    Suspects((Pulse.COST,)),
     _cost,
     "{count:.2f} USD, the limit is {limit:.2f} USD",
     unit=NANO,
@@ -89,7 +89,7 @@ CAP_COST = Rule(
 CAP_WALL = Rule(
     "cap.wall",
     cap(4 * 3600),
-    lambda p, first: p[:, Pulse.LAST] - p[:, Pulse.BEGAN] >= first,
+    Suspects((Pulse.LAST,), less=Pulse.BEGAN),
     _wall,
     "{count:.0f} s since its start, the limit is {limit:.0f} s",
     unit=NANO,

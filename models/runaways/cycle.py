@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from models.runaways.base import Count, Ladder, Rule
+from models.runaways.base import Count, Ladder, Rule, Suspects
 from models.runs.pulse import Pulse
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _names(run: OpenRun, circle: list[Call]) -> list[str]:
 CYCLE_SEQUENCE = Rule(
     "cycle.sequence",
     Ladder(warn=3, block=4, kill=6),
-    lambda p, first: p[:, Pulse.REPEATS] >= first,
+    Suspects((Pulse.REPEATS,)),
     _counts,
     "the same sequence of calls {count:g} times: {sequence}",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from models.runaways.base import Count, Ladder, Rule
+from models.runaways.base import Count, Ladder, Rule, Suspects
 from models.runs.pulse import Pulse
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def _counts(run: OpenRun) -> Iterator[Count]:
 REPEAT_IDENTICAL = Rule(
     "repeat.identical",
     Ladder(warn=3, block=5, kill=10),
-    lambda p, first: p[:, Pulse.REPEATS] >= first,
+    Suspects((Pulse.REPEATS,)),
     _counts,
     "{tool} was called {count:g} times in a row with the same arguments and no new result",
     mode="enforce",

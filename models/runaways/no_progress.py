@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
-from models.runaways.base import Count, Ladder, Rule
+from models.runaways.base import Count, Ladder, Rule, Suspects
 from models.runs.pulse import Pulse
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def _counts(run: OpenRun) -> Iterator[Count]:
 REPEAT_NO_PROGRESS = Rule(
     "repeat.no_progress",
     Ladder(warn=4, block=8, kill=16),
-    lambda p, first: p[:, Pulse.REPEATS] >= first,
+    Suspects((Pulse.REPEATS,)),
     _counts,
     "{tool} gave the same answer to the same question {count:g} times within 24 calls",
 )

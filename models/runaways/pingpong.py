@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from models.runaways.base import Count, Ladder, Rule
+from models.runaways.base import Count, Ladder, Rule, Suspects
 from models.runaways.seen import Seen
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def _counts(run: OpenRun) -> Iterator[Count]:
 PINGPONG_AGENTS = Rule(
     "pingpong.agents",
     Ladder(warn=3, block=5, kill=8),
-    lambda p, first: p[:, Seen.NESTED] >= first * PERIODS[0],
+    Suspects((Seen.NESTED,), at=lambda count: count * PERIODS[0]),
     _counts,
     "the task went round {count:g} times between {sequence}",
 )

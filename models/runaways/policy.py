@@ -10,6 +10,7 @@ import numpy as np
 from models.digest import digest_of
 from models.runaways import RULES
 from models.runaways.base import Ladder, Mode, Rule, cap
+from models.runaways.sifting import suspected
 from models.spend.paces import PACE_RULES
 
 if TYPE_CHECKING:
@@ -85,34 +86,26 @@ class RunawayPolicy:
 
 
 class Firsts:
-    """From which count on the rules look, for whole columns of workflows."""
+    """From where on the rules look, in columns."""
 
     def __init__(self, policy: RunawayPolicy) -> None:
         self.rules = [rule for rule in policy.known if isinstance(rule, Rule) and _is_on(policy, rule)]
-        self._usual = {rule.id: _first(policy, rule, None) for rule in self.rules}
-        self._for_all = {name: np.array([first]) for name, first in self._usual.items()}
-        self._others = {
-            rule.id: [
-                (digest_of(workflow), _first(policy, rule, workflow))
-                for workflow, said in policy.workflows.items()
-                if rule.id in said
-            ]
-            for rule in self.rules
-        }
+        workflows = sorted(policy.workflows, key=digest_of)
+        firsts = [[_first(policy, rule, workflow) for rule in self.rules] for workflow in (None, *workflows)]
+        self._columns = np.array([rule.suspects.columns() for rule in self.rules], np.int64).reshape(-1, 3)
+        self._firsts = np.array(firsts, np.float64)
+        self._workflows = np.array([digest_of(workflow) for workflow in workflows], np.int64)
 
-    def of(self, rule: Rule, workflows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Give the first count, in units of pulses, by row or one for all; infinite where the rule is off."""
-        if not self._others[rule.id]:
-            return self._for_all[rule.id]
-        firsts = np.full(len(workflows), self._usual[rule.id], np.float64)
-        for digest, first in self._others[rule.id]:
-            firsts[workflows == digest] = first
-        return firsts
+    def suspects(self, live: NDArray[np.int64]) -> list[tuple[int, Rule]]:
+        """Give the rows of pulses with `Seen` in which a rule may have come to its first step, ascending."""
+        found: list[list[int]] = suspected(live, self._columns, self._firsts, self._workflows).tolist()
+        return [(row, self.rules[rule]) for row, rule in found]
 
 
 def _first(policy: RunawayPolicy, rule: Rule, workflow: str | None) -> float:
+    """Give the first bound, in units of pulses; infinite where the rule is off."""
     _, steps = policy.steps_of(rule, workflow)
-    return steps[0][0] * rule.unit if steps else float("inf")
+    return rule.suspects.at(steps[0][0] * rule.unit) if steps else float("inf")
 
 
 def _is_on(policy: RunawayPolicy, rule: Rule) -> bool:

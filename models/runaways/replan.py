@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from models.runaways.base import Count, Ladder, Rule
+from models.runaways.base import Count, Ladder, Rule, Suspects
 from models.runs.pulse import Pulse
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def _counts(run: OpenRun) -> Iterator[Count]:
 RATE_REPLAN = Rule(
     "rate.replan",
     Ladder(warn=40),
-    lambda p, first: p[:, Pulse.LLM_CALLS] - p[:, Pulse.TOOL_SPANS] >= first,
+    Suspects((Pulse.LLM_CALLS,), less=Pulse.TOOL_SPANS),
     _counts,
     "{count:g} LLM calls more than tool calls",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from models.runaways.base import Count, Ladder, Rule
+from models.runaways.base import Count, Ladder, Rule, Suspects
 from models.runs.pulse import Pulse
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def _counts(run: OpenRun) -> Iterator[Count]:
 REPEAT_ERROR = Rule(
     "repeat.error",
     Ladder(warn=3, block=6, kill=12),
-    lambda p, first: p[:, Pulse.ERRORS] >= first,
+    Suspects((Pulse.ERRORS,)),
     _counts,
     "{tool} failed {count:g} times with the same error",
 )

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.runaways.tools import KnownTools
     from models.spans.batch import Spans
 
 _HI, _LO, _END, _KIND = Column.TRACE_HI, Column.TRACE_LO, Column.END, Column.KIND
 _CALL = np.array([_HI, _LO, Column.START, Column.WORKFLOW], np.int64)
+_AGENT = np.array([_HI, _LO, Column.SPAN_ID, Column.START, Column.AGENT], np.int64)
 _GROWTH = np.array([_HI, _LO, _END, Column.SPAN_ID, Column.INPUT_TOKENS, Column.OUTPUT_TOKENS, Column.COST], np.int64)
 
 
@@ -65,28 +65,20 @@ def by_pulse(pulses: NDArray[np.int64], traces: NDArray[np.int64], counts: NDArr
 
 
 def strangers(
-    pulses: NDArray[np.int64], spans: Spans, calls: NDArray[np.int64], tools: KnownTools
+    pulses: NDArray[np.int64], spans: Spans, strange: NDArray[np.int64], known: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Count, by pulse, the calls in this batch of tools that no workflow has, where those of its own are known.
+    """Count, by pulse, the calls in this batch of tools that no workflow has, where those of its own are `known`.
 
-    `calls` are the rows of tool calls.
+    `strange` are the rows of such calls.
     """
-    known = tools.workflows()
-    strange = calls[~np.isin(spans.cols[Column.TOOL, calls], tools.digests())] if len(known) else calls[:0]
-    if not len(strange):
-        return np.zeros(len(pulses), np.int64)
     counts = by_pulse(pulses, *np.unique(spans.cols[_LO, strange], return_counts=True))
     return np.where(np.isin(pulses[:, Pulse.WORKFLOW], known), counts, 0)
 
 
-def nested_agents(spans: Spans, runs: NDArray[np.int64]) -> list[tuple[tuple[int, int], int, int, int]]:
-    """Give ((trace), span, start, agent) of agents inside something else, in order of arrival."""
-    cols = spans.cols
-    inner = runs[cols[Column.PARENT_ID, runs] != 0]
-    if not len(inner):
-        return []
-    wanted = (_HI, _LO, Column.SPAN_ID, Column.START, Column.AGENT)
-    return [((hi, lo), span, start, agent) for hi, lo, span, start, agent in cols[np.ix_(wanted, inner)].T.tolist()]
+def nested_agents(spans: Spans, nested: NDArray[np.int64]) -> list[tuple[tuple[int, int], int, int, int]]:
+    """Give ((trace), span, start, agent) of these agents inside something else, in order of arrival."""
+    found = spans.cols[np.ix_(_AGENT, nested)].T.tolist()
+    return [((hi, lo), span, start, agent) for hi, lo, span, start, agent in found]
 
 
 def late_calls(

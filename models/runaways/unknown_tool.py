@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from models.runaways.base import Count, Ladder, Rule
+from models.runaways.base import Count, Ladder, Rule, Suspects
 from models.runaways.seen import Seen
 
 if TYPE_CHECKING:
@@ -30,7 +28,7 @@ def _counts(run: OpenRun) -> Iterator[Count]:
 TOOL_UNKNOWN = Rule(
     "tool.unknown",
     Ladder(warn=1, block=2, kill=4),
-    lambda p, first: (p[:, Seen.STRANGE] > 0) & np.isfinite(first),
+    Suspects((Seen.STRANGE,), at=lambda _: 1),
     _counts,
     "{tool} is no tool of this workflow ({count:g} such names so far)",
 )

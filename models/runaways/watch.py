@@ -17,6 +17,8 @@ from models.runaways.base import NANO, Call, OpenRun
 from models.runaways.baselines import Baselines
 from models.runaways.book import Defied
 from models.runaways.policy import Firsts
+from models.runaways.seen import Seen
+from models.runaways.sifting import sifted
 from models.runaways.suspects import by_pulse, growth_of, late_calls, nested_agents, stood_before, strangers
 from models.runs.pulse import Pulse
 from models.runs.record import Life
@@ -81,10 +83,7 @@ class Watch:
         open_ = pulses[pulses[:, Pulse.BEFORE_LIFE] == _OPEN]
         if not len(open_) or not self._firsts.rules:
             return []
-        kinds = spans.cols[Column.KIND, rows]
-        strange = strangers(open_, spans, rows[kinds == SpanKind.TOOL], self._tools)
-        nested = self._nested(open_, spans, rows[kinds == SpanKind.RUN])
-        live = np.column_stack((open_, strange, nested, self.baselines.times(open_)))  # as in `Seen`
+        live = self._seen(open_, spans, rows)
         known, names = table.texts.known, spans.names
 
         def find_text(digest: int) -> str | None:
@@ -93,7 +92,8 @@ class Watch:
         suspected = self._suspected(live, find_text)
         out: list[Verdict] = []
         if suspected:
-            growth = growth_of(live[list(suspected)], spans, rows[kinds == SpanKind.LLM])
+            llm = rows[spans.cols[Column.KIND, rows] == SpanKind.LLM]
+            growth = growth_of(live[list(suspected)], spans, llm)
             for (row, due), points in zip(suspected.items(), growth, strict=True):
                 told = list(self._judge(table, live[row], due, points, find_text))
                 self._note_kills(_trace(live[row]), told, now_ns)
@@ -101,14 +101,23 @@ class Watch:
         out.sort(key=lambda verdict: verdict.at_ns)
         return out
 
+    def _seen(self, pulses: NDArray[np.int64], spans: Spans, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Put behind each pulse what `Seen` names."""
+        live = np.zeros((len(pulses), len(Pulse) + len(Seen)), np.int64)
+        live[:, : len(Pulse)], live[:, Seen.TIMES_STEPS :] = pulses, self.baselines.times(pulses)
+        strange, nested = sifted(spans.cols, rows, self._tools.digests())
+        if len(strange) and len(known := self._tools.workflows()):
+            live[:, Seen.STRANGE] = strangers(pulses, spans, strange, known)
+        if len(nested):
+            live[:, Seen.NESTED] = self._nested(pulses, spans, nested)
+        return live
+
     def _suspected(self, live: NDArray[np.int64], find_text: _Texts) -> dict[int, list[_Due]]:
         """Give, by row, the rules that may have come to their next step, rows ascending."""
         first: dict[int, list[Rule]] = {}
-        for rule in self._firsts.rules:
-            limits = self._firsts.of(rule, live[:, Pulse.WORKFLOW])
-            for row in np.flatnonzero(rule.suspects(live, limits)).tolist():
-                first.setdefault(row, []).append(rule)
-        found = {row: list(self._due(live[row], first[row], find_text)) for row in sorted(first)}
+        for row, rule in self._firsts.suspects(live):
+            first.setdefault(row, []).append(rule)
+        found = {row: list(self._due(live[row], rules, find_text)) for row, rules in first.items()}
         return {row: due for row, due in found.items() if due}
 
     def _due(self, pulse: NDArray[np.int64], rules: list[Rule], find_text: _Texts) -> Iterator[_Due]:
@@ -118,7 +127,7 @@ class Watch:
         for rule in rules:
             mode, steps = self._policy.steps_of(rule, workflow)
             done = said.get(rule.id, 0)
-            if done < len(steps) and (done == 0 or rule.suspects(pulse[None], np.array([steps[done][0] * rule.unit]))):
+            if done < len(steps) and (done == 0 or rule.suspects.have(pulse, steps[done][0] * rule.unit)):
                 yield rule, mode, steps
 
     def resume(self, runs: Iterable[str]) -> None:
@@ -137,9 +146,9 @@ class Watch:
                 out.append(Defied(run_id_of(*trace), find_text(workflow), rule, at_ns, start))
         return out
 
-    def _nested(self, pulses: NDArray[np.int64], spans: Spans, runs: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _nested(self, pulses: NDArray[np.int64], spans: Spans, nested: NDArray[np.int64]) -> NDArray[np.int64]:
         """Remember the nested agents of a batch; count, by pulse, those of the runs that they are of."""
-        found = nested_agents(spans, runs)
+        found = nested_agents(spans, nested)
         for trace, span, start, agent in found:
             known = self._agents.setdefault(trace, {})
             if len(known) < _NESTED:

@@ -18,9 +18,10 @@ _ROWS, _TOP = int(Head.ROWS), int(Head.TOP)
 SLOT_GROWTH, MANY_SLOTS = 1.125, 4096
 """Of the slots, once there are many: rows are wide, so little may lie idle. Fewer grow by half."""
 
-ARENA_GROWTH, ARENA_SPARE = 1.25, 1 << 15
-"""Of the words in use, whenever the arena is compacted: copying costs four words for each word taken. And so many more
-words, which take no memory until they are used: a young shard would compact with every batch."""
+ARENA_GROWTH, MANY_WORDS, ARENA_SPARE = 1.25, 1 << 20, 1 << 15
+"""Of the words in use, whenever the arena is compacted: copying costs four words for each word taken; one for one, as
+long as there are not many (8 MiB). And so many more words, which take no memory until they are used: a young shard
+would compact with every batch."""
 
 
 @kernel
@@ -96,7 +97,8 @@ def more_words(store: Store, need: int) -> Store:
         return store
     rows = store.head[_ROWS]
     live = int(live_words(store.states, store.due, rows))
-    arena = np.empty(int(live * ARENA_GROWTH) + need + ARENA_SPARE, np.int64)
+    size = int(live * ARENA_GROWTH) if live > MANY_WORDS else min(2 * live, int(MANY_WORDS * ARENA_GROWTH))
+    arena = np.empty(size + need + ARENA_SPARE, np.int64)
     store.head[_TOP] = compact(store.states, store.due, rows, store.arena, arena)
     return store._replace(arena=arena)
 

@@ -69,6 +69,12 @@ def names_of(pulses: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.unique(np.concatenate((now.ravel(), before[renamed])))
 
 
+def moving(pulses: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give the pulses that change a sum or a pace: most only tell of spans that cost nothing."""
+    moves: NDArray[np.bool_] = _matters(pulses) | (pulses[:, _P.BEFORE_LLM_CALLS] != pulses[:, _P.LLM_CALLS])
+    return pulses[moves]
+
+
 def parts_of(rows: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
     """Part spend rows by shard: all rows of one scope go to one."""
     shards = (rows[:, Spend.ID] ^ rows[:, Spend.TENANT]) & (SHARDS - 1)
@@ -76,7 +82,7 @@ def parts_of(rows: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
 
 
 def _matters(pulses: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Say which pulses change a sum: most only tell of spans that cost nothing."""
+    """Say which pulses change a sum."""
     pairs = zip((*_BEFORE, _P.BEFORE_TOKENS), (*_NOW, _P.TOKENS), strict=True)
     differ: NDArray[np.bool_] = np.logical_or.reduce([pulses[:, before] != pulses[:, now] for before, now in pairs])
     return differ

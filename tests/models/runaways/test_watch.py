@@ -233,7 +233,7 @@ SPANS = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(SPANS, st.data())
 def test_any_batches_say_the_same(made: list[tuple[Any, ...]], data: st.DataObject) -> None:
     """Cut anywhere, with spans told twice: the same verdicts with the same evidence, and no other."""
