@@ -4,6 +4,8 @@ A shard's folder holds generations. A generation is one append-only file: a base
 position (generation, length) names an exact state: the base and all deltas before `length`. Files are never
 rewritten: after a restore the shard goes on in a new generation, so an older position stays valid when the engine
 falls back to it.
+The base of a generation that is only to be shorter is written by a thread, while the one before it goes on; what is
+appended meanwhile follows it. A base may be a hundred times a delta, and the end of an epoch waits for all appends.
 An append survives the death of the process; `fsync=True` makes it survive the loss of power.
 """
 
@@ -13,7 +15,9 @@ import os
 import struct
 import weakref
 import zlib
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from crc32c import crc32c
@@ -30,6 +34,8 @@ _CHECKSUMS: dict[int, Callable[[bytes], int]] = {1: zlib.crc32, 2: crc32c}
 
 ROTATE_BYTES = 4 << 20
 """Deltas beyond this and beyond twice the base start a new generation: half of what is written again is news."""
+_APART_S = 0.5
+"""Seconds between two bases of a process: making one takes tens of milliseconds, and an epoch waits for it."""
 _STAGGER = 16
 """Shards that fill alike reach it at so many different times, not all at the end of one epoch."""
 
@@ -46,14 +52,74 @@ class Restored:
     deltas: list[bytes]
 
 
+class _File:
+    """A generation that is appended to; closed also when the engine just drops it."""
+
+    def __init__(self, path: Path, *, fsync: bool, is_new: bool = False) -> None:
+        self._path, self._fsync = path, fsync
+        flags = os.O_WRONLY | os.O_APPEND | (os.O_CREAT | os.O_EXCL if is_new else 0)
+        self._fd = os.open(path, flags, 0o644)
+        self.close = weakref.finalize(self, os.close, self._fd)
+
+    def write(self, payload: bytes) -> int:
+        """Write a frame; gives its bytes."""
+        head, wanted = _FRAME.pack(len(payload), crc32c(payload)), _FRAME.size + len(payload)
+        written = os.writev(self._fd, (head, payload))
+        if written != wanted:
+            msg = f"{self._path}: wrote {written} of {wanted} bytes: is the disk full?"
+            raise JournalError(msg)
+        if self._fsync:
+            os.fdatasync(self._fd)
+        return written
+
+
+@dataclass
+class _Draft:
+    """A generation whose base is being written: the bytes of it to come, and what follows."""
+
+    generation: int
+    base: Future[int]
+    deltas: list[bytes] = field(default_factory=list)
+
+
+class _Bases:
+    """Writes bases by a thread, one at a time for the whole process: they take turns, and so does making them."""
+
+    def __init__(self, apart_s: float = _APART_S) -> None:
+        self._pool = ThreadPoolExecutor(1, "journal")
+        self._last: Future[int] | None = None
+        self._apart_s, self._begun = apart_s, 0.0
+
+    @property
+    def is_free(self) -> bool:
+        """Say whether none is being written, nor was begun at the end of this same epoch."""
+        return (self._last is None or self._last.done()) and monotonic() >= self._begun + self._apart_s
+
+    def write(self, path: Path, base: bytes, *, fsync: bool) -> Future[int]:
+        """Begin to write one to an empty file, through a descriptor of its own; gives the bytes to come."""
+        self._last, self._begun = self._pool.submit(self._write, path, base, fsync=fsync), monotonic()
+        return self._last
+
+    @staticmethod
+    def _write(path: Path, base: bytes, *, fsync: bool) -> int:
+        file = _File(path, fsync=fsync)
+        try:
+            return file.write(base)
+        finally:
+            file.close()
+
+
+_BASES = _Bases()
+
+
 class Journal:
     """The journal of one shard in `folder`; one writer at a time."""
 
     def __init__(self, folder: Path, *, fsync: bool = False) -> None:
         self.folder = folder
         self._fsync = fsync
-        self._file: weakref.finalize[..., Journal] | None = None  # closes the file also when the engine just drops us
-        self._fd = -1
+        self._file: _File | None = None
+        self._draft: _Draft | None = None
         self._generation = -1
         self._base = 0
         self._length = 0
@@ -75,12 +141,21 @@ class Journal:
         return life
 
     def append(self, delta: bytes, dump: Callable[[], bytes]) -> bytes:
-        """Append what changed and give the position; starts a new generation with `dump()` when it pays."""
+        """Append what changed and give the position; starts a new generation with `dump()` when it pays.
+
+        Raises JournalError or OSError where what was to be written before, too, could not be.
+        """
         self._forget_obsolete()
-        if self._file is None or self._length - self._base > self._patience * max(ROTATE_BYTES, 2 * self._base):
-            self._rotate(dump())
-        elif delta:
-            self._length += self._write(delta)
+        if self._file is None:
+            self._begin(dump())
+        else:
+            self._add(self._file, delta)
+            if self._draft is None:
+                grown = self._length - self._base
+                if grown > self._patience * max(ROTATE_BYTES, 2 * self._base) and _BASES.is_free:
+                    self._draft = self._drafted(dump())
+            elif self._draft.base.done():
+                self._turn_to(self._draft)
         return _POSITION.pack(_VERSION, self._generation, self._length)
 
     def restore(self, position: bytes) -> Restored:
@@ -105,33 +180,51 @@ class Journal:
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
-            self._file()
+            self._file.close()
             self._file = None
 
     def _path(self, generation: int) -> Path:
         return self.folder / f"{generation:08d}.journal"
 
-    def _rotate(self, base: bytes) -> None:
-        self.close()
+    def _begin(self, base: bytes) -> None:
+        """Begin the first generation of a life: there is none to go on with meanwhile."""
+        generation, file = self._made()
+        self._enter(generation, file, file.write(base))
+
+    def _made(self) -> tuple[int, _File]:
+        """Make the file of the next generation."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        older = sorted(int(path.stem) for path in self.folder.glob("*.journal"))
-        self._generation, restored = max([self._generation, *older]) + 1, self._generation
+        generation = self.generation
+        return generation, _File(self._path(generation), fsync=self._fsync, is_new=True)
+
+    def _drafted(self, base: bytes) -> _Draft:
+        generation, file = self._made()
+        file.close()
+        return _Draft(generation, _BASES.write(self._path(generation), base, fsync=self._fsync))
+
+    def _turn_to(self, draft: _Draft) -> None:
+        """Go on in a generation whose base is there."""
+        base = draft.base.result()
+        self.close()
+        self._draft = None
+        file = _File(self._path(draft.generation), fsync=self._fsync)
+        self._enter(draft.generation, file, base)
+        for delta in draft.deltas:
+            self._length += file.write(delta)
+
+    def _enter(self, generation: int, file: _File, base: int) -> None:
+        older = sorted({int(path.stem) for path in self.folder.glob("*.journal")} - {generation})
+        restored, self._generation, self._file = self._generation, generation, file
         # the generation restored from is what the engine's last snapshot still names: it goes last
         self._obsolete = [*[g for g in older if g != restored], *[g for g in older if g == restored]]
         self._retained = 2
-        self._fd = os.open(self._path(self._generation), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
-        self._file = weakref.finalize(self, os.close, self._fd)
-        self._length = self._base = self._write(base)
+        self._length = self._base = base
 
-    def _write(self, payload: bytes) -> int:
-        head, wanted = _FRAME.pack(len(payload), crc32c(payload)), _FRAME.size + len(payload)
-        written = os.writev(self._fd, (head, payload))
-        if written != wanted:
-            msg = f"{self._path(self._generation)}: wrote {written} of {wanted} bytes: is the disk full?"
-            raise JournalError(msg)
-        if self._fsync:
-            os.fdatasync(self._fd)
-        return written
+    def _add(self, file: _File, delta: bytes) -> None:
+        if delta:
+            self._length += file.write(delta)
+            if self._draft is not None:
+                self._draft.deltas.append(delta)
 
     def _forget_obsolete(self) -> None:
         """Delete older generations once two appends lie after the rotation: by then no resume can name them."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from models.slis.panes import PaneTable
     from models.slis.readings import Readings
 
-_TICK = timedelta(milliseconds=100)
+_TICK = timedelta(milliseconds=50)
 _IDLE_TICK = timedelta(seconds=1)
 _MINUTE_NS = 60_000_000_000
 

@@ -137,7 +137,7 @@ class Slis:
     """How SLIs are counted and told."""
 
     caps: Caps = section(Caps)
-    early: Period = key(duration("100ms"), "a changing pane of a whole workflow is told this often")
+    early: Period = key(duration("50ms"), "a changing pane of a whole workflow is told this often")
     early_breakdowns: Period = key(duration("1s"), "and one of a version, tool, tenant ... this often")
     max_values: Count = key(200, "values kept apart per workflow and dimension; what is beyond goes to `other`")
 

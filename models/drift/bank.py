@@ -10,6 +10,7 @@ from models.drift.arrays import widened
 from models.drift.dating import strongest_start
 from models.drift.detector import LOOKS_A_YEAR
 from models.drift.esr import CEILING
+from models.drift.hour_of_week import HOUR, hour_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,7 @@ _KEPT = {1: 120, 60: 336}
 """Looks that are kept to date a change by, by the minutes between two: two hours, two weeks."""
 _BACK = {1: 60, 60: 24}
 """Looks that must, as one, speak for the null before an alarm is over."""
+_LEAST = 1e-300
 _FEWEST = 50
 """Events that these looks must have: one good event is no recovery."""
 
@@ -43,6 +45,8 @@ class Bank:
 
     def __init__(self, detector: Detector, minutes: int) -> None:
         self.detector, self.minutes = detector, minutes
+        self._is_timed = detector.columns[-1] == HOUR
+        columns = len(detector.columns) - self._is_timed
         self.streams: list[Stream] = []
         self.threshold = LOOKS_A_YEAR[60 * minutes]
         self.state: State = detector.fit(np.zeros((len(detector.columns), 0, 0), np.int64))
@@ -50,12 +54,12 @@ class Bank:
         """M of the last look [stream]."""
         self.alarm = np.empty(0, np.int64)
         """Unix minute of the alarm that lasts; 0: none."""
-        self.ring = np.zeros((_KEPT[minutes], len(detector.columns), 0), np.int32)
+        self.ring = np.zeros((_KEPT[minutes], columns, 0), np.int32)
         self.at = 0
         """Looks taken."""
         self._window = 0
-        self._counts = np.zeros((len(detector.columns), 0), np.int64)
-        """Of the look that is under way."""
+        self._counts = np.zeros((columns, 0), np.int64)
+        """Of the look that is under way, without its hour."""
 
     def __len__(self) -> int:
         """Count the streams."""
@@ -108,12 +112,13 @@ class Bank:
             self._window = window
 
     def _look(self) -> None:
+        counts = self._with_hours(self._counts, self._window)
         self.ring[self.at % len(self.ring)] = self._counts
         self.at += 1
         self._window += 1
         if not self.streams:
             return
-        self.m = self.detector.look(self.state, self._counts)
+        self.m = self.detector.look(self.state, counts)
         self._counts = np.zeros_like(self._counts)
         raised = (self.m >= self.threshold) & (self.alarm == 0)
         self.alarm[raised] = self._window * self.minutes
@@ -124,13 +129,32 @@ class Bank:
         back = _BACK[self.minutes]
         old = np.flatnonzero((self.alarm > 0) & (self._window * self.minutes >= self.alarm + back * self.minutes))
         if len(old):
-            recent = [self.ring[(self.at - 1 - step) % len(self.ring)][:, old] for step in range(back)]
-            fresh = _fresh(self.state, old)
-            counts = np.stack(recent).sum(axis=0, dtype=np.int64)
-            over = (counts[-1] >= _FEWEST) & (self.detector.look(fresh, counts) < 1.0)
+            recent = np.stack([self.ring[(self.at - 1 - step) % len(self.ring)][:, old] for step in range(back)])
+            counts = recent.sum(axis=0, dtype=np.int64)
+            over = (counts[-1] >= _FEWEST) & (self._e_value(old, recent, counts) < 1.0)
             ended = np.zeros(len(self), np.bool_)
             ended[old[over]] = True
             self.end(ended)
+
+    def _e_value(self, which: NDArray[np.int64], looks: NDArray[np.int32], counts: NDArray[np.int64]) -> Any:
+        """Give what the last looks [look, column, stream], newest first, say as one; `counts` are their sums.
+
+        Looks of different hours are no sums: their e-values are multiplied, by bet. (M + 1) L without the 1 is M L.
+        """
+        state = _fresh(self.state, which)
+        if not self._is_timed:
+            return self.detector.look(state, counts)
+        said = np.ones(len(which))
+        for step, look in enumerate(looks):
+            state["m"] -= step > 0
+            said = self.detector.look(state, self._with_hours(look.astype(np.int64), self._window - 1 - step))
+        return said
+
+    def _with_hours(self, counts: NDArray[np.int64], windows: Any) -> NDArray[np.int64]:
+        """Put the hour of the week behind the counts, where the detector wants it. `windows`: one, or by column."""
+        if not self._is_timed:
+            return counts
+        return np.concatenate([counts, np.broadcast_to(hour_of(windows * self.minutes), (1, counts.shape[1]))])
 
     def end(self, which: NDArray[np.bool_]) -> None:
         """End the alarms of streams; they begin anew."""
@@ -138,14 +162,20 @@ class Bank:
         self.alarm[which], self.m[which] = 0, 0.0
 
     def since(self, stream: int) -> tuple[int, NDArray[np.int64]]:
-        """Give the Unix minute since when a stream changed, by its strongest start, and its counts since then."""
+        """Give the Unix minute since when a stream changed, by its strongest start, and its counts since then.
+
+        In place of the hour stand the hits that were to be expected at those hours, in thousandths.
+        """
         kept = min(self.at, len(self.ring))
         order = [(self.at - kept + step) % len(self.ring) for step in range(kept)]
-        counts = self.ring[order, :, stream].T.astype(np.int64)
+        windows = np.arange(self._window - kept, self._window)
+        counts = self._with_hours(self.ring[order, :, stream].T.astype(np.int64), windows)
         alone = {name: np.repeat(array[..., [stream]], kept, axis=-1) for name, array in self.state.items()}
         self.detector.restart(alone, np.ones(kept, np.bool_))
         self.detector.look(alone, counts)  # from nothing, M is the e-value of the look
-        look, _ = strongest_start(np.log(np.maximum(alone["m"].reshape(-1, kept), 1e-300)))
+        look, _ = strongest_start(np.log(np.maximum(alone["m"].reshape(-1, kept), _LEAST)))
+        if self._is_timed:
+            counts[-1] = np.rint(1000 * counts[1] * self.state["rate"][counts[-1], stream])
         return (self._window - kept + look) * self.minutes, counts[:, look:].sum(axis=1)
 
     # what is kept

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from models.drift.band import State
 
 HOURS = 168
+HOUR = "hour"
+"""The column that is no count: whoever adds up looks must keep those of different hours apart."""
+
+
+def hour_of(minute: Any) -> Any:
+    """Give the hour of the week of a Unix minute, or of each; the week begins on a Thursday, as Unix time did."""
+    return minute // 60 % HOURS
 
 
 @dataclass(frozen=True)
@@ -28,19 +35,20 @@ class HourOfWeek:
 
     tolerance: float = bounds.TOLERANCE
     name: str = "hour_of_week"
-    columns: tuple[str, ...] = ("failed", "events", "hour")
+    columns: tuple[str, ...] = ("failed", "events", HOUR)
 
     def fit(self, past: NDArray[np.int64]) -> State:
-        """Freeze the baseline of each hour. The hour is that of the look, the same for all streams."""
+        """Freeze the baseline of each hour."""
         failed, events = np.zeros((2, HOURS, past.shape[1]))
-        np.add.at(failed, past[2, 0], past[0].T)
-        np.add.at(events, past[2, 0], past[1].T)
+        streams = np.broadcast_to(np.arange(past.shape[1])[:, None], past.shape[1:])
+        np.add.at(failed, (past[2], streams), past[0])
+        np.add.at(events, (past[2], streams), past[1])
         return start(failed, events, self.tolerance)
 
     def look(self, state: State, counts: NDArray[np.int64]) -> NDArray[np.float64]:
         """Take one look."""
         failed, events, hour = counts
-        null = state["null"][:, hour[0]]
+        null = state["null"][:, hour, np.arange(len(hour))]
         sides = (failed, null[0]), (events - failed, null[1])
         found: NDArray[np.float64] = np.mean(
             [
@@ -56,12 +64,15 @@ class HourOfWeek:
         state["m"][..., which] = 0.0
 
 
-def start(failed: Any, events: Any, tolerance: float = bounds.TOLERANCE) -> State:
-    """Freeze `failed` of `events`, [hour, stream] each."""
+def start(failed: Any, events: Any, tolerance: float = bounds.TOLERANCE, dispersion: Any = None) -> State:
+    """Freeze `failed` of `events`, [hour, stream] each. `dispersion` [stream] tempers it, without proof."""
+    spread = np.ones(failed.shape[1]) if dispersion is None else dispersion
     alpha = bounds.ALPHA / (2 * HOURS)
-    up, down = bounds.upper(failed, events, alpha), 1.0 - bounds.lower(failed, events, alpha)
+    hits, of = failed / spread, events / spread
+    up, down = bounds.upper(hits, of, alpha), 1.0 - bounds.lower(hits, of, alpha)
     return {
         "m": np.zeros((len(ODDS_RATIOS), 2, failed.shape[1])),
         "null": shifted(np.stack([up, down]), tolerance),
-        "dispersion": np.ones(failed.shape[1]),
+        "rate": failed / np.maximum(events, 1),
+        "dispersion": spread,
     }

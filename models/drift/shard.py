@@ -12,6 +12,7 @@ from models.drift.minute import UNKNOWN, J, Minute
 from models.drift.roles import Role, Roles
 from models.drift.thresholds import Thresholds
 from models.drift.usual_ratio import UsualRatio
+from models.drift.weeks import Weeks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,6 +38,7 @@ class Shard:
             "mix": Learner(1, 1),
             "mix_failed": Learner(1, 1),
         }
+        self.weeks = Weeks()
         self.usual = {"rates": UsualRatio.none(0), "values": UsualRatio.none(J, 0)}
         """Of each series against the rest of its workflow."""
         self.seen = np.empty(0, np.int64)
@@ -71,6 +73,7 @@ class Shard:
         for name, which, hits in (("rates", ratio, minute.bad[None]), ("values", values, minute.over)):
             self.learners[name].take(hits, np.where(which, minute.total, 0), minute.at)
             self.learners[f"{name}_hourly"].take(hits, np.where(which & whole, minute.total, 0), minute.at)
+        self._learn_weeks(np.flatnonzero(whole & ratio), minute)
         for name, kinds in (("mix", (Role.TOOL, Role.PART)), ("mix_failed", (Role.KIND,))):
             which = (whole & ~roles.is_histogram) | np.isin(roles.role, kinds)
             amount = minute.amounts(name)
@@ -78,6 +81,10 @@ class Shard:
                 np.where(which, amount, 0)[None], np.where(which, amount[roles.parent], 0), minute.at
             )
         self._learn_ratios(minute)
+
+    def _learn_weeks(self, series: NDArray[np.int64], minute: Minute) -> None:
+        self.weeks.take(series, minute.bad[series], minute.total[series], minute.at)
+        self.weeks.freeze(self.weeks.ready(self.settings.most_span, minute.at), minute.at)
 
     def _learn_ratios(self, minute: Minute) -> None:
         part = (self.roles.role == Role.COHORT) | (self.roles.role == Role.CHANGE)
@@ -102,6 +109,7 @@ class Shard:
         """Open the baselines of these series anew."""
         self.mixes = {of: kinds for of, kinds in self.mixes.items() if not which[of[1]]}
         self.thresholds.reset(which)
+        self.weeks.reset(which)
         for learner in self.learners.values():
             learner.reset(which)
         for usual in self.usual.values():
@@ -110,4 +118,4 @@ class Shard:
 
     def parts(self) -> dict[str, Any]:
         """Give what is kept beside the labels, by name: each has `arrays` and `fill`."""
-        return {"thresholds": self.thresholds, **self.learners}
+        return {"thresholds": self.thresholds, "weeks": self.weeks, **self.learners}

@@ -18,7 +18,7 @@ from models.drift.minute import minutes_of
 from models.drift.settings import Accepted
 from models.drift.shard import Shard
 from models.drift.usual_ratio import UsualRatio
-from models.drift.watches import WATCHES
+from models.drift.watches import REPLACED, WATCHES
 from models.slis.closing import Closed
 from models.slis.packing import pack, unpack
 from models.slis.readings import Label
@@ -149,6 +149,9 @@ class DriftTable:
         room = max(0, self._settings.most_streams - self.streams)
         self.refused += max(0, len(streams) - room)
         bank.admit(streams[:room], {name: array[..., :room] for name, array in state.items()})
+        if (replaced := self.banks.get(REPLACED.get(watch.name, ""))) is not None and len(replaced):
+            of = {stream.series for stream in streams[:room]}
+            replaced.close(np.array([stream.series in of for stream in replaced.streams]))
 
     def _accept(self, at: int) -> None:
         """Open anew the baselines of what a person has accepted by now."""

@@ -26,7 +26,7 @@ class SliSettings:
     """For how long a user is new, days; 0: series are not split by the age of users."""
     max_users: int = 200_000
     """Users per series shard whose first day is remembered; further ones have no age and are counted."""
-    early_alone_ns: int = 100_000_000
+    early_alone_ns: int = 50_000_000
     """Processing time between early panes of the series of workflows alone."""
     early_groups_ns: int = 1_000_000_000
     """Processing time between early panes of all other series."""

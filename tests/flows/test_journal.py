@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import struct
+import threading
 import zlib
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typing_extensions import override
 
 from flows import journal as module
 from flows.journal import Journal, JournalError, Restored
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
     from pathlib import Path
 
 
@@ -80,18 +83,100 @@ def test_each_life_has_a_higher_generation(tmp_path: Path) -> None:
     assert seen == [0, 1, 2]
 
 
-def test_old_generations_go_when_no_resume_can_name_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rotation keeps the older file for one more snapshot, then deletes it."""
+class Slow(module._Bases):
+    """Writes bases when told to."""
+
+    def __init__(self) -> None:
+        super().__init__(apart_s=0.0)
+        self.may = threading.Semaphore(0)
+        self.begun = 0
+
+    @override
+    def write(self, path: Path, base: bytes, *, fsync: bool) -> Future[int]:
+        self._pool.submit(self.may.acquire)
+        self.begun += 1
+        return super().write(path, base, fsync=fsync)
+
+    def let(self) -> None:
+        """Let one be written, and wait until it is."""
+        self.may.release()
+        self._pool.submit(lambda: None).result(10)
+
+
+@pytest.fixture
+def bases(monkeypatch: pytest.MonkeyPatch) -> Slow:
+    """Give journals that are soon too long, and bases that take as long as a test says."""
+    bases = Slow()
     monkeypatch.setattr(module, "ROTATE_BYTES", 10)
+    monkeypatch.setattr(module, "_BASES", bases)
+    return bases
+
+
+@pytest.mark.parametrize("waits", [0, 1, 5])
+def test_old_generations_go_when_no_resume_can_name_them(tmp_path: Path, bases: Slow, waits: int) -> None:
+    """A new base is written meanwhile; then the older file is kept for one more snapshot, and deleted."""
     journal, notes = Journal(tmp_path), Notes([b"x"])
-    counts = []
-    for _ in range(40):
+    counts, begun, waited = [], 0, 0
+    for _ in range(60):
         notes.notes.append(b"y" * 5)
         position = notes.append(journal)
         assert restored(tmp_path, position).notes == notes.notes
         counts.append(len(list(tmp_path.glob("*.journal"))))
-    assert max(counts) == 2
+        waited += bases.begun > begun
+        if waited > waits:
+            bases.let()
+            begun, waited = bases.begun, 0
+    assert max(counts) <= 3  # the one before, the one that goes on, the next
     assert journal.generation > 2
+
+
+def test_bases_take_turns(tmp_path: Path, bases: Slow) -> None:
+    """While one is written, no other journal makes one; afterwards it does."""
+    journals = [(Journal(tmp_path / name), Notes([b"x"])) for name in "ab"]
+    for _ in range(20):
+        for journal, notes in journals:
+            notes.notes.append(b"y" * 5)
+            notes.append(journal)
+    assert bases.begun == 1
+    bases.let()
+    for journal, notes in journals:
+        notes.append(journal)
+    assert bases.begun == 2
+    bases.let()
+
+
+def test_a_journal_dropped_while_its_base_is_written_writes_into_no_other_file(tmp_path: Path, bases: Slow) -> None:
+    """The next life goes on from the position; whatever the thread still writes is never read, and goes."""
+    journal, notes = Journal(tmp_path), Notes([b"x"])
+    while not bases.begun:
+        notes.notes.append(b"y" * 5)
+        position = notes.append(journal)
+    del journal
+    again, second = Notes(restored(tmp_path, position).notes), Journal(tmp_path)
+    second.restore(position)
+    other = tmp_path / "other"
+    with other.open("wb") as opened:  # under the number of a descriptor that the first one had
+        bases.let()
+        opened.write(b"mine")
+    assert other.read_bytes() == b"mine"
+    for _ in range(3):
+        again.notes.append(b"z")
+        assert restored(tmp_path, again.append(second)).notes == again.notes
+    assert len(list(tmp_path.glob("*.journal"))) == 1
+
+
+def test_a_base_that_cannot_be_written_stops_the_flow(tmp_path: Path, bases: Slow) -> None:
+    """At the next append, with the error; the position before it is still good."""
+    journal, notes = Journal(tmp_path), Notes([b"x"])
+    while not bases.begun:
+        notes.notes.append(b"y" * 5)
+        position = notes.append(journal)
+    max(tmp_path.glob("*.journal")).unlink()
+    bases.let()
+    kept = list(notes.notes)
+    with pytest.raises(OSError, match="journal"):
+        notes.append(journal)
+    assert restored(tmp_path, position).notes == kept
 
 
 @pytest.mark.parametrize("damage", ["missing", "short", "flipped"])
@@ -121,10 +206,19 @@ def test_generations_of_version_1_are_read(tmp_path: Path) -> None:
         Journal(tmp_path).restore(position)
 
 
-@given(steps=st.lists(st.sampled_from(["note", "snapshot", "crash"]), max_size=40))
-def test_crash_anywhere(tmp_path_factory: pytest.TempPathFactory, steps: list[str]) -> None:
+@given(
+    steps=st.lists(st.sampled_from(["note", "snapshot", "crash"]), max_size=40), rotate=st.sampled_from([10, 1 << 20])
+)
+def test_crash_anywhere(tmp_path_factory: pytest.TempPathFactory, steps: list[str], rotate: int) -> None:
     """Whatever the order of notes, snapshots and crashes, a restart finds exactly the last snapshot."""
     folder = tmp_path_factory.mktemp("journal")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "ROTATE_BYTES", rotate)
+        crash_anywhere(folder, steps)
+
+
+def crash_anywhere(folder: Path, steps: list[str]) -> None:
+    """Do these."""
     journal, notes = Journal(folder), Notes([])
     position: bytes | None = None
     kept: list[bytes] = []

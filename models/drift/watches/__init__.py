@@ -9,6 +9,7 @@ from models.drift.watches.live import LiveRate, LiveValues
 from models.drift.watches.mix import FEWEST_FAILED, Mix
 from models.drift.watches.objective import Objective
 from models.drift.watches.own import OwnRate, OwnValues
+from models.drift.watches.week import WeekRate
 
 if TYPE_CHECKING:
     from models.drift.watches.base import Watch
@@ -17,6 +18,8 @@ WATCHES: tuple[Watch, ...] = (
     Objective(),
     OwnRate("own_rate", 1, "rates"),
     OwnRate("own_rate_hourly", 60, "rates_hourly"),
+    WeekRate("week_rate", 1),
+    WeekRate("week_rate_hourly", 60),
     OwnValues("own_values", 1, "values"),
     OwnValues("own_values_hourly", 60, "values_hourly"),
     Mix("tool_mix", "tool_success", "tool", "tools"),
@@ -30,3 +33,6 @@ WATCHES: tuple[Watch, ...] = (
     LiveValues(),
 )
 """The order is part of the stored state by name only."""
+
+REPLACED = {"week_rate": "own_rate", "week_rate_hourly": "own_rate_hourly"}
+"""A stream of the first watch takes the place of one of the second, of the same series."""
