@@ -185,3 +185,9 @@ class Settings:
     control: Control = section(Control)
     attributes: Tree = key(Tree({}), "your own source attributes, asked before the built-in ones")
     prices: Mapping[str, Price] = key({}, "prices of your own by model name, before the built-in ones")
+
+    def wrong(self) -> Iterator[Wrong]:
+        """Yield a port that the process which receives would take twice; other processes may be elsewhere."""
+        taken = {self.otlp.port: "otlp.port", self.otlp.grpc_port: "otlp.grpc_port"}
+        if self.metrics.port and (other := taken.get(self.metrics.port)):
+            yield Wrong("metrics.port", f"{self.metrics.port}, which is {other} already", "a port of its own")
