@@ -61,16 +61,19 @@ class _File:
         self._fd = os.open(path, flags, 0o644)
         self.close = weakref.finalize(self, os.close, self._fd)
 
-    def write(self, payload: bytes) -> int:
-        """Write a frame; gives its bytes."""
-        head, wanted = _FRAME.pack(len(payload), crc32c(payload)), _FRAME.size + len(payload)
-        written = os.writev(self._fd, (head, payload))
-        if written != wanted:
-            msg = f"{self._path}: wrote {written} of {wanted} bytes: is the disk full?"
-            raise JournalError(msg)
+    def write(self, *payloads: bytes) -> int:
+        """Write a frame for each; gives their bytes."""
+        total = 0
+        for payload in payloads:
+            head, wanted = _FRAME.pack(len(payload), crc32c(payload)), _FRAME.size + len(payload)
+            written = os.writev(self._fd, (head, payload))
+            if written != wanted:
+                msg = f"{self._path}: wrote {written} of {wanted} bytes: is the disk full?"
+                raise JournalError(msg)
+            total += written
         if self._fsync:
             os.fdatasync(self._fd)
-        return written
+        return total
 
 
 @dataclass
@@ -143,7 +146,7 @@ class Journal:
     def append(self, delta: bytes, dump: Callable[[], bytes]) -> bytes:
         """Append what changed and give the position; starts a new generation with `dump()` when it pays.
 
-        Raises JournalError or OSError where what was to be written before, too, could not be.
+        Raises JournalError or OSError when it cannot be written, or a base could not be before, by the thread.
         """
         self._forget_obsolete()
         if self._file is None:
@@ -178,7 +181,8 @@ class Journal:
         return Restored(frames[0] or None, frames[1:])
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and let go of the base that may be under way."""
+        self._draft = None
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -206,11 +210,9 @@ class Journal:
         """Go on in a generation whose base is there."""
         base = draft.base.result()
         self.close()
-        self._draft = None
         file = _File(self._path(draft.generation), fsync=self._fsync)
         self._enter(draft.generation, file, base)
-        for delta in draft.deltas:
-            self._length += file.write(delta)
+        self._length += file.write(*draft.deltas)
 
     def _enter(self, generation: int, file: _File, base: int) -> None:
         older = sorted({int(path.stem) for path in self.folder.glob("*.journal")} - {generation})

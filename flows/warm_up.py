@@ -16,6 +16,9 @@ import orjson
 
 from flows.compiling import compiling
 from models.drift.cohorts import log_e_values
+from models.runaways.policy import RunawayPolicy
+from models.runaways.tools import KnownTools
+from models.runaways.watch import Watch
 from models.runs.policy import RunPolicy
 from models.runs.pulse import Pulse
 from models.runs.shards import by_shard
@@ -90,7 +93,9 @@ def _track(spans: Spans, asked: Spans) -> list[Changes]:
     changes.append(table.advance(_AT + 1000 * SECOND))
     changes.append(table.update(_many(spans), slice(0, _MANY * len(spans)), _AT + SECOND))
     deltas.append(table.take_delta())
-    table.calls(int(table.pulses()[0][0, Pulse.SLOT]))
+    pulses = table.pulses()
+    Watch(RunawayPolicy(), KnownTools()).look(table, pulses[0], spans, np.arange(len(spans)))
+    table.calls(int(pulses[0][0, Pulse.SLOT]))
     again = RunTable.load(RunPolicy(), table.dump(), [])
     again = RunTable.load(RunPolicy(), None, deltas)
     changes += [again.drain(), again.advance(_LATER)]

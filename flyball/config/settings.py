@@ -189,5 +189,7 @@ class Settings:
     def wrong(self) -> Iterator[Wrong]:
         """Yield a port that the process which receives would take twice; other processes may be elsewhere."""
         taken = {self.otlp.port: "otlp.port", self.otlp.grpc_port: "otlp.grpc_port"}
-        if self.metrics.port and (other := taken.get(self.metrics.port)):
+        hosts = {self.otlp.host, self.metrics.host}
+        meet = len(hosts) == 1 or hosts & {"0.0.0.0", "::"}  # noqa: S104 - what it says, not what is listened on
+        if meet and self.metrics.port and (other := taken.get(self.metrics.port)):
             yield Wrong("metrics.port", f"{self.metrics.port}, which is {other} already", "a port of its own")

@@ -24,7 +24,7 @@ _KEPT = {1: 120, 60: 336}
 """Looks that are kept to date a change by, by the minutes between two: two hours, two weeks."""
 _BACK = {1: 60, 60: 24}
 """Looks that must, as one, speak for the null before an alarm is over."""
-_LEAST = 1e-300
+_LEAST, _LARGEST_LOG = 1e-300, 500.0
 _FEWEST = 50
 """Events that these looks must have: one good event is no recovery."""
 
@@ -139,16 +139,17 @@ class Bank:
     def _e_value(self, which: NDArray[np.int64], looks: NDArray[np.int32], counts: NDArray[np.int64]) -> Any:
         """Give what the last looks [look, column, stream], newest first, say as one; `counts` are their sums.
 
-        Looks of different hours are no sums: their e-values are multiplied, by bet. (M + 1) L without the 1 is M L.
+        Looks of different hours are no sums: the e-values of each bet are multiplied. From nothing, M is the e-value.
         """
         state = _fresh(self.state, which)
         if not self._is_timed:
             return self.detector.look(state, counts)
-        said = np.ones(len(which))
+        logs = np.zeros_like(state["m"])
         for step, look in enumerate(looks):
-            state["m"] -= step > 0
-            said = self.detector.look(state, self._with_hours(look.astype(np.int64), self._window - 1 - step))
-        return said
+            self.detector.look(state, self._with_hours(look.astype(np.int64), self._window - 1 - step))
+            logs += np.log(np.maximum(state["m"], _LEAST))
+            state["m"][:] = 0.0
+        return np.exp(np.minimum(logs, _LARGEST_LOG)).reshape(-1, len(which)).mean(axis=0)
 
     def _with_hours(self, counts: NDArray[np.int64], windows: Any) -> NDArray[np.int64]:
         """Put the hour of the week behind the counts, where the detector wants it. `windows`: one, or by column."""

@@ -1,7 +1,8 @@
 """Hour of week: e-SR of a rate against what it was at this hour of the week: for traffic with a daily cycle.
 
 Guarantee: as `frozen_rate`, for a rate that is constant within each hour of the week (UTC) and the same each week; the
-ALPHA of the bounds is shared by the 168 hours. Hours without a past are not bet on. detection.md 4, 10.
+ALPHA of the bounds is shared by the 168 hours. Hours whose past says little are not bet on: held against a bound far
+above the rate, any look would speak for the baseline. detection.md 4, 10.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from models.drift.band import State
 
 HOURS = 168
+_LOOSE, _LOOSEST = 3.0, 0.9
+"""An hour is bet on upwards where its bound is at most so many times the rate of all hours, and no more than this."""
 HOUR = "hour"
 """The column that is no count: whoever adds up looks must keep those of different hours apart."""
 
@@ -48,16 +51,13 @@ class HourOfWeek:
     def look(self, state: State, counts: NDArray[np.int64]) -> NDArray[np.float64]:
         """Take one look."""
         failed, events, hour = counts
-        null = state["null"][:, hour, np.arange(len(hour))]
-        sides = (failed, null[0]), (events - failed, null[1])
-        found: NDArray[np.float64] = np.mean(
-            [
-                bet_on_counts(state["m"][:, row], hits, events, rate, state["dispersion"])
-                for row, (hits, rate) in enumerate(sides)
-            ],
-            axis=0,
-        )
-        return found
+        streams = np.arange(len(hour))
+        found = np.empty((2, len(hour)))
+        for row, hits in enumerate((failed, events - failed)):
+            null, bets = state["null"][row, hour, streams], state["bets"][row, hour, streams]
+            found[row] = bet_on_counts(state["m"][:, row], hits * bets, events * bets, null, state["dispersion"])
+        mean: NDArray[np.float64] = found.mean(axis=0)
+        return mean
 
     def restart(self, state: State, which: NDArray[np.bool_]) -> None:
         """Begin anew with the same baseline."""
@@ -70,9 +70,11 @@ def start(failed: Any, events: Any, tolerance: float = bounds.TOLERANCE, dispers
     alpha = bounds.ALPHA / (2 * HOURS)
     hits, of = failed / spread, events / spread
     up, down = bounds.upper(hits, of, alpha), 1.0 - bounds.lower(hits, of, alpha)
+    usual = failed.sum(axis=0) / np.maximum(events.sum(axis=0), 1)
     return {
         "m": np.zeros((len(ODDS_RATIOS), 2, failed.shape[1])),
         "null": shifted(np.stack([up, down]), tolerance),
+        "bets": np.stack([up <= np.minimum(_LOOSE * usual, _LOOSEST), down < 1.0]),
         "rate": failed / np.maximum(events, 1),
         "dispersion": spread,
     }

@@ -84,7 +84,7 @@ class Shard:
 
     def _learn_weeks(self, series: NDArray[np.int64], minute: Minute) -> None:
         self.weeks.take(series, minute.bad[series], minute.total[series], minute.at)
-        self.weeks.freeze(self.weeks.ready(self.settings.most_span, minute.at), minute.at)
+        self.weeks.settle(self.settings.most_span, minute.at)
 
     def _learn_ratios(self, minute: Minute) -> None:
         part = (self.roles.role == Role.COHORT) | (self.roles.role == Role.CHANGE)

@@ -1,7 +1,8 @@
 """Weeks: what the rate of a workflow is at each hour of the week, and whether it follows the hours of the day at all.
 
 The test is the usual F of an analysis of variance by weights: how much the 24 hours of the day differ from each other,
-against how much the same hour differs from day to day. Bursts are in both, so they make no cycle.
+against how much the same hour differs from day to day. Bursts are in both, so they make no cycle. Dispersion is what is
+left beside the hours of the week, which is what a look is held against.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 _DAY = 24
 _ALPHA = 1e-3
-"""Of so many workflows without a cycle one is taken to have one: it loses some power then, and nothing else."""
+"""Of so many workflows without a cycle one is taken to have one: then its hours are looked at one by one in vain."""
 _HOUR = 60
 _KEPT = ("series", "opened", "frozen", "failed", "events", "squares", "looks")
 
@@ -66,6 +67,8 @@ class Weeks:
 
     def _enter(self, series: NDArray[np.int64], at: int) -> None:
         more = len(series)
+        if not more:
+            return
         self.series = np.append(self.series, series)
         self.opened, self.frozen = np.append(self.opened, np.full(more, at)), widened(self.frozen, more)
         self.failed, self.events = widened(self.failed, more), widened(self.events, more)
@@ -73,6 +76,7 @@ class Weeks:
         self._now = widened(self._now, more)
 
     def _end_hour(self) -> None:
+        """Take in the hour that is under way, as far as it is."""
         failed, events = self._now
         hour = hour_of(self._window * _HOUR)
         self.failed[hour] += failed
@@ -81,24 +85,29 @@ class Weeks:
         self.looks[Clock.HOUR] += events > 0
         self._now = np.zeros_like(self._now)
 
-    def ready(self, most_span: int, at: int) -> NDArray[np.int64]:
-        """Give the places that are old enough to be frozen at Unix minute `at`."""
-        return np.flatnonzero((self.frozen == 0) & (self.opened > 0) & (at - self.opened + 1 >= most_span))
-
-    def freeze(self, places: NDArray[np.int64], at: int) -> None:
-        """Learn no more of these."""
-        self.frozen[places] = at
+    def settle(self, most_span: int, at: int) -> None:
+        """Ask those that are old enough at Unix minute `at`: who follows the day is frozen, the others begin again."""
+        old = np.flatnonzero((self.frozen == 0) & (self.opened > 0) & (at - self.opened + 1 >= most_span))
+        if len(old):
+            self._end_hour()
+            follows = self.follows_the_day(old)
+            self.frozen[old[follows]] = at
+            self._begin_again(old[~follows])
 
     def follows_the_day(self, places: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Say whose rate differs from hour to hour of the day by more than chance."""
-        between, within, freedom = self._variances(places, Clock.HOUR)
-        far = law_of_f.sf(between / np.maximum(within, 1e-300), _DAY - 1, freedom) < _ALPHA
+        by_day = (HOURS // _DAY, _DAY, len(places))
+        failed = self.failed[:, places].reshape(by_day).sum(axis=0)
+        events = self.events[:, places].reshape(by_day).sum(axis=0)
+        between, within, freedom = self._variances(places, Clock.HOUR, failed, events)
+        apart = np.maximum((events > 0).sum(axis=0) - 1, 1)
+        far = law_of_f.sf(between / apart / np.maximum(within, 1e-300), apart, freedom) < _ALPHA
         found: NDArray[np.bool_] = far & (freedom > 0) & (within > 0)
         return found
 
     def dispersion(self, places: NDArray[np.int64], clock: Clock) -> NDArray[np.float64]:
-        """Give by how much looks vary more than independent events would, beside the cycle; at least 1."""
-        _, within, _ = self._variances(places, clock)
+        """Give by how much looks vary more than independent events would, beside the hours of the week; at least 1."""
+        _, within, _ = self._variances(places, clock, self.failed[:, places], self.events[:, places])
         rate = self.rate(places)
         usual = rate * (1 - rate)
         return np.where(usual > 0, np.maximum(within / np.maximum(usual, 1e-12), 1.0), 1.0)
@@ -108,22 +117,24 @@ class Weeks:
         rate: NDArray[np.float64] = self.failed[:, places].sum(axis=0) / self.events[:, places].sum(axis=0).clip(1)
         return rate
 
-    def _variances(self, places: NDArray[np.int64], clock: Clock) -> tuple[Any, Any, Any]:
-        """Give the mean squares between hours of the day and within them, and the degrees of freedom within."""
-        by_day = (HOURS // _DAY, _DAY, len(places))
-        failed = self.failed[:, places].reshape(by_day).sum(axis=0)
-        events = self.events[:, places].reshape(by_day).sum(axis=0)
+    def _variances(self, places: NDArray[np.int64], clock: Clock, failed: Any, events: Any) -> tuple[Any, Any, Any]:
+        """Give the squares between hours, the mean square of looks within them, and its degrees of freedom.
+
+        `failed` of `events` are by hour, of the day or the week, and place.
+        """
         of_hours = (failed**2 / np.maximum(events, 1)).sum(axis=0)
         of_all = failed.sum(axis=0) ** 2 / np.maximum(events.sum(axis=0), 1)
         freedom = self.looks[clock, places] - (events > 0).sum(axis=0)
         within = (self.squares[clock, places] - of_hours) / np.maximum(freedom, 1)
-        return (of_hours - of_all) / (_DAY - 1), within, freedom
+        return of_hours - of_all, within, freedom
 
     def reset(self, which: NDArray[np.bool_]) -> None:
         """Open the baselines of these series [S] anew."""
-        some = which[self.series]
+        self._begin_again(np.flatnonzero(which[self.series]))
+
+    def _begin_again(self, places: NDArray[np.int64]) -> None:
         for array in (self.opened, self.frozen, self.failed, self.events, self.squares, self.looks, self._now):
-            array[..., some] = 0
+            array[..., places] = 0
 
     # what is kept
 

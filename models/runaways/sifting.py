@@ -32,6 +32,7 @@ def _place(sorted_: Any, value: Any) -> Any:
 
 @allocating
 def _sifted(cols: Any, rows: Any, tools: Any) -> Any:
+    """As `sifted`; `cols` is [row, column] here."""
     strange, nested = np.empty(rows.shape[0], np.int64), np.empty(rows.shape[0], np.int64)
     n = m = 0
     for k in range(rows.shape[0]):

@@ -132,7 +132,7 @@ class Store(NamedTuple):
     states: NDArray[np.void]  # STATE
     words: NDArray[np.int64]  # the same memory [slot, word]
     due: NDArray[np.int64]  # [slot]: when the watermark changes something; NEVER: the slot is free
-    untold: NDArray[np.uint8]  # [slot]: 1: no delta has told of the run since it took its slot
+    untold: NDArray[np.uint8]  # [slot]: 1: no delta has told of the run since it took its slot; `told.OWED`
     traces: NDArray[np.int64]  # open addressing, hash << 32 | 1 + slot
     arena: NDArray[np.int64]
     name_keys: NDArray[np.int64]  # open addressing

@@ -166,7 +166,7 @@ class RunTable:
         known = self.expectations
         expected = known.tables() if known.dirty else None
         waiting = self.waiting.rows if self.waiting.dirty else None
-        raw = journal.pack(self.store, *self._news.take(), self.texts.take_new(), expected, waiting)
+        raw = journal.pack(self.store, *self._news.take(self.store), self.texts.take_new(), expected, waiting)
         known.dirty = self.waiting.dirty = False
         return raw
 

@@ -6,6 +6,9 @@ the rows as they were when it touched them: both lie in the cache then, at the e
 (docs/decisions/0020). Of tool spans, which are only added, those that are new are told; so of `seen`, unless the run
 has failures, whose entries change.
 
+Blocks whose entries change are told whole: with every batch that would be megabytes a second of one run that has run
+away. So a run that has many of them is told once a delta, whole, at its end.
+
 A row is int64 words: trace (2), which of the following words of STATE are told (2 of 64 bits, the first two stand for
 the trace), `from` (entries of `seen` and, from bit 32 on, of `tools` that stay), due, the words themselves, then the
 entries of the blocks in use: seen, tools, tally, made. Where `from` is GONE the run was forgotten, and the row ends.
@@ -20,6 +23,7 @@ import numpy as np
 from models.kernels import kernel
 from models.runs.arena import index_all, index_words, take
 from models.runs.index import drop_slot, find_slot, new_slot
+from models.runs.record import NEVER
 from models.runs.room import more_slots, more_words, rooms
 from models.runs.state import MAX_TOOLS, SEEN_WORDS, STATE_WORDS, TALLY_WORDS, TOOL_WORDS, Head, rows_like, words_of
 
@@ -30,6 +34,10 @@ if TYPE_CHECKING:
     from models.runs.state import Store
 
 GONE: Final = -1
+OWED: Final = 2
+"""Of `untold`: the run is told whole at the end of the delta."""
+_MANY: Final = 64
+"""Entries that are told whole, from which on a run is told at the end."""
 _HEAD: Final = 6
 _TOP, _NEED, _TOUCHED = int(Head.TOP), int(Head.NEED), int(Head.TOUCHED)
 _LOW: Final = (1 << 32) - 1
@@ -45,11 +53,11 @@ def _used(s: Any) -> Any:
 
 
 @kernel
-def _longest(states: Any, slots: Any, count: Any) -> Any:
-    """Give the words that the rows of the first `count` slots take where they are told whole."""
+def _longest(states: Any, slots: Any) -> Any:
+    """Give the words that the rows of these slots take where they are told whole."""
     total = 0
-    for k in range(count):
-        total += _HEAD + STATE_WORDS + _used(states[slots[k]])
+    for slot in slots:
+        total += _HEAD + STATE_WORDS + _used(states[slot])
     return total
 
 
@@ -84,18 +92,38 @@ def _row(store: Any, slot: Any, before: Any, place: Any, known: Any, out: Any, n
 
 
 @kernel
+def _owe(store: Any, scratch: Any, owed: Any) -> Any:
+    """Fill `owed` with the slots that are told at the end of the delta from now on; gives how many."""
+    n = 0
+    for place in range(store.head[_TOUCHED]):
+        slot = scratch.touched[place]
+        s = store.states[slot]
+        whole = s.tally_n + s.made_n + (s.seen_n if s.failures else 0)
+        if whole > _MANY and store.untold[slot] != OWED:
+            store.untold[slot] = OWED
+            owed[n] = slot
+            n += 1
+    return n
+
+
+@kernel
 def _tell(store: Any, scratch: Any, out: Any, n: Any) -> Any:
     """Write what a batch changed at word `n`; gives the word after it, and how many runs are new.
 
     Where there is no room it gives what is needed, less than 0, and nothing is written.
     """
     touched = store.head[_TOUCHED]
-    need = n + _longest(store.states, scratch.touched, touched)
+    need = n
+    for place in range(touched):
+        slot = scratch.touched[place]
+        need += 0 if store.untold[slot] == OWED else _HEAD + STATE_WORDS + _used(store.states[slot])
     if need > out.shape[0]:
         return -need, 0
     new = 0
     for place in range(touched):
         slot = scratch.touched[place]
+        if store.untold[slot] == OWED:
+            continue
         b = scratch.before[place]
         is_new = store.untold[slot] != 0
         known = np.int64(-1 if is_new else b.seen_n), np.int64(-1 if is_new else b.tools_n)
@@ -116,7 +144,7 @@ def _whole(store: Any, slots: Any, out: Any) -> Any:
 
 def whole(store: Store, slots: NDArray[np.int64]) -> NDArray[np.int64]:
     """Give the rows of these slots, as if nothing had been told of them."""
-    rows = np.empty(_longest(store.states, slots, len(slots)), np.int64)
+    rows = np.empty(_longest(store.states, slots), np.int64)
     return rows[: _whole(store, slots, rows)]
 
 
@@ -126,9 +154,13 @@ class News:
     def __init__(self) -> None:
         self._rows = np.empty(0, np.int64)
         self._used = self._new = 0
+        self._owed: list[NDArray[np.int64]] = []
 
     def tell(self, store: Store, scratch: Scratch) -> None:
         """Take in what the batch changed that has just been decided."""
+        owed = np.empty(int(store.head[_TOUCHED]), np.int64)
+        if count := _owe(store, scratch, owed):
+            self._owed.append(owed[:count])
         used, new = _tell(store, scratch, self._rows, self._used)
         if used < 0:
             self._make_room(-used)
@@ -143,13 +175,27 @@ class News:
         rows[:, :2], rows[:, 2:] = traces, GONE
         self._used += size
 
-    def take(self) -> tuple[int, NDArray[np.int64]]:
-        """Give how many runs are new, and the rows, valid until the next call of anything."""
+    def take(self, store: Store) -> tuple[int, NDArray[np.int64]]:
+        """Give how many runs are new, at most, and the rows, valid until the next call of anything."""
+        self._settle(store)
         new, rows = self._new, self._rows[: self._used]
         if len(self._rows) > 4 * self._used + _SPARE:
             self._rows = np.empty(0, np.int64)
         self._used = self._new = 0
         return new, rows
+
+    def _settle(self, store: Store) -> None:
+        """Tell the runs that are owed, as far as they are still there: a slot may have been given to another run."""
+        if not self._owed:
+            return
+        slots = np.unique(np.concatenate(self._owed))
+        slots = slots[(store.untold[slots] == OWED) & (store.due[slots] != NEVER)]
+        rows = whole(store, slots)
+        self._make_room(self._used + len(rows))
+        self._rows[self._used : self._used + len(rows)] = rows
+        self._used, self._new = self._used + len(rows), self._new + len(slots)
+        store.untold[slots] = 0
+        self._owed = []
 
     def _make_room(self, words: int) -> None:
         if words > len(self._rows):

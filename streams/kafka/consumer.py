@@ -41,7 +41,7 @@ _PASSING: Final = frozenset(
     }
 )
 _UNREACHABLE: Final = frozenset({KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE})  # noqa: SLF001
-_AT_ONCE: Final = 1000  # messages asked of librdkafka in one call
+_AT_ONCE: Final = 4000  # messages asked of librdkafka in one call
 _ASK_AGAIN_S: Final = 1.0
 
 

@@ -54,6 +54,7 @@ class Settings:
             "enable.auto.offset.store": False,
             "allow.auto.create.topics": False,
             "fetch.wait.max.ms": 20,
+            "max.partition.fetch.bytes": 8 << 20,
             "fetch.error.backoff.ms": 50,
             "queued.max.messages.kbytes": 49152,
         }

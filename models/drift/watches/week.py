@@ -42,7 +42,7 @@ class WeekRate(Standing):
     detector: Detector = HourOfWeek()  # noqa: RUF009 - frozen, and without state
 
     def ready(self, shard: Shard, streams: list[Stream], at: int) -> tuple[list[Stream], State] | None:
-        """Open the streams of workflows that have been seen for long enough and follow the day.
+        """Open the streams of workflows that were found to follow the day.
 
         Bursts so large that only the mean of a look could be believed are left to those against the mean.
         """
@@ -51,7 +51,6 @@ class WeekRate(Standing):
         places = np.flatnonzero((weeks.frozen == at) & ~np.isin(weeks.series, open_))
         if not len(places):
             return None
-        places = places[weeks.follows_the_day(places)]
         found = weeks.dispersion(places, Clock.MINUTE if self.minutes == 1 else Clock.HOUR)
         places, spread = places[found <= BURSTY], np.where(found <= CLEAN, 1.0, found)[found <= BURSTY]
         if not len(places):

@@ -7,6 +7,8 @@ import math
 import numpy as np
 import pytest
 
+from models.drift.bank import Bank, Stream
+from models.drift.hour_of_week import HourOfWeek, start
 from models.drift.settings import Accepted, DriftSettings
 from models.drift.table import DriftTable
 from models.drift.weeks import Clock, Weeks
@@ -136,11 +138,67 @@ def test_bursts_are_no_cycle() -> None:
         rate = chance.beta(0.05 * 100, 0.95 * 100, 200)
         events = np.full(200, 400)
         weeks.take(series, chance.binomial(events, rate), events, START + 60 * hour)
-    places = weeks.ready(14 * DAY, START + 14 * DAY)
-    assert len(places) == 200
-    assert weeks.follows_the_day(places).sum() <= 2
+    assert weeks.follows_the_day(series).sum() <= 2
     for clock in Clock:  # there is one minute an hour
-        assert np.median(weeks.dispersion(places, clock)) == pytest.approx(1 + 399 / 101, rel=0.1)  # 1 + (n - 1) rho
+        assert np.median(weeks.dispersion(series, clock)) == pytest.approx(1 + 399 / 101, rel=0.1)  # 1 + (n - 1) rho
+
+
+@pytest.mark.parametrize("opened", [0, 1, 30])
+def test_a_cycle_is_no_dispersion(opened: int) -> None:
+    """Neither that of the day nor that of the week, at 30,000 events a look, whatever the minute it is asked at."""
+    chance, weeks, series = np.random.default_rng(7), Weeks(), np.arange(20)
+    events = np.full(20, 30_000)
+    for at in range(opened, 14 * DAY + opened, 10):
+        weekend = 0.5 if at // DAY % 7 in (2, 3) else 1.0
+        weeks.take(series, chance.binomial(events, weekend * usual(at)), events, START + at)
+    weeks.settle(14 * DAY, START + 14 * DAY + opened)
+    assert (weeks.frozen > 0).all()
+    for clock in Clock:
+        assert np.median(weeks.dispersion(series, clock)) == pytest.approx(1.0, abs=0.15)
+
+
+def test_who_does_not_follow_the_day_is_asked_again() -> None:
+    """Two weeks without a cycle, then two with one: what was learnt before it is let go of."""
+    chance, weeks, series, events = np.random.default_rng(8), Weeks(), np.arange(3), np.full(3, 400)
+    for at in range(0, 30 * DAY, 30):
+        rate = usual(at) if at >= 14 * DAY else 0.05
+        weeks.take(series, chance.binomial(events, rate), events, START + at)
+        weeks.settle(14 * DAY, START + at)
+    assert (weeks.frozen - START > 28 * DAY - 60).all()
+    assert weeks.failed.sum(axis=0) / weeks.events.sum(axis=0) == pytest.approx(np.full(3, 0.05), rel=0.05)
+
+
+def hourly(events: dict[int, int]) -> Bank:
+    """Give a bank with a stream that fails in 2 % of events, so many of them in the past of each hour of the week."""
+    past = np.array([[events.get(hour, 0)] for hour in range(168)])
+    bank = Bank(HourOfWeek(), 1)
+    bank.admit([Stream(0, -1, 1, 0)], start(past // 50, past))
+    return bank
+
+
+def test_an_alarm_does_not_end_by_a_few_good_minutes() -> None:
+    """Twice the failures for three hours: minutes as usual here and there do not end it, an hour of them does."""
+    bank = hourly(dict.fromkeys(range(168), 6_000_000))
+    for at in range(180):
+        failed = 2000 if at % 20 in (0, 1) and at > 60 else 4000
+        bank.take(np.array([[failed], [100_000]]), at)
+    assert bank.alarm[0] > 0
+    for at in range(180, 240):
+        bank.take(np.array([[2000], [100_000]]), at)
+    assert bank.alarm[0] == 0
+
+
+def test_hours_without_a_past_say_nothing() -> None:
+    """Neither for a change nor against one: what was known before such an hour is known after it."""
+    bank = hourly({hour: 60_000 if hour != 1 else 0 for hour in range(168)})
+    for at in range(60):
+        bank.take(np.array([[50], [100]]), at)
+    alarm, before = int(bank.alarm[0]), float(bank.m[0])
+    assert alarm > 0
+    for at in range(60, 120):
+        bank.take(np.array([[50], [100]]), at)
+    assert bank.alarm[0] == alarm
+    assert bank.m[0] >= before
 
 
 def test_sums_of_hours_by_hand() -> None:
@@ -155,7 +213,7 @@ def test_sums_of_hours_by_hand() -> None:
     assert weeks.failed[first : first + 2, 0].tolist() == [3, 4]
     assert weeks.events[first : first + 2].tolist() == [[20, 0], [10, 5]]
     assert (weeks.opened - START).tolist() == [0, 60]
-    weeks.freeze(np.array([0]), START + 120)
+    weeks.frozen[0] = START + 120
     weeks.take(np.array([1, 3]), np.array([1, 1]), np.array([5, 5]), START + 180)
     weeks.take(np.array([1, 3]), np.array([1, 1]), np.array([5, 5]), START + 240)
     assert (weeks.failed.sum(axis=0).tolist(), weeks.events.sum(axis=0).tolist()) == ([7, 1], [30, 10])

@@ -92,13 +92,15 @@ _KINDS = [SpanKind.RUN, *[SpanKind.LLM, SpanKind.TOOL, SpanKind.TOOL, SpanKind.E
 
 def _any_rows(rng: np.random.Generator, traces: int, at: int) -> list[dict[str, Any]]:
     rows = []
-    for _ in range(int(rng.integers(1, 60))):
+    for _ in range(int(rng.integers(1, 60 if rng.random() < 0.9 else 1500))):
         kind = _KINDS[int(rng.integers(len(_KINDS)))]
         parent = 0 if kind == SpanKind.RUN else int(rng.integers(8))
         more = {"tool": f"t{rng.integers(3)}", "arguments": str(rng.integers(4)), "user": f"u{rng.integers(5)}"}
         if kind == SpanKind.EXECUTION:
             more["error_type"] = ("", "ValueError", "TimeoutError")[int(rng.integers(3))]
-        rows.append(row(kind, int(rng.integers(1, 50)), parent, at, at + 5, trace_lo=int(rng.integers(traces)), **more))
+        rows.append(
+            row(kind, int(rng.integers(1, 5000)), parent, at, at + 5, trace_lo=int(rng.integers(traces)), **more)
+        )
         at += int(rng.integers(20))
     return rows
 
@@ -134,6 +136,36 @@ def test_of_a_long_run_only_news_are_told() -> None:
         sizes.append(len(table.take_delta()))
     assert max(sizes[2:]) <= sizes[1] + 24
     assert max(sizes[1:]) < sizes[0] - 200
+
+
+def test_a_run_that_has_run_away_is_told_whole_once_a_delta() -> None:
+    """Hundreds of calls that all differ, one a batch: the delta of 200 batches is as long as that of two."""
+    table, sizes = RunTable(RunPolicy(), is_journaled=True), []
+    rows = [row(SpanKind.TOOL, k, 999, k, k + 1, tool="t", arguments=str(k)) for k in range(1, 1001)]
+    table.update(spans_of(rows[:600]), slice(0, 600), 0)
+    deltas = [table.take_delta()]
+    for first, last in ((600, 602), (602, 802)):
+        for k in range(first, last):
+            table.update(spans_of(rows[k : k + 1]), slice(0, 1), 0)
+        deltas.append(table.take_delta())
+        sizes.append(len(deltas[-1]))
+    assert sizes[1] < 1.6 * sizes[0]
+    assert _known(RunTable.load(RunPolicy(), None, deltas).dump()) == _known(table.dump())
+
+
+def test_the_slot_of_a_run_that_is_owed_goes_to_another() -> None:
+    """A long run is touched, forgotten, its slot taken by a new one, all in one delta: only the new one is there."""
+    policy = RunPolicy()
+    table = RunTable(policy, is_journaled=True)
+    long = [row(SpanKind.TOOL, k, 1, k, k + 1, tool="t", arguments=str(k)) for k in range(2, 500)]
+    table.update(spans_of([*long, row(SpanKind.RUN, 1, 0, 0, 600)]), slice(0, 499), 0)
+    base = table.take_delta()
+    table.update(spans_of([row(SpanKind.TOOL, 700, 1, 1, 2, tool="t", arguments="late")]), slice(0, 1), 0)
+    table.advance(10**18)
+    table.update(spans_of([row(SpanKind.LLM, 9, 0, 10**9, 10**9 + 1, trace_lo=5)]), slice(0, 1), 10**18)
+    restored = RunTable.load(policy, base, [table.take_delta()])
+    assert _known(restored.dump()) == _known(table.dump())
+    assert len(_known(table.dump())[0]) == 1
 
 
 def test_forgotten_runs_leave_the_journal() -> None:

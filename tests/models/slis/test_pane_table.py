@@ -145,11 +145,11 @@ def test_a_pane_corrected_back_to_nothing_is_told(cells: Make, panes: Make) -> N
 
 
 def test_early_is_throttled_by_kind_of_series(cells: Make, panes: Make) -> None:
-    """A workflow alone is told every 100 ms of processing, its breakdowns every second."""
+    """A workflow alone is told every 50 ms of processing, its breakdowns every second."""
     table, now = PaneTable(SliSettings()), 10**18
     both = [("airline", "", "", RATIO, NOON, 1, 1), ("airline", "version", "v1", RATIO, NOON, 1, 1)]
     counts = []
-    for elapsed_ms in (0, 50, 100, 900, 1000):
+    for elapsed_ms in (0, 25, 50, 950, 1000):
         table.apply(cells(both))
         counts.append(len(table.early(now + elapsed_ms * 10**6)))
     assert counts == [2, 0, 1, 1, 2]
