@@ -241,9 +241,11 @@ def test_undelivered_messages_are_raised(topic: str, kafka: Any) -> None:
     writer.flush()
     kafka.start()
     until(lambda: leads(log, topic))  # the broker answers before it leads its partitions again
-    writer = log.writer()
+    patient = KafkaLog(Settings(kafka.address))  # nor need it take anything within a second and a half
+    writer = patient.writer()
     writer.append(topic, [(None, b"1 ")])
     writer.close()
+    patient.close()
     assert numbers(read([log.reader(topic, p, None) for p in range(4)], 2)) == [0, 1]
     log.close()
 
