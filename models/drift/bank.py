@@ -9,8 +9,8 @@ import numpy as np
 from models.drift.arrays import widened
 from models.drift.dating import strongest_start
 from models.drift.detector import LOOKS_A_YEAR
-from models.drift.esr import CEILING
-from models.drift.hour_of_week import HOUR, hour_of
+from models.drift.esr import CEILING, LARGEST_LOG
+from models.drift.hour_of_week import HOUR, MILLI, hour_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ _KEPT = {1: 120, 60: 336}
 """Looks that are kept to date a change by, by the minutes between two: two hours, two weeks."""
 _BACK = {1: 60, 60: 24}
 """Looks that must, as one, speak for the null before an alarm is over."""
-_LEAST, _LARGEST_LOG = 1e-300, 500.0
+_LEAST = 1e-300
 _FEWEST = 50
 """Events that these looks must have: one good event is no recovery."""
 
@@ -38,6 +38,12 @@ class Stream(NamedTuple):
     """Unix minute at which its baseline opened, as the baseline is told."""
     version: int
     """How many baselines it had before."""
+
+
+def opened_streams(series: NDArray[np.int64], opened: NDArray[np.int64], version: NDArray[np.int64]) -> list[Stream]:
+    """Give a stream against its own past for each of these series."""
+    columns = (each.tolist() for each in (series, opened, version))
+    return [Stream(one, -1, when, which) for one, when, which in zip(*columns, strict=True)]
 
 
 class Bank:
@@ -149,7 +155,7 @@ class Bank:
             self.detector.look(state, self._with_hours(look.astype(np.int64), self._window - 1 - step))
             logs += np.log(np.maximum(state["m"], _LEAST))
             state["m"][:] = 0.0
-        return np.exp(np.minimum(logs, _LARGEST_LOG)).reshape(-1, len(which)).mean(axis=0)
+        return np.exp(np.minimum(logs, LARGEST_LOG)).reshape(-1, len(which)).mean(axis=0)
 
     def _with_hours(self, counts: NDArray[np.int64], windows: Any) -> NDArray[np.int64]:
         """Put the hour of the week behind the counts, where the detector wants it. `windows`: one, or by column."""
@@ -176,7 +182,7 @@ class Bank:
         self.detector.look(alone, counts)  # from nothing, M is the e-value of the look
         look, _ = strongest_start(np.log(np.maximum(alone["m"].reshape(-1, kept), _LEAST)))
         if self._is_timed:
-            counts[-1] = np.rint(1000 * counts[1] * self.state["rate"][counts[-1], stream])
+            counts[-1] = np.rint(MILLI * counts[1] * self.state["rate"][counts[-1], stream])
         return (self._window - kept + look) * self.minutes, counts[:, look:].sum(axis=1)
 
     # what is kept

@@ -15,6 +15,11 @@ HOURLY_TOLERANCE = 1.0
 """On the hourly clock the margin of the bound itself is all: it is there to find what is slow."""
 
 
+def tolerance(minutes: int) -> float:
+    """Give that of a clock, by the minutes between two looks."""
+    return TOLERANCE if minutes == 1 else HOURLY_TOLERANCE
+
+
 def upper(hits: Any, events: Any, alpha: Any) -> Any:
     """Give the one-sided upper bound of the rate; 1 without events. Counts may be fractions (effective counts)."""
     misses = np.maximum(np.asarray(events, float) - hits, 0.0)

@@ -22,7 +22,7 @@ _LARGEST_STAKE = 0.99
 """Times 1 / null rate: a look without any hit leaves something to go on with."""
 CEILING = 1e60
 """M is cut here: far above any threshold, and what is taken away can only make alarms rarer."""
-_LARGEST_LOG = 500.0
+LARGEST_LOG = 500.0
 """ln L is cut here: with M at its ceiling their product is a number yet. Days as one look can say more."""
 _BLOCK = 8192
 """Streams worked on at a time, so that what lies between stays in the cache (benchmarks/detection.py)."""
@@ -45,7 +45,7 @@ def bet_on_counts(m: Any, hits: Any, events: Any, null: Any, dispersion: Any) ->
         of = slice(start, start + _BLOCK)
         log_e = log_ratios * hits[of] - np.log(1.0 + more * null[of]) * events[of]
         log_e /= dispersion[of]
-        np.minimum(log_e, _LARGEST_LOG, out=log_e)
+        np.minimum(log_e, LARGEST_LOG, out=log_e)
         means[of] = advance(m[:, of], np.exp(log_e, out=log_e))
     return means
 

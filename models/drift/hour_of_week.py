@@ -26,6 +26,9 @@ _LOOSE, _LOOSEST = 3.0, 0.9
 HOUR = "hour"
 """The column that is no count: whoever adds up looks must keep those of different hours apart."""
 
+MILLI = 1000
+"""In place of the hour a bank may tell what was to be expected, in so many parts."""
+
 
 def hour_of(minute: Any) -> Any:
     """Give the hour of the week of a Unix minute, or of each; the week begins on a Thursday, as Unix time did."""

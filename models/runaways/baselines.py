@@ -129,7 +129,7 @@ class Baselines:
                 self._of.pop(trace, None)
 
     def _is_frozen(self, workflows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        return np.isin(workflows, np.fromiter(self.frozen, np.int64, len(self.frozen)))
+        return np.isin(workflows, self._names)
 
     def times(self, pulses: NDArray[np.int64]) -> NDArray[np.int64]:
         """Give [row, (steps, tokens, cost)], each as a multiple of its baseline in thousandths; 0: there is none."""

@@ -58,7 +58,7 @@ class RunTable:
         self.expectations = Expectations()
         self.waiting = Waiting()
         self.store: Store = new_store()
-        self.texts = Texts()
+        self.texts = Texts(is_journaled=is_journaled)
         self._rules = policy.rules(generation)
         self._fixed = policy.digests()
         self._news = News() if is_journaled else None

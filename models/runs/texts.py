@@ -40,10 +40,11 @@ _SPARE = 1024
 
 
 class Texts:
-    """The texts of one shard: `known` digest -> text."""
+    """The texts of one shard: `known` digest -> text. Whose texts are journaled must take the new ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_journaled: bool) -> None:
         self.known: dict[int, str] = {}
+        self._is_journaled = is_journaled
         self._new: dict[int, str] = {}
         self._live = 0
 
@@ -70,7 +71,8 @@ class Texts:
         if not all(map(texts.get, digests)):
             texts |= {digest: f"{digest % 2**64:016x}" for digest in digests if not texts.get(digest)}
         self.known |= texts
-        self._new |= texts
+        if self._is_journaled:
+            self._new |= texts
         store.head[Head.FRESH] = 0
 
     def take_new(self) -> dict[int, str]:

@@ -46,18 +46,18 @@ _SPARE: Final = 1 << 13
 
 
 @kernel
-def _used(s: Any) -> Any:
-    """Give the words of the entries in use of the blocks of a run."""
+def _longest(s: Any) -> Any:
+    """Give the words that the row of a run takes where it is told whole."""
     tools = TOOL_WORDS * min(s.tools_n, MAX_TOOLS)
-    return SEEN_WORDS * (s.seen_n + s.made_n) + tools + TALLY_WORDS * s.tally_n
+    return _HEAD + STATE_WORDS + SEEN_WORDS * (s.seen_n + s.made_n) + tools + TALLY_WORDS * s.tally_n
 
 
 @kernel
-def _longest(states: Any, slots: Any) -> Any:
+def _longest_of(states: Any, slots: Any) -> Any:
     """Give the words that the rows of these slots take where they are told whole."""
     total = 0
     for slot in slots:
-        total += _HEAD + STATE_WORDS + _used(states[slot])
+        total += _longest(states[slot])
     return total
 
 
@@ -116,7 +116,7 @@ def _tell(store: Any, scratch: Any, out: Any, n: Any) -> Any:
     need = n
     for place in range(touched):
         slot = scratch.touched[place]
-        need += 0 if store.untold[slot] == OWED else _HEAD + STATE_WORDS + _used(store.states[slot])
+        need += 0 if store.untold[slot] == OWED else _longest(store.states[slot])
     if need > out.shape[0]:
         return -need, 0
     new = 0
@@ -144,7 +144,7 @@ def _whole(store: Any, slots: Any, out: Any) -> Any:
 
 def whole(store: Store, slots: NDArray[np.int64]) -> NDArray[np.int64]:
     """Give the rows of these slots, as if nothing had been told of them."""
-    rows = np.empty(_longest(store.states, slots), np.int64)
+    rows = np.empty(_longest_of(store.states, slots), np.int64)
     return rows[: _whole(store, slots, rows)]
 
 

@@ -55,7 +55,7 @@ _WORKFLOW, _TENANT, _USER, _TIER, _BEGAN, _COST, _TOKENS, _RUNS = range(8)
 
 def spend_rows(pulses: NDArray[np.int64]) -> NDArray[np.int64]:
     """Give [row, Spend]: one row a scope and quarter of an hour in which the sum changed."""
-    amounts = _changes(pulses[_matters(pulses)])
+    amounts = _changes(pulses)
     few = _without_users(amounts)
     levels = [summed(_of_level(few, level), _KEY) for level in (Level.PRODUCT, Level.WORKFLOW, Level.TENANT)]
     rows = np.concatenate((*levels, summed(_of_level(amounts, Level.USER), _KEY)))
@@ -71,21 +71,16 @@ def names_of(pulses: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def moving(pulses: NDArray[np.int64]) -> NDArray[np.int64]:
     """Give the pulses that change a sum or a pace: most only tell of spans that cost nothing."""
-    moves: NDArray[np.bool_] = _matters(pulses) | (pulses[:, _P.BEFORE_LLM_CALLS] != pulses[:, _P.LLM_CALLS])
-    return pulses[moves]
+    before, now = (*_BEFORE, _P.BEFORE_TOKENS, _P.BEFORE_LLM_CALLS), (*_NOW, _P.TOKENS, _P.LLM_CALLS)
+    return pulses[
+        np.logical_or.reduce([pulses[:, was] != pulses[:, is_] for was, is_ in zip(before, now, strict=True)])
+    ]
 
 
 def parts_of(rows: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
     """Part spend rows by shard: all rows of one scope go to one."""
     shards = (rows[:, Spend.ID] ^ rows[:, Spend.TENANT]) & (SHARDS - 1)
     return {shard: rows[shards == shard] for shard in np.unique(shards).tolist()}
-
-
-def _matters(pulses: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Say which pulses change a sum."""
-    pairs = zip((*_BEFORE, _P.BEFORE_TOKENS), (*_NOW, _P.TOKENS), strict=True)
-    differ: NDArray[np.bool_] = np.logical_or.reduce([pulses[:, before] != pulses[:, now] for before, now in pairs])
-    return differ
 
 
 def _changes(pulses: NDArray[np.int64]) -> NDArray[np.int64]:

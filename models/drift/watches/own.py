@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.drift import band
-from models.drift.bank import Stream
-from models.drift.bounds import HOURLY_TOLERANCE, TOLERANCE
+from models.drift.bank import Stream, opened_streams
+from models.drift.bounds import tolerance
 from models.drift.exceedance import Exceedance
 from models.drift.frozen_rate import FrozenRate
 from models.drift.roles import Role
@@ -48,13 +48,8 @@ class OwnRate(Standing):
         if not len(found):
             return None
         past = learner.freeze(found, at)
-        new = [
-            Stream(series, -1, opened, version)
-            for series, opened, version in zip(
-                found.tolist(), learner.opened[found].tolist(), learner.version[found].tolist(), strict=True
-            )
-        ]
-        return new, band.start(past, tolerance=TOLERANCE if self.minutes == 1 else HOURLY_TOLERANCE)
+        new = opened_streams(found, learner.opened[found], learner.version[found])
+        return new, band.start(past, tolerance=tolerance(self.minutes))
 
     def counts(
         self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]

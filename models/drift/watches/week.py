@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.drift.band import BURSTY, CLEAN
-from models.drift.bank import Stream
-from models.drift.bounds import HOURLY_TOLERANCE, TOLERANCE
-from models.drift.hour_of_week import HourOfWeek, start
+from models.drift.bank import Stream, opened_streams
+from models.drift.bounds import tolerance
+from models.drift.hour_of_week import MILLI, HourOfWeek, start
 from models.drift.watches.base import Contrast, Standing
 from models.drift.watches.words import rate_effect
 from models.drift.weeks import Clock
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from models.drift.watches.base import Effect
 
 _MINUTE_NS = 60_000_000_000
-_MILLI = 1000
 
 
 @dataclass(frozen=True)
@@ -47,25 +46,14 @@ class WeekRate(Standing):
         Bursts so large that only the mean of a look could be believed are left to those against the mean.
         """
         weeks = shard.weeks
-        open_ = np.fromiter((stream.series for stream in streams), np.int64, len(streams))
-        places = np.flatnonzero((weeks.frozen == at) & ~np.isin(weeks.series, open_))
+        places = np.flatnonzero(weeks.frozen == at)
         if not len(places):
             return None
         found = weeks.dispersion(places, Clock.MINUTE if self.minutes == 1 else Clock.HOUR)
         places, spread = places[found <= BURSTY], np.where(found <= CLEAN, 1.0, found)[found <= BURSTY]
-        if not len(places):
-            return None
-        new = [
-            Stream(series, -1, opened, version)
-            for series, opened, version in zip(
-                weeks.series[places].tolist(),
-                weeks.opened[places].tolist(),
-                shard.learners["rates"].version[weeks.series[places]].tolist(),
-                strict=True,
-            )
-        ]
-        tolerance = TOLERANCE if self.minutes == 1 else HOURLY_TOLERANCE
-        return new, start(weeks.failed[:, places], weeks.events[:, places], tolerance, spread)
+        series = weeks.series[places]
+        new = opened_streams(series, weeks.opened[places], shard.learners["rates"].version[series])
+        return new, start(weeks.failed[:, places], weeks.events[:, places], tolerance(self.minutes), spread)
 
     def counts(
         self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
@@ -79,7 +67,7 @@ class WeekRate(Standing):
         place = int(np.flatnonzero(weeks.series == stream.series)[0])
         failed, events, expected = counts.tolist()
         before = {
-            "rates": [expected / _MILLI / max(events, 1)],
+            "rates": [expected / MILLI / max(events, 1)],
             "events": int(weeks.events[:, place].sum()),
             "from": rfc3339(stream.opened * _MINUTE_NS),
             "to": rfc3339(int(weeks.frozen[place]) * _MINUTE_NS),
