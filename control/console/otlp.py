@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_SPAN_FIELDS: Final = frozenset({2, 4, 5, 6, 7, 8, 15})
-"""Span id, parent, name, kind, start, end, status."""
+_SPAN_BYTES: Final = frozenset({2, 4, 5, 15})
+"""Span id, parent, name, status."""
+_SPAN_NUMBERS: Final = frozenset({6, 7, 8})
+"""Kind, start, end."""
+_WHOLE: Final = (1 << 64) - 1
+_LAST_KIND: Final = 5
 _CODE: Final = 3
 """Of a status."""
 _STRING, _BOOL, _INT, _DOUBLE = 1, 2, 3, 4
@@ -81,8 +85,12 @@ def _of_protobuf(value: bytes, trace: bytes) -> Iterator[Raw]:
 
 
 def _span(span: bytes, scope: str, resource: dict[str, Any]) -> Raw:
-    found: dict[int, Any] = {number: value for number, value in _fields(span) if number in _SPAN_FIELDS}
-    status = {number: value for number, value in _fields(found.get(15, b"")) if number == _CODE}
+    found: dict[int, Any] = {
+        number: value  # one of another wire type is unknown, as to the protobuf library
+        for number, value in _fields(span)
+        if number in (_SPAN_BYTES if isinstance(value, bytes) else _SPAN_NUMBERS)
+    }
+    codes = [value for number, value in _fields(found.get(15, b"")) if number == _CODE and isinstance(value, int)]
     exceptions = [_attributes(event, 3).get("exception.type", "") for event in _parts(span, 11)]
     return Raw(
         span_id=found.get(2, b"").hex(),
@@ -90,8 +98,8 @@ def _span(span: bytes, scope: str, resource: dict[str, Any]) -> Raw:
         name=_text(found.get(5, b"")),
         start_ns=found.get(7, 0),
         end_ns=found.get(8, 0),
-        span_kind=found.get(6, 0),
-        status=status.get(_CODE, 0),
+        span_kind=_kind(found.get(6)),
+        status=codes[-1] if codes else 0,
         scope=scope,
         attributes=_attributes(span, 9),
         resource=resource,
@@ -104,8 +112,8 @@ def _attributes(value: bytes, number: int) -> dict[str, Any]:
     for pair in _parts(value, number):
         key = _text(next(_parts(pair, 1), b""))
         for kind, said in _fields(next(_parts(pair, 2), b"")):
-            if kind == _STRING:
-                found[key] = _text(said)
+            if isinstance(said, bytes):
+                found |= {key: _text(said)} if kind == _STRING else {}
             elif kind == _BOOL:
                 found[key] = bool(said)
             elif kind == _INT:
@@ -136,6 +144,8 @@ def _fields(value: bytes) -> Iterator[tuple[int, Any]]:
             at += size
         elif wire in (_FIXED64, _FIXED32):
             size = 8 if wire == _FIXED64 else 4
+            if size > end - at:
+                raise UnreadableError("truncated")
             yield tag >> 3, int.from_bytes(value[at : at + size], "little")
             at += size
         else:
@@ -144,14 +154,19 @@ def _fields(value: bytes) -> Iterator[tuple[int, Any]]:
 
 
 def _varint(value: bytes, at: int) -> tuple[int, int]:
-    said = shift = 0
-    while True:
+    said = 0
+    for shift in range(0, 70, 7):
         byte = value[at]
         at += 1
         said |= (byte & 127) << shift
         if byte < 128:  # noqa: PLR2004 -- the bit that says that there is more
-            return said, at
-        shift += 7
+            return said & _WHOLE, at
+    raise UnreadableError("a number of more than 64 bits")
+
+
+def _kind(value: Any) -> int:
+    """Give a kind of opentelemetry/proto/trace/v1/trace.proto, 0 to 5; 0 is unspecified."""
+    return value if isinstance(value, int) and 0 <= value <= _LAST_KIND else 0
 
 
 def _text(value: bytes) -> str:
@@ -180,7 +195,7 @@ def _json_span(span: Mapping[str, Any], scope: str, resource: dict[str, Any]) ->
         name=str(span.get("name", ""))[:_LONGEST],
         start_ns=int(span.get("startTimeUnixNano", 0)),
         end_ns=int(span.get("endTimeUnixNano", 0)),
-        span_kind=span["kind"] if isinstance(span.get("kind"), int) else 0,
+        span_kind=_kind(span.get("kind")),
         status={"STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2}.get(code, code if isinstance(code, int) else 0),
         scope=scope,
         attributes=_json_attributes(span),
