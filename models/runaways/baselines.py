@@ -48,7 +48,7 @@ class Baselines:
 
     def __init__(self) -> None:
         self.frozen: dict[int, Baseline] = {}
-        self._begun: dict[int, dict[_Trace, _Run]] = {}
+        self._begun: dict[int, _Cohort] = {}
         """The first EVIDENCE runs of a workflow that began."""
         self._of: dict[_Trace, int] = {}
         """Their workflow, as long as they are open."""
@@ -62,74 +62,69 @@ class Baselines:
     def evidence(self) -> dict[int, int]:
         """Give how many runs stand behind each workflow, up to EVIDENCE."""
         begun = list(self._begun.items())  # asked by another thread
-        learnt = {name: sum(run.facts is not None for run in list(runs.values())) for name, runs in begun}
-        return learnt | dict.fromkeys(list(self.frozen), EVIDENCE)
+        return {name: len(cohort.facts) for name, cohort in begun} | dict.fromkeys(list(self.frozen), EVIDENCE)
 
     def begin(self, pulses: NDArray[np.int64]) -> None:
         """Take in runs that began, or that got another workflow, [run, Pulse]."""
         is_new = pulses[:, Pulse.BEFORE_BEGAN] == NEW_RUN
         is_renamed = ~is_new & (pulses[:, Pulse.BEFORE_WORKFLOW] != pulses[:, Pulse.WORKFLOW])
-        if not (is_new.any() or is_renamed.any()):
-            return
-        was_begun = [self._forget((hi, lo)) for hi, lo, *_ in pulses[is_renamed][:, _BEGIN].tolist()]
-        is_new[is_renamed] = was_begun
-        begun: dict[int, list[tuple[int, int, int]]] = {}
-        for hi, lo, workflow, began_ns in pulses[is_new][:, _BEGIN].tolist():
+        if is_renamed.any():
+            is_new[is_renamed] = [self._forget((hi, lo)) for hi, lo, *_ in pulses[is_renamed][:, _BEGIN].tolist()]
+        began = np.flatnonzero(is_new)
+        for hi, lo, workflow, began_ns in pulses[began[:, None], _BEGIN].tolist():
             if workflow not in self.frozen:
-                begun.setdefault(workflow, []).append((hi, lo, began_ns))
-        for workflow, runs in begun.items():
-            self._enter(workflow, runs)
+                self._enter(workflow, (hi, lo), began_ns)
 
     def learn(self, changes: Changes) -> None:
         """Take in runs that closed, as they were told; corrections change nothing of note."""
         if not self._of:
             return
-        runs = changes.runs[(changes.weight > 0) & ~self._is_frozen(changes.runs["workflow"])]
+        told, of = changes.runs, self._of
+        traces = zip(told["trace_hi"].tolist(), told["trace_lo"].tolist(), (changes.weight > 0).tolist(), strict=True)
+        rows = [row for row, (hi, lo, is_told) in enumerate(traces) if is_told and (hi, lo) in of]  # mostly few
         touched = set()
-        for hi, lo, *facts in _facts(runs):
-            workflow = self._of.pop((hi, lo), None)
+        for hi, lo, *facts in _facts(told[rows]) if rows else ():
+            workflow = of.pop((hi, lo), None)
             if workflow is not None:
-                cohort = self._begun[workflow]
-                cohort[hi, lo] = cohort[hi, lo]._replace(facts=facts)
+                self._begun[workflow].facts[hi, lo] = facts
                 touched.add(workflow)
         for workflow in touched:
             self._freeze(workflow, self._begun[workflow])
 
-    def _enter(self, workflow: int, runs: list[tuple[int, int, int]]) -> None:
-        if workflow not in self._begun and len(self._begun) + len(self.frozen) >= _MAX_WORKFLOWS:
-            return
-        cohort = self._begun.setdefault(workflow, {})
-        if len(cohort) == EVIDENCE:
-            lost_ns = max(began_ns for _, _, began_ns in runs) - _LOST_NS
-            if next(iter(cohort.values())).began_ns >= lost_ns:  # about the oldest
+    def _enter(self, workflow: int, trace: _Trace, began_ns: int) -> None:
+        cohort = self._begun.get(workflow)
+        if cohort is None:
+            if len(self._begun) + len(self.frozen) >= _MAX_WORKFLOWS:
                 return
-            for trace in [each for each, run in cohort.items() if run.facts is None and run.began_ns < lost_ns]:
-                self._forget(trace)
-        for hi, lo, began_ns in runs[: EVIDENCE - len(cohort)]:
-            cohort[hi, lo] = _Run(began_ns, None)
-            self._of[hi, lo] = workflow
+            cohort = self._begun[workflow] = _Cohort({}, {})
+        if len(cohort.began) == EVIDENCE:
+            lost_ns = began_ns - _LOST_NS
+            if next(iter(cohort.began.values())) >= lost_ns:  # about the oldest
+                return
+            open_ = [each for each in cohort.began if each not in cohort.facts]
+            for each in [each for each in open_ if cohort.began[each] < lost_ns]:
+                self._forget(each)
+        if len(cohort.began) < EVIDENCE:
+            cohort.began[trace] = began_ns
+            self._of[trace] = workflow
 
     def _forget(self, trace: _Trace) -> bool:
         workflow = self._of.pop(trace, None)
         if workflow is None:
             return False
-        del self._begun[workflow][trace]
+        del self._begun[workflow].began[trace]
         return True
 
-    def _freeze(self, workflow: int, cohort: dict[_Trace, _Run]) -> None:
-        if len(cohort) < EVIDENCE:
+    def _freeze(self, workflow: int, cohort: _Cohort) -> None:
+        if len(cohort.began) < EVIDENCE or len(cohort.facts) < _RANK:
             return
-        closed = [run.facts for run in cohort.values() if run.facts is not None]
-        if len(closed) >= _RANK:
-            self.frozen[workflow] = Baseline(*(sorted(values)[_RANK - 1] for values in zip(*closed, strict=True)))
-            self._names = np.array(sorted(self.frozen), np.int64)
-            self._usual = np.array([self.frozen[name] for name in self._names.tolist()], np.int64)
-            del self._begun[workflow]
-            for trace in cohort:
-                self._of.pop(trace, None)
-
-    def _is_frozen(self, workflows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        return np.isin(workflows, self._names)
+        closed = zip(*cohort.facts.values(), strict=True)
+        self.frozen[workflow] = Baseline(*(sorted(values)[_RANK - 1] for values in closed))
+        self._names = np.array(sorted(self.frozen), np.int64)
+        self._usual = np.array([self.frozen[name] for name in self._names.tolist()], np.int64)
+        del self._begun[workflow]
+        for trace in cohort.began:
+            self._of.pop(trace, None)
 
     def times(self, pulses: NDArray[np.int64]) -> NDArray[np.int64]:
         """Give [row, (steps, tokens, cost)], each as a multiple of its baseline in thousandths; 0: there is none."""
@@ -139,11 +134,11 @@ class Baselines:
         return found
 
 
-class _Run(NamedTuple):
-    """A run that began, and its steps, tokens and cost once it has closed."""
+class _Cohort(NamedTuple):
+    """The first runs of a workflow: when each began, Unix ns; steps, tokens and cost of those that have closed."""
 
-    began_ns: int
-    facts: list[int] | None
+    began: dict[_Trace, int]
+    facts: dict[_Trace, list[int]]
 
 
 def _facts(runs: NDArray[np.void]) -> list[list[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,15 +57,13 @@ class KnownTools:
     def learn(self, changes: Changes) -> None:
         """Take in the calls of runs that closed: a tool that answered without an error is one."""
         told = changes.runs["workflow"][changes.weight > 0]
-        for workflow, runs in zip(*(each.tolist() for each in np.unique(told, return_counts=True)), strict=True):
+        for workflow, runs in Counter(told.tolist()).items():
             if workflow in self._runs or len(self._runs) < _MAX_WORKFLOWS:
                 self._runs[workflow] = self._runs.get(workflow, 0) + runs
-        good = changes.calls[changes.calls["calls"] > changes.calls["errors"]]
-        if not len(good):
-            return
-        workflows, tools = changes.runs["workflow"][good["run"]], good["tool"]
-        _, first = np.unique(workflows * 31 + tools, return_index=True)  # as one number: rows take ten times as long
-        for workflow, tool in zip(workflows[first].tolist(), tools[first].tolist(), strict=True):
+        calls = changes.calls
+        good = np.flatnonzero(calls["calls"] > calls["errors"])
+        workflows = changes.runs["workflow"][calls["run"][good]]
+        for workflow, tool in set(zip(workflows.tolist(), calls["tool"][good].tolist(), strict=True)):
             known = self._learnt.setdefault(workflow, set())
             if workflow in self._runs and tool not in known and len(known) < _MAX_TOOLS:
                 known.add(tool)
