@@ -204,7 +204,7 @@ def rates(scale: int) -> list[Figure]:
     month = np.maximum(np.arange(hours) - flat, 0) / 720
     slow = np.random.default_rng(7).binomial(per_hour, np.broadcast_to(1 - 0.9 * 0.95**month, (streams, hours)))
     counts = of(slow, per_hour)
-    found, _ = first_alarms(FrozenRate(tolerance=HOURLY_TOLERANCE), counts, flat, flat, HOURS)
+    found, _ = first_alarms(FrozenRate(tolerance=HOURLY_TOLERANCE, is_slow=True), counts, flat, flat, HOURS)
     days = np.where(found > 0, flat + (found - flat) / 24, 0)
     figures.append(delay("success falling 5 % a month, 200 tasks/h", days, flat, "<= 10", "days"))
     return figures

@@ -50,28 +50,32 @@ def start(past: Past, *, tolerance: float = bounds.TOLERANCE, is_robust: bool | 
     }
 
 
-def look(state: State, hits: NDArray[np.int64], events: NDArray[np.int64]) -> NDArray[np.float64]:
+def look(
+    state: State, hits: NDArray[np.int64], events: NDArray[np.int64], odds_ratios: NDArray[np.float64] = ODDS_RATIOS
+) -> NDArray[np.float64]:
     """Take one look: `hits` [J, stream] of `events` [stream]. Changes `state`; gives M [stream]."""
-    return rows(state, hits, events).mean(axis=0)  # type: ignore[no-any-return]
+    return rows(state, hits, events, odds_ratios).mean(axis=0)  # type: ignore[no-any-return]
 
 
-def rows(state: State, hits: NDArray[np.int64], events: NDArray[np.int64]) -> Any:
+def rows(
+    state: State, hits: NDArray[np.int64], events: NDArray[np.int64], odds_ratios: NDArray[np.float64] = ODDS_RATIOS
+) -> Any:
     """As `look`, but gives M of each of the 2 J tests by itself, [2 J, stream]: the explanation."""
     watched = len(hits)
     found = np.empty((2 * watched, len(events)))
     for j in range(watched):
         for row, count in ((j, hits[j]), (watched + j, events - hits[j])):
-            found[row] = _row(state, row, j, count, events)
+            found[row] = _row(state, row, j, count, events, odds_ratios)
     return found
 
 
-def _row(state: State, row: int, j: int, hits: Any, events: Any) -> Any:
+def _row(state: State, row: int, j: int, hits: Any, events: Any, odds_ratios: Any) -> Any:
     m, null = state["m"][:, row], state["null"][row]
     by_mean = np.flatnonzero(state["by_mean"][j])
     if len(by_mean) == len(events):
         return bet_on_mean(m, hits, events, null)
     kept = m[:, by_mean]
-    found = bet_on_counts(m, hits, events, null, state["dispersion"][j])
+    found = bet_on_counts(m, hits, events, null, state["dispersion"][j], odds_ratios)
     if len(by_mean):
         found[by_mean] = bet_on_mean(kept, hits[by_mean], events[by_mean], null[by_mean])
         m[:, by_mean] = kept

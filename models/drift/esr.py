@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 
 ODDS_RATIOS = np.array([1.15, 1.3, 1.6, 2.0, 3.0, 6.0])
-"""Sizes of change that are bet on: the odds of what is counted, against those of the null."""
+"""Sizes of change that are bet on: the odds of what is counted, against those of the null. detection.md 3.2."""
+SLOW_ODDS_RATIOS = np.array([1.1, 1.25, 1.5, 2.0, 3.0, 6.0])
+"""The same on the clock of hours: a slow decline has come to odds of about 1.1 when it can first be told."""
 STAKES = np.array([0.5, 2.0, 5.0, 9.0, 14.0, 18.0])
 """Stakes on the mean of a look."""
 _LARGEST_STAKE = 0.99
@@ -33,14 +35,14 @@ def shifted(rate: Any, odds_ratio: Any) -> Any:
     return odds_ratio * rate / (1.0 - rate + odds_ratio * rate)
 
 
-def bet_on_counts(m: Any, hits: Any, events: Any, null: Any, dispersion: Any) -> Any:
+def bet_on_counts(m: Any, hits: Any, events: Any, null: Any, dispersion: Any, odds_ratios: Any = ODDS_RATIOS) -> Any:
     """Take one look, by the likelihood ratio of binomial counts; changes `m` [bet, stream], gives its mean [stream].
 
     `hits` of `events` are whole numbers, `null` the highest rate that is no change. Exact for independent events at
     any rate <= null. `dispersion` > 1 tempers it, L ** (1 / dispersion): a heuristic for bursts, without proof.
     """
     means = np.empty(m.shape[-1])
-    log_ratios, more = np.log(ODDS_RATIOS)[:, None], ODDS_RATIOS[:, None] - 1.0
+    log_ratios, more = np.log(odds_ratios)[:, None], odds_ratios[:, None] - 1.0
     for start in range(0, len(means), _BLOCK):
         of = slice(start, start + _BLOCK)
         log_e = log_ratios * hits[of] - np.log(1.0 + more * null[of]) * events[of]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from models.drift import band
 from models.drift.bounds import TOLERANCE
+from models.drift.esr import ODDS_RATIOS, SLOW_ODDS_RATIOS
 from models.drift.past import Past
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class FrozenRate:
 
     is_robust: bool | None = None
     tolerance: float = TOLERANCE
+    is_slow: bool = False
+    """Look for what is small at first: the bets of the clock of hours."""
     name: str = "frozen_rate"
     columns: tuple[str, ...] = ("failed", "events")
 
@@ -37,7 +40,7 @@ class FrozenRate:
 
     def look(self, state: State, counts: NDArray[np.int64]) -> NDArray[np.float64]:
         """Take one look."""
-        return band.look(state, counts[:-1], counts[-1])
+        return band.look(state, counts[:-1], counts[-1], SLOW_ODDS_RATIOS if self.is_slow else ODDS_RATIOS)
 
     def restart(self, state: State, which: NDArray[np.bool_]) -> None:
         """Begin anew with the same baseline."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.drift import bounds
-from models.drift.esr import ODDS_RATIOS, bet_on_counts, shifted
+from models.drift.esr import ODDS_RATIOS, SLOW_ODDS_RATIOS, bet_on_counts, shifted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,6 +40,8 @@ class HourOfWeek:
     """Streams of (failed, events, hour of the week)."""
 
     tolerance: float = bounds.TOLERANCE
+    is_slow: bool = False
+    """Look for what is small at first: the bets of the clock of hours."""
     name: str = "hour_of_week"
     columns: tuple[str, ...] = ("failed", "events", HOUR)
 
@@ -58,7 +60,8 @@ class HourOfWeek:
         found = np.empty((2, len(hour)))
         for row, hits in enumerate((failed, events - failed)):
             null, bets = state["null"][row, hour, streams], state["bets"][row, hour, streams]
-            found[row] = bet_on_counts(state["m"][:, row], hits * bets, events * bets, null, state["dispersion"])
+            look = state["m"][:, row], hits * bets, events * bets, null, state["dispersion"]
+            found[row] = bet_on_counts(*look, SLOW_ODDS_RATIOS if self.is_slow else ODDS_RATIOS)
         mean: NDArray[np.float64] = found.mean(axis=0)
         return mean
 

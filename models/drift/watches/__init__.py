@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from models.drift.exceedance import Exceedance
+from models.drift.frozen_rate import FrozenRate
+from models.drift.hour_of_week import HourOfWeek
 from models.drift.watches.change import ChangeRate, ChangeValues
 from models.drift.watches.live import LiveRate, LiveValues
 from models.drift.watches.mix import FEWEST_FAILED, Mix
@@ -17,11 +20,11 @@ if TYPE_CHECKING:
 WATCHES: tuple[Watch, ...] = (
     Objective(),
     OwnRate("own_rate", 1, "rates"),
-    OwnRate("own_rate_hourly", 60, "rates_hourly"),
+    OwnRate("own_rate_hourly", 60, "rates_hourly", FrozenRate(is_slow=True)),
     WeekRate("week_rate", 1),
-    WeekRate("week_rate_hourly", 60),
+    WeekRate("week_rate_hourly", 60, HourOfWeek(is_slow=True)),
     OwnValues("own_values", 1, "values"),
-    OwnValues("own_values_hourly", 60, "values_hourly"),
+    OwnValues("own_values_hourly", 60, "values_hourly", Exceedance(is_slow=True)),
     Mix("tool_mix", "tool_success", "tool", "tools"),
     Mix("transition_mix", "tool_success", "transition", "steps from tool to tool"),
     Mix("stop_mix", "task_success", "stop_reason", "why the last answer ended"),
