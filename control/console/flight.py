@@ -1,4 +1,4 @@
-"""Flight recorder: the spans of one run, read from the log when somebody looks, within bounds; nothing is stored."""
+"""Flight recorder: spans and log records of one run, read from the log when somebody looks; nothing is stored."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Final
 from control.console import otlp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from streams.port import Log, Message
+
+    Read = Callable[[bytes, bytes], Iterator[otlp.Raw]]
+    """What a message says of a trace."""
 
 _SLACK_NS: Final = 60 * 10**9
 """Clocks of agents are not that of the log."""
@@ -45,25 +48,29 @@ class Scan:
 
 def scan(
     log: Log,
-    topic: str,
+    topics: Mapping[str, Read],
     run_id: str,
     window: tuple[int, int | None],
     bounds: Bounds | None = None,
     now_s: Callable[[], float] = time.monotonic,
 ) -> Scan:
-    """Read a topic for the spans of a run that began and ended then (Unix ns; None: it goes on). Raises LogError."""
+    """Read topics for the spans of a run that began and ended then (Unix ns; None: it goes on). Raises LogError.
+
+    `topics` gives how a message of each is read. What a look may read is for all of them, in their order.
+    """
     bounds = bounds or Bounds()
     found, trace, end_s = Scan(), bytes.fromhex(run_id), now_s() + bounds.seconds
     first_ns = window[0] - _SLACK_NS
     last_ns = None if window[1] is None else window[1] + _AFTER_NS
-    for partition in range(log.partitions(topic)):
+    places = [(topic, partition) for topic in topics for partition in range(log.partitions(topic))]
+    for topic, partition in places:
         offset = log.offset_at(topic, partition, first_ns)
         with closing(log.reader(topic, partition, offset)) as reader:
             while found.cut is None:
                 messages = reader.poll(_AT_ONCE, _AT_ONCE_BYTES)
                 if not messages and not reader.lag():
                     break
-                _look(found, messages, trace)
+                _look(found, messages, trace, topics[topic])
                 found.cut = _cut(found, bounds, now_s() - end_s)
                 if last_ns is not None and messages and messages[-1].appended_ns > last_ns:
                     break
@@ -71,18 +78,18 @@ def scan(
     return found
 
 
-def _look(found: Scan, messages: Sequence[Message], trace: bytes) -> None:
-    """Take the spans of the trace."""
+def _look(found: Scan, messages: Sequence[Message], trace: bytes, read: Read) -> None:
+    """Take what is of the trace."""
     for message in messages:
         found.messages += 1
         found.bytes += len(message.value)
         if otlp.names(message.value, trace):
-            _take(found, message.value, trace)
+            _take(found, message.value, trace, read)
 
 
-def _take(found: Scan, value: bytes, trace: bytes) -> None:
+def _take(found: Scan, value: bytes, trace: bytes, read: Read) -> None:
     try:
-        found.spans += otlp.spans(value, trace)
+        found.spans += read(value, trace)
     except otlp.UnreadableError:
         found.unreadable += 1
 

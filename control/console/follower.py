@@ -37,6 +37,7 @@ class Topics:
     verdicts: str = "flyball.verdicts"
     drift: str = "flyball.drift"
     spans: str = "otlp_spans"
+    logs: str = "otlp_logs"
 
     def kinds(self) -> dict[str, str]:
         """Give the kind of record in each topic that is followed."""

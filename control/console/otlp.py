@@ -1,4 +1,4 @@
-"""Reading the spans of one trace out of OTLP messages, for display: plain Python, a message at a time.
+"""Reading the spans and log records of one trace out of OTLP messages, for display: plain Python, a message at a time.
 
 The flow's decoder is compiled for millions of spans; loading it here would hold up evaluations, so this reads the few
 messages that name the trace. Attributes are looked up in the flow's own table; all others, arguments and results among
@@ -10,18 +10,24 @@ from __future__ import annotations
 from base64 import b64encode
 from dataclasses import dataclass, field
 from struct import unpack_from
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
+from models.spans.mapping import RECORD_NAME
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _SPAN_BYTES: Final = frozenset({2, 4, 5, 15})
 """Span id, parent, name, status."""
 _SPAN_NUMBERS: Final = frozenset({6, 7, 8})
 """Kind, start, end."""
+_RECORD_BYTES: Final = frozenset({10, 12})
+"""Span id, event name."""
+_RECORD_NUMBERS: Final = frozenset({1, 11})
+"""Time, time of observation."""
 _WHOLE: Final = (1 << 64) - 1
 _LAST_KIND: Final = 5
 _CODE: Final = 3
@@ -37,7 +43,10 @@ class UnreadableError(ValueError):
 
 @dataclass
 class Raw:
-    """One span as it came; `attributes` and `resource` hold what is plain: texts, numbers, booleans."""
+    """One span as it came; `attributes` and `resource` hold what is plain: texts, numbers, booleans.
+
+    A log record has its event's name, the span that it is about for parent, and no length.
+    """
 
     span_id: str
     parent: str
@@ -50,6 +59,7 @@ class Raw:
     attributes: dict[str, Any] = field(default_factory=dict)
     resource: dict[str, Any] = field(default_factory=dict)
     exception: str = ""
+    is_record: bool = False
 
 
 def names(value: bytes, trace: bytes) -> bool:
@@ -60,36 +70,41 @@ def names(value: bytes, trace: bytes) -> bool:
 
 def spans(value: bytes, trace: bytes) -> Iterator[Raw]:
     """Yield the spans of a trace in one message. Raises UnreadableError."""
+    return _read(value, trace, _SPANS)
+
+
+def records(value: bytes, trace: bytes) -> Iterator[Raw]:
+    """Yield the log records of a trace in one message. Raises UnreadableError."""
+    return _read(value, trace, _RECORDS)
+
+
+def _read(value: bytes, trace: bytes, form: _Form) -> Iterator[Raw]:
     try:
         if value[:1] == b"{":
-            yield from _of_json(orjson.loads(value), trace)
+            yield from _of_json(orjson.loads(value), trace, form)
         else:
-            yield from _of_protobuf(value, trace)
+            yield from _of_protobuf(value, trace, form)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise UnreadableError(str(error)) from error
 
 
-# protobuf: https://protobuf.dev/programming-guides/encoding, opentelemetry/proto/trace/v1/trace.proto
+# protobuf: https://protobuf.dev/programming-guides/encoding, opentelemetry/proto/{trace,logs}/v1
 
 
-def _of_protobuf(value: bytes, trace: bytes) -> Iterator[Raw]:
+def _of_protobuf(value: bytes, trace: bytes, form: _Form) -> Iterator[Raw]:
     for resource_spans in _parts(value, 1):
         resource: dict[str, Any] = {}
         for each in _parts(resource_spans, 1):
             resource |= _attributes(each, 1)
         for scope_spans in _parts(resource_spans, 2):
             scope = "".join(_text(name) for each in _parts(scope_spans, 1) for name in _parts(each, 1))
-            for span in _parts(scope_spans, 2):
-                if trace in span and next(_parts(span, 1), b"") == trace:
-                    yield _span(span, scope, resource)
+            for part in _parts(scope_spans, 2):
+                if trace in part and next(_parts(part, form.trace), b"") == trace:
+                    yield form.of_bytes(part, scope, resource)
 
 
 def _span(span: bytes, scope: str, resource: dict[str, Any]) -> Raw:
-    found: dict[int, Any] = {
-        number: value  # one of another wire type is unknown, as to the protobuf library
-        for number, value in _fields(span)
-        if number in (_SPAN_BYTES if isinstance(value, bytes) else _SPAN_NUMBERS)
-    }
+    found = _known(span, _SPAN_BYTES, _SPAN_NUMBERS)
     codes = [value for number, value in _fields(found.get(15, b"")) if number == _CODE and isinstance(value, int)]
     exceptions = [_attributes(event, 3).get("exception.type", "") for event in _parts(span, 11)]
     return Raw(
@@ -105,6 +120,27 @@ def _span(span: bytes, scope: str, resource: dict[str, Any]) -> Raw:
         resource=resource,
         exception=next(filter(None, exceptions), ""),
     )
+
+
+def _record(record: bytes, scope: str, resource: dict[str, Any]) -> Raw:
+    found = _known(record, _RECORD_BYTES, _RECORD_NUMBERS)
+    attributes = _attributes(record, 6)
+    name, at_ns = _text(found.get(12, b"")), found.get(1, 0) or found.get(11, 0)
+    return _as_record(name, found.get(10, b"").hex(), at_ns, scope, attributes, resource)
+
+
+def _as_record(
+    name: str, span_id: str, at_ns: int, scope: str, attributes: dict[str, Any], resource: dict[str, Any]
+) -> Raw:
+    name = name or str(attributes.get(RECORD_NAME, ""))
+    return Raw("", span_id, name, at_ns, at_ns, 0, 0, scope, attributes, resource, is_record=True)
+
+
+def _known(part: bytes, texts: frozenset[int], numbers: frozenset[int]) -> dict[int, Any]:
+    """Give the fields of these numbers; one of another wire type is unknown, as to the protobuf library."""
+    return {
+        number: value for number, value in _fields(part) if number in (texts if isinstance(value, bytes) else numbers)
+    }
 
 
 def _attributes(value: bytes, number: int) -> dict[str, Any]:
@@ -176,14 +212,15 @@ def _text(value: bytes) -> str:
 # JSON: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
 
 
-def _of_json(said: Mapping[str, Any], trace: bytes) -> Iterator[Raw]:
-    for resource_spans in said.get("resourceSpans", ()):
-        resource = _json_attributes(resource_spans.get("resource", {}))
-        for scope_spans in resource_spans.get("scopeSpans", ()):
-            scope = str(scope_spans.get("scope", {}).get("name", ""))
-            for span in scope_spans.get("spans", ()):
-                if str(span.get("traceId", "")).lower() == trace.hex():
-                    yield _json_span(span, scope, resource)
+def _of_json(said: Mapping[str, Any], trace: bytes, form: _Form) -> Iterator[Raw]:
+    of_resource, of_scope, parts = form.names
+    for of_one in said.get(of_resource, ()):
+        resource = _json_attributes(of_one.get("resource", {}))
+        for each in of_one.get(of_scope, ()):
+            scope = str(each.get("scope", {}).get("name", ""))
+            for part in each.get(parts, ()):
+                if str(part.get("traceId", "")).lower() == trace.hex():
+                    yield form.of_json(part, scope, resource)
 
 
 def _json_span(span: Mapping[str, Any], scope: str, resource: dict[str, Any]) -> Raw:
@@ -204,6 +241,12 @@ def _json_span(span: Mapping[str, Any], scope: str, resource: dict[str, Any]) ->
     )
 
 
+def _json_record(record: Mapping[str, Any], scope: str, resource: dict[str, Any]) -> Raw:
+    name, span_id = str(record.get("eventName", ""))[:_LONGEST], str(record.get("spanId", "")).lower()
+    at_ns = int(record.get("timeUnixNano", 0)) or int(record.get("observedTimeUnixNano", 0))
+    return _as_record(name, span_id, at_ns, scope, _json_attributes(record), resource)
+
+
 def _json_attributes(said: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for pair in said.get("attributes", ()):
@@ -215,3 +258,18 @@ def _json_attributes(said: Mapping[str, Any]) -> dict[str, Any]:
             elif kind == "intValue":
                 found[pair["key"]] = int(value)
     return found
+
+
+class _Form(NamedTuple):
+    """How spans, or log records, lie in a message."""
+
+    trace: int
+    """Number of the field that holds the trace id."""
+    of_bytes: Callable[[bytes, str, dict[str, Any]], Raw]
+    names: tuple[str, str, str]
+    """In JSON: what lies by resource, by scope, and the parts themselves."""
+    of_json: Callable[[Mapping[str, Any], str, dict[str, Any]], Raw]
+
+
+_SPANS: Final = _Form(1, _span, ("resourceSpans", "scopeSpans", "spans"), _json_span)
+_RECORDS: Final = _Form(9, _record, ("resourceLogs", "scopeLogs", "logRecords"), _json_record)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from control.console import otlp
 from control.console.flight import Scan, scan
 from control.console.timeline import rows
 from control.http.core import Answer, Refused
@@ -43,7 +44,8 @@ def _record(plane: Plane, run_id: str) -> dict[str, Any]:
     verdicts = console.board.verdicts(run_id)
     window = _window(said, verdicts, plane.clocks.wall_ns())
     found, problem = _read(plane, run_id, window)
-    if said and not problem and not found.cut and len(found.spans) < said["llm_calls"] + said["tool_calls"]:
+    spans = sum(not each.is_record for each in found.spans)
+    if said and not problem and not found.cut and spans < said["llm_calls"] + said["tool_calls"]:
         found, problem = _read(plane, run_id, (window[0], None))  # its spans were sent long after it ended
     signals = [each for place, each in plane.authority.shown.signals.items() if place.scope == ("run", run_id)]
     incidents = [each for each in console.board.incidents() if run_id in each.get("runs", ())]
@@ -69,13 +71,14 @@ def _record(plane: Plane, run_id: str) -> dict[str, Any]:
 
 
 def _read(plane: Plane, run_id: str, window: tuple[int, int | None]) -> tuple[Scan, str | None]:
-    """Read the spans; gives what went wrong too."""
+    """Read spans and log records; gives what went wrong too."""
     console = plane.console
     if console.log is None:
         return Scan(), "this control plane has no log to read spans from"
+    topics = {console.topics.spans: otlp.spans, console.topics.logs: otlp.records}
     with _looks:
         try:
-            return scan(console.log, console.topics.spans, run_id, window), None
+            return scan(console.log, topics, run_id, window), None
         except LogError as error:
             return Scan(), f"the log could not be read: {error}"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from control.masking import text
 from models.spans.columns import Column, Decision, SpanKind, SpanStatus
-from models.spans.mapping import RESOURCE, SPAN, Mapping
+from models.spans.mapping import EVALUATION_EVENT, LOG, RESOURCE, SPAN, Mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _NAMES: Final = (Column.AGENT, Column.MODEL, Column.TOOL, Column.PROVIDER)
 _NUMBERS: Final = (Column.INPUT_TOKENS, Column.OUTPUT_TOKENS, Column.CACHE_READ, Column.CACHE_WRITE, Column.COST)
+_SAID: Final = (*_NAMES, *_NUMBERS, Column.ERROR_TYPE, Column.EVALUATION, Column.SCORE, Column.LABEL)
 _DEEPEST: Final = 32
 
 
@@ -26,7 +27,9 @@ def rows(spans: Iterable[Raw], costs: Costs | None = None) -> list[dict[str, Any
 
     Costs are as reported; with `costs`, else computed.
     """
-    kept = {each.span_id or f"?{number}": each for number, each in enumerate(spans)}
+    kept = {each.span_id or f"?{number}": each for number, each in enumerate(spans) if _is_known(each)}
+    if any(_kind(each) == SpanKind.BILL for each in kept.values()):
+        costs = None  # a bill says what its call cost: that is not computed too
     depths = {name: _depth(name, kept) for name in kept}
     ordered = sorted(kept, key=lambda name: (kept[name].start_ns, depths[name], -kept[name].end_ns, name))
     tokens, cost, found = 0, None, []
@@ -34,6 +37,7 @@ def rows(spans: Iterable[Raw], costs: Costs | None = None) -> list[dict[str, Any
         row = _row(kept[name], costs)
         if row["kind"] == "llm":
             tokens += (row["input_tokens"] or 0) + (row["output_tokens"] or 0)
+        if row["kind"] in {"llm", "bill"}:
             cost = cost if row["cost_usd"] is None else (cost or 0.0) + row["cost_usd"]
         found.append(row | {"id": name, "depth": depths[name], "tokens_so_far": tokens, "cost_usd_so_far": cost})
     return found
@@ -47,9 +51,20 @@ def _depth(name: str, spans: dict[str, Raw]) -> int:
     return depth
 
 
+def _kind(span: Raw) -> SpanKind:
+    if span.is_record and span.name == EVALUATION_EVENT:
+        return SpanKind.EVALUATION
+    return SpanKind(_first(span, Column.KIND, 1) or 0)
+
+
+def _is_known(span: Raw) -> bool:
+    """Say whether it is a span, or a log record that the table gives a kind: what else is logged says nothing here."""
+    return not span.is_record or _kind(span) != SpanKind.OTHER
+
+
 def _row(span: Raw, costs: Costs | None) -> dict[str, Any]:
-    kind = SpanKind(_first(span, Column.KIND, 1) or 0)
-    said = {column: _first(span, column, 1 << kind) for column in (*_NAMES, *_NUMBERS, Column.ERROR_TYPE)}
+    kind = _kind(span)
+    said = {column: _first(span, column, 1 << kind) for column in _SAID}
     status = _first(span, Column.STATUS, 1 << kind)
     status = span.status if status is None else status
     failed = status == SpanStatus.ERROR
@@ -66,6 +81,9 @@ def _row(span: Raw, costs: Costs | None) -> dict[str, Any]:
         "cost_usd": _cost(span, said, costs) if kind == SpanKind.LLM else _number(said[Column.COST]),
         "error": _name(error) if failed else None,
         "decision": Decision(decision).name.lower() if decision else None,
+        "evaluation": _name(said[Column.EVALUATION]),
+        "score": _number(said[Column.SCORE]),
+        "label": _name(said[Column.LABEL]),
     }
 
 
@@ -102,6 +120,8 @@ def _value(span: Raw, source: Source, kind: int, *, is_kind: bool) -> Any:
         return None
     if source.beside and source.beside[0] not in span.attributes:
         return None
+    if is_kind and span.is_record:
+        return span.name if source.places & LOG else None
     if source.places & SPAN and source.attribute in span.attributes:
         return span.attributes[source.attribute]
     return span.resource.get(source.attribute) if source.places & RESOURCE else None

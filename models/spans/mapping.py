@@ -24,6 +24,9 @@ records. One that gets a kind becomes a row, and for that the places of a span a
 RECORD_NAME = "event.name"
 """The attribute that stands for the name of a log record, however that was sent."""
 
+EVALUATION_EVENT = "gen_ai.evaluation.result"
+"""The name of an event, or a log record, that is an evaluation."""
+
 ALL_KINDS = (1 << max(SpanKind) + 1) - 1
 SPAN_KINDS = {"unspecified": 0, "internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}
 """OTLP's own kinds of spans, https://opentelemetry.io/docs/specs/otel/trace/api/#spankind."""
@@ -205,7 +208,7 @@ def _agree_on_kind(source: Source, where: str) -> None:
     if source.places & LOG and source.name != (RECORD_NAME,):
         raise MappingError(f"{where}: the kind of a log record is said by its name, expected attribute {RECORD_NAME}")
     if source.places & LOG and SpanKind.EVALUATION in {*(source.values or {}).values(), source.constant}:
-        raise MappingError(f"{where}: a log record is an evaluation by the name gen_ai.evaluation.result only")
+        raise MappingError(f"{where}: a log record is an evaluation by the name {EVALUATION_EVENT} only")
 
 
 def _default_places(column: Column, given: Map[str, Any]) -> int:

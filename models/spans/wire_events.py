@@ -10,7 +10,7 @@ from numba import njit
 
 from models.digest import digest64, digest_of, load64
 from models.spans.columns import Column
-from models.spans.mapping import EVENT, EXCEPTION
+from models.spans.mapping import EVALUATION_EVENT, EVENT, EXCEPTION
 from models.spans.tables import SLOTS
 from models.spans.wire import KEY_VALUE, check, read_length, read_tag, skip
 from models.spans.wire_members import offer_attribute
@@ -29,7 +29,7 @@ from models.spans.wire_state import (
 )
 from models.spans.wire_values import read_pair
 
-_EVALUATION_EVENT, _EXCEPTION_EVENT = b"gen_ai.evaluation.result", b"exception"
+_EVALUATION_EVENT, _EXCEPTION_EVENT = EVALUATION_EVENT.encode(), b"exception"
 _EVALUATION_LENGTH, _EVALUATION_DIGEST = len(_EVALUATION_EVENT), digest_of(_EVALUATION_EVENT)
 _EXCEPTION_LENGTH, _EXCEPTION_DIGEST = len(_EXCEPTION_EVENT), digest_of(_EXCEPTION_EVENT)
 EVENT_SLOTS = (int(Column.EVALUATION), int(Column.LABEL), int(Column.SCORE))

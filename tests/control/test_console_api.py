@@ -237,7 +237,7 @@ def test_a_look_is_bounded_and_says_so(tmp_path: Path, bounds: Bounds, cut: str 
     writer.append("t", [(None, as_protobuf(spans(f"{number:032x}")) + bytes(0)) for number in range(1, 3_000)])
     writer.append("t", [(None, as_protobuf(spans()))])
     writer.close()
-    found = scan(log, "t", f"{1:032x}", (time.time_ns(), None), bounds)
+    found = scan(log, {"t": otlp.spans}, f"{1:032x}", (time.time_ns(), None), bounds)
     assert found.cut == cut
     assert len(found.spans) == 3
     assert found.messages <= 3_000

@@ -21,13 +21,20 @@ function Lane({ span, first, whole }) {
     <rect class="track" width="100" height="8" /><rect class="fill" x=${Math.min(left, 99.4)} width=${width} height="8" /></svg>`;
 }
 
+function statusOf(span) {
+  if (span.error) return html`<${Mark} tone="bad">${span.error}<//>`;
+  if (span.decision) return span.decision === "block" ? html`<${Mark} tone="warn">blocked<//>` : "allowed";
+  if (span.kind === "evaluation") return [span.label, span.score].filter((each) => each != null).join(" ") || "–";
+  return "ok";
+}
+
 function SpanRow({ span, first, whole }) {
-  const what = span.tool || span.model || span.agent;
+  const what = span.tool || span.model || span.agent || span.evaluation;
   const indent = span.depth ? "·".repeat(Math.min(span.depth, 12)) + " " : "";
   return html`<tr><td class="n">+${seconds(number(span.start_ns) - first)}</td>
     <td><span class="quiet" aria-hidden="true">${indent}</span><b>${what || span.name}</b> ${what && what !== span.name && html`<span class="quiet">${span.name}</span>`}</td>
     <td>${KINDS[span.kind] ?? span.kind}</td>
-    <td>${span.error ? html`<${Mark} tone="bad">${span.error}<//>` : span.decision === "block" ? html`<${Mark} tone="warn">blocked<//>` : span.decision === "allow" ? "allowed" : "ok"}</td>
+    <td>${statusOf(span)}</td>
     <td class="n">${seconds(span.duration_s)}</td><td class="lanecell"><${Lane} span=${span} first=${first} whole=${whole} /></td>
     <td class="n">${span.input_tokens == null && span.output_tokens == null ? "" : count(span.input_tokens ?? 0) + " → " + count(span.output_tokens ?? 0)}</td>
     <td class="n">${count(span.tokens_so_far)}</td><td class="n">${usd(span.cost_usd_so_far)}</td></tr>`;
@@ -74,6 +81,6 @@ export function Run({ id, roles }) {
       ${said.read.problem && html`<p role="alert"><${Mark} tone="bad">${said.read.problem}<//></p>`}
       ${said.read.cut && html`<p><${Mark} tone="warn">Cut:<//> ${said.read.cut}; spans may be missing.</p>`}
       <${Timeline} said=${said} />
-      <p class="quiet">${count(said.spans.length)} spans. ${count(said.read.messages)} messages of the log were read for it (${(said.read.bytes / 1e6).toFixed(1)} MB). Arguments, results and texts are never shown.</p>
+      <p class="quiet">${count(said.spans.length)} spans and log records. ${count(said.read.messages)} messages of the log were read for it (${(said.read.bytes / 1e6).toFixed(1)} MB). Arguments, results and texts are never shown.</p>
       ${said.verdicts.length > 0 && html`<h2>Verdicts</h2>${said.verdicts.map((each) => html`<details><summary><${Mark} tone=${each.action === "kill" ? "bad" : "warn"}>${each.action}<//> ${each.rule}: ${each.reason} <${Time} at=${each.at} /></summary><${Pairs} of=${{ scope: scopeText(each.scope), ...each.evidence }} /></details>`)}`}`}<//>`;
 }
