@@ -133,6 +133,7 @@ def nulls(*, quick: bool) -> list[Figure]:
     independent: dict[str, Detector] = {
         "known rate, independent": KnownRate(Q),
         "frozen rate, independent": frozen,
+        "frozen rate, bets of hours, independent": FrozenRate(tolerance=HOURLY_TOLERANCE, is_slow=True),
     }
     bursts: dict[str, Detector] = {
         "frozen rate, bursts rho = .02": frozen,
