@@ -22,6 +22,7 @@ from models.spans.tables import (
     SOURCES,
     WITHIN,
 )
+from models.spans.wire_alike import digest_alike
 from models.spans.wire_names import intern_name, name_of
 from models.spans.wire_state import (
     BASE_RANK,
@@ -53,10 +54,11 @@ from models.spans.wire_state import (
     TIME_REVERSED,
     UNSAID,
 )
-from models.spans.wire_values import digest_value, to_integer
+from models.spans.wire_values import BYTES, LIST, STRING, digest_value, to_integer
 
 _NAMED = (int(Column.WORKFLOW), int(Column.ERROR_TYPE))
 _CONTENTS = (int(Column.CALL_ID), int(Column.RESULT))
+_ARGUMENTS = int(Column.ARGUMENTS)
 _RESPONSE, _CONVERSATION = int(Column.RESPONSE_ID), int(Column.CONVERSATION)
 _NUMBERS = (int(Column.INPUT_TOKENS), int(Column.COST))
 _CHOSEN = (int(Column.OUTCOME), int(Column.STOP))
@@ -113,6 +115,15 @@ def content_in(buffer: Any, bank: Any, slot: Any, s: Any) -> Any:
 
 
 @njit(cache=True)
+def _arguments(buffer: Any, s: Any) -> Any:
+    """Digest what was said of a tool's arguments: JSON whatever the order of its keys."""
+    best = SAID + BEST + 4 * _ARGUMENTS
+    if s[best] == STRING or LIST <= s[best] <= BYTES:
+        return digest_alike(buffer, s[best + 1], s[best + 2], s)
+    return digest_value(buffer, s[best], s[best + 1], s[best + 2])
+
+
+@njit(cache=True)
 def name_said(buffer: Any, bank: Any, column: Any, t: Any, s: Any) -> Any:
     """Give the name that was said for a column, else that of the resource; ABSENT where there is none."""
     if s[bank + column] != UNSAID and s[bank + column] != s[BASE_RANK + column]:
@@ -138,6 +149,8 @@ def write_span(buffer: Any, t: Any, s: Any, trace: Any, span_id: Any, parent: An
     cols[at + _EVALUATION], cols[at + _LABEL] = ABSENT, ABSENT
     for column in range(_CONTENTS[0], _CONTENTS[1] + 1):
         cols[at + column] = content_in(buffer, SAID, column, s)
+    if cols[at + _ARGUMENTS] != ABSENT:
+        cols[at + _ARGUMENTS] = _arguments(buffer, s)
     cols[at + _RESPONSE] = content_in(buffer, SAID, _RESPONSE, s)
     for column in range(_NUMBERS[0], _NUMBERS[1] + 1):
         said = s[SAID + column] < UNSAID
