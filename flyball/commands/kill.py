@@ -34,12 +34,39 @@ def order(args: argparse.Namespace, path: str) -> Any:
     return call(lambda: control.post(path, said))
 
 
+def _reach(args: argparse.Namespace) -> str:
+    """Say whom it reached of late: a name with a slip in it is killed as willingly as any. "": it is not known."""
+    from urllib.parse import urlencode
+
+    from control.client import ControlError
+    from flyball.config.load import load
+    from flyball.control import client, scope_of
+
+    scope = scope_of(args.scope)
+    if scope["level"] == "run":  # it has no record as long as it is open
+        return ""
+    asked = urlencode(scope | ({"tenant": args.tenant} if args.tenant else {}))
+    try:
+        seen = client(load(args.config), args.data, args.url).get(f"/v1/console/preview?{asked}")
+    except ControlError:  # it is killed all the same
+        return ""
+    if not seen["runs"]:
+        return (
+            f"of it no run has ended in the last {seen['minutes']} minutes: is the name right?"
+            " Runs that are open are not counted"
+        )
+    ended = "1 run" if seen["runs"] == 1 else f"{seen['runs']} runs"
+    return f"of it {ended} ended in the last {seen['minutes']} minutes; guards connected: {seen['guards']}"
+
+
 def run(args: argparse.Namespace) -> int:
     """Order it, and say what came of it."""
     from flyball.control import tell
 
     answer = order(args, "/v1/kill")
     tell(f"{args.scope} is killed, signal ({answer['epoch']}, {answer['seq']})")
+    if reach := _reach(args):
+        tell(reach)
     if not answer["written"]:
         tell(f"NOT WRITTEN YET: {answer['degraded']}. It holds as long as the control plane runs; mend its disk")
     return 0

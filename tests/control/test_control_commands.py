@@ -7,10 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from streams.embedded.log import EmbeddedLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +101,8 @@ def test_kill_status_resume_audit(process: Process) -> None:
     code, out, _ = process.run("resume", run)
     assert (code, out) == (0, f"{run} is resumed\n")
     assert process.run("resume", run)[1] == f"nothing was asked of {run}\n"
-    assert process.run("kill", "product")[0] == 0
+    code, out, _ = process.run("kill", "product")
+    assert (code, out.splitlines()[1].startswith("of it no run has ended in the last 15 minutes")) == (0, True)
     code, out, _ = process.run("resume", "product")
     assert (code, "a second person" in out) == (1, True)
     process.process.send_signal(signal.SIGTERM)
@@ -115,6 +120,27 @@ def test_kill_status_resume_audit(process: Process) -> None:
     kept = process.folder / "export.jsonl"
     kept.write_text(exported)
     assert process.run("audit", "verify", "--against", str(kept))[0] == 0
+
+
+def test_whom_a_kill_reached_is_told(process: Process, planes: Any, told: Any) -> None:
+    """By the runs that ended of late; a name that nobody has is asked about, and killed all the same."""
+    log = EmbeddedLog(process.folder / "data" / "log")
+    log.ensure("flyball.runs", 1)
+    with closing(log.writer()) as writer:
+        record = told.run(1, datetime.now(UTC), workflow="air")
+        writer.append("flyball.runs", [(None, json.dumps(record).encode())])
+        writer.flush()
+    seen = "workflow:air is killed"
+
+    def killed() -> str:
+        out = process.run("kill", "workflow:air")[1]
+        assert out.startswith(seen)
+        return out if "1 run ended in the last 15 minutes; guards connected: 0\n" in out else ""
+
+    planes.until(killed)
+    code, out, _ = process.run("kill", "workflow:ari")
+    assert (code, out.count("\n")) == (0, 2)
+    assert "of it no run has ended in the last 15 minutes: is the name right?" in out
 
 
 def test_what_is_wrong_is_told_in_one_line(tmp_path: Path) -> None:
