@@ -14,6 +14,7 @@ from models.runaways.stops import Stops
 from models.runaways.tools import KnownTools
 from models.runaways.watch import Watch
 from models.runs.changes import CALL, joined
+from models.runs.pulse import NO_PULSES
 from models.runs.record import RUN
 from models.runs.report import run_ids, run_lines
 from models.spend.rows import moving, names_of
@@ -47,7 +48,7 @@ class TrackLogic(StatefulBatchLogic["ShardSpans | ShardKills", "Said", bytes]):
         drain: bool,
     ) -> None:
         self._watch = Watch(policy, KnownTools(policy.tools))
-        self._stops = Stops()
+        self._stops = Stops(waits=clock is not None)
         self._states = states
         self._hearsay = hearsay
         self._versions = -1, -1
@@ -73,6 +74,8 @@ class TrackLogic(StatefulBatchLogic["ShardSpans | ShardKills", "Said", bytes]):
             if isinstance(value, ShardKills):
                 self._stops.hear(value.kills)
                 self._watch.resume(value.resumed)
+                if late := self._stops.overdue(state.table, now or 0):
+                    watched.append(Watched(state.key, NO_PULSES, {}, [], late))
                 continue
             watermark = state.hear(value.marks, now)
             if value.expected:

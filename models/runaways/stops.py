@@ -1,11 +1,13 @@
 """Stops: kills that were ordered, of whatever scope, and the calls that show that nobody obeys them.
 
-What rules kill (one run) is watched by `Watch`; this is about what people and spend budgets kill.
+What rules kill (one run) is watched by `Watch`; this is about what people and spend budgets kill. What is in force is
+told to a shard that begins, as to all others, but not before its first spans: so it keeps the calls of its first
+seconds until it has heard.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -26,14 +28,31 @@ if TYPE_CHECKING:
     from models.runs.table import RunTable
     from models.spans.batch import Spans
 
+WAIT_S = 10
+"""Seconds in which a shard that begins is told what is in force, if anything is."""
+_MOST_EARLY = 20_000
+"""Calls kept until then, the newest."""
+_TRACE = (Pulse.TRACE_HI, Pulse.TRACE_LO)
 TELL_EVERY_S = 60
 """Of one kill calls are told so often: an incident must hear that they go on, not of each."""
 
 
-class Stops:
-    """The kills in force, for one shard of runs. Nothing of it need be kept: it is told all of it at the start."""
+class _Calls(NamedTuple):
+    """Calls, and the trace of each one's run, [(high, low), call]."""
 
-    def __init__(self) -> None:
+    whose: Whose
+    trace: NDArray[np.int64]
+
+
+class Stops:
+    """The kills in force, for one shard of runs. Nothing of it need be kept: it is told all of it at the start.
+
+    `waits`: whether it will be, by a flow that hears orders.
+    """
+
+    def __init__(self, *, waits: bool = False) -> None:
+        self._waits, self._began_ns = waits, 0
+        self._early: list[_Calls] = []
         self._in_force = InForce()
         self._from_ns = 0
         self._told: dict[Place, tuple[int, int]] = {}
@@ -41,7 +60,7 @@ class Stops:
 
     def hear(self, in_force: InForce) -> None:
         """Take in what is in force now, all of it."""
-        self._in_force = in_force
+        self._in_force, self._waits = in_force, False
         self._from_ns = int(in_force.since.min(initial=2**62)) + OBEY_S * NANO
         since = {kill.place: kill.since_ns for kill in in_force.kills}
         self._told = {place: told for place, told in self._told.items() if since.get(place) == told[0]}
@@ -53,19 +72,44 @@ class Stops:
 
         `pulses` are those of the batch, whose rows of `spans` are `rows`.
         """
-        if not self._in_force.kinds or not len(pulses):
+        if not (self._in_force.kinds or self._is_waiting(now_ns)) or not len(pulses):
             return []
-        calls, at = self._late_calls(pulses, spans, rows)
-        if not len(calls):
+        rows, at = self._late_calls(pulses, spans, rows)
+        if not len(rows):
             return []
-        kills, hits = self._in_force.defied(_whose(table, pulses[at], spans, calls), OBEY_S * NANO)
-        order = np.lexsort((spans.cols[Column.START, calls[hits]], kills))
+        calls = _Calls(_whose(table, pulses[at], spans, rows), pulses[at][:, _TRACE].T)
+        if self._waits:
+            self._keep(calls)
+            return []
+        return self._held(calls, table.texts.known.get, now_ns)
+
+    def overdue(self, table: RunTable, now_ns: int) -> list[Defied]:
+        """Give, once it was told what is in force, the calls that came before that and were not obedient."""
+        early, self._early = self._early, [] if not self._waits else self._early
+        if self._waits or not self._in_force.kinds:
+            return []
+        return [defied for calls in early for defied in self._held(calls, table.texts.known.get, now_ns)]
+
+    def _is_waiting(self, now_ns: int) -> bool:
+        self._began_ns = self._began_ns or now_ns
+        if self._waits and now_ns > self._began_ns + WAIT_S * NANO:
+            self._waits, self._early = False, []  # there was nothing to tell
+        return self._waits
+
+    def _keep(self, calls: _Calls) -> None:
+        self._early.append(calls)
+        while len(self._early) > 1 and sum(len(each.whose.start) for each in self._early) > _MOST_EARLY:
+            del self._early[0]
+
+    def _held(self, calls: _Calls, find_text: Callable[[int], str | None], now_ns: int) -> list[Defied]:
+        """Hold calls against what is in force."""
+        kills, hits = self._in_force.defied(calls.whose, OBEY_S * NANO)
+        order = np.lexsort((calls.whose.start[hits], kills))
         kills, hits = kills[order], hits[order]
         newest = np.flatnonzero(np.append(kills[1:] != kills[:-1], len(kills) > 0))
-        find_text = table.texts.known.get
         told = [
-            self._tell(int(kill), pulses[at[hit]], int(spans.cols[Column.START, calls[hit]]), find_text, now_ns)
-            for kill, hit in zip(kills[newest], hits[newest], strict=True)
+            self._tell(kill, calls, hit, find_text, now_ns)
+            for kill, hit in zip(kills[newest].tolist(), hits[newest].tolist(), strict=True)
         ]
         return [each for each in told if each]
 
@@ -85,21 +129,16 @@ class Stops:
         return calls[same], at[same]
 
     def _tell(
-        self,
-        number: int,
-        pulse: NDArray[np.int64],
-        call_ns: int,
-        find_text: Callable[[int], str | None],
-        now_ns: int,
+        self, number: int, calls: _Calls, at: int, find_text: Callable[[int], str | None], now_ns: int
     ) -> Defied | None:
         kill = self._in_force.kills[number]
         told = self._told.get(kill.place)
         if told and now_ns - told[1] < TELL_EVERY_S * NANO:
             return None
         self._told[kill.place] = kill.since_ns, now_ns
-        run = run_id_of(int(pulse[Pulse.TRACE_HI]), int(pulse[Pulse.TRACE_LO]))
-        workflow = find_text(int(pulse[Pulse.WORKFLOW]))
-        return Defied(run, workflow, kill.rule, kill.since_ns, call_ns, kill.place, kill.by)
+        run = run_id_of(*calls.trace[:, at].tolist())
+        workflow = find_text(int(calls.whose.names["workflow"][at]))
+        return Defied(run, workflow, kill.rule, kill.since_ns, int(calls.whose.start[at]), kill.place, kill.by)
 
 
 def _whose(table: RunTable, pulses: NDArray[np.int64], spans: Spans, calls: NDArray[np.int64]) -> Whose:

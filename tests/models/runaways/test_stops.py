@@ -13,7 +13,7 @@ from models.orders.order import Kill, Place
 from models.run_id import run_id_of
 from models.runaways.base import NANO
 from models.runaways.book import Defied, RunawayBook
-from models.runaways.stops import TELL_EVERY_S, Stops
+from models.runaways.stops import TELL_EVERY_S, WAIT_S, Stops
 from models.runaways.watch import OBEY_S
 from models.runs.policy import RunPolicy
 from models.runs.table import RunTable
@@ -40,10 +40,10 @@ NAMES = {
 class Shard:
     """A run shard with its stops; time is that of the newest batch."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, waits: bool = False) -> None:
         self.table = RunTable(RunPolicy())
         self.table.is_watched = True
-        self.stops = Stops()
+        self.stops = Stops(waits=waits)
 
     def feed(self, *rows: dict[str, Any], now_s: float = 0) -> list[Defied]:
         """Apply one batch; give what defies."""
@@ -114,6 +114,35 @@ def test_every_call_against_every_kill(ordered: list[Kill], calls: list[tuple[in
     told = shard.feed(*rows) if rows else []
     assert {each.place: each.call_ns for each in told} == expected
     assert len(told) == len(expected)
+
+
+def test_calls_before_the_first_word_are_held_against_it() -> None:
+    """A shard that begins keeps the calls of its first seconds; who obeyed is not told, and nobody twice."""
+    shard = Shard(waits=True)
+    assert shard.feed(begun(1), begun(3), now_s=100) == []
+    assert shard.feed(row(LLM, 10, 1, OBEY_S + 1, 42, trace_lo=1), now_s=101) == []
+    assert shard.feed(row(TOOL, 11, 1, OBEY_S + 5, 46, trace_lo=3, tool="t"), now_s=102) == []
+    assert shard.stops.overdue(shard.table, 102 * NANO) == []
+    shard.stops.hear(in_force([kill("workflow", "air", 0)]))
+    (told,) = shard.stops.overdue(shard.table, 103 * NANO)
+    assert told == (run_id_of(7, 1), "air", "operator", 0, (OBEY_S + 1) * SECOND, Place("workflow", "air", None), "ann")
+    assert shard.stops.overdue(shard.table, 103 * NANO) == []
+    assert shard.feed(row(LLM, 12, 1, OBEY_S + 9, 50, trace_lo=1), now_s=104) == []  # told a moment ago
+
+
+def test_without_a_word_nothing_is_kept_for_long() -> None:
+    """Nothing is in force, or all is obeyed: what was kept is let go after a while, and is bounded before."""
+    shard = Shard(waits=True)
+    shard.feed(begun(1), now_s=100)
+    many = [row(LLM, 10 + n, 1, OBEY_S + 1, 42, trace_lo=1) for n in range(3000)]
+    for n in range(10):
+        shard.feed(*({**each, "span_id": 10_000 * n + each["span_id"]} for each in many), now_s=101)
+    assert sum(len(each.whose.start) for each in shard.stops._early) <= 20_000
+    shard.feed(row(LLM, 5, 1, OBEY_S + 1, 42, trace_lo=1), now_s=100 + WAIT_S + 1)
+    assert not shard.stops._early
+    shard.stops.hear(in_force([kill("workflow", "air", 0)]))
+    assert shard.stops.overdue(shard.table, 112 * NANO) == []
+    assert len(shard.feed(row(LLM, 6, 1, OBEY_S + 1, 42, trace_lo=1), now_s=113)) == 1
 
 
 def test_of_one_kill_once_a_minute_while_it_is_in_force() -> None:
