@@ -6,7 +6,9 @@ import fcntl
 import secrets
 import threading
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import IO, TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
 
 from flyball_sdk.errors import MalformedError
 from flyball_sdk.keeping import write_private
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flyball_sdk.asking import RuleSource
+    from flyball_sdk.scope import Scope
 
     from control.http.core import Endpoint
     from streams.port import Log
@@ -70,6 +73,8 @@ class PlaneSettings:
     """What the console reads, beside."""
     prices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """The user's own prices of models, USD per million tokens, before the built-in ones."""
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    """In which the days and months of budgets begin, as in the flow."""
     costs: Mapping[str, float] = field(default_factory=dict)
     """What a call of a tool is estimated to cost, in USD; `*`: of any other."""
 
@@ -106,7 +111,7 @@ class Plane:
         self.pace = Pace(settings.rate, now=self.clocks.steady_s)
         self.second = SecondPerson(settings.second_person_s)
         self.spend = SpendBook(row[2] for row in self.store.spend())
-        self.reservations = Reservations(self.spend.current, settings.costs, self.clocks.steady_s)
+        self.reservations = Reservations(self._spent, settings.costs, self.clocks.steady_s)
         masker = Masker(
             bytes.fromhex(_kept(settings.folder / MASKING, lambda: secrets.token_hex(32))), settings.audit_fields
         )
@@ -179,6 +184,11 @@ class Plane:
         self.authority.close()
         self.store.close()
         self._held.close()
+
+    def _spent(self, scope: Scope, tenant: str | None) -> list[usage.Spend]:
+        """Give what a scope has spent in the day and month that it is."""
+        today = datetime.fromtimestamp(self.clocks.wall_ns() // 10**9, self.settings.zone).date()
+        return self.spend.now(scope, tenant, today.isoformat())
 
     def take_spend(self, topic: str, partition: int, messages: Sequence[tuple[int, bytes]]) -> None:
         """Take spend records of one partition; the newest revision of each wins."""

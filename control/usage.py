@@ -114,8 +114,16 @@ class SpendBook:
             found += [{**whose, **_told(each)} for each in periods.values()]
         return found
 
+    def now(self, scope: Scope, tenant: str | None, today: str) -> list[Spend]:
+        """Give the day and month that it is: of one that nothing is told of yet, the limit it had and nothing spent."""
+        begins = {DAY: today, MONTH: f"{today[:7]}-01"}
+        return [
+            each if each.key[4] >= begins[each.key[3]] else each._replace(cost=0, tokens=0, runs=0)
+            for each in self.current(scope, tenant)
+        ]
+
     def current(self, scope: Scope, tenant: str | None) -> list[Spend]:
-        """Give the newest day and month of a scope."""
+        """Give the newest day and month of a scope that anything is told of."""
         return list(self._current.get((scope.level, scope.id, tenant or ""), {}).values())
 
 

@@ -19,6 +19,7 @@ from flyball.opening import open_configured_log
 
 if TYPE_CHECKING:
     from types import FrameType
+    from zoneinfo import ZoneInfo
 
     from control.client import Client
     from control.plane import PlaneSettings
@@ -32,8 +33,8 @@ _SWITCH_S = 0.0005
 """How long another thread may keep an evaluation waiting; Python's own 5 ms are as much as it may take in all."""
 
 
-def run_control(settings: Settings, data: Path) -> int:
-    """Run until SIGTERM or Ctrl-C; gives the exit code."""
+def run_control(settings: Settings, data: Path, zone: ZoneInfo) -> int:
+    """Run until SIGTERM or Ctrl-C; gives the exit code. In `zone` the days and months of budgets begin."""
     from control.plane import Plane  # noqa: PLC0415 -- loads the server
     from control.server import run  # noqa: PLC0415
 
@@ -43,7 +44,7 @@ def run_control(settings: Settings, data: Path) -> int:
         tcp = stack.enter_context(listen(asked.host, asked.port, "control.port"))
         sockets = [tcp, *([stack.enter_context(_listen_unix(asked.socket))] if asked.socket else [])]
         log = stack.enter_context(closing(open_configured_log(settings, data)))
-        plane = Plane(plane_settings(settings, folder), log, say=_say)
+        plane = Plane(plane_settings(settings, folder, zone), log, say=_say)
         host, port = tcp.getsockname()[:2]
         address = f"http://{'[' + host + ']' if ':' in host else host}:{port}"
 
@@ -63,7 +64,7 @@ def run_control(settings: Settings, data: Path) -> int:
     return 0
 
 
-def plane_settings(settings: Settings, folder: Path) -> PlaneSettings:
+def plane_settings(settings: Settings, folder: Path, zone: ZoneInfo) -> PlaneSettings:
     """Give what the configuration says to the control plane."""
     from flyball_sdk.policy import Policy  # noqa: PLC0415
     from flyball_sdk.state import Throttle  # noqa: PLC0415
@@ -94,6 +95,7 @@ def plane_settings(settings: Settings, folder: Path) -> PlaneSettings:
             model: {name: each for name, each in vars(price).items() if each is not None}
             for model, price in settings.prices.items()
         },
+        zone=zone,
         costs={name: tool.cost for name, tool in asked.tools.items() if tool.cost},
     )
 

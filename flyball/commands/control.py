@@ -37,13 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run until stopped, or do the one thing asked for."""
-    from flyball.check import configuration
+    from flyball.check import configuration, policy
     from flyball.control import control_folder, run_control
     from flyball.errors import CommandError
 
     settings = configuration(args.config)
     if not (args.new_key or args.keys or args.revoke):
-        return run_control(settings, args.data)
+        return run_control(settings, args.data, policy(args.config).spend.time_zone)
     from control.keys import Keys, KeysError
 
     try:

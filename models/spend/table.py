@@ -167,11 +167,13 @@ class SpendTable:
     def _climb(self, budget: Budget, kept: Sum, now_s: int, out: Spent) -> None:
         """Take the steps that were reached and not told; a correction downwards takes none back in its period."""
         key, steps = kept.key, budget.steps()
+        is_over = now_s >= self._span_s(key)[1]
         kept.told = kept.told or {}  # few have any: there are as many sums as users
         name = budget.version  # another limit is another budget
         done = kept.told.get(name, 0)
         while done < len(steps) and kept.cost >= steps[done].nano:
             step, spent = steps[done], (kept.cost, kept.tokens)
+            step = step._replace(action=Action.WARN) if is_over else step  # it is told, but limits nobody any more
             done += 1
             kept.told[name] = done
             self._sums.change(kept)

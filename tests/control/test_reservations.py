@@ -99,3 +99,20 @@ def test_money_is_whole() -> None:
     assert nano(0.1) * 10 == nano(1.0)
     scope = b'"scope":{"level":"user","id":"u"},"period":"day","start":"2026-01-01"'
     assert read(b'{"kind":"spend","limit_usd":0.3,"revision":0,%b}' % scope).limit == 300_000_000
+
+
+def test_a_new_day_is_reserved_of_anew() -> None:
+    """Of a day or month that nothing is told of yet, nothing is spent; one that goes on holds."""
+    spent = book(9.0, 10.0)
+    day = {"today": "2026-01-01"}
+    found = Reservations(lambda scope, tenant: spent.now(scope, tenant, day["today"]), {"pay": 2.0})
+    assert not isinstance(found.reserve(request()), Reserved)
+    day["today"] = "2026-01-02"
+    assert isinstance(found.reserve(request()), Reserved)
+    assert [(each.cost, each.limit) for each in spent.now(U1, "t1", "2026-01-02")] == [(0, nano(10.0))]
+    day["today"] = "2025-12-31"  # its clock is behind the flow's
+    assert not isinstance(found.reserve(request()), Reserved)
+    (kept,) = spent.current(U1, "t1")
+    monthly = SpendBook([orjson.dumps({**orjson.loads(kept.record), "period": "month"})])
+    assert [each.cost for each in monthly.now(U1, "t1", "2026-01-31")] == [nano(9.0)]
+    assert [each.cost for each in monthly.now(U1, "t1", "2026-02-01")] == [0]

@@ -76,3 +76,15 @@ def test_the_next_period_is_told_at_once() -> None:
     records = table.look((DAY + 1) * DAY_S, is_last=True).records
     days = {each["start"]: (each["cost_usd"], each["limit_usd"]) for each in records if each["period"] == "day"}
     assert days["2026-03-11"] == (0, 4)
+
+
+def test_late_spend_of_yesterday_neither_frees_nor_stops_today() -> None:
+    """Killed today stays killed, whatever yesterday still costs; who is within today's budget stays free."""
+    table = SpendTable([Budget("daily", "user", "day", 4 * NANO, 8 * NANO)], Calendar(ZoneInfo("UTC")))
+    book, morning = Book(Rules(frozenset({"spend.*"}))), (DAY + 1) * DAY_S
+    assert spend(table, book, DAY, 3, DAY * DAY_S + 10) == (False, False)
+    assert spend(table, book, DAY, 9, morning + 60) == (False, False)
+    assert spend(table, book, DAY + 1, 9, morning + 120) == (True, True)
+    assert spend(table, book, DAY, 50, morning + 180) == (True, True)
+    assert spend(table, book, DAY, 0, morning + DAY_S - 1) == (True, True)
+    assert spend(table, book, DAY, 0, morning + DAY_S) == (False, False)

@@ -170,6 +170,18 @@ def test_a_new_period_lets_go() -> None:
     assert spent.look(DAY + 86_500).verdicts == []
 
 
+def test_what_comes_late_limits_nobody() -> None:
+    """A run that began yesterday costs more today: yesterday's steps are told, without asking for anything."""
+    spent = table(Budget("daily", "user", "day", NANO, 2 * NANO))
+    feed(spent, pulse(None, run(NANO // 2)))
+    spent.look(DAY + 60)
+    feed(spent, pulse(run(NANO // 2), run(3 * NANO)))
+    late = spent.look(DAY + 86_400 + 600)
+    assert [(v.action, v.evidence["start"]) for v in late.verdicts] == [(Action.WARN, "2026-03-10")] * 3
+    assert {str(each.status) for each in late.incidents if each.severity == "SEV-3"} >= {"resolved"}
+    assert spent.look(DAY + 86_400 + 700).verdicts == []
+
+
 def test_days_are_those_of_the_zone() -> None:
     """23:30 UTC is the next day in Berlin; the day that summer time begins has 23 hours."""
     berlin = Calendar(ZoneInfo("Europe/Berlin"))
