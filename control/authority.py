@@ -73,7 +73,7 @@ class Authority:
         """Called with what has changed, in order, once it is written."""
         self.noters: list[Callable[[str, Mapping[str, Any]], None]] = []
         """Called with kind and content of what is added to the audit log."""
-        epoch = store.raise_epoch()
+        epoch = store.raise_epoch(self.clocks.wall_ns() // 10**9)
         meta = store.meta()
         self.stream = meta.get("stream") or secrets.token_hex(8)
         self._up_s = int(meta.get("up_s", "0"))

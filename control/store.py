@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 FILE = "control.db"
 VERSION = 2
 _BUSY_S = 10.0
+_FIRST_EPOCH_S = 1_767_225_600
+"""The year 2026: epochs count the seconds since, unless lives follow each other quicker, or the clock is wrong."""
 _ORDERS = """
 CREATE TABLE orders (n INTEGER PRIMARY KEY, said BLOB NOT NULL);
 CREATE TABLE in_force (
@@ -131,9 +133,13 @@ class Store:
             msg = f"found version {version} of the control plane's file, expected {VERSION}"
             raise StoreError(msg)
 
-    def raise_epoch(self) -> int:
-        """Begin a life: the epoch after the last one, on the disk before this returns. Raises StoreError."""
-        epoch = int(self.meta().get("epoch", "0")) + 1
+    def raise_epoch(self, now_s: int) -> int:
+        """Begin a life at a time (Unix seconds): its epoch is on the disk before this returns. Raises StoreError.
+
+        It is after the last one, and after all that any life before that time can have had, also lives that this file
+        knows nothing of: a copy of it may have been put back, and guards take no signal of an epoch that was.
+        """
+        epoch = max(int(self.meta().get("epoch", "0")) + 1, now_s - _FIRST_EPOCH_S)
         try:
             self.save(Batch(meta={"epoch": str(epoch), "seq": "0"}), durable=True)
         except sqlite3.Error as error:

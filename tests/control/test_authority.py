@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
+from contextlib import closing
 from typing import Any
 
 import orjson
@@ -146,6 +148,30 @@ def test_a_full_disk_stops_no_kill(tmp_path: Any, planes: Any) -> None:
     assert one.store.offsets("v") == {0: number + 1}
     one.authority.close()
     assert audit.verify(one.store.entries(), one.store.checkpoints(), KEYS).problems == []
+
+
+def test_a_copy_that_is_put_back_begins_after_all_that_was(tmp_path: Any, planes: Any) -> None:
+    """Guards that heard later lives believe the one that begins from an older copy of the file."""
+    turned, guard = planes.Turned(), SignalStore(KEYS)
+
+    def live(name: str, *, kill: bool = False) -> None:
+        turned.pass_s(60)
+        with closing(Store(tmp_path / name)) as store:
+            authority = Authority(store, KEY, clocks=turned.clocks)
+            if kill:
+                authority.kill(U[0], None, "ann", "")
+            assert guard.replace(authority.snapshot(None).to_json())
+            authority.close()
+
+    live("db")
+    shutil.copy(tmp_path / "db", tmp_path / "copy")
+    for _ in range(5):
+        live("db")
+    live("copy", kill=True)
+    assert guard.state_of(Subject(user=U[0].id)).kill
+    turned.wall -= 10**6 * 10**9  # a clock that goes back takes nothing back
+    live("copy")
+    assert guard.state_of(Subject(user=U[0].id)).kill
 
 
 def test_without_a_new_epoch_nothing_is_sent(tmp_path: Any, planes: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -38,7 +39,8 @@ def test_decisions_follow_signals(api: Any) -> None:
     """Allowed, then blocked by a person's kill from the very next call on, with words that a model may see."""
     call = {"tool_input": {"amount": 5, "iban": "DE02"}, "subject": {"user": "u1"}, "trace": {"run_id": "ab" * 16}}
     answer = evaluate(api, **call)
-    assert (answer["decision"], answer["signal"]) == ("allow", {"epoch": 1, "seq": 0, "age_ms": 0})
+    epoch = api.plane.authority.shown.epoch
+    assert (answer["decision"], answer["signal"]) == ("allow", {"epoch": epoch, "seq": 0, "age_ms": 0})
     api.ask("POST", "/v1/kill", {"scope": SCOPE, "reason": "internal words"}, api.admin)
     answer = evaluate(api, **call)
     assert (answer["decision"], answer["killed"], answer["message"]) == ("block", True, "Stopped by an operator.")
@@ -83,7 +85,7 @@ def test_a_batch_is_decided_in_order_or_refused_as_a_whole(api: Any) -> None:
         ({"trace": 5}, 400),
         ({"deadline_ms": -1}, 400),
         ({"deadline_ms": 0}, 504),
-        ({"min_epoch": 2}, 503),
+        ({"min_epoch": 2**40}, 503),
         ({"subject": {"user": ""}}, 400),
     ],
 )
@@ -254,7 +256,8 @@ def test_usage_is_the_newest_revision(api: Any, planes: Any) -> None:
 
 def test_a_budget_is_reserved_before_a_call(api: Any, planes: Any) -> None:
     """With 1.50 left and 0.60 a call, the third call under way is blocked; a cheap result makes room."""
-    api.tell(spend(8.5), topic=planes.SPEND)
+    today = datetime.now(UTC).date().isoformat()
+    api.tell({**spend(8.5), "start": today}, topic=planes.SPEND)
     planes.until(lambda: api.plane.spend.usage("user", "u1", "t1"))
     answers = [evaluate(api, "pay", tool_input={"n": n}, subject={"user": "u1"}) for n in range(3)]
     assert [each["decision"] for each in answers] == ["allow", "allow", "block"]

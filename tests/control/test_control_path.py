@@ -24,7 +24,7 @@ def test_a_verdict_reaches_a_guard_and_a_person_resumes(served: Any, planes: Any
     served.tell(told, planes.verdict(generation=3))
     served.tell(planes.verdict(generation=4))
     stream.feed(store, lambda: store.state_of(subject).kill)
-    assert store.position == (1, 3)
+    assert store.position == (served.plane.authority.shown.epoch, 3)
     stream.close()
 
 
@@ -55,10 +55,12 @@ def test_a_persons_kill_reaches_a_guard_and_outlives_a_restart(planes: Any, tmp_
         assert store.of(Subject())[0].reason == "Stopped by an operator."
         stream.feed(store, lambda: store.age_s() < 1)
         stream.close()
+        before = served.plane.authority.shown.epoch
     with planes.Served(tmp_path) as served:
         _, said, _ = served.ask("GET", "/v1/signals", key=served.agent)
         assert store.replace(said)
         assert store.state_of(Subject()).kill
-        assert (said["heartbeat"]["epoch"], said["heartbeat"]["seq"]) == (2, 0)
+        assert said["heartbeat"]["epoch"] > before
+        assert said["heartbeat"]["seq"] == 0
         _, said, _ = served.ask("GET", "/healthz", unix=True)
         assert said == {"status": "ok", "problem": None}

@@ -80,7 +80,7 @@ def test_a_storm_of_verdicts_cuts_nobody(tmp_path: Any, planes: Any) -> None:
         assert time.thread_time() - begun < 2
         await asyncio.sleep(0)
         feed(store, client.queue.get_nowait() or b"")
-        assert (client.queue.empty(), client.cut, store.position) == (True, False, (1, 1_000))
+        assert (client.queue.empty(), client.cut, store.position) == (True, False, (authority.shown.epoch, 1_000))
         assert store.view() == authority.shown.view("t1")
 
     asyncio.run(scenario())

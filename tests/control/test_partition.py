@@ -150,10 +150,11 @@ def test_restarted_behind_a_partition_it_is_believed_again(planes: Any, tmp_path
             first.ask("POST", "/v1/kill", {"scope": planes.PRODUCT, "reason": "drill"}, first.admin)
             planes.until(lambda: not guard.evaluate("read", {"n": 1}, Subject()).allowed, "the kill never arrives")
             network.part()
+            before = first.plane.authority.shown.epoch
         second = stack.enter_context(planes.Served(tmp_path))
         planes.until(lambda: not client.live, "nobody notices the silence")
         assert not guard.evaluate("read", {"n": 2}, Subject()).allowed
         network.lead_to(second.port)
         network.heal()
-        planes.until(lambda: client.live and client.store.position[0] == 2, "the new epoch never arrives")
+        planes.until(lambda: client.live and client.store.position[0] > before, "the new epoch never arrives")
         assert not guard.evaluate("read", {"n": 3}, Subject()).allowed
