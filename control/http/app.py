@@ -21,6 +21,7 @@ ENDPOINTS: Final = (
     Endpoint("GET", "/v1/signals", EVALUATE, signals.snapshot, "The whole view of the key's tenant"),
     Endpoint("GET", "/v1/signals/stream", EVALUATE, signals.stream, "Signals and heartbeats as they come"),
     Endpoint("POST", "/v1/signals/ack", EVALUATE, signals.acknowledge, "Tell what was applied"),
+    Endpoint("GET", "/v1/keys/own", EVALUATE, reads.own, "Whose key this is"),
     Endpoint("GET", "/v1/keys/signing", PUBLIC, reads.signing, "Public keys that signals are signed by"),
     Endpoint("GET", "/v1/status", VIEW, reads.status, "All scopes that are not neutral, and who has applied it"),
     Endpoint("POST", "/v1/kill", KILL, commands.kill, "Kill a scope until it is resumed"),

@@ -123,6 +123,9 @@ ANSWERS: Final[dict[str, dict[str, Any]]] = {
     "/v1/status": _object(["epoch", "seq", "scopes", "clients", "degraded"], scopes={"type": "array"}),
     "/v1/usage": _object(["level", "id", "usage"], usage={"type": "array"}),
     "/v1/audit": _object(["entries", "next"], entries={"type": "array"}, next=_WHOLE),
+    "/v1/keys/own": _object(
+        ["tenant", "agent"], tenant={"type": ["string", "null"]}, agent={"type": ["string", "null"]}
+    ),
     "/v1/keys/signing": _object(["keys"], keys={"type": "object"}),
     "/ofrep/v1/evaluate/flags": _object(["flags", "eventStreams"], flags={"type": "array", "items": _FLAG}),
     "/ofrep/v1/evaluate/flags/{key}": _FLAG,

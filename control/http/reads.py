@@ -9,6 +9,7 @@ import orjson
 from flyball_sdk.scope import SCOPE_LEVELS, TENANT, USER
 
 from control.clients import told
+from control.guards import ANY_AGENT
 from control.http.core import Answer, Refused
 from control.metrics import CONTENT_TYPE
 from models.times import rfc3339
@@ -84,6 +85,12 @@ async def audit(request: Request) -> Answer:
     found = await asyncio.to_thread(lambda: list(request.plane.store.entries(int(after), _MOST_ENTRIES)))
     entries = [{**orjson.loads(each.body), "hash": each.hash.hex()} for each in found]
     return Answer({"entries": entries, "next": found[-1].n if found else int(after)})
+
+
+async def own(request: Request) -> Answer:
+    """Say whose key it is: a guard has nobody else to ask. No agent: the key is of any agent of the tenant."""
+    key = request.who
+    return Answer({"tenant": key.tenant, "agent": None if key.agent == ANY_AGENT else key.agent})
 
 
 async def signing(request: Request) -> Answer:

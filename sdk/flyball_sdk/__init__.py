@@ -9,7 +9,7 @@ TYPE_CHECKING = False  # as type checkers take it; `typing` would load 20 module
 if TYPE_CHECKING:
     from flyball_sdk.adapters.plain import StoppedError, guarded, tool
     from flyball_sdk.connecting import connect
-    from flyball_sdk.context import running
+    from flyball_sdk.context import carried, running
     from flyball_sdk.decision import Decision
     from flyball_sdk.guard import Guard
     from flyball_sdk.limits import Limits, Repeats
@@ -31,6 +31,7 @@ _WHERE = {
     "StoppedError": "adapters.plain",
     "Subject": "scope",
     "Tiers": "tiers",
+    "carried": "context",
     "connect": "connecting",
     "RuleBook": "rules",
     "guarded": "adapters.plain",
@@ -50,6 +51,7 @@ __all__ = [
     "StoppedError",
     "Subject",
     "Tiers",
+    "carried",
     "connect",
     "guarded",
     "running",

@@ -46,7 +46,10 @@ class Rules(Protocol):
 
 
 class SignalSource(Protocol):
-    """Where signals are: the store of a client, or the authority itself."""
+    """Where signals are: the store of a client, or the authority itself.
+
+    One that has `subject` too, as the store has, says whose calls these are as far as nobody else does.
+    """
 
     def of(self, subject: Subject) -> Sequence[Held]:
         """List what is asked of the scopes of a subject, tenant's and everybody's; states are not neutral."""

@@ -20,7 +20,7 @@ from flyball_sdk.clock import steady
 from flyball_sdk.errors import FlyballError
 from flyball_sdk.forking import renew_after_fork
 from flyball_sdk.http import TROUBLE, KeyRefusedError, ask, check, connection, headers
-from flyball_sdk.signals import SignalStore
+from flyball_sdk.signals import SignalStore, whose_key
 from flyball_sdk.sse import frames
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ _REFUSED_WAIT_S: Final = 10.0
 _TICK_S: Final = 0.1
 _ACK_S: Final = 1.0
 _KEEP_S: Final = 5.0
+_RESTS: Final = 10
+"""Times as long as it took to keep the signals nothing is kept again: with very many it takes long."""
 _REQUEST_S: Final = 5.0
 _SIGNALS: Final = "/v1/signals"
 
@@ -51,7 +53,7 @@ class Client:
         self.settings = settings
         self.store = SignalStore(settings.signing_keys, settings.tenant, settings.state)
         self.trouble: dict[str, str] = {}
-        """What is wrong now, by what it is: stream, pull, ack, file, key, signal."""
+        """What is wrong now, by what it is: stream, pull, ack, file, key, key.whose, signal."""
         self._name = settings.client or f"{socket.gethostname()}:{os.getpid()}"
         self._live = threading.Event()
         self._set_up()
@@ -88,6 +90,8 @@ class Client:
         self._sock: socket.socket | None = None
         self._beaten_at = steady()
         self._acked: Position = (0, 0)
+        self._known = self._urgent = False
+        """Whether it was asked whose key it is; whether there are signals to keep at once, not only heartbeats."""
 
     def renew(self) -> None:
         """After a fork the threads are gone and the connections belong to the parent: begin again."""
@@ -138,7 +142,7 @@ class Client:
         try:
             said = json.loads(frame.data)
             if frame.event == "signal":
-                self.store.take(said)
+                self._urgent = self.store.take(said) or self._urgent
             elif frame.event == "heartbeat":
                 if self.store.beat(said):
                     self._well("pull")  # there is nothing to pull any more
@@ -154,12 +158,16 @@ class Client:
 
     def _see_to_the_rest(self) -> None:
         conn = connection(self.settings, _REQUEST_S)
-        pulled = acked = kept = -1e9
+        pulled = acked = kept = asked = -1e9
+        took = 0.0
         while not self._closed.wait(_TICK_S):
             now = steady()
             if self._sock is not None and now - self._beaten_at > self.settings.watchdog_s:
                 self._say("stream", f"no heartbeat for {self.settings.watchdog_s} s")
                 self._cut()
+            if not self._known and now - asked >= self.settings.poll_s and "key" not in self.trouble:
+                self._ask_whose(conn)
+                asked = steady()
             missing = self.store.wants_snapshot or not self._live.is_set()
             pause = _REFUSED_WAIT_S if "key" in self.trouble else self.settings.poll_s
             if missing and now - pulled >= (min(0.5, pause) if self._live.is_set() else pause):
@@ -167,14 +175,28 @@ class Client:
                 pulled = steady()
             if now - acked >= _ACK_S and self._ack(conn):
                 acked = now
-            if now - kept >= _KEEP_S:
+            if now - kept >= (max(_TICK_S, _RESTS * took) if self._urgent else _KEEP_S):
+                self._urgent = False
                 self._keep()
-                kept = now
+                kept, took = steady(), steady() - now
         conn.close()
+
+    def _ask_whose(self, conn: HTTPConnection) -> None:
+        """Ask whose key it is, once: what is asked of its agent and tenant is asked of every call."""
+        try:
+            said = ask(conn, self.settings, "GET", "/v1/keys/own")
+        except KeyRefusedError as error:
+            self._refused(error)
+        except (*TROUBLE, FlyballError) as error:
+            self._say("key.whose", _text(error))
+        else:
+            self.store.belong_to(whose_key(said if isinstance(said, dict) else {}))
+            self._known = True
+            self._well("key.whose")
 
     def _pull(self, conn: HTTPConnection) -> None:
         try:
-            self.store.replace(ask(conn, self.settings, "GET", _SIGNALS))
+            self._urgent = self.store.replace(ask(conn, self.settings, "GET", _SIGNALS)) or self._urgent
         except KeyRefusedError as error:
             self._refused(error)
         except (*TROUBLE, FlyballError) as error:

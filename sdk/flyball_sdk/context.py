@@ -1,19 +1,28 @@
-"""Who the calls belong to that are made here: said once by the host program, followed into tasks and threads."""
+"""Who the calls belong to that are made here: said once by the host program, and followed.
+
+Tasks and `asyncio.to_thread` take it along. Threads of one's own do not: as long as just one run is under way in the
+process they belong to it; where there are several, give the thread `carried(function)`.
+"""
 
 from __future__ import annotations
 
+import functools
 import sys
 import uuid
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flyball_sdk.scope import NOBODY, Subject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _current: ContextVar[Subject] = ContextVar("flyball_subject", default=NOBODY)
+_under_way: dict[object, Subject] = {}
+"""One for each block that is entered."""
+_MOST_NESTED = 16
+F = TypeVar("F", bound="Callable[..., Any]")
 
 
 @contextmanager
@@ -33,16 +42,41 @@ def running(
     outer = _current.get()
     run = run_id(run) or outer.run or trace_id() or uuid.uuid4().hex
     subject = Subject(run, user, agent, workflow, tenant).narrowed(outer)
-    token = _current.set(subject)
+    token, place = _current.set(subject), object()
+    _under_way[place] = subject
     try:
         yield subject
     finally:
+        del _under_way[place]
         _current.reset(token)
+
+
+def carried(function: F) -> F:
+    """Give a function that belongs, in whatever thread it is called, to whom the calls belong that are made here."""
+    subject = current()
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        token = _current.set(subject)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _current.reset(token)
+
+    return cast("F", run)
+
+
+def _only() -> Subject:
+    """Give whose the one run is that is under way in the process; NOBODY: there is none, or several."""
+    known = list(_under_way.values()) if len(_under_way) <= _MOST_NESTED else []
+    return known[-1] if known and len({subject.run for subject in known}) == 1 else NOBODY
 
 
 def current() -> Subject:
     """Tell who calls made here belong to; what nobody said is None, but the run is then that of the trace."""
     subject = _current.get()
+    if subject is NOBODY:
+        subject = _only()
     if subject.run is None and (run := trace_id()) is not None:
         return subject._replace(run=run)
     return subject

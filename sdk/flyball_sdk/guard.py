@@ -214,7 +214,8 @@ class Guard:
         known = current()
         if subject is not None:
             known = subject if known is NOBODY else subject.narrowed(known)
-        return known if self.policy.subject == NOBODY else known.narrowed(self.policy.subject)
+        known = known if self.policy.subject == NOBODY else known.narrowed(self.policy.subject)
+        return known.narrowed(getattr(self.signals, "subject", NOBODY))  # a source of one's own may have none
 
     def _part(self, case: Case, name: str, part: Callable[[Case], None]) -> None:
         """Let a part of the guard speak; if it fails it is told, and the tier decides what that means."""

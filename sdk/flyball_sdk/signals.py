@@ -18,7 +18,7 @@ from flyball_sdk.clock import steady
 from flyball_sdk.envelope import Envelope, Heartbeat, Position, Snapshot, lines_digest, view_line
 from flyball_sdk.errors import FlyballError, ForeignError, MalformedError
 from flyball_sdk.keeping import write_private
-from flyball_sdk.scope import SCOPE_LEVELS, THE_PRODUCT, Scope, Subject
+from flyball_sdk.scope import NOBODY, SCOPE_LEVELS, THE_PRODUCT, Scope, Subject
 from flyball_sdk.state import NEUTRAL, State, at_least_as_strict, merged
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class SignalStore:
         self._beat: Heartbeat | None = None
         self._fresh_at = -math.inf
         self._dirty = False
+        self._subject = NOBODY
         self.wants_snapshot = True
         """True while the store may have missed something: at first, and after a heartbeat with another view."""
         self.trouble: list[str] = []
@@ -120,14 +121,19 @@ class SignalStore:
             return True
 
     def of(self, subject: Subject) -> list[Held]:
-        """List what is asked of the scopes of a subject, the run's first; states are not neutral."""
+        """List what is asked of the scopes of a subject, the run's first; states are not neutral.
+
+        What is asked of whom the key names holds for every call.
+        """
         held = self._held
         if not held:
             return []
         found: list[Held] = []
-        for level, name in zip(SCOPE_LEVELS, subject, strict=False):
+        for level, name, own in zip(SCOPE_LEVELS, subject, self._subject, strict=False):
             if name is not None:
                 found += held.get((level, name), ())
+            if own is not None and own != name:
+                found += held.get((level, own), ())
         return found + list(held.get(THE_PRODUCT, ()))
 
     def state_of(self, subject: Subject) -> State:
@@ -154,6 +160,16 @@ class SignalStore:
         """The tenant whose signals these are; ADOPT: not known yet."""
         return self._tenant
 
+    @property
+    def subject(self) -> Subject:
+        """Whose key the signals are heard by: its agent and tenant, as far as they are known."""
+        return self._subject
+
+    def belong_to(self, subject: Subject) -> None:
+        """Take in whose key it is."""
+        if subject != self._subject:
+            self._subject, self._dirty = subject, True
+
     def view(self) -> str:
         """Digest what is held, as heartbeats do."""
         return lines_digest(view_line(e.scope, e.at) for e in self._entries.values() if e.state != NEUTRAL)
@@ -165,9 +181,11 @@ class SignalStore:
         with self._lock:
             beat = None if self._beat is None else self._beat.to_json()
             signals = [envelope.to_json() for envelope in self._entries.values()]
+            whose = {"agent": self._subject.agent, "tenant": self._subject.tenant}
             self._dirty = False
+        said = {"v": _FILE_VERSION, "heartbeat": beat, "signals": signals, "whose": whose}
         try:
-            write_private(self._path, json.dumps({"v": _FILE_VERSION, "heartbeat": beat, "signals": signals}).encode())
+            write_private(self._path, json.dumps(said).encode())
         except OSError:
             self._dirty = True
             raise
@@ -268,7 +286,7 @@ class SignalStore:
             said = json.loads(path.read_bytes())
             if not isinstance(said, dict) or said.get("v") != _FILE_VERSION:
                 raise MalformedError("not a file of signals")
-            beat, signals = said.get("heartbeat"), said.get("signals")
+            beat, signals, whose = said.get("heartbeat"), said.get("signals"), said.get("whose")
         except (OSError, ValueError, RecursionError) as error:
             self._say(f"{path}: {error}")
             return
@@ -276,6 +294,8 @@ class SignalStore:
             self._load_one(path, self.take, each)
         if beat is not None:
             self._load_one(path, self._load_beat, beat)
+        if isinstance(whose, dict):
+            self._subject = whose_key(whose)
         self._dirty = False
 
     def _load_one(self, path: Path, load: Callable[[object], object], value: object) -> None:
@@ -293,3 +313,9 @@ class SignalStore:
     def _say(self, text: str) -> None:
         if len(self.trouble) < 100 and text not in self.trouble:  # noqa: PLR2004 -- bounded
             self.trouble.append(text)
+
+
+def whose_key(said: dict[str, object]) -> Subject:
+    """Read the agent and tenant of a key."""
+    agent, tenant = (name if isinstance(name := said.get(each), str) and name else None for each in ("agent", "tenant"))
+    return Subject(agent=agent, tenant=tenant)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import time
+from contextlib import closing
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
-from flyball_sdk import Guard, Policy, Subject, Tiers
+from flyball_sdk import Guard, Policy, Subject, Tiers, running
 from flyball_sdk.client import Client
 from flyball_sdk.remote import RemoteReserver
 from flyball_sdk.reserving import Denied, Request, Reserved
 from flyball_sdk.settings import Settings
+from flyball_sdk.signals import SignalStore
 from flyball_sdk.signing import KeyRing
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SCOPE = {"level": "user", "id": "u1"}
 
@@ -265,3 +271,38 @@ def test_a_budget_is_reserved_before_a_call(api: Any, planes: Any) -> None:
     assert evaluate(api, "pay", subject={"user": "u2"})["decision"] == "allow"
     api.ask("POST", "/v1/guard/result", {"decision_id": answers[0]["decision_id"], "cost_usd": 0.1}, api.agent)
     assert evaluate(api, "pay", tool_input={"n": 4}, subject={"user": "u1"})["decision"] == "allow"
+
+
+def test_what_is_asked_of_a_key_is_obeyed_in_process(api: Any, planes: Any, tmp_path: Path) -> None:
+    """Kills of the agent and of the tenant that the key names stop calls of a program that says neither."""
+    key, free = api.plane.keys.agent("t1", "bot"), api.plane.keys.agent("t1", "*")
+    assert api.ask("GET", "/v1/keys/own", key=key)[1] == {"tenant": "t1", "agent": "bot"}
+    assert api.ask("GET", "/v1/keys/own", key=free)[1] == {"tenant": "t1", "agent": None}
+    signing, state = KeyRing([api.plane.signing.public()]), tmp_path / "signals"
+    settings = Settings(f"http://127.0.0.1:{api.port}", key, signing, state=state)
+    with closing(Client(settings).start()) as client:
+        guard = Guard(signals=client.store, on_event=lambda event: None)
+        planes.until(lambda: client.live and client.store.subject.agent)
+        calls = itertools.count()
+
+        def is_allowed() -> bool:
+            with running(user="u1", agent="helper"):  # an agent that this one has called
+                return bool(guard.evaluate("read", {"n": next(calls)}).allowed)
+
+        for scope in ({"level": "agent", "id": "bot"}, {"level": "tenant", "id": "t1"}):
+            assert planes.until(is_allowed)
+            api.ask("POST", "/v1/kill", {"scope": scope}, api.admin)
+            planes.until(lambda: not is_allowed())
+            api.ask("POST", "/v1/resume", {"scope": scope}, api.admin)
+    assert SignalStore(signing, path=state).subject == Subject(agent="bot", tenant="t1")
+
+
+def test_a_kill_is_kept_as_it_comes(api: Any, planes: Any, tmp_path: Path) -> None:
+    """An agent that dies a moment after it was killed, and starts while nobody answers, stays killed."""
+    signing, state = KeyRing([api.plane.signing.public()]), tmp_path / "signals"
+    settings = Settings(f"http://127.0.0.1:{api.port}", api.agent, signing, state=state)
+    with closing(Client(settings).start()) as client:
+        planes.until(lambda: client.live and state.exists())
+        api.ask("POST", "/v1/kill", {"scope": SCOPE}, api.admin)
+        planes.until(lambda: client.store.state_of(Subject(user="u1")).kill)
+        planes.until(lambda: SignalStore(signing, path=state).state_of(Subject(user="u1")).kill, seconds=2)
