@@ -34,14 +34,18 @@ def text_of(value: object) -> str | None:
     """Write a value as canonical text; None: it has no structure that can be read."""
     try:
         return _encode(value)
-    except (TypeError, ValueError, RecursionError):
+    except Exception:  # noqa: BLE001 -- also what an object's own code raises: then it has none that can be read
         return None
 
 
 def call_of(tool: str, tool_input: Mapping[str, object] | None, subject: Subject) -> Call:
-    """Digest one call; arguments that are None or unreadable are not known."""
+    """Digest one call; arguments that are None or unreadable are not known.
+
+    The action of a call with an unreadable argument is bound to all the others, and to that one's class.
+    """
     body = None if tool_input is None else text_of(tool_input)
-    raw = b"" if body is None else body.encode("utf-8", "surrogatepass")
+    said = _encode(_readable(tool_input or {})) if body is None else body
+    raw = said.encode("utf-8", "surrogatepass")
     action = sha256(b"%b\n%b" % (_who(tool, subject), raw)).hexdigest()
     if body is None:
         return Call(None, action, -1)
@@ -53,6 +57,11 @@ def call_of(tool: str, tool_input: Mapping[str, object] | None, subject: Subject
 def _who(tool: str, subject: Subject) -> bytes:
     said = _encode({"agent": subject.agent, "subject": subject._asdict(), "tool": tool})
     return said.encode("utf-8", "surrogatepass")
+
+
+def _readable(tool_input: Mapping[str, object]) -> dict[str, str]:
+    """Write each argument by itself; one without structure by its class."""
+    return {str(name): text_of(value) or f"? {type(value).__qualname__}" for name, value in tool_input.items()}
 
 
 def digest_of(value: object) -> bytes | None:
@@ -68,13 +77,13 @@ def _plain(value: object) -> object:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return ["bytes", bytes(value).hex()]
     attributes = getattr(value, "__dict__", None)
-    if isinstance(attributes, dict):
+    if isinstance(attributes, dict) and not callable(value):
         return [type(value).__qualname__, attributes]
-    if type(value).__repr__ is object.__repr__:
-        # its repr is an address, which may be given again to another one
+    text = repr(value)
+    if " at 0x" in text:  # functions, generators, locks: an address, which may be given again to another one
         msg = f"{type(value).__qualname__} has no structure"
         raise TypeError(msg)
-    return [type(value).__qualname__, repr(value)]
+    return [type(value).__qualname__, text]
 
 
 def _encoder() -> Callable[[object], str]:

@@ -23,6 +23,7 @@ class Case:
     """One call. `tool_input` None: the arguments are not known."""
 
     __slots__ = (
+        "approved",
         "call",
         "changes",
         "findings",
@@ -59,6 +60,8 @@ class Case:
         self.shadow_throttles: list[Fired] = []
         self.unanswered: list[str] = []
         self.modified: dict[str, object] | None = None
+        self.approved: float | None = None
+        """Until when an approval of a person holds that this call has taken; None: there is none."""
         self.made: Made | None = None
         self.signal_killed = False
         self.ruleset = ""
@@ -103,8 +106,11 @@ class Case:
             tools = each.state.tools
             if self.tool in each.state.deny or (tools is not None and self.tool not in tools):
                 self._add(each.rule or "signal.tools", BLOCK, each.reason or f"{self.tool} is not available now.")
-            if each.state.throttle is not None:
-                self.throttles.append(Asked(each.scope, each.state.throttle))
+        for scope in dict.fromkeys(each.scope for each in held if each.state.throttle is not None):
+            # asked of everybody and of a tenant it is one throttle: a call is counted once
+            throttle = merged([each.state for each in held if each.scope == scope]).throttle
+            assert throttle is not None  # noqa: S101 -- one of them has it
+            self.throttles.append(Asked(scope, throttle))
         if self.tier > HIGHEST_FREE[self.state.level]:
             strict = [each for each in held if each.state.level == self.state.level]
             effect = ESCALATE if self.state.level == HUMAN else BLOCK

@@ -65,6 +65,18 @@ class _Run:
         times = recent[made.alike] = recent.get(made.alike, 0) + 1
         return times
 
+    def remove(self, made: Made) -> bool:
+        """Take out a call, if it is among the last ones."""
+        kept = [each for each in self.calls if each is not made]
+        if len(kept) == len(self.calls):
+            return False
+        self.calls = deque(kept, self.calls.maxlen)
+        if made.alike is not None:
+            self.recent[made.alike] -= 1
+            if not self.recent[made.alike]:
+                del self.recent[made.alike]
+        return True
+
 
 class RunBook:
     """Counters of the runs of this process, of at most `most_runs`: the one that was idle longest is forgotten first.
@@ -106,6 +118,14 @@ class RunBook:
             elif hits:
                 hits = [_softened(hit) for hit in hits]
             return made, self._settled(run, hits, it) if hits else hits
+
+    def withdraw(self, run: str, made: Made) -> None:
+        """Take back a call that was asked for and not made."""
+        with self._lock:
+            it = self._runs.get(run)
+            if it is not None and it.remove(made):
+                it.steps -= 1
+                it.tool_calls -= 1
 
     def llm_call(self, run: str, now: float, *, whole: bool) -> list[Hit]:
         """Count a call of a model that is asked for, and give what it reaches, worst last."""

@@ -7,7 +7,7 @@ import math
 import threading
 import time
 from collections import Counter, OrderedDict
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from flyball_sdk import reserving
 from flyball_sdk.arguments import LARGEST_INPUT, Call, call_of, digest_of
@@ -40,6 +40,7 @@ from flyball_sdk.throttling import Throttles
 from flyball_sdk.tiers import NORMAL
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
     from flyball_sdk.asking import RuleSource, SignalSource
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from flyball_sdk.loops import Made
     from flyball_sdk.scope import Subject
 
+V = TypeVar("V")
 _log: Final = logging.getLogger("flyball_sdk")
 _MOST_PENDING: Final = 10_000
 _MOST_APPROVED: Final = 1_000
@@ -104,6 +106,8 @@ class Guard:
         self._throttles = Throttles()
         self._pending: OrderedDict[str, _Pending] = OrderedDict()
         self._approved: OrderedDict[str, float] = OrderedDict()
+        self._asked: OrderedDict[str, tuple[tuple[str, Made], ...]] = OrderedDict()
+        """Calls that a person was asked about, and their runs, by action."""
         self._lock = threading.Lock()
         renew_after_fork(self)
 
@@ -130,6 +134,7 @@ class Guard:
         self._part(case, "limits", self._by_limits)
         if self.policy.tools is not None and not self.policy.may_use(who.agent, tool):
             case.findings.append(Finding("tool.not_allowed", BLOCK, f"{tool} is not one of this agent's tools."))
+        self._lift_approved(case)
         self._settle_changes(case)
         return self._decided(case, begun)
 
@@ -150,7 +155,17 @@ class Guard:
             return self.evaluate(tool, tool_input, subject)
         import asyncio  # noqa: PLC0415 -- a third of the time that loading a guard takes
 
-        return await asyncio.to_thread(self.evaluate, tool, tool_input, subject)
+        deciding = asyncio.ensure_future(asyncio.to_thread(self.evaluate, tool, tool_input, subject))
+        try:
+            return await asyncio.shield(deciding)
+        except asyncio.CancelledError:
+            deciding.add_done_callback(self._give_back)
+            raise
+
+    def _give_back(self, deciding: asyncio.Future[Decision]) -> None:
+        """End a call that nobody waits for any more when it is decided: it holds nothing."""
+        if not deciding.cancelled() and deciding.exception() is None:
+            self.result(deciding.result(), error="cancelled")
 
     def result(
         self,
@@ -203,12 +218,14 @@ class Guard:
     def approve(self, decision: Decision) -> None:
         """A person has approved just this call: the next with its digest, within 5 minutes, is not asked for again.
 
-        An edited call has another digest. Blocks and kills are not lifted by it.
+        An edited call has another digest. Blocks and kills are not lifted by it. That it was asked for does not count
+        as a call: the one that is made does.
         """
         with self._lock:
-            self._approved[decision.action_digest] = self._now() + APPROVAL_S
-            if len(self._approved) > _MOST_APPROVED:
-                self._approved.popitem(last=False)
+            _put(self._approved, decision.action_digest, self._now() + APPROVAL_S)
+            asked = self._asked.pop(decision.action_digest, ())
+        for run, made in asked:
+            self._runs.withdraw(run, made)
 
     def _who(self, subject: Subject | None) -> Subject:
         known = current()
@@ -277,6 +294,8 @@ class Guard:
             if fired.finding.enforced and fired.finding.effect == MODIFY:
                 says = "This call could not be put right, so it was not made."
                 case.findings.append(fired.finding._replace(effect=BLOCK, says=says))
+            elif case.approved is not None and fired.finding.effect == ESCALATE:
+                continue  # a person has seen it
             elif fired.finding.enforced and fired.throttle is None and fired.finding not in case.findings:
                 case.findings.append(fired.finding)
 
@@ -284,12 +303,9 @@ class Guard:
         name = new_id()
         if case.unanswered:
             case.add_unanswered(self.policy.tiers.fail[case.tier])
-        worst = case.enforced()
-        if stops(worst, ESCALATE) and not stops(worst, BLOCK) and self._take_approval(case):
-            case.findings = [finding for finding in case.findings if finding.effect != ESCALATE]
-            worst = case.enforced()
-        token = "" if stops(worst, THROTTLE) else self._enter(case, name)
+        token = "" if stops(case.enforced(), THROTTLE) else self._enter(case, name)
         decision = self._written(case, name, begun)
+        self._note_asking(case, decision)
         self._remember(case, decision, token)
         self.counted["decisions"] += 1
         kinds = _kinds(case, decision) if case.findings or case.unanswered else []
@@ -337,13 +353,30 @@ class Guard:
             return ""
         if isinstance(answer, reserving.Reserved):
             return answer.token
+        if answer.effect == ESCALATE and case.approved is not None:
+            return ""  # the same question, of a guard that has not heard the answer: nothing is reserved for the call
         case.findings.append(Finding(answer.rule, answer.effect, answer.says, severity="high"))
         return ""
 
-    def _take_approval(self, case: Case) -> bool:
+    def _lift_approved(self, case: Case) -> None:
+        """Take the approval of a call that only a person was asked about, before its changes are settled."""
+        worst = case.enforced()
+        if not stops(worst, ESCALATE) or stops(worst, BLOCK):
+            return
         with self._lock:
             until = self._approved.pop(case.call.action, None)
-        return until is not None and self._now() <= until
+        if until is not None and self._now() <= until:
+            case.approved = until
+            case.findings = [finding for finding in case.findings if finding.effect != ESCALATE]
+
+    def _note_asking(self, case: Case, decision: Decision) -> None:
+        """Keep an approval that a call had no use for, and note which calls a person is asked about."""
+        with self._lock:
+            if case.approved is not None and not decision.allowed:
+                _put(self._approved, case.call.action, case.approved)
+            elif decision.decision == ESCALATE and case.made is not None:
+                asked = self._asked.get(case.call.action, ())
+                _put(self._asked, case.call.action, (*asked, (_run_of(case.subject), case.made)))
 
     def _written(self, case: Case, name: str, begun: int) -> Decision:
         degraded = "partial" if case.unanswered else "none" if case.rung == NORMAL else "stale"
@@ -402,6 +435,12 @@ class Guard:
                 self._on_event(Event(kind, decision, case.subject, tuple(case.unanswered)))
             except Exception:  # noqa: BLE001 -- logged; the call is no business of whoever listens
                 _log.exception("flyball guard: a decision could not be told")
+
+
+def _put(kept: OrderedDict[str, V], key: str, value: V) -> None:
+    kept[key] = value
+    if len(kept) > _MOST_APPROVED:
+        kept.popitem(last=False)
 
 
 def _kinds(case: Case, decision: Decision) -> list[str]:

@@ -11,7 +11,7 @@ from flyball_sdk.errors import FlyballError
 from flyball_sdk.guard import NOT_RECORDED, Guard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from flyball_sdk.decision import Decision
     from flyball_sdk.scope import Subject
@@ -51,54 +51,123 @@ def guarded(
     decision = guard.evaluate(tool, tool_input, subject)
     if not decision.allowed:
         raise StoppedError(decision)
-    call = Allowed(decision, decision.modified_input or tool_input)
-    try:
+    with _recorded(guard, decision) as call:
+        call.tool_input = decision.modified_input or tool_input
         yield call
-    except BaseException as error:
-        guard.result(decision, error=error)
-        raise
-    guard.result(decision, call.result, cost_usd=call.cost_usd)
 
 
 def tool(guard: Guard, name: str | None = None) -> Callable[[F], F]:
     """Decorate a function, sync or async, so that it only runs if the guard lets it: else it raises StoppedError.
 
-    The tool is called by the function's name, its input is the arguments by their names, defaults too.
+    The tool is called by the function's name, its input is the arguments by their names, defaults too. A generator is
+    decided on when it is called, and has ended when it is at its end.
     """
 
     def decorate(function: F) -> F:
         called = name or function.__name__
         signature = inspect.signature(function)
 
-        def asked(args: Any, kwargs: Any) -> tuple[inspect.BoundArguments, dict[str, Any]]:
-            bound = signature.bind(*args, **kwargs)
-            bound.apply_defaults()
-            # the object that a method belongs to is no argument of the tool
-            return bound, {name: value for name, value in bound.arguments.items() if name not in ("self", "cls")}
+        def decided(args: Any, kwargs: Any) -> tuple[Decision, inspect.BoundArguments]:
+            bound, tool_input = _asked(signature, args, kwargs)
+            return _passed(guard, guard.evaluate(called, tool_input), bound)
 
         @functools.wraps(function)
         def sync(*args: Any, **kwargs: Any) -> Any:
-            bound, tool_input = asked(args, kwargs)
-            with guarded(guard, called, tool_input) as call:
-                bound.arguments.update(call.tool_input)
+            decision, bound = decided(args, kwargs)
+            with _recorded(guard, decision) as call:
                 call.result = function(*bound.args, **bound.kwargs)
             return call.result
 
         @functools.wraps(function)
         async def unsync(*args: Any, **kwargs: Any) -> Any:
-            bound, tool_input = asked(args, kwargs)
-            decision = await guard.aevaluate(called, tool_input)
-            if not decision.allowed:
-                raise StoppedError(decision)
-            bound.arguments.update(decision.modified_input or {})
-            try:
-                result = await function(*bound.args, **bound.kwargs)
-            except BaseException as error:
-                guard.result(decision, error=error)
-                raise
-            guard.result(decision, result)
-            return result
+            bound, tool_input = _asked(signature, args, kwargs)
+            decision, bound = _passed(guard, await guard.aevaluate(called, tool_input), bound)
+            with _recorded(guard, decision) as call:
+                call.result = await function(*bound.args, **bound.kwargs)
+            return call.result
 
-        return cast("F", unsync if inspect.iscoroutinefunction(function) else sync)
+        @functools.wraps(function)
+        def streaming(*args: Any, **kwargs: Any) -> Any:
+            decision, bound = decided(args, kwargs)
+            return _streamed(guard, decision, function(*bound.args, **bound.kwargs))
+
+        @functools.wraps(function)
+        def unsync_streaming(*args: Any, **kwargs: Any) -> Any:
+            decision, bound = decided(args, kwargs)
+            return _unsync_streamed(guard, decision, function(*bound.args, **bound.kwargs))
+
+        kinds = (
+            (inspect.iscoroutinefunction, unsync),
+            (inspect.isgeneratorfunction, streaming),
+            (inspect.isasyncgenfunction, unsync_streaming),
+        )
+        return cast("F", next((made for is_one, made in kinds if is_one(function)), sync))
 
     return decorate
+
+
+def _asked(signature: inspect.Signature, args: Any, kwargs: Any) -> tuple[inspect.BoundArguments, dict[str, Any]]:
+    """Give the arguments, and the tool's input: them by name, those of `**` too.
+
+    The object that a method belongs to is no argument of the tool.
+    """
+    bound = signature.bind(*args, **kwargs)
+    bound.apply_defaults()
+    more = _rest_of(signature)
+    named = {name: value for name, value in bound.arguments.items() if name not in ("self", "cls", more)}
+    return bound, {**bound.arguments.get(more, {}), **named}
+
+
+def _passed(guard: Guard, decision: Decision, bound: inspect.BoundArguments) -> tuple[Decision, inspect.BoundArguments]:
+    """Raise unless the call may be made; with what it is to be made with, where rules have changed that."""
+    if not decision.allowed:
+        raise StoppedError(decision)
+    changed = decision.modified_input
+    if changed is not None:
+        more = _rest_of(bound.signature)
+        rest = dict(changed)
+        for name in [name for name in bound.arguments if name not in ("self", "cls", more)]:
+            if name in rest:
+                bound.arguments[name] = rest.pop(name)
+            else:
+                del bound.arguments[name]  # then its default holds
+        if rest and not more:
+            msg = f"the guard's rules set {', '.join(sorted(rest))}, which the tool does not take"
+            guard.result(decision, error=msg)
+            raise TypeError(msg)
+        if more:
+            bound.arguments[more] = rest
+    return decision, bound
+
+
+def _rest_of(signature: inspect.Signature) -> str:
+    """Give the name of the parameter that takes all other keywords; "": there is none."""
+    kind = inspect.Parameter.VAR_KEYWORD
+    return next((name for name, parameter in signature.parameters.items() if parameter.kind is kind), "")
+
+
+@contextmanager
+def _recorded(guard: Guard, decision: Decision) -> Iterator[Allowed]:
+    """Make a call inside; what came of it is recorded."""
+    call = Allowed(decision, {})
+    try:
+        yield call
+    except GeneratorExit:  # nobody wants more of what is streamed: no error
+        guard.result(decision)
+        raise
+    except BaseException as error:
+        guard.result(decision, error=error)
+        raise
+    guard.result(decision, call.result, cost_usd=call.cost_usd)
+
+
+def _streamed(guard: Guard, decision: Decision, parts: Iterator[Any]) -> Iterator[Any]:
+    """Give the parts of a result; the call ends with the last of them, or when nobody wants more."""
+    with _recorded(guard, decision):
+        yield from parts
+
+
+async def _unsync_streamed(guard: Guard, decision: Decision, parts: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    with _recorded(guard, decision):
+        async for part in parts:
+            yield part
