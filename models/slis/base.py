@@ -45,7 +45,8 @@ class Histogram:
 
     A row whose `value` is null or for which `where` does not hold does not count. `good` counts the values within `cap`
     (all of them when there is none), exactly: the cap need not lie on a bin's edge. `whole` says that values are whole
-    numbers, so that quantiles are told as such.
+    numbers, so that quantiles are told as such. With a `scale` the value is a whole number of so many parts of the
+    unit: Polars may be an ulp beside the quotient, and then a value at a threshold would lie beyond it.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Histogram:
     whole: bool = False
     per: Per = "run"
     where: pl.Expr | None = None
+    scale: int = 1
 
 
 Sli = Ratio | Histogram

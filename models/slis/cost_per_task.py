@@ -7,4 +7,6 @@ import polars as pl
 from models.slis.base import Histogram
 from models.slis.effective import NANO, effective_cost
 
-COST_PER_TASK = Histogram("cost_per_task", value=effective_cost() / NANO, unit="USD", where=pl.col("unpriced") == 0)
+COST_PER_TASK = Histogram(
+    "cost_per_task", value=effective_cost(), unit="USD", where=pl.col("unpriced") == 0, scale=NANO
+)

@@ -43,6 +43,7 @@ class Query:
         histograms = [sli for sli in own if isinstance(sli, Histogram)]
         self.ratios = np.array([digest_of(sli.name) for sli in ratios], np.int64)
         self.histograms = np.array([digest_of(sli.name) for sli in histograms], np.int64)
+        self._scales = np.array([h.scale for h in histograms], np.float64)[:, None]
         self._caps = np.array([np.inf if h.cap is None else h.cap for h in histograms], np.float64)
         self._said = [*(e for r in ratios for e in (r.total, r.good)), *map(_value, histograms)]
         self._plain = [_plain(expr) for expr in self._said]
@@ -64,6 +65,7 @@ class Query:
                 totals[i] = said
             else:
                 values[i - 2 * ratios] = said
+        values /= self._scales
         good = totals[1::2]
         return Counted(good, totals[::2] - good, bins_of(values, self._caps))
 

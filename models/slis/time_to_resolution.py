@@ -7,4 +7,6 @@ import polars as pl
 from models.slis.base import Histogram
 from models.slis.effective import NANO
 
-TIME_TO_RESOLUTION = Histogram("time_to_resolution", value=(pl.col("ended_at") - pl.col("started_at")) / NANO, unit="s")
+TIME_TO_RESOLUTION = Histogram(
+    "time_to_resolution", value=pl.col("ended_at") - pl.col("started_at"), unit="s", scale=NANO
+)

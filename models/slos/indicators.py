@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import operator
+from fractions import Fraction
+from math import ceil, floor
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -48,8 +50,18 @@ def _cut(sli: Histogram, threshold: Threshold | None) -> Ratio:
     if threshold:
         holds, at, op = _HOLDS[threshold.op], threshold.value, threshold.op
     known = value.is_not_null()
-    good = known if at is None else holds(value, at).fill_null(value=False)
     said = "" if at is None else f" {op} {at!r}"
+    if at is not None and (sli.scale > 1 or sli.whole):
+        holds, at = _whole(op, at, sli.scale)
+    good = known if at is None else holds(value, at).fill_null(value=False)
     return Ratio(
         sli.name + said, known.cast(pl.Int64), good.cast(pl.Int64), f"{sli.name}{said} {sli.unit}".strip(), sli.per
     )
+
+
+def _whole(op: Op, at: float, scale: int) -> tuple[Callable[[Any, Any], Any], int]:
+    """Give comparison and limit for values that are whole numbers of parts, by the number as it was written."""
+    parts = Fraction(repr(at)) * scale
+    if op in (Op.LTE, Op.GT):
+        return _HOLDS[op], floor(parts)
+    return _HOLDS[op], ceil(parts)

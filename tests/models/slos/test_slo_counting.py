@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter as Counts
 from collections import defaultdict
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,14 @@ from models.digest import digest_of
 from models.runs.changes import CALL, Changes
 from models.runs.failing import FAILURES
 from models.runs.record import RUN, ClosedBy, OutcomeFrom
+from models.slis import ALL
+from models.slis.bins import bin_of
 from models.slis.groups import series_shard
+from models.slis.rows import Query
 from models.slos.counting import EXAMPLES, Counter
 from models.slos.dimensions import DIMENSIONS, ERROR, EVERYTHING, TOOL
 from models.slos.events import KNOWN_S, SHARDS, Events
+from models.slos.indicators import measure_of
 from models.slos.spec import Indicator, Op, Slo, Threshold
 from models.spans.columns import Outcome
 from tests.helpers.slo_events import slo
@@ -301,6 +306,30 @@ def test_the_same_sli_at_two_thresholds() -> None:
     for row in events.counts.T.tolist():
         bad[row[0]] += row[5]
     assert {slo_.name: bad[digest_of(slo_.name)] for slo_ in SLOS[7:9]} == {"cheap": 1, "cheaper": 2}
+
+
+@pytest.mark.parametrize(
+    ("sli", "written", "field", "parts"),
+    [
+        ("time_to_resolution", [f"{second}" for second in range(1, 3601)], "ended_at", SECOND),
+        ("cost_per_task", [f"{cent // 100}.{cent % 100:02d}" for cent in range(1, 2001)], "cost", 10**9),
+    ],
+)
+def test_what_lies_on_a_threshold_is_within_it(sli: str, written: list[str], field: str, parts: int) -> None:
+    """Every whole second and every cent, as they are written in a file, however many runs are counted at once."""
+    exact = np.array([round(Fraction(text) * parts) for text in written], np.int64)
+    runs = runs_of(3 * len(exact), llm_calls=1, reported=1, started_at=0)
+    runs[field] = np.concatenate([exact - 1, exact, exact + 1])
+    columns = {name: runs[name] for name in RUN.names if not RUN[name].subdtype}
+    for op, good in ((Op.LTE, (1, 1, 0)), (Op.LT, (1, 0, 0)), (Op.GTE, (0, 1, 1)), (Op.GT, (0, 0, 1))):
+        for number in range(0, len(exact), 97):
+            measure = measure_of(Indicator(sli, (), Threshold(op, float(written[number]))), ALL)
+            said = Query((measure,), "run").ask({**columns, "workflow": runs["workflow"]}, len(runs))
+            assert tuple(said.good[0, [number, len(exact) + number, 2 * len(exact) + number]].tolist()) == good
+    values = Query(ALL, "run")
+    said = values.ask({**columns, "workflow": runs["workflow"]}, len(runs))
+    place = values.histograms.tolist().index(digest_of(sli))
+    assert said.bins[place, len(exact) : 2 * len(exact)].tolist() == [bin_of(float(text)) for text in written]
 
 
 @pytest.mark.parametrize(
