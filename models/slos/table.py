@@ -42,6 +42,10 @@ USUAL_WINDOWS = (300, 1800, 3600, 7200, 21_600, 86_400, 259_200)
 """Seconds; those that dashboards made for Sloth ask for. They can be read whatever the rules are."""
 QUIET_S = 300
 """At most so long apart where nothing happens."""
+_DAY_S = 86_400
+_SINCE = ((_DAY_S, EDGE_S), (7 * _DAY_S, QUIET_S), (100 * _DAY_S, 3600))
+"""Seconds since the last event of all up to which instants are so far apart; then a day. Little changes by itself, and
+a recording may hold one event that lies months or years after all others."""
 
 
 class Reading(NamedTuple):
@@ -122,14 +126,19 @@ class SloTable:
         return judged
 
     def finish(self) -> Judged:
-        """End of input: judge up to the last event, and give the state of every SLO."""
+        """End of input: judge up to the last event, and give the state of every SLO.
+
+        Nothing comes any more, so slices of time count as they are, and budgets take their steps at once.
+        """
         last = max(int(self.held.counts[[TIME_S, KNOWN_S]].max(initial=0)), int(self.newest.max(initial=0)))
         if not last:
             return Judged()
         judged = self.follow(_edge(last))
         if self.ledger.now < _edge(last):
             judged.extend(self._look(_edge(last), 1))
-        judged.slos += self._judge.records()
+        with self._lock:
+            self._settle(NEVER)
+            judged.extend(self._judge.close(self.ledger.now))
         return judged
 
     def readings(self) -> list[Reading]:
@@ -163,9 +172,10 @@ class SloTable:
         first = _edge(int(times.min())) if len(times) else NEVER
         if not now:
             return first
-        if self.burning.any or self.book.open_idents():
+        apart = _apart(now - int(self.newest.max(initial=0)))
+        if (self.burning.any or self.book.open_idents()) and apart == EDGE_S:
             return _edge(now)
-        return min(_edge(now + QUIET_S - EDGE_S), max(first, _edge(now)))
+        return min(_edge(now + max(apart, QUIET_S) - EDGE_S), max(first, _edge(now)))
 
     def _count(self, due: Events) -> None:
         self.names |= due.names
@@ -185,10 +195,10 @@ class SloTable:
                 if slot >= 0:
                     getattr(self.instances.known[slot].blame, add)(row)
 
-    def _settle(self) -> None:
+    def _settle(self, now: int) -> None:
         """Count the slices of time that have settled."""
         for slot, slicer in self.slicers.items():
-            settled = np.array(list(slicer.settle(self.ledger.now)), np.int64).reshape(-1, 3).T
+            settled = np.array(list(slicer.settle(now)), np.int64).reshape(-1, 3).T
             self._enter(np.full(settled.shape[1], slot, np.int64), settled[0], settled[1:])
 
     def _enter(self, slots: NDArray[np.int64], seconds: NDArray[np.int64], amounts: NDArray[np.int64]) -> None:
@@ -243,7 +253,7 @@ class SloTable:
         self.ledger.advance(now_s)
         if len(due):
             self._count(due.in_one_order())
-        self._settle()
+        self._settle(now_s)
 
     def resume(self, state: Mapping[str, Any], slots: Mapping[int, int]) -> None:
         """Go on where `state` was; `slots` gives the slot now of each slot then."""
@@ -281,3 +291,7 @@ def fingerprint(slo: Slo) -> int:
 def _edge(second: int) -> int:
     """Give the next edge after a time."""
     return second // EDGE_S * EDGE_S + EDGE_S
+
+
+def _apart(quiet_s: int) -> int:
+    return next((apart for upto, apart in _SINCE if quiet_s <= upto), _DAY_S)

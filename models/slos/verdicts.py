@@ -77,16 +77,21 @@ class Judge:
             self._tell_budget(slot, table.instances.known[slot], now, out)
         return out
 
+    def close(self, now: int) -> Judged:
+        """Take all steps of budgets that are reached, and give the `slo` record of every instance."""
+        from models.slos.table import Judged  # noqa: PLC0415 - the table knows its judge
+
+        out, self.told[:] = Judged(), now
+        for slot, instance in enumerate(self._table.instances.known):
+            self._tell_budget(slot, instance, now, out)
+        return out
+
     def _due(self, now: int, *, is_behind: bool) -> NDArray[np.int64]:
         """Give the slots whose record is due; all when a lag is over: what was told meanwhile was half of the truth."""
         caught_up, self._was_behind = self._was_behind and not is_behind, is_behind
         if caught_up:
             return np.arange(len(self.told))
         return np.flatnonzero((now - self._phase) // TELL_S > (self.told - self._phase) // TELL_S)
-
-    def records(self) -> list[dict[str, Any]]:
-        """Give the `slo` record of every instance as it stands."""
-        return [self._record(slot, instance) for slot, instance in enumerate(self._table.instances.known)]
 
     def grow(self) -> None:
         """Make room for instances that are new."""

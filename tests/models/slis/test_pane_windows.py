@@ -102,13 +102,13 @@ def test_a_window_that_is_not_kept_is_refused() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(-9, 3), st.integers(1, 400), st.booleans(), st.integers(1, 3)), max_size=20))
 def test_the_spread_is_what_was_at_most_each_limit(cells: Make, drawn: list[Any]) -> None:
-    """Of whole numbers of steps, over the cap or not, in the last five minutes; other series have no part in it."""
+    """Of steps, over the cap or not, in the last five minutes, to within a bin; other series have no part in it."""
     counted = [(NOW + at, bin_of(steps) + over * OVER, n) for at, steps, over, n in drawn]
     table = PaneTable(SliSettings())
     table.apply(cells([("a", "", "", SPREAD_OF, *cell) for cell in counted]))
     table.apply(cells([("a", "version", "2", SPREAD_OF, NOW, 7, 1), ("a", "", "", HISTOGRAM, NOW, 7, 1)]))
     steps = [steps for at, steps, _, n in drawn for _ in range(n) if -5 < at <= 0]
-    expected = [sum(each <= limit for each in steps) for limit in (*AT_MOST, 10**6)]
+    expected = [sum(bin_of(each) <= bin_of(limit) for each in steps) for limit in (*AT_MOST, 10**6)]
     assert table.spread(NOW * MINUTE_NS) == ([("a", expected)] if drawn else [])
 
 
