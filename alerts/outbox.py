@@ -23,6 +23,19 @@ FULL = "the outbox was full, and this was the least urgent and oldest that no si
 
 _PARK = "UPDATE outbox SET parked_ns = ?, reason = ?, due_ns = NULL"
 
+_DUE = (
+    "SELECT o.id, p.told, o.wanted, o.known, o.stage, o.known_rank, o.attempts, o.since_ns"
+    " FROM outbox o JOIN pages p ON p.id = o.page WHERE o.sink = :sink AND o.due_ns <= :now"
+)
+_NEXT = "SELECT min(o.due_ns) FROM outbox o JOIN pages p ON p.id = o.page WHERE o.sink = :sink AND o.due_ns IS NOT NULL"
+# Where an earlier page of the group has news that is as urgent, this one waits. A more urgent one need not: what ends
+# with the earlier page is of a lesser severity. Nor need one wait for what only quiet hours hold back.
+_IN_TURN = (
+    " AND NOT EXISTS (SELECT 1 FROM pages q JOIN outbox e ON e.page = q.id AND e.sink = o.sink"
+    " WHERE q.grp = p.grp AND q.id < p.id AND e.rank <= o.rank AND e.wanted > e.known AND e.due_ns IS NOT NULL"
+    " AND (e.stage > 0 OR e.attempts > 0 OR e.due_ns <= :now))"
+)
+
 
 class Stage(IntEnum):
     """What a sink knows of a page."""
@@ -115,15 +128,14 @@ class Outbox:
                 self._most += 1
         return self._trim(db, now_ns)
 
-    def take(self, sink: str, now_ns: int) -> Job | None:
-        """Give the most urgent delivery that is due; None when none is."""
+    def take(self, sink: str, now_ns: int, *, in_turn: bool = False) -> Job | None:
+        """Give the most urgent delivery that is due; None when none is.
+
+        `in_turn`: a page waits until the sink knows all of the earlier pages of its group that are as urgent.
+        """
+        query = _DUE + (_IN_TURN if in_turn else "") + " ORDER BY o.rank, o.due_ns LIMIT 1"
         with self._store.reading() as db:
-            found = db.execute(
-                "SELECT o.id, p.told, o.wanted, o.known, o.stage, o.known_rank, o.attempts, o.since_ns"
-                " FROM outbox o JOIN pages p ON p.id = o.page"
-                " WHERE o.sink = ? AND o.due_ns <= ? ORDER BY o.rank, o.due_ns LIMIT 1",
-                (sink, now_ns),
-            ).fetchone()
+            found = db.execute(query, {"sink": sink, "now": now_ns}).fetchone()
         if found is None:
             return None
         row, told, wanted, known, stage, known_rank, attempts, since_ns = found
@@ -133,12 +145,11 @@ class Outbox:
         in_hand = known < page.acknowledged_in <= wanted
         return Job(row, page, wanted, Stage(stage), known_rank, attempts, since_ns, wanted > known, in_hand)
 
-    def next_due(self, sink: str) -> int | None:
+    def next_due(self, sink: str, now_ns: int, *, in_turn: bool = False) -> int | None:
         """Tell when the sink has something to do, Unix ns."""
+        query = _NEXT + (_IN_TURN if in_turn else "")
         with self._store.reading() as db:
-            (due,) = db.execute(
-                "SELECT min(due_ns) FROM outbox WHERE sink = ? AND due_ns IS NOT NULL", (sink,)
-            ).fetchone()
+            (due,) = db.execute(query, {"sink": sink, "now": now_ns}).fetchone()
         return None if due is None else int(due)
 
     def sent(self, job: Job, now_ns: int, refresh_ns: int | None) -> None:

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 _BUSY_S = 30.0
 
-_SCHEMA = """
+_SINCE_1 = """
+CREATE INDEX pages_of_group ON pages (grp)
+"""
+_SCHEMA = f"""
 CREATE TABLE offsets (
     topic TEXT NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL, PRIMARY KEY (topic, partition)
 ) WITHOUT ROWID;
@@ -48,7 +51,9 @@ CREATE TABLE outbox (
 CREATE INDEX due ON outbox (sink, rank, due_ns) WHERE due_ns IS NOT NULL;
 CREATE INDEX pending ON outbox (sink, rank, stage, since_ns) WHERE wanted > known AND parked_ns IS NULL;
 CREATE INDEX parked ON outbox (rank, parked_ns) WHERE parked_ns IS NOT NULL;
-"""
+{_SINCE_1}"""
+_STEPS = {0: _SCHEMA, 1: _SINCE_1}
+"""What leads from each version of the file to this one."""
 
 
 class StoreError(OSError):
@@ -77,8 +82,8 @@ class Store:
     def _prepare(self, path: Path) -> None:
         with self.transaction() as db:
             (version,) = db.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                for statement in _SCHEMA.split(";"):
+            if version in _STEPS:
+                for statement in _STEPS[version].split(";"):
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version={VERSION}")
             elif version != VERSION:

@@ -61,9 +61,9 @@ class Worker:
         now = self._now_ns()
         if now < self._pause_until:
             return (self._pause_until - now) / SECOND
-        job = self._outbox.take(self._name, now)
+        job = self._outbox.take(self._name, now, in_turn=self.sink.IN_TURN)
         if job is None:
-            due = self._outbox.next_due(self._name)
+            due = self._outbox.next_due(self._name, now, in_turn=self.sink.IN_TURN)
             return _IDLE_S if due is None else max(0.001, min(_IDLE_S, (due - now) / SECOND))
         if self._known(job, now) or self._too_old(job, now):
             return 0.0

@@ -33,6 +33,7 @@ class Alertmanager(HttpSink):
 
     NEEDS = {"url": "required", "secret": "optional"}  # noqa: RUF012 -- a ClassVar of the base
     REFRESH_S = 60.0
+    IN_TURN = True
 
     @override
     def deliver(self, page: Page) -> Outcome:

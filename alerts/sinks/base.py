@@ -46,6 +46,8 @@ class Sink:
     BURST: ClassVar[int] = 1
     UPDATES: ClassVar[bool] = True
     """A page that only got more incidents is worth telling again; False: begin, a worse severity, in hand, end."""
+    IN_TURN: ClassVar[bool] = False
+    """The service knows all pages of a group by one name: told too late, the end of one would end the next."""
     REFRESH_S: ClassVar[float | None] = None
     """An open page is told again this often, for the service would forget it."""
 

@@ -289,7 +289,7 @@ def test_one_folder_one_delivery(tmp_path: Path) -> None:
         pass
     with opened(tmp_path) as outbox, outbox._store.transaction() as db:
         db.execute("PRAGMA user_version = 99")
-    with pytest.raises(StoreError, match="found version 99 of the outbox, expected 1"), opened(tmp_path):
+    with pytest.raises(StoreError, match="found version 99 of the outbox, expected 2"), opened(tmp_path):
         pass
     (tmp_path / "outbox.db").write_bytes(b"nonsense" * 1_000)
     with pytest.raises(StoreError, match="not a database"), opened(tmp_path):

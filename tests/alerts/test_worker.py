@@ -126,7 +126,7 @@ def test_a_worker_whose_store_fails_goes_on(make_desk: Any, incidents: Any) -> N
     desk = make_desk(sink)
     (worker,) = desk.workers
     taken, told = worker._outbox.take, []
-    worker._outbox.take = lambda sink, now: (_ for _ in ()).throw(OSError("disk full"))
+    worker._outbox.take = lambda *_, **__: (_ for _ in ()).throw(OSError("disk full"))
     worker._say = lambda text: (told.append(text), setattr(worker._outbox, "take", taken), worker.wake())
     desk.tell(incidents.incident("a"))
     worker.start()
