@@ -122,7 +122,9 @@ class Delivery:
 
     def _start_workers(self) -> None:
         """Start what is not there; a sink that has changed when its last delivery has ended, so that order is kept."""
-        self._leaving = {name: worker for name, worker in self._leaving.items() if not worker.stop(0)}
+        for name in [name for name, worker in self._leaving.items() if worker.stop(0)]:
+            del self._leaving[name]
+            self.outbox.go_on(name)
         sinks = {name: sink for name, sink in self._routes.all_sinks().items() if name not in self._leaving}
         for name in set(self.outbox.sinks()) - set(sinks) - set(self._leaving):
             self.outbox.park_sink(name, f"there is no sink {name} in routes.yaml any more", self._now_ns())

@@ -172,6 +172,22 @@ class Outbox:
         with self._store.transaction() as db:
             db.execute("UPDATE outbox SET attempts = attempts + 1, due_ns = ? WHERE id = ?", (due_ns, job.row))
 
+    def pause(self, sink: str, now_ns: int, until_ns: int) -> None:
+        """Note that a sink wants nothing more until then."""
+        with self._store.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO pauses VALUES (?, ?, ?)", (sink, now_ns, until_ns))
+
+    def paused(self, sink: str) -> tuple[int, int]:
+        """Tell since and until when a sink wants nothing more, Unix ns; (0, 0): it never said so."""
+        with self._store.reading() as db:
+            found = db.execute("SELECT since_ns, until_ns FROM pauses WHERE sink = ?", (sink,)).fetchone()
+        return found or (0, 0)
+
+    def go_on(self, sink: str) -> None:
+        """Forget what a sink wanted: it is another one now."""
+        with self._store.transaction() as db:
+            db.execute("DELETE FROM pauses WHERE sink = ?", (sink,))
+
     def park(self, job: Job, reason: str, now_ns: int) -> None:
         """Try no more, until the page has something new to say (it may have by now) or a person puts it back."""
         with self._store.transaction() as db:

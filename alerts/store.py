@@ -4,6 +4,7 @@
     incidents  the highest revision known of each incident, and the page it is in
     pages      the live state of each page, and the state that was last told
     outbox     one row a (page, sink): what the sink is to know, what it knows, when it is tried next
+    pauses     until when a sink wants nothing more
 
 A killed process loses nothing. Commits are not forced to the disk one by one: a power cut may undo the last of them,
 but offsets go back with what they caused, so those tellings are read again, and sinks know a page by its key.
@@ -24,7 +25,8 @@ VERSION = 2
 _BUSY_S = 30.0
 
 _SINCE_1 = """
-CREATE INDEX pages_of_group ON pages (grp)
+CREATE INDEX pages_of_group ON pages (grp);
+CREATE TABLE pauses (sink TEXT PRIMARY KEY, since_ns INTEGER NOT NULL, until_ns INTEGER NOT NULL) WITHOUT ROWID
 """
 _SCHEMA = f"""
 CREATE TABLE offsets (

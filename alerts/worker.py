@@ -27,8 +27,8 @@ _MAX_RATE = 1e6
 class Worker:
     """Delivers what is due for one sink, the most urgent first. Only `wake` and `stop` may come from other threads.
 
-    A failure makes its page wait (longer each time) and the sink pause (longer while nothing succeeds); Retry-After is
-    kept to the letter. What a sink refuses, and what it did not take for `give_up_ns`, is parked.
+    A failure makes its page wait (longer each time) and the sink pause (longer while nothing succeeds), never shorter than
+    Retry-After asks for, over a restart too. What a sink refuses, and what it did not take for `give_up_ns`, is parked.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Worker:
         burst = max(sink.BURST, int(rate))  # what a second lets through may come at once
         self._bucket = TokenBucket(rate, burst, now_ns())
         self._failures = 0
-        self._pause_until = 0
+        _, self._pause_until = outbox.paused(self._name)
         self._awake = threading.Event()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"sink {self._name}", daemon=True)
@@ -147,15 +147,15 @@ class Worker:
                 self._say(f"sink {self._name} refused {job.page.key}, parked: {reason}")
 
     def _put_off(self, job: Job, now_ns: int, after_s: float | None, reason: str) -> None:
-        if after_s is None:
-            pause = backoff_ns(self._failures, self._random, _LONGEST_PAUSE_S)
-            wait = max(pause, backoff_ns(job.attempts, self._random))
-        else:
-            wait = pause = int(after_s * SECOND)
+        wish = int((after_s or 0) * SECOND)
+        pause = max(wish, backoff_ns(self._failures, self._random, _LONGEST_PAUSE_S))
+        wait = max(pause, backoff_ns(job.attempts, self._random))
         if not self._failures:  # once, not each time
             self._say(f"sink {self._name} does not take {job.page.key}, trying again: {reason}")
         self._failures += 1
         self._pause_until = now_ns + pause
+        if wish:
+            self._outbox.pause(self._name, now_ns, now_ns + wish)
         self._outbox.postpone(job, now_ns + wait)
         self._metrics.deliveries.labels(self._name, "retry").inc()
         self._metrics.retries.labels(self._name).inc()

@@ -216,6 +216,21 @@ def test_a_sink_that_moves_keeps_what_waits(
             assert until(lambda: list(new.incidents().values()) == ["triggered"])
 
 
+def test_a_sink_that_moves_need_not_rest_as_long_as_the_old_one_asked(
+    log: EmbeddedLog, tmp_path: Path, pagerduty_tool: Any, incidents: Any
+) -> None:
+    """What the old address asked for does not hold for the new one."""
+    with pagerduty_tool.PagerDuty() as old, pagerduty_tool.PagerDuty() as new:
+        old.trouble = lambda: pagerduty_tool.Answer(429, {"Retry-After": "600"})
+        delivery = Delivery(log, DeliverySettings(tmp_path / "deliver"), routes_to(old.url))
+        with running(delivery):
+            append(log, incidents.message(incidents.incident("a", workflow="a")))
+            assert until(lambda: delivery.outbox.paused("pager") != (0, 0))
+            delivery.reroute(routes_to(new.url))
+            append(log, incidents.message(incidents.incident("b", workflow="b")))
+            assert until(lambda: list(new.incidents().values()) == ["triggered"])
+
+
 def test_a_lost_offset_is_a_loud_stop(tmp_path: Path, incidents: Any) -> None:
     """When the log has dropped what was to be read next, it stops with the choice; told to go on, it does."""
     log = EmbeddedLog(tmp_path / "log", Settings(segment_bytes=1, max_bytes=1))

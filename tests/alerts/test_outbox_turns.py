@@ -122,6 +122,7 @@ def test_a_file_of_the_version_before_is_taken_over(make_desk: Any, incidents: A
     desk.tell(incidents.incident("a"))
     with desk.store.transaction() as db:
         db.execute("DROP INDEX pages_of_group")
+        db.execute("DROP TABLE pauses")
         db.execute("PRAGMA user_version = 1")
     store = Store(tmp_path / "0" / "outbox.db")
     with store.reading() as db:

@@ -9,6 +9,7 @@ import pytest
 
 from alerts.outcome import Retry, Sent
 from alerts.pace import SECOND, TokenBucket, backoff_ns
+from alerts.worker import Worker
 
 
 def test_a_bucket_lets_through_its_rate(incidents: Any) -> None:
@@ -134,3 +135,41 @@ def test_a_worker_whose_store_fails_goes_on(make_desk: Any, incidents: Any) -> N
         worker.wake()
     worker.stop(10)
     assert told == ["sink memory: OSError: disk full"]
+
+
+def test_a_wish_of_nothing_is_no_reason_to_hurry(make_desk: Any, incidents: Any) -> None:
+    """A sink that fails with `Retry-After: 0` is tried as seldom as one that says nothing."""
+    sink = incidents.Memory()
+    desk = make_desk(sink)
+    (worker,) = desk.workers
+    sink.answer = lambda page: Retry(0.0, "HTTP 503")
+    desk.tell(incidents.incident("a"))
+    for _ in range(1_000):
+        worker.step()
+    assert len(sink.told) == 1
+    for _ in range(6_000):
+        desk.clock.advance(0.1)
+        worker.step()
+    assert 10 <= len(sink.told) <= 80
+
+
+def test_retry_after_is_kept_over_a_restart(make_desk: Any, incidents: Any) -> None:
+    """Ten minutes that a sink asked for pass before it hears of anything, also of what came just before the restart."""
+    sink = incidents.Memory()
+    desk = make_desk(sink)
+    sink.answer = lambda page: Retry(600.0, "HTTP 429")
+    desk.tell(incidents.incident("a"))
+    desk.work()
+    sink.answer = lambda page: Sent()
+    desk.tell(incidents.incident("b", workflow="b"))
+    desk.clock.advance(5)
+    desk.workers = [restarted(desk, sink)]
+    desk.after(594)
+    assert len(sink.told) == 1
+    desk.after(1)
+    assert {page.workflow for page in sink.told[1:]} == {"airline", "b"}
+
+
+def restarted(desk: Any, sink: Any) -> Worker:
+    """Give the worker of the next process."""
+    return Worker(sink, desk.outbox, desk.metrics, desk.clock, random=Random(8), say=desk.said.append)  # noqa: S311 -- repeatable
