@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 FULL = "the outbox was full, and this was the least urgent and oldest that no sink knew of"
 
+_SET_BACK = (
+    "UPDATE outbox SET due_ns = :now + due_ns - set_ns, set_ns = :now, since_ns = min(since_ns, :now)"
+    " WHERE sink = :sink AND set_ns > :now AND due_ns IS NOT NULL"
+)
 _PARK = "UPDATE outbox SET parked_ns = ?, reason = ?, due_ns = NULL"
 
 _DUE = (
@@ -118,12 +122,14 @@ class Outbox:
             at_once = sink in steady or not page.is_open or page.acknowledged_in == page.revision
             free = stage == Stage.TRIGGERED and at_once
             due = now_ns if free else max(now_ns, holds.get(sink, now_ns))
+            set_ns = now_ns if due == now_ns else None
             if sink in there:
-                _tell_again(db, page_id, page, sink, due)
+                _tell_again(db, page_id, page, sink, due, set_ns)
             else:
                 db.execute(
-                    "INSERT INTO outbox (page, sink, rank, wanted, due_ns, since_ns) VALUES (?, ?, ?, ?, ?, ?)",
-                    (page_id, sink, page.rank, page.revision, due, due),
+                    "INSERT INTO outbox (page, sink, rank, wanted, due_ns, set_ns, since_ns)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (page_id, sink, page.rank, page.revision, due, set_ns, due),
                 )
                 self._most += 1
         return self._trim(db, now_ns)
@@ -145,6 +151,16 @@ class Outbox:
         in_hand = known < page.acknowledged_in <= wanted
         return Job(row, page, wanted, Stage(stage), known_rank, attempts, since_ns, wanted > known, in_hand)
 
+    def set_back(self, sink: str, now_ns: int) -> None:
+        """Where the clock was set back, have waits begin anew, or they would be longer by as much."""
+        with self._store.reading() as db:
+            found = db.execute(
+                "SELECT 1 FROM outbox WHERE sink = ? AND set_ns > ? AND due_ns IS NOT NULL LIMIT 1", (sink, now_ns)
+            ).fetchone()
+        if found is not None:
+            with self._store.transaction() as db:
+                db.execute(_SET_BACK, {"sink": sink, "now": now_ns})
+
     def next_due(self, sink: str, now_ns: int, *, in_turn: bool = False) -> int | None:
         """Tell when the sink has something to do, Unix ns."""
         query = _NEXT + (_IN_TURN if in_turn else "")
@@ -163,14 +179,18 @@ class Outbox:
             known = job.wanted - 1 if job.page.is_open and not still_open else job.wanted
             db.execute(
                 "UPDATE outbox SET known = ?, stage = ?, known_rank = ?, attempts = 0,"
-                " due_ns = CASE WHEN wanted <= ? THEN ? WHEN ? THEN due_ns ELSE ? END WHERE id = ?",
-                (known, stage, job.page.rank, known, again, still_open, now_ns, job.row),
+                " due_ns = CASE WHEN wanted <= ? THEN ? WHEN ? THEN due_ns ELSE ? END,"
+                " set_ns = CASE WHEN wanted > ? AND ? THEN set_ns ELSE ? END WHERE id = ?",
+                (known, stage, job.page.rank, known, again, still_open, now_ns, known, still_open, now_ns, job.row),
             )
 
-    def postpone(self, job: Job, due_ns: int) -> None:
+    def postpone(self, job: Job, now_ns: int, due_ns: int) -> None:
         """Try again at `due_ns`."""
         with self._store.transaction() as db:
-            db.execute("UPDATE outbox SET attempts = attempts + 1, due_ns = ? WHERE id = ?", (due_ns, job.row))
+            db.execute(
+                "UPDATE outbox SET attempts = attempts + 1, due_ns = ?, set_ns = ? WHERE id = ?",
+                (due_ns, now_ns, job.row),
+            )
 
     def pause(self, sink: str, now_ns: int, until_ns: int) -> None:
         """Note that a sink wants nothing more until then."""
@@ -216,9 +236,9 @@ class Outbox:
         """Put a parked row in line again; False where there is none of that number."""
         with self._store.transaction() as db:
             done = db.execute(
-                "UPDATE outbox SET parked_ns = NULL, reason = NULL, attempts = 0, due_ns = ?, since_ns = ?"
-                " WHERE id = ? AND parked_ns IS NOT NULL",
-                (now_ns, now_ns, row),
+                "UPDATE outbox SET parked_ns = NULL, reason = NULL, attempts = 0, due_ns = ?, set_ns = ?,"
+                " since_ns = ? WHERE id = ? AND parked_ns IS NOT NULL",
+                (now_ns, now_ns, now_ns, row),
             )
             return done.rowcount > 0
 
@@ -258,15 +278,24 @@ class Outbox:
         return [rank for _, rank in rows]
 
 
-def _tell_again(db: sqlite3.Connection, page_id: int, page: Page, sink: str, due_ns: int) -> None:
+def _tell_again(db: sqlite3.Connection, page_id: int, page: Page, sink: str, due_ns: int, set_ns: int | None) -> None:
     """Let a row want the newest state. It keeps its turn or comes earlier; what got worse waits no more."""
     db.execute(
-        "UPDATE outbox SET rank = ?, wanted = ?, parked_ns = NULL, reason = NULL,"
-        " since_ns = CASE WHEN wanted > known THEN since_ns ELSE ? END,"
-        " due_ns = CASE WHEN due_ns IS NULL THEN ? WHEN attempts > 0 AND rank <= ? THEN due_ns"
-        "  WHEN wanted > known THEN min(due_ns, ?) ELSE ? END"
-        " WHERE page = ? AND sink = ?",
-        (page.rank, page.revision, due_ns, due_ns, page.rank, due_ns, due_ns, page_id, sink),
+        "UPDATE outbox SET rank = :rank, wanted = :wanted, parked_ns = NULL, reason = NULL,"
+        " since_ns = CASE WHEN wanted > known THEN since_ns ELSE :due END,"
+        " due_ns = CASE WHEN due_ns IS NULL THEN :due WHEN attempts > 0 AND rank <= :rank THEN due_ns"
+        "  WHEN wanted > known THEN min(due_ns, :due) ELSE :due END,"
+        " set_ns = CASE WHEN due_ns IS NULL THEN :set WHEN attempts > 0 AND rank <= :rank THEN set_ns"
+        "  WHEN wanted > known AND due_ns <= :due THEN set_ns ELSE :set END"
+        " WHERE page = :page AND sink = :sink",
+        {
+            "rank": page.rank,
+            "wanted": page.revision,
+            "due": due_ns,
+            "set": set_ns,
+            "page": page_id,
+            "sink": sink,
+        },
     )
 
 

@@ -30,6 +30,19 @@ class TokenBucket:
         return int((1 - self._tokens) / self._rate * SECOND) + 1
 
 
+class Pause:
+    """A wait from one time until another, Unix ns; a clock set back makes it no longer."""
+
+    def __init__(self, since_ns: int = 0, until_ns: int = 0) -> None:
+        self._at, self._left = since_ns, until_ns - since_ns
+
+    def left(self, now_ns: int) -> int:
+        """Tell what is left of it, ns; to be asked often, for what passed before a step is not known."""
+        self._left = max(0, self._left - max(0, now_ns - self._at))
+        self._at = now_ns
+        return self._left
+
+
 def backoff_ns(attempts: int, random: Random, longest_s: float = _LONGEST_S) -> int:
     """Give the wait before the next attempt after so many, ns: exponential with full jitter.
 

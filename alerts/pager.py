@@ -50,13 +50,16 @@ class Pager:
             self.counted["telling", outcome] += 1
         for each in (each for each in touched.values() if each.changed):
             urgent = not each.page.is_open or each.page.rank < each.told_rank
-            self._keep(db, each, now_ns, tell=urgent or now_ns - each.told_ns >= self._routing().update_ns)
+            # told later than now: the clock was set back
+            lately = 0 <= now_ns - each.told_ns < self._routing().update_ns
+            self._keep(db, each, now_ns, tell=urgent or not lately)
 
     def tell_due(self, db: sqlite3.Connection, now_ns: int, limit: int = 500) -> None:
-        """Tell pages that have changed, and were last told long enough ago."""
+        """Tell pages that have changed, and were last told long enough ago, or by a clock that was ahead."""
         before = now_ns - self._routing().update_ns
         rows = db.execute(
-            "SELECT id, live, told_ns FROM pages WHERE dirty AND told_ns <= ? LIMIT ?", (before, limit)
+            "SELECT id, live, told_ns FROM pages WHERE dirty AND (told_ns <= ? OR told_ns > ?) LIMIT ?",
+            (before, now_ns, limit),
         ).fetchall()
         for row, live, told_ns in rows:
             page = Page.load(live)

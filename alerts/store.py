@@ -3,7 +3,8 @@
     offsets    how far each partition of the incidents topic is taken, in the transaction of what the tellings caused
     incidents  the highest revision known of each incident, and the page it is in
     pages      the live state of each page, and the state that was last told
-    outbox     one row a (page, sink): what the sink is to know, what it knows, when it is tried next
+    outbox     one row a (page, sink): what the sink is to know, what it knows, when it is tried next (`due_ns`),
+               and from when that was counted (`set_ns`; null: it is a time of day, at which quiet hours end)
     pauses     until when a sink wants nothing more
 
 A killed process loses nothing. Commits are not forced to the disk one by one: a power cut may undo the last of them,
@@ -26,7 +27,9 @@ _BUSY_S = 30.0
 
 _SINCE_1 = """
 CREATE INDEX pages_of_group ON pages (grp);
-CREATE TABLE pauses (sink TEXT PRIMARY KEY, since_ns INTEGER NOT NULL, until_ns INTEGER NOT NULL) WITHOUT ROWID
+CREATE TABLE pauses (sink TEXT PRIMARY KEY, since_ns INTEGER NOT NULL, until_ns INTEGER NOT NULL) WITHOUT ROWID;
+ALTER TABLE outbox ADD COLUMN set_ns INTEGER;
+CREATE INDEX waits ON outbox (sink, set_ns) WHERE due_ns IS NOT NULL
 """
 _SCHEMA = f"""
 CREATE TABLE offsets (

@@ -7,7 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from alerts.outcome import Refused, Retry, Sent
-from alerts.pace import SECOND, TokenBucket, backoff_ns
+from alerts.pace import SECOND, Pause, TokenBucket, backoff_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +27,9 @@ _MAX_RATE = 1e6
 class Worker:
     """Delivers what is due for one sink, the most urgent first. Only `wake` and `stop` may come from other threads.
 
-    A failure makes its page wait (longer each time) and the sink pause (longer while nothing succeeds), never shorter than
-    Retry-After asks for, over a restart too. What a sink refuses, and what it did not take for `give_up_ns`, is parked.
+    A failure makes its page wait (longer each time) and the sink pause (longer while nothing succeeds), never shorter
+    than Retry-After asks for, over a restart too. What a sink refuses, and what it did not take for `give_up_ns`, is
+    parked.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Worker:
         burst = max(sink.BURST, int(rate))  # what a second lets through may come at once
         self._bucket = TokenBucket(rate, burst, now_ns())
         self._failures = 0
-        _, self._pause_until = outbox.paused(self._name)
+        self._pause = Pause(*outbox.paused(self._name))
         self._awake = threading.Event()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"sink {self._name}", daemon=True)
@@ -59,8 +60,10 @@ class Worker:
     def step(self) -> float:
         """Make at most one delivery; give the seconds until the next may be made, 0 when it may be due now."""
         now = self._now_ns()
-        if now < self._pause_until:
-            return (self._pause_until - now) / SECOND
+        self._outbox.set_back(self._name, now)
+        left = self._pause.left(now)
+        if left:
+            return left / SECOND
         job = self._outbox.take(self._name, now, in_turn=self.sink.IN_TURN)
         if job is None:
             due = self._outbox.next_due(self._name, now, in_turn=self.sink.IN_TURN)
@@ -153,9 +156,9 @@ class Worker:
         if not self._failures:  # once, not each time
             self._say(f"sink {self._name} does not take {job.page.key}, trying again: {reason}")
         self._failures += 1
-        self._pause_until = now_ns + pause
+        self._pause = Pause(now_ns, now_ns + pause)
         if wish:
             self._outbox.pause(self._name, now_ns, now_ns + wish)
-        self._outbox.postpone(job, now_ns + wait)
+        self._outbox.postpone(job, now_ns, now_ns + wait)
         self._metrics.deliveries.labels(self._name, "retry").inc()
         self._metrics.retries.labels(self._name).inc()

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from alerts.outcome import Refused, Retry, Sent
+from alerts.pace import Pause
 from alerts.routing import Quiet, Route, Routing
 from alerts.sinks import TYPES
 from alerts.store import Store
@@ -58,7 +59,7 @@ def test_what_waits_its_turn_costs_no_work(sink: Any, make_desk: Any, incidents:
     sink.answer = lambda page: Retry(20.0, "HTTP 429")
     desk.tell(incidents.incident("a"), incidents.resolved("a"), incidents.incident("b"))
     desk.work()
-    desk.workers[0]._pause_until = 0
+    desk.workers[0]._pause = Pause()
     assert desk.workers[0].step() > 0.9
 
 
@@ -123,6 +124,8 @@ def test_a_file_of_the_version_before_is_taken_over(make_desk: Any, incidents: A
     with desk.store.transaction() as db:
         db.execute("DROP INDEX pages_of_group")
         db.execute("DROP TABLE pauses")
+        db.execute("DROP INDEX waits")
+        db.execute("ALTER TABLE outbox DROP COLUMN set_ns")
         db.execute("PRAGMA user_version = 1")
     store = Store(tmp_path / "0" / "outbox.db")
     with store.reading() as db:
