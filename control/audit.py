@@ -2,13 +2,15 @@
 
 An entry is the canonical JSON of {"n", "at", "kind", "tenant", "actor", "what"}; its hash is SHA-256 over the hash
 before it and these bytes. A checkpoint signs (n, hash): whoever alters, deletes or reorders entries, or cuts them off
-before a checkpoint, needs the key. What lies after the last checkpoint could be cut off unseen, so it is at most
-`EVERY` entries or `EVERY_S` seconds; a checkpoint that was exported cannot be taken back at all.
+before a checkpoint, needs the key. What lies after the last checkpoint could be cut off or rewritten unseen, so it is
+at most `EVERY` entries or `EVERY_S` seconds. More than a crash can leave there is a problem: checkpoints were deleted.
+A checkpoint that was exported cannot be taken back at all.
 """
 
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
 
 EVERY: Final = 1_000
 EVERY_S: Final = 60
+MOST_UNSIGNED: Final = 2 * EVERY
+"""Entries after the last checkpoint. A life that is killed leaves fewer than `EVERY`, and those after it, where they
+end before they have signed anything, a few each."""
+MOST_UNSIGNED_S: Final = 2 * EVERY_S
+"""Seconds of one life after the last checkpoint: `EVERY_S`, and as much for an upkeep that is late."""
 START: Final = bytes(32)
 """The hash before the first entry."""
 
@@ -49,6 +56,8 @@ class Chain:
         self.entries: list[Entry] = []
         self.checkpoints: list[Checkpoint] = []
         self._checked_s = 0.0
+        self._key: SigningKey | None = None
+        """Once `check` has brought it."""
 
     def add(self, at: str, kind: str, actor: str, what: dict[str, Any], tenant: str | None = None) -> int:
         """Append; gives its number."""
@@ -57,16 +66,23 @@ class Chain:
         body = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
         self.head = hashlib.sha256(self.head + body).digest()
         self.entries.append(Entry(self.n, body, self.head))
+        if self._key is not None and self.n - self.checked >= EVERY:  # many may come between two looks
+            self._sign(at, self._key)
         return self.n
 
     def check(self, at: str, steady_s: float, key: SigningKey, *, force: bool = False) -> None:
         """Sign a checkpoint if one is due."""
+        self._key = key
         if self.n == self.checked:
             self._checked_s = steady_s
             return
         if force or self.n - self.checked >= EVERY or steady_s - self._checked_s >= EVERY_S:
-            self.checkpoints.append(Checkpoint(self.n, sign_checkpoint(self.n, self.head, at, key)))
-            self.checked, self._checked_s = self.n, steady_s
+            self._sign(at, key)
+            self._checked_s = steady_s
+
+    def _sign(self, at: str, key: SigningKey) -> None:
+        self.checkpoints.append(Checkpoint(self.n, sign_checkpoint(self.n, self.head, at, key)))
+        self.checked = self.n
 
 
 def sign_checkpoint(n: int, head: bytes, at: str, key: SigningKey) -> bytes:
@@ -90,6 +106,8 @@ def verify(
     """Walk the chain. `anchors`: checkpoints that were exported before, which must be in it too."""
     problems: list[str] = []
     places = _places([*checkpoints, *anchors], keys, problems)
+    last = max((_number(signed) for signed in checkpoints), default=0)
+    tail = _Tail()
     n, head = 0, START
     for entry in entries:
         n += 1
@@ -102,9 +120,51 @@ def verify(
             break
         if places.pop(n, head.hex()) != head.hex():
             problems.append(f"the checkpoint of entry {n} signs another chain")
+        if n > last:
+            tail.add(entry)
     problems += [f"the checkpoint of entry {at} has no entry: the end was cut off" for at in sorted(places) if at > n]
-    last = max((_number(signed) for signed in checkpoints), default=0)
-    return Report(n, len(checkpoints), max(0, n - last), problems)
+    return Report(n, len(checkpoints), max(0, n - last), problems + tail.problems())
+
+
+class _Tail:
+    """What comes after the last checkpoint."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._before_s = 0.0
+        self._life_s = 0.0
+        self._longest_s = 0.0
+        self._timeless: int | None = None
+
+    def add(self, entry: Entry) -> None:
+        """Take the next entry."""
+        self._count += 1
+        said = orjson.loads(entry.body)
+        try:
+            at_s = datetime.fromisoformat(said["at"]).timestamp()
+        except (ValueError, KeyError, TypeError):
+            self._timeless = self._timeless or entry.n
+            return
+        # how long it was down before a life says nothing, nor does a clock that was put back
+        begins = self._count == 1 or said.get("kind") == "start"
+        self._life_s = 0.0 if begins else self._life_s + max(0.0, at_s - self._before_s)
+        self._longest_s = max(self._longest_s, self._life_s)
+        self._before_s = at_s
+
+    def problems(self) -> list[str]:
+        """Say what no crash can have left."""
+        found = [] if self._timeless is None else [f"entry {self._timeless} has no time"]
+        if self._count > MOST_UNSIGNED:
+            found.append(
+                f"{self._count} entries after the last checkpoint, more than {MOST_UNSIGNED} never wait for one:"
+                " checkpoints were deleted"
+            )
+        if self._longest_s > MOST_UNSIGNED_S:
+            found.append(
+                f"{self._longest_s:.0f} s in one life after the last checkpoint, more than {MOST_UNSIGNED_S} s never"
+                " pass without one: checkpoints were deleted"
+            )
+        return found
 
 
 def _places(signed: Iterable[bytes], keys: KeyRing, problems: list[str]) -> dict[int, str]:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
+from flyball_sdk.scope import Scope
 from flyball_sdk.signing import KeyRing, SigningKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from control.audit import Chain, Entry, Report, sign_checkpoint, verify
+from control.audit import MOST_UNSIGNED, Chain, Entry, Report, sign_checkpoint, verify
+from control.clocks import stamp
 from control.masking import MASK, Masker, text
+from control.plane import Plane, PlaneSettings
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DAY_S = 86_400
 KEY = SigningKey.generate("k1")
 KEYS = KeyRing([KEY.public()])
 
@@ -100,6 +107,71 @@ def test_checkpoints_come_by_number_and_by_time() -> None:
     assert [each.n for each in chain.checkpoints] == [1_000]
     chain.check("t", 62, KEY)
     assert [each.n for each in chain.checkpoints] == [1_000, 1_001]
+
+
+def test_no_more_than_the_interval_waits_for_a_signature() -> None:
+    """However many entries come between two looks, each thousandth is signed as it comes."""
+    chain = Chain()
+    chain.check("t", 0, KEY)
+    for _ in range(2_500):
+        chain.add("2026-01-01T00:00:00.000Z", "k", "a", {})
+    assert [each.n for each in chain.checkpoints] == [1_000, 2_000]
+    assert check(chain.entries, [each.signed for each in chain.checkpoints]) == Report(2_500, 2, 500, [])
+
+
+def unsigned(*said: tuple[str, int]) -> list[str]:
+    """Verify a log of (kind, seconds) after a checkpoint, and give the problems."""
+    chain = Chain()
+    chain.add("2026-01-01T00:00:00.000Z", "start", "authority", {})
+    chain.check("2026-01-01T00:00:00.000Z", 0, KEY, force=True)
+    for kind, at_s in said:
+        chain.add(stamp((DAY_S + at_s) * 10**9), kind, "ann", {})
+    return check(chain.entries, [each.signed for each in chain.checkpoints[:1]]).problems
+
+
+def test_a_log_that_lost_its_checkpoints_is_found() -> None:
+    """Who rewrites the log without the key must delete checkpoints: more is unsigned then than a crash leaves."""
+    entries, _ = log(MOST_UNSIGNED, 0)
+    assert check(entries, []).problems == []
+    entries, _ = log(MOST_UNSIGNED + 1, 0)
+    assert check(entries, []).problems == [
+        "2001 entries after the last checkpoint, more than 2000 never wait for one: checkpoints were deleted"
+    ]
+    assert unsigned(*(("command", at_s) for at_s in range(0, 122, 10))) == []
+    assert unsigned(*(("command", at_s) for at_s in range(0, 132, 10))) == [
+        "130 s in one life after the last checkpoint, more than 120 s never pass without one: checkpoints were deleted"
+    ]
+
+
+def test_what_crashes_leave_unsigned_is_no_problem() -> None:
+    """A minute before it was killed, days of being down, and lives too short to sign anything."""
+    assert unsigned(("command", 0), ("command", 60)) == []
+    crashes = [("start", number * DAY_S) for number in range(1, 50)]
+    assert unsigned(("command", 0), ("command", 60), *crashes, ("command", 49 * DAY_S + 60)) == []
+
+
+def test_an_entry_without_a_time_is_told() -> None:
+    """No time can be measured by it."""
+    chain = Chain()
+    chain.add("soon", "command", "ann", {})
+    assert check(chain.entries, []).problems == ["entry 1 has no time"]
+
+
+def test_a_log_of_which_all_checkpoints_were_deleted_is_found(tmp_path: Path) -> None:
+    """Two and a half thousand entries of a real control plane, rewritten with hashes that fit, without the key."""
+    plane = Plane(PlaneSettings(folder=tmp_path), say=lambda _: None)
+    for number in range(2_500):
+        plane.authority.note("decision", "key:x", {"number": number})
+    plane.authority.kill(Scope("user", "victim"), None, "mallory", "")
+    plane.tick()
+    keys = KeyRing([plane.signing.public()])
+    assert verify(plane.store.entries(), plane.store.checkpoints(), keys).problems == []
+    kept = [orjson.loads(each.body) for each in plane.store.entries() if b"mallory" not in each.body]
+    plane.stop()
+    forged = Chain()
+    for said in kept:
+        forged.add(said["at"], said["kind"], said["actor"], said["what"])
+    assert len(verify(forged.entries, [], keys).problems) == 1
 
 
 @pytest.mark.parametrize(
