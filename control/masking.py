@@ -17,24 +17,40 @@ if TYPE_CHECKING:
 
 MASK: Final = "[masked]"
 _LONGEST: Final = 300
-_SECRETS: Final = re.compile(
-    r"""-----BEGIN[^-]{1,40}PRIVATE\ KEY-----[\s\S]*        # PEM
-    |\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?                 # JWT
-    |\b(?:sk|pk|rk|fbk|ghp|gho|ghs|github_pat|glpat|xox[abprs])[-_][\w-]{8,}
-    |\bAKIA[0-9A-Z]{12,}
-    |\bAIza[\w-]{20,}
-    |(?i:\bbearer\s+)[\w.~+/=-]{8,}
-    |(?i:\b(?:password|passwd|secret|token|api[_-]?key)\b["']?\s*[:=]\s*)["']?[^\s"',;]+
-    |://[^/\s:@]+:[^/\s:@]+@                                # user:password in an address
-    |\b[\w+/-]{40,}={0,2}                                   # long and without a space: a key, or as good as one
-    """,
-    re.VERBOSE,
+# What a secret is named by: these words, or a longer name that ends in one, as DB_PASSWORD or clientSecret.
+_NAMED: Final = (
+    r"(?:password|passwd|passphrase|secret|token|(?<=[_;-])pwd"
+    r"|(?:api|access|secret|private|signing|encryption|account|auth|shared)[_-]?key)\d*"
 )
+# Quotes may be escaped, where the text is JSON inside of JSON.
+_VALUE: Final = r"""(?:"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|\\*["']?[^\s"',;]+)"""
+_MARKED: Final = rf"""-----BEGIN[^-]{{1,40}}PRIVATE\ KEY-----[\s\S]*      # PEM
+    |\beyJ[\w-]{{8,}}\.[\w-]{{8,}}(?:\.[\w-]*)?                 # JWT
+    |\b(?:sk|pk|rk|fbk|ghp|gho|ghs|github_pat|glpat|xox[abprs])[-_][\w-]{{8,}}
+    |\bAKIA[0-9A-Z]{{12,}}
+    |\bAIza[\w-]{{20,}}
+    |(?i:\b(?:proxy-)?authorization\\*["']?\s*[:=]\s*\\*["']?(?:(?:basic|bearer|digest|token|apikey|negotiate)\s+)?)
+        [^\s"',;]+
+    |(?i:\bbearer\s+)[\w.~+/=-]{{8,}}
+    |(?i:\bbasic\s+)[\w+/-]{{8,}}={{1,2}}                       # without its padding it may be a word
+    |(?i:{_NAMED}\\*["']?\s*[:=]{{1,2}}>?\s*){_VALUE}
+    |://[^/\s:@]*:[^/\s]+@                                   # user:password in an address
+    """
+_IN_NAMES: Final = re.compile(_MARKED, re.VERBOSE)
+_IN_TEXTS: Final = re.compile(
+    rf"{_MARKED}|\b[\w+/-]{{40,}}={{0,2}}  # long and without a space: a key, or as good as one", re.VERBOSE
+)
+_NAME: Final = re.compile(rf"(?i:{_NAMED})$")
 
 
 def text(said: str) -> str:
     """Give a text without what looks like a secret, cut."""
-    return _SECRETS.sub(MASK, said[: 4 * _LONGEST])[:_LONGEST]
+    return _IN_TEXTS.sub(MASK, said[: 4 * _LONGEST])[:_LONGEST]
+
+
+def name(said: str) -> str:
+    """Give the name of a tool or of a user the same way; a long one is no secret by that alone."""
+    return _IN_NAMES.sub(MASK, said[: 4 * _LONGEST])[:_LONGEST]
 
 
 def shown(said: object) -> object:
@@ -42,8 +58,12 @@ def shown(said: object) -> object:
     if isinstance(said, str):
         return text(said)
     if isinstance(said, dict):
-        return {str(name): shown(value) for name, value in said.items()}
+        return {str(key): _named(str(key), value) for key, value in said.items()}
     return [shown(each) for each in said] if isinstance(said, list) else said
+
+
+def _named(key: str, value: object) -> object:
+    return MASK if isinstance(value, str) and value and _NAME.search(key) else shown(value)
 
 
 class Masker:
