@@ -10,6 +10,7 @@ from flyball_sdk.decision import ALLOW
 from flyball_sdk.guard import NOT_RECORDED, Guard
 from flyball_sdk.scope import Subject
 
+from control import masking
 from control.http.core import Refused
 from control.http.reading import maybe, part, text, whole
 
@@ -134,8 +135,9 @@ class Guards:
             return
         kept = ("decision_id", "decision", "would", "mode", "reason_code", "level", "killed", "degraded", "signal")
         what = {name: said[name] for name in kept}
-        what["tool"] = call.tool
-        what["subject"] = {name: value for name, value in call.subject._asdict().items() if value is not None}
+        what["tool"] = masking.name(call.tool)
+        subject = call.subject._asdict().items()
+        what["subject"] = {level: masking.name(value) for level, value in subject if value is not None}
         what["arguments"] = self._masker.arguments(key.tenant, call.tool_input)
         self._notes.append((key.name, what, key.tenant))
 

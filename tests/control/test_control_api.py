@@ -59,6 +59,21 @@ def test_decisions_follow_signals(api: Any) -> None:
     assert "DE02" not in orjson.dumps(entries).decode()
 
 
+def test_names_of_a_decision_are_masked(api: Any) -> None:
+    """A secret in the name of a tool or a user is not written; a long name without one is, and decides as before."""
+    api.ask("POST", "/v1/kill", {"scope": {"level": "product", "id": "*"}}, api.admin)
+    long = "mcp__google_calendar__find_available_time_slots"
+    for tool, user in (("curl -H 'Authorization: Bearer hunter2'", "sk-abcdefgh12345678"), (long, "ann")):
+        assert evaluate(api, tool, subject={"user": user})["decision"] == "block"
+    api.plane.tick()
+    entries = api.ask("GET", "/v1/audit?after=0", key=api.admin)[1]["entries"]
+    noted = [each["what"] for each in entries if each["kind"] == "decision"]
+    assert [each["tool"] for each in noted] == ["curl -H '[masked]'", long]
+    assert [each["subject"] for each in noted] == [
+        {"agent": "a1", "tenant": "t1", "user": user} for user in ("[masked]", "ann")
+    ]
+
+
 def test_loops_are_counted_here_for_agents_without_a_guard(api: Any) -> None:
     """The fifth identical call in a row is blocked, over both sockets; results that change make it no loop."""
     call = {"tool": {"name": "read"}, "tool_input": {"a": 1}, "trace": {"traceparent": f"00-{'cd' * 16}-{'ef' * 8}-01"}}
