@@ -31,12 +31,14 @@ _DUE = (
     "SELECT o.id, p.told, o.wanted, o.known, o.stage, o.known_rank, o.attempts, o.since_ns"
     " FROM outbox o JOIN pages p ON p.id = o.page WHERE o.sink = :sink AND o.due_ns <= :now"
 )
-_NEXT = "SELECT min(o.due_ns) FROM outbox o JOIN pages p ON p.id = o.page WHERE o.sink = :sink AND o.due_ns IS NOT NULL"
 # Where an earlier page of the group has news that is as urgent, this one waits. A more urgent one need not: what ends
 # with the earlier page is of a lesser severity. Nor need one wait for what only quiet hours hold back.
+# CROSS JOIN keeps the order of the tables: from the few pages of a group to their rows. Left to choose, SQLite goes
+# through all that waits, 30 ms a delivery where 30,000 do instead of 0.1 ms.
 _IN_TURN = (
-    " AND NOT EXISTS (SELECT 1 FROM pages q JOIN outbox e ON e.page = q.id AND e.sink = o.sink"
-    " WHERE q.grp = p.grp AND q.id < p.id AND e.rank <= o.rank AND e.wanted > e.known AND e.due_ns IS NOT NULL"
+    " AND NOT EXISTS (SELECT 1 FROM pages t CROSS JOIN pages q ON q.grp = t.grp AND q.id < t.id"
+    " CROSS JOIN outbox e ON e.page = q.id AND e.sink = o.sink"
+    " WHERE t.id = o.page AND e.rank <= o.rank AND e.wanted > e.known AND e.due_ns IS NOT NULL"
     " AND (e.stage > 0 OR e.attempts > 0 OR e.due_ns <= :now))"
 )
 
@@ -161,11 +163,12 @@ class Outbox:
             with self._store.transaction() as db:
                 db.execute(_SET_BACK, {"sink": sink, "now": now_ns})
 
-    def next_due(self, sink: str, now_ns: int, *, in_turn: bool = False) -> int | None:
-        """Tell when the sink has something to do, Unix ns."""
-        query = _NEXT + (_IN_TURN if in_turn else "")
+    def next_due(self, sink: str, now_ns: int) -> int | None:
+        """Tell when the sink has something to do later, Unix ns; what is due now is to be taken, or waits its turn."""
         with self._store.reading() as db:
-            (due,) = db.execute(query, {"sink": sink, "now": now_ns}).fetchone()
+            (due,) = db.execute(
+                "SELECT min(due_ns) FROM outbox WHERE sink = ? AND due_ns > ?", (sink, now_ns)
+            ).fetchone()
         return None if due is None else int(due)
 
     def sent(self, job: Job, now_ns: int, refresh_ns: int | None) -> None:

@@ -66,7 +66,7 @@ class Worker:
             return left / SECOND
         job = self._outbox.take(self._name, now, in_turn=self.sink.IN_TURN)
         if job is None:
-            due = self._outbox.next_due(self._name, now, in_turn=self.sink.IN_TURN)
+            due = self._outbox.next_due(self._name, now)
             return _IDLE_S if due is None else max(0.001, min(_IDLE_S, (due - now) / SECOND))
         if self._known(job, now) or self._too_old(job, now):
             return 0.0
