@@ -17,7 +17,7 @@ from scipy.stats import fisher_exact, mannwhitneyu, norm
 from models.drift.confidence import Interval, OddsRatio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 ALPHA = 0.05
 MARGIN = 1.25
@@ -27,6 +27,8 @@ _FEWEST_USES = 5
 """Runs that must use a tool, of both together, for it to be compared."""
 _POWER = 0.8
 _MOST_NEEDED = 1_000_000
+_SMALL = 100
+_EVEN = 0.5
 
 
 class Run(NamedTuple):
@@ -90,9 +92,11 @@ _VALUES: dict[str, Callable[[Run], float | None]] = {
 def compare(a: Sequence[Run], b: Sequence[Run]) -> list[Compared]:
     """Compare the runs `b` with the runs `a`; gives one row an SLI, rates first, what has no events left out."""
     rates = [_rate(name, [_named(name, _sum(side, of)) for side in (a, b)]) for name, of in RATES.items()]
-    others = [found for name, value in _VALUES.items() if (found := _value(name, a, b, value))]
+    found = [pair for name, value in _VALUES.items() if (pair := _value(name, a, b, value))]
+    above = {row.sli: chance for row, chance in found}
+    others = [row for row, _ in found]
     others += [_rate(f"tool:{tool}", [_uses(a, tool), _uses(b, tool)]) for tool in _tools([*a, *b])]
-    return [*_judged([each for each in rates if min(each.events)]), *_judged(others)]
+    return [*_judged([each for each in rates if min(each.events)], {}), *_judged(others, above)]
 
 
 def holm(p: Sequence[float], alpha: float = ALPHA) -> list[bool]:
@@ -131,37 +135,66 @@ def _rate(name: str, sides: list[tuple[int, int]]) -> Compared:
     ratio.look(np.array([[hits_a], [n_a], [hits_b], [n_b]]))
     interval, p = ratio.interval(ALPHA), float(fisher_exact([[hits_b, n_b - hits_b], [hits_a, n_a - hits_a]])[1])
     before, after = (hits / max(n, 1) for hits, n in sides)
-    found = Compared(name, "rate", before, after, (n_a, n_b), ratio.estimate, interval, p)
+    estimate = ratio.estimate if 0 < hits_a + hits_b < n_a + n_b else None  # all alike: nothing says how far apart
+    found = Compared(name, "rate", before, after, (n_a, n_b), estimate, interval, p)
     return found._replace(is_same=interval.low >= 1 / MARGIN and interval.high <= MARGIN)
 
 
-def _value(name: str, a: Sequence[Run], b: Sequence[Run], value: Callable[[Run], float | None]) -> Compared | None:
+def _value(
+    name: str, a: Sequence[Run], b: Sequence[Run], value: Callable[[Run], float | None]
+) -> tuple[Compared, float] | None:
+    """Compare values; gives the chance too that one of `a` is above one of `b`, ties by half."""
     sides = [[found for run in side if (found := value(run)) is not None] for side in (a, b)]
     if not all(sides):
         return None
-    p = float(mannwhitneyu(*sides).pvalue)
+    test = mannwhitneyu(*sides)
+    p, above = float(test.pvalue), float(test.statistic) / (len(sides[0]) * len(sides[1]))
     medians = [float(np.median(side)) for side in sides]
     events = len(sides[0]), len(sides[1])
-    return Compared(name, "value", medians[0], medians[1], events, None, None, p)
+    return Compared(name, "value", medians[0], medians[1], events, None, None, p), above
 
 
-def _judged(rows: list[Compared]) -> list[Compared]:
+def _judged(rows: list[Compared], above: Mapping[str, float]) -> list[Compared]:
     differ = holm([row.p for row in rows])
     level = ALPHA / max(len(rows), 1)
     return [
-        row._replace(differs=differs, still_needed=None if differs or row.is_same else _needed(row, level))
+        row._replace(
+            differs=differs, still_needed=None if differs or row.is_same else _missing(row, level, above.get(row.sli))
+        )
         for row, differs in zip(rows, differ, strict=True)
     ]
 
 
-def _needed(row: Compared, level: float) -> int | None:
-    """Give the events a side that are missing, by the normal approximation of two rates; None where none would do."""
-    if row.kind == "value" or row.before is None or row.after is None:
+def _missing(row: Compared, level: float, above: float | None) -> int | None:
+    """Give the events a side that are missing; None where none would do."""
+    needed = _needed_of_rates(row, level) if above is None else _needed_of_values(above, level)
+    return None if needed is None else min(max(1, math.ceil(needed - min(row.events))), _MOST_NEEDED)
+
+
+def _needed_of_rates(row: Compared, level: float) -> float | None:
+    """By the normal approximation of two rates, and no fewer than what Fisher's test could call different."""
+    if row.before is None or row.after is None:
         return None
     before, after = row.before, row.after
     if before == after:  # to show that there is nothing to speak of
         before = min(max(before, 0.01), 0.99)
         after = MARGIN * before / (1 - before + MARGIN * before)
-    z = float(norm.isf(level / 2) + norm.ppf(_POWER))
-    needed = z**2 * (before * (1 - before) + after * (1 - after)) / (before - after) ** 2
-    return min(max(1, math.ceil(needed - min(row.events))), _MOST_NEEDED)
+    needed = _z(level) ** 2 * (before * (1 - before) + after * (1 - after)) / (before - after) ** 2
+    if needed >= _SMALL:
+        return needed
+    sizes = range(max(1, math.ceil(needed)), 2 * _SMALL)  # there the approximation is none, at 0 and 1 above all
+    return next((size for size in sizes if _could_differ(before, after, size, level)), needed)
+
+
+def _could_differ(before: float, after: float, size: int, level: float) -> bool:
+    hits = [round(rate * size) for rate in (before, after)]
+    return bool(fisher_exact([[each, size - each] for each in hits])[1] <= level)
+
+
+def _needed_of_values(above: float, level: float) -> float | None:
+    """Noether 1987: two samples of equal size, told apart by ranks, by the chance that a value is above another."""
+    return None if above == _EVEN else _z(level) ** 2 / (6 * (above - _EVEN) ** 2)
+
+
+def _z(level: float) -> float:
+    return float(norm.isf(level / 2) + norm.ppf(_POWER))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from models.drift.classifier import explain
 from models.drift.comparing import ALPHA, Compared, Run, compare, holm
@@ -47,6 +50,33 @@ def test_outcomes_that_are_not_known_do_not_count() -> None:
     """They are neither good nor bad."""
     assert rows([run(good=None), run()], [run(), run()])["task_success"].events == (1, 2)
     assert "cost_per_task" not in rows([run(cost=None)], [run()])
+
+
+@pytest.mark.parametrize("runs", [1, 2, 3, 4])
+def test_of_few_runs_that_differ_in_all_it_is_said_how_many_more(runs: int) -> None:
+    """All of one side succeed and none of the other: five a side are told different, by Fisher's test 2 / C(10, 5)."""
+    found = rows([run()] * runs, [run(good=False)] * runs)["task_success"]
+    assert (found.differs, found.still_needed) == (False, 5 - runs)
+    decided = rows([run()] * 5, [run(good=False)] * 5)["task_success"]
+    assert (decided.differs, decided.still_needed) == (True, None)
+
+
+def test_values_say_how_many_are_missing_too() -> None:
+    """By Noether: z^2 / (6 (P - 1/2)^2) a side; where neither is above the other no number would do."""
+    a, b = [[run(llm=each) for each in side] for side in ((1, 2, 3, 4), (2, 3, 4, 5))]
+    found = rows(a, b)["trajectory_length_llm_calls"]
+    above = sum((x > y) + (x == y) / 2 for x in (1, 2, 3, 4) for y in (2, 3, 4, 5)) / 16
+    level = ALPHA / sum(row.kind == "value" or row.sli.startswith("tool:") for row in rows(a, b).values())
+    z = norm.isf(level / 2) + norm.ppf(0.8)
+    assert found.still_needed == math.ceil(z**2 / (6 * (above - 0.5) ** 2) - 4)
+    assert rows(a, a)["trajectory_length_llm_calls"].still_needed is None
+
+
+def test_where_all_are_alike_nothing_says_how_far_apart() -> None:
+    """No escalation on either side: there is no odds ratio, only its interval."""
+    found = rows([run()] * 3, [run()] * 3)["escalation_rate"]
+    assert found.odds_ratio is None
+    assert found.interval is not None
 
 
 def test_holm_by_hand() -> None:
