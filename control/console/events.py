@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from control.http.signals import HEADERS, SEND_S
+from control.http.signals import HEADERS, SEND_S, Holding
 from control.hub import frame
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ async def events(request: Request) -> None:
 
 
 async def _tell(request: Request, gone: asyncio.Future[None]) -> None:
-    plane = request.plane
+    plane, holding = request.plane, Holding(request)
     told, since = _look(plane), 0.0
     await _send(request, "heartbeat", {"at": plane.clocks.now()})
-    while not gone.done() and not plane.console.closing and _holds(request):
+    while not gone.done() and not plane.console.closing and holding:
         await asyncio.sleep(_LOOK_S)
         since += _LOOK_S
         now = _look(plane)
@@ -63,12 +63,6 @@ def _look(plane: Plane) -> Mapping[str, object]:
 
 _FEW: Final = 50
 """Signals of which it is looked who has applied them; with more, the page learns that when it fetches."""
-
-
-def _holds(request: Request) -> bool:
-    """Tell whether the key that opened the stream still is one."""
-    known = {each.id: each for each in request.plane.keys.known()}.get(request.who.id)
-    return known is not None and not known.revoked
 
 
 async def _send(request: Request, event: str, said: object) -> None:

@@ -26,6 +26,27 @@ HEADERS: Final = [
 ]
 
 
+class Holding:
+    """Whether the key that opened a stream still is one: a stream is let in once, and may be open for months.
+
+    It is asked before each frame of each stream, so the keys are gone through only when they have changed.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self._keys, self._clocks, self._key = request.plane.keys, request.plane.clocks, request.who
+        self._seen: object = None
+        self._known = True
+
+    def __bool__(self) -> bool:
+        """Tell whether it holds; a change of the keys is seen within a second."""
+        self._keys.look()
+        if (version := self._keys.version) != self._seen:
+            self._known = any(each.id == self._key.id and not each.revoked for each in self._keys.known())
+            self._seen = version  # as it was before: keys that came meanwhile are looked at the next time
+        over_ns = self._key.expires_ns
+        return self._known and (over_ns is None or self._clocks.wall_ns() < over_ns)
+
+
 async def snapshot(request: Request) -> Answer:
     """Give the whole view."""
     said = await asyncio.to_thread(request.plane.authority.snapshot, request.who.tenant)
@@ -47,14 +68,17 @@ async def acknowledge(request: Request) -> Answer:
 
 
 async def follow(request: Request, write: Callable[[bytes], bytes]) -> None:
-    """Serve one connection with what `write` makes of the frames; a slow or silent one is cut."""
-    plane = request.plane
+    """Serve one connection with what `write` makes of the frames; a slow or silent one is cut.
+
+    Its key is looked at before each frame, and a heartbeat comes each second: nothing is told to one that is over.
+    """
+    plane, holding = request.plane, Holding(request)
     subscriber = await asyncio.to_thread(plane.hub.subscribe, request.who.tenant)
     plane.clients.opened(request.who.id, request.who.tenant)
     leaving = asyncio.ensure_future(_left(request, subscriber))
     try:
         await request.send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-        while (said := await subscriber.queue.get()) is not None:
+        while (said := await subscriber.queue.get()) is not None and holding:
             while not subscriber.queue.empty() and (next_one := subscriber.queue.get_nowait()) is not None:
                 said += next_one
             frames = write(said)

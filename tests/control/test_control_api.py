@@ -18,6 +18,8 @@ from flyball_sdk.settings import Settings
 from flyball_sdk.signals import SignalStore
 from flyball_sdk.signing import KeyRing
 
+from control.clocks import Clocks
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -236,6 +238,38 @@ def test_ofrep_events_say_when_to_fetch_again(api: Any) -> None:
     event, data = next(iter(stream))
     assert (event, data["type"]) == ("message", "refetchEvaluation")
     stream.close()
+
+
+@pytest.mark.parametrize("path", ["/v1/signals/stream", "/ofrep/v1/events"])
+@pytest.mark.parametrize("how", ["revoked", "expired"])
+def test_a_stream_ends_with_its_key(planes: Any, tmp_path: Any, how: str, path: str) -> None:
+    """A key that is revoked or over hears nothing more: its open stream ends, and those of other keys go on."""
+    day_ns, ahead_ns = 24 * 3600 * 10**9, [0]
+    with planes.Served(tmp_path, Clocks(lambda: time.time_ns() + ahead_ns[0])) as served:
+        key = served.plane.keys.agent("t1", "a1", expires_ns=time.time_ns() + day_ns)
+        stream, other = served.stream(key, path), served.stream(path=path)
+        planes.until(lambda: len(served.plane.hub.subscribers) == 2)
+        if how == "revoked":
+            served.plane.keys.revoke(key.split("_")[1])
+        else:
+            ahead_ns[0] = 2 * day_ns
+        body = {"scope": {"level": "user", "id": "secret-customer"}, "tenant": "t1"}
+        assert served.ask("POST", "/v1/kill", body, served.admin)[0] == 200
+        heard = rest(stream)
+        assert ("secret-customer" in heard, "refetchEvaluation" in heard) == (False, False)
+        assert next(event for event, _ in other if event in ("signal", "message"))
+        assert len(served.plane.hub.subscribers) == 1
+        stream.close()
+        other.close()
+
+
+def rest(stream: Any) -> str:
+    """Give what comes until the stream ends, which must be soon."""
+    found, end = b"", time.monotonic() + 10
+    while line := stream.response.readline():
+        found += line
+        assert time.monotonic() < end, "it goes on"
+    return str(found, "utf-8")
 
 
 def test_heartbeats_come_each_second(api: Any) -> None:
