@@ -26,7 +26,7 @@ class Client(NamedTuple):
 
 
 class Clients:
-    """The guards that there are. Not thread-safe: all in the event loop.
+    """The guards that there are; who only reads flags (OFREP) is none. Not thread-safe: all in the event loop.
 
     A guard acknowledges only what is news, and its stream does not say which guard it is. So of a key with N open
     streams the N guards that were heard last are there: after a signal, those are the ones that have applied it. Who
@@ -39,11 +39,11 @@ class Clients:
         self._acknowledged: dict[Place, tuple[Position, str]] = {}
 
     def opened(self, key: str, tenant: str | None) -> None:
-        """A stream of a key was opened."""
+        """A guard has opened a stream by a key."""
         self._streams[key, tenant] += 1
 
     def closed(self, key: str, tenant: str | None) -> None:
-        """A stream of a key has ended."""
+        """A guard's stream has ended."""
         self._streams[key, tenant] -= 1
         if not self._streams[key, tenant]:
             del self._streams[key, tenant]

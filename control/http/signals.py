@@ -54,8 +54,13 @@ async def snapshot(request: Request) -> Answer:
 
 
 async def stream(request: Request) -> None:
-    """Tell signals and heartbeats until one side leaves."""
-    await follow(request, lambda frames: frames)
+    """Tell signals and heartbeats until one side leaves; who listens here is a guard, which applies what it hears."""
+    clients, key = request.plane.clients, request.who
+    clients.opened(key.id, key.tenant)
+    try:
+        await follow(request, lambda frames: frames)
+    finally:
+        clients.closed(key.id, key.tenant)
 
 
 async def acknowledge(request: Request) -> Answer:
@@ -74,7 +79,6 @@ async def follow(request: Request, write: Callable[[bytes], bytes]) -> None:
     """
     plane, holding = request.plane, Holding(request)
     subscriber = await asyncio.to_thread(plane.hub.subscribe, request.who.tenant)
-    plane.clients.opened(request.who.id, request.who.tenant)
     leaving = asyncio.ensure_future(_left(request, subscriber))
     try:
         await request.send({"type": "http.response.start", "status": 200, "headers": HEADERS})
@@ -92,7 +96,6 @@ async def follow(request: Request, write: Callable[[bytes], bytes]) -> None:
         pass  # the server closes the connection of a stream that was not ended
     finally:
         plane.hub.leave(subscriber)
-        plane.clients.closed(request.who.id, request.who.tenant)
         leaving.cancel()
         with suppress(asyncio.CancelledError):
             await leaving

@@ -139,6 +139,22 @@ def test_people_see_who_has_applied_a_kill(api: Any, planes: Any) -> None:
     assert row()["acknowledged_at"] is not None
 
 
+def test_who_only_reads_flags_is_no_guard(api: Any, planes: Any) -> None:
+    """An OFREP stream applies nothing and acknowledges nothing: a kill does not wait for it."""
+    guard, flags = api.stream(), api.stream(path="/ofrep/v1/events")
+    planes.until(lambda: len(api.plane.hub.subscribers) == 2)
+    said = api.ask("POST", "/v1/kill", {"scope": SCOPE, "tenant": "t1"}, api.admin)[1]
+    assert api.plane.clients.waiting_kills(api.plane.authority.shown, api.plane.clocks.steady_s()) == 1
+    ack = {"client": "c1", "epoch": said["epoch"], "seq": said["seq"]}
+    assert api.ask("POST", "/v1/signals/ack", ack, api.agent)[1]["text"] == "applied by 1 of 1"
+    status = api.ask("GET", "/v1/status", key=api.admin)[1]
+    assert (status["clients"], status["scopes"][0]["applied"]["text"]) == (1, "applied by 1 of 1")
+    assert status["scopes"][0]["acknowledged_at"] is not None
+    assert api.plane.clients.waiting_kills(api.plane.authority.shown, api.plane.clocks.steady_s()) == 0
+    guard.close()
+    flags.close()
+
+
 def test_calls_of_models_are_decided_too(api: Any) -> None:
     """A kill holds for them, levels of tools do not; null stands for what is not known."""
     said = {"tool": {"name": "gpt", "kind": "llm"}, "trace": {"run_id": None}, "subject": {"user": "u1", "agent": None}}
