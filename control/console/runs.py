@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
@@ -19,6 +20,8 @@ MOST: Final = 50_000
 PAGE: Final = 50
 _SLACK: Final = 1_000
 """Runs above `most` before the oldest are forgotten, so that this is done seldom."""
+_WIDEST: Final = 2**63
+"""Beyond 64 bits SQLite takes no number."""
 EXACT: Final = ("workflow", "user", "tenant", "agent", "version", "outcome")
 ORDERS: Final = {"ended": "ended", "cost": "cost", "steps": "steps", "duration": "duration"}
 _SCHEMA: Final = """
@@ -67,18 +70,17 @@ class Runs:
     def put(self, records: Iterable[Mapping[str, Any]]) -> int:
         """Take run records, the highest revision of each holds; gives how many could not be read."""
         bad = 0
-        with self._lock:
+        with self._lock, self._db:  # which ends the transaction, whatever comes
             self._db.execute("BEGIN")
             for record in records:
                 try:
-                    row = _row(record)
+                    row, tools = _row(record), _tools(record)
                 except (KeyError, TypeError, ValueError, OverflowError):
                     bad += 1
                     continue
                 if self._db.execute(_PUT, row).rowcount:
-                    self._put_tools(record)
+                    self._put_tools(row[0], tools)
             self._forget()
-            self._db.execute("COMMIT")
         return bad
 
     def get(self, run_id: str) -> dict[str, Any] | None:
@@ -130,12 +132,9 @@ class Runs:
         with self._lock:
             self._db.close()
 
-    def _put_tools(self, record: Mapping[str, Any]) -> None:
-        run_id, tools = record["run_id"], record.get("tools")
+    def _put_tools(self, run_id: str, tools: list[tuple[str, str, int]]) -> None:
         self._db.execute("DELETE FROM tools WHERE run_id=?", (run_id,))
-        if isinstance(tools, dict):
-            rows = [(run_id, name, _errors(each)) for name, each in tools.items()]
-            self._db.executemany("INSERT OR REPLACE INTO tools VALUES (?,?,?)", rows)
+        self._db.executemany("INSERT OR REPLACE INTO tools VALUES (?,?,?)", tools)
 
     def _forget(self) -> None:
         """Forget the runs that ended first where there are too many."""
@@ -151,20 +150,49 @@ class Runs:
 
 def _row(record: Mapping[str, Any]) -> tuple[Any, ...]:
     """Give the columns of a record. Raises KeyError, TypeError, ValueError, OverflowError."""
-    texts = [record[name] for name in EXACT]
-    if not all(each is None or isinstance(each, str) for each in texts):
+    run_id, texts = record["run_id"], [record[name] for name in EXACT]
+    if not isinstance(run_id, str) or not all(each is None or isinstance(each, str) for each in texts):
         msg = "expected names to be texts"
         raise TypeError(msg)
-    steps = int(record["llm_calls"]) + int(record["tool_calls"])
+    steps = _whole(int(record["llm_calls"]) + int(record["tool_calls"]))
     cost = None if record["cost_usd"] is None else float(record["cost_usd"])
-    who = (str(record["run_id"]), int(record["revision"]), *texts)
-    errors, duration = int(record["tool_errors"]), float(record["duration_s"])
-    return (*who, errors, str(record["ended_at"]), cost, steps, duration, orjson.dumps(record))
+    who = (run_id, _whole(record["revision"]), *texts)
+    errors, duration = _whole(record["tool_errors"]), float(record["duration_s"])
+    return (*who, errors, moment(record["ended_at"]), cost, steps, duration, orjson.dumps(record))
+
+
+def _tools(record: Mapping[str, Any]) -> list[tuple[str, str, int]]:
+    """Give (run, tool, errors) of a record. Raises OverflowError."""
+    tools = record.get("tools")
+    if not isinstance(tools, dict):
+        return []
+    return [(record["run_id"], name, _errors(each)) for name, each in tools.items()]
 
 
 def _errors(said: Any) -> int:
     errors = said.get("errors") if isinstance(said, dict) else None
-    return errors if isinstance(errors, int) else 0
+    return _whole(errors) if isinstance(errors, int) else 0
+
+
+def _whole(value: Any) -> int:
+    """Read a number that fits a column. Raises TypeError, ValueError, OverflowError."""
+    number = int(value)
+    if not -_WIDEST <= number < _WIDEST:
+        msg = f"found {number}, expected 64 bits"
+        raise OverflowError(msg)
+    return number
+
+
+def moment(text: str) -> str:
+    """Write a time as it is stored: what is compared as text must be written alike, in UTC with six digits.
+
+    Raises TypeError, ValueError, OverflowError.
+    """
+    read = datetime.fromisoformat(text)
+    if read.tzinfo is None:
+        msg = f"found {text!r}, expected a time with its zone"
+        raise ValueError(msg)
+    return f"{read.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
 def _place(order: str) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from control.console.runs import ORDERS, Runs, Search
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FIELDS = ("workflow", "user", "tenant", "agent", "version", "outcome")
 
@@ -101,12 +104,51 @@ def test_the_oldest_are_forgotten() -> None:
 
 
 @pytest.mark.parametrize(
-    "spoiled", [{"cost_usd": "much"}, {"workflow": 7}, {"llm_calls": None}, {"duration_s": []}, {"revision": 2**80}]
+    "spoiled",
+    [
+        {"cost_usd": "much"},
+        {"workflow": 7},
+        {"llm_calls": None},
+        {"duration_s": []},
+        {"revision": 2**80},
+        {"revision": 2**63},
+        {"llm_calls": 2**63},
+        {"llm_calls": 2**62, "tool_calls": 2**62},
+        {"tool_errors": -(2**63) - 1},
+        {"tools": {"search": {"calls": 1, "errors": 2**63}}},
+        {"run_id": ["a"]},
+        {"run_id": None},
+        {"ended_at": None},
+        {"ended_at": "yesterday"},
+        {"ended_at": "2026-01-01T00:00:00"},
+        {"user": "\ud800"},
+    ],
 )
 def test_what_is_malformed_is_counted_and_nothing_else_is_lost(spoiled: dict[str, Any]) -> None:
-    """A record that cannot be read is left out; those around it are taken."""
+    """A record that cannot be read is left out, before and after it all is taken; what was known of its run stays."""
     runs = Runs()
-    assert runs.put([record(1), record(2) | spoiled, {"run_id": "x"}, record(3)]) == 2
+    assert runs.put([record(2)]) == 0
+    assert runs.put([record(1), record(2, 1) | spoiled, {"run_id": "x"}, record(3)]) == 2
+    assert runs.put([record(4)]) == 0
+    rows = sorted((record(number) for number in range(1, 5)), key=lambda row: place(row, "ended"), reverse=True)
+    assert runs.search(Search())[0] == rows
+    for tool in ("search", "refund", "mail"):
+        assert runs.search(Search(tool=tool))[0] == [row for row in rows if tool in row["tools"]]
+
+
+def test_a_failure_ends_its_transaction() -> None:
+    """Whatever goes wrong in one batch: it is told, none of it is half there, and the next is taken."""
+
+    def told() -> Iterator[dict[str, Any]]:
+        yield record(1)
+        msg = "no more"
+        raise MemoryError(msg)
+
+    runs = Runs()
+    with pytest.raises(MemoryError, match="no more"):
+        runs.put(told())
+    assert runs.count() == 0
+    assert runs.put([record(1), record(2)]) == 0
     assert runs.count() == 2
 
 
