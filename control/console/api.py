@@ -11,7 +11,7 @@ import orjson
 from flyball_sdk.scope import SCOPE_LEVELS
 
 from control.clocks import stamp
-from control.console.runs import EXACT, ORDERS, Search
+from control.console.runs import EXACT, ORDERS, Search, moment
 from control.http.core import Answer, Refused
 from control.masking import shown
 
@@ -180,9 +180,12 @@ def _search(query: Mapping[str, str]) -> Search:
 
 def _time(query: Mapping[str, str], name: str) -> str:
     said = query.get(name, "")
-    if said and not _TIME.fullmatch(said):
-        raise Refused(400, name, f"expected {name} as 2026-01-31T10:00:00Z")
-    return said
+    try:
+        if not said or (_TIME.fullmatch(said) and moment(said)):
+            return said
+    except (ValueError, OverflowError):
+        pass  # there is no such day
+    raise Refused(400, name, f"expected {name} as 2026-01-31T10:00:00Z")
 
 
 def _after(query: Mapping[str, str], order: str) -> tuple[float | str, str] | None:

@@ -43,7 +43,7 @@ _OLD: Final = "(SELECT run_id FROM runs ORDER BY ended, run_id LIMIT ?)"
 
 
 class Search(NamedTuple):
-    """What is looked for; empty: anything. `text` begins a run id. Times are RFC 3339, UTC, of the run's end."""
+    """What is looked for; empty: anything. `text` begins a run id. Times are RFC 3339, of the run's end."""
 
     fields: tuple[tuple[str, str], ...] = ()
     """(name, value), of EXACT."""
@@ -117,7 +117,7 @@ class Runs:
 
     def seen(self, level: str, name: str, tenant: str | None, since: str) -> list[tuple[str, str | None, str | None]]:
         """List (run, user, tenant) of the runs of a scope that ended since then."""
-        where, values = ["ended >= ?"], [since]
+        where, values = ["ended >= ?"], [moment(since)]
         if level != "product":
             where.append(f"{'run_id' if level == 'run' else level} = ?")
             values.append(name)
@@ -192,7 +192,7 @@ def moment(text: str) -> str:
     if read.tzinfo is None:
         msg = f"found {text!r}, expected a time with its zone"
         raise ValueError(msg)
-    return f"{read.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+    return read.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def _place(order: str) -> str:
@@ -212,9 +212,9 @@ def _where(wanted: Search) -> tuple[str, list[Any]]:
     if wanted.text:
         parts.append(("run_id >= ? AND run_id < ?", [wanted.text, wanted.text + "g"]))
     if wanted.since:
-        parts.append(("ended >= ?", [wanted.since]))
+        parts.append(("ended >= ?", [moment(wanted.since)]))
     if wanted.until:
-        parts.append(("ended < ?", [wanted.until]))
+        parts.append(("ended < ?", [moment(wanted.until)]))
     if wanted.after is not None:
         parts.append((f"({_place(wanted.order)}, run_id) < (?, ?)", list(wanted.after)))
     if not parts:

@@ -245,7 +245,8 @@ def test_a_look_is_bounded_and_says_so(tmp_path: Path, bounds: Bounds, cut: str 
 
 def test_a_search_says_what_is_wrong(served: Any) -> None:
     """A condition that cannot be is a 400 that names it."""
-    for query, code in (("text=XYZ", "text"), ("order=up", "order"), ("since=now", "since"), ("after=9", "after")):
+    times = (("since=now", "since"), ("since=2026-02-30T10:00:00Z", "since"), ("until=2026-01-01T25:00:00Z", "until"))
+    for query, code in (("text=XYZ", "text"), ("order=up", "order"), *times, ("after=9", "after")):
         status, said, _ = served.ask("GET", f"/v1/console/runs?{query}", key=served.admin)
         assert (status, said["error"]["code"]) == (400, code)
 

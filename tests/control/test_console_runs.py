@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,6 +37,11 @@ def record(number: int, revision: int = 0, dice: random.Random | None = None) ->
     }
 
 
+def when(text: str) -> datetime:
+    """Read a time: as moments, not as texts, are bounds looked at."""
+    return datetime.fromisoformat(text)
+
+
 def fits(row: dict[str, Any], wanted: Search) -> bool:
     """Tell whether a record is looked for."""
     tool = row["tools"].get(wanted.tool)
@@ -45,8 +51,8 @@ def fits(row: dict[str, Any], wanted: Search) -> bool:
         and (not wanted.tool or tool is not None)
         and (not wanted.errors or failed > 0)
         and row["run_id"].startswith(wanted.text)
-        and wanted.since <= row["ended_at"]
-        and (not wanted.until or row["ended_at"] < wanted.until)
+        and (not wanted.since or when(wanted.since) <= when(row["ended_at"]))
+        and (not wanted.until or when(row["ended_at"]) < when(wanted.until))
     )
 
 
@@ -101,6 +107,20 @@ def test_the_oldest_are_forgotten() -> None:
     assert runs.search(Search(tool="search"), 2_000)[0] == [
         row for row in reversed(rows[1_001:]) if "search" in row["tools"]
     ]
+
+
+@pytest.mark.parametrize(
+    "said", ["10:00:00Z", "10:00:00.0Z", "10:00:00.500Z", "10:00:00.5Z", "10:00:00.500000Z", "10:00:01Z"]
+)
+def test_bounds_are_moments_however_they_are_written(said: str) -> None:
+    """With any number of digits: a run of that second is within `since` and beyond `until` as its time says."""
+    runs, bound = Runs(), "2026-01-01T" + said
+    rows = [record(number) | {"ended_at": f"2026-01-01T10:00:{number / 10:09.6f}Z"} for number in range(12)]
+    runs.put(rows)
+    late = [row for row in reversed(rows) if when(row["ended_at"]) >= when(bound)]
+    assert runs.search(Search(since=bound))[0] == late
+    assert runs.search(Search(until=bound))[0] == [row for row in reversed(rows) if row not in late]
+    assert len(runs.seen("product", "*", None, bound)) == len(late)
 
 
 @pytest.mark.parametrize(
