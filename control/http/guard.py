@@ -29,7 +29,15 @@ async def batch(request: Request) -> Answer:
         raise Refused(400, "calls", "expected objects in calls")
     keep_pace(request.plane, request.who, len(calls) - 1)  # the request itself was one
     read = [request.plane.guards.read(request.who, call) for call in calls]  # none is counted unless all can be read
-    return Answer({"decisions": [_decide(request, call) for call in read]})
+    decided: list[dict[str, Any]] = []
+    try:
+        for call in read:
+            decided.append(_decide(request, call))  # noqa: PERF401 -- those before one that is refused are needed
+    except Refused:
+        for each in decided:
+            _give_back(request, each)  # nobody hears of them
+        raise
+    return Answer({"decisions": decided})
 
 
 async def result(request: Request) -> Answer:
@@ -52,5 +60,11 @@ def _decide(request: Request, call: Call) -> dict[str, Any]:
     taken_s = time.perf_counter() - begun
     plane.metrics.decided(call.kind, decided, taken_s)
     if call.deadline_ms is not None and taken_s * 1000 > call.deadline_ms:
+        _give_back(request, decided)
         raise Refused(504, "late", f"there was no decision within {call.deadline_ms} ms")
     return decided
+
+
+def _give_back(request: Request, decided: dict[str, Any]) -> None:
+    """Free what a call has reserved whose decision is not answered: it was not let through, and costs nothing."""
+    request.plane.guards.result(request.who, decided["decision_id"], {}, None, 0.0)

@@ -371,3 +371,18 @@ def test_a_kill_is_kept_as_it_comes(api: Any, planes: Any, tmp_path: Path) -> No
         api.ask("POST", "/v1/kill", {"scope": SCOPE}, api.admin)
         planes.until(lambda: client.store.state_of(Subject(user="u1")).kill)
         planes.until(lambda: SignalStore(signing, path=state).state_of(Subject(user="u1")).kill, seconds=2)
+
+
+def test_what_is_answered_as_late_reserves_nothing(api: Any, planes: Any) -> None:
+    """It was not let through: its estimate is free at once, and so are those of a batch that is not answered for it."""
+    api.tell({**spend(9.0), "start": datetime.now(UTC).date().isoformat()}, topic=planes.SPEND)
+    planes.until(lambda: api.plane.spend.usage("user", "u1", "t1"))
+    user, call = planes.scope("user", "u1"), {"tool": {"name": "pay"}, "subject": {"user": "u1"}}
+    for number in range(5):
+        late = {**call, "tool_input": {"n": number}, "deadline_ms": 0}
+        assert api.ask("POST", "/v1/guard/evaluate", late, api.agent)[0] == 504
+        assert api.ask("POST", "/v1/guard/batch", {"calls": [call, late]}, api.agent)[0] == 504
+        assert api.plane.reservations.reserved(user, "t1") == 0
+    answer = evaluate(api, "pay", tool_input={"n": 9}, subject={"user": "u1"})
+    assert answer["decision"] == "allow"
+    assert api.plane.reservations.reserved(user, "t1") == 600_000_000
