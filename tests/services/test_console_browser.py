@@ -295,6 +295,48 @@ def tell_run(place: Place, run_id: str, start: int) -> None:
     place.deployment.append([("spans", json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}).encode())])
 
 
+def test_pages_of_runs_join_whatever_comes_meanwhile(page: Any, place: Place) -> None:
+    """Two pages are shown, then three pages of newer runs and late ones come: the list goes on without a gap."""
+    go(page, "runs")
+    shown = page.get_by_role("region", name="Runs", exact=True).locator("tbody a.id")
+    shown.nth(49).wait_for()
+    page.get_by_role("button", name="Older runs").click()
+    shown.nth(99).wait_for()
+    last = ids(page)[-1]
+    now, beside = datetime.now(UTC), place.ask(f"/v1/console/runs?text={ids(page)[70]}")["runs"][0]
+    late = place.told.run(2 * RUNS, datetime.fromisoformat(beside["ended_at"]))
+    new = [place.told.run(2 * RUNS + number, now - timedelta(milliseconds=number)) for number in range(1, 151)]
+    writer = place.deployment.log.writer()
+    writer.append(place.deployment.topics["runs"], [(None, orjson.dumps(record)) for record in [*new, late]])
+    writer.close()
+    place.deployment.wait(lambda: place.ask(f"/v1/console/runs?text={late['run_id']}")["runs"])
+    expected = newest(place, last)
+    assert {record["run_id"] for record in [*new, late]} < set(expected)
+    for _ in range(100):
+        if set(expected) <= set(ids(page)):
+            break
+        page.wait_for_timeout(100)
+    assert ids(page)[: len(expected)] == expected
+    assert ids(page) == newest(place, ids(page)[-1])
+
+
+def ids(page: Any) -> list[str]:
+    """List the runs of the table."""
+    links = page.get_by_role("region", name="Runs", exact=True).locator("tbody a.id")
+    return list(links.evaluate_all("(all) => all.map((each) => each.title)"))
+
+
+def newest(place: Place, last: str) -> list[str]:
+    """List the runs down to the last one, as the control plane tells them."""
+    found: list[str] = []
+    after = ""
+    while last not in found:
+        page = place.ask(f"/v1/console/runs?after={after}")
+        found += [each["run_id"] for each in page["runs"]]
+        after = page["next"]
+    return found[: found.index(last) + 1]
+
+
 def test_an_incident_has_its_evidence_and_runbook(page: Any, told: Any) -> None:
     """An open incident leads to evidence, runs and what to do; drift and spend are shown beside."""
     go(page, "incidents")

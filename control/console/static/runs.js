@@ -1,6 +1,6 @@
 // Search of runs. The search is in the address, so that it can be linked and gone back to.
 import { ask, useAsk } from "./api.js";
-import { Empty, Field, html, Loaded, Mark, Problem, RunLink, Table, Time, count, seconds, usd, useEffect, useState } from "./ui.js";
+import { Empty, Field, html, Loaded, Mark, Problem, RunLink, Table, Time, count, seconds, usd, useEffect, useMemo, useRef, useState } from "./ui.js";
 
 const FIELDS = [["text", "Run id begins"], ["workflow", "Workflow"], ["user", "User"], ["tenant", "Tenant"], ["tool", "Tool"], ["agent", "Agent"], ["version", "Version"]];
 const OUTCOMES = { success: "good", failure: "bad", unknown: "off" };
@@ -27,24 +27,58 @@ function Open({ runs }) {
       <td><${Mark} tone=${run.action === "kill" ? "bad" : "warn"}>${run.action}<//></td><td>${run.rule}</td><td class="wrap">${run.reason}</td><td><${Time} at=${run.at} /></td></tr>`)}<//>`;
 }
 
-function More({ first, query }) {
-  const [pages, setPages] = useState([]);
+// Whether a list that goes on after `next` has come down to where one goes on after `old`; null: it is at its end.
+function reaches(next, old, order) {
+  if (next === null || old === null) return next === null;
+  const [[value, run], [oldValue, oldRun]] = [next.split("~"), old.split("~")];
+  if (value === oldValue) return run <= oldRun;
+  return order === "ended" ? value < oldValue : Number(value) < Number(oldValue);
+}
+
+// All pages that are shown, each begun where the one before ended. When the first is fetched anew its end has moved: then
+// the others are fetched anew too, down to where the list had come. Until they are there, the old list stands.
+function usePages(first, query, order) {
+  const [pages, setPages] = useState([first]);
+  const [busy, setBusy] = useState(false);
   const [error, setError] = useState(null);
-  useEffect(() => setPages([]), [query]);
-  const last = pages.at(-1) || first;
-  const more = () => ask("/v1/console/runs?" + query + "&after=" + encodeURIComponent(last.next)).then((page) => setPages([...pages, page]), setError);
-  return html`${first.runs.length > 0 && html`<${Table} label="Runs" heads=${["Run", "Outcome", "Workflow", "User", "Tenant", "Version", ["Took", "n"], ["Steps", "n"], ["Tool errors", "n"], ["Cost", "n"], "Ended (UTC)"]}>
-      ${[first, ...pages].flatMap((page) => page.runs).map((run) => html`<${Row} key=${run.run_id} run=${run} />`)}<//>`}
-    ${error && html`<${Problem} error=${error} again=${more} />`}
-    ${last.next && html`<button onClick=${more}>Older runs</button>`}`;
+  const begun = useRef(first);
+  async function walk(from, enough) {
+    begun.current = from[0];
+    setBusy(true);
+    setError(null);
+    try {
+      const found = [...from];
+      while (!enough(found)) found.push(await ask("/v1/console/runs?" + query + "&after=" + encodeURIComponent(found.at(-1).next)));
+      setPages(found);
+    } catch (failure) { setError(failure); }
+    setBusy(false);
+  }
+  const renew = () => walk([first], (found) => pages.length === 1 || reaches(found.at(-1).next, pages.at(-1).next, order));
+  const older = () => walk(pages, (found) => found.length > pages.length);
+  useEffect(() => { if (!busy && begun.current !== first) renew(); }, [first, busy]);
+  return { pages, busy, error, older, again: begun.current === pages[0] ? older : renew };
+}
+
+function More({ first, query, order }) {
+  const { pages, busy, error, older, again } = usePages(first, query, order);
+  return html`${pages[0].runs.length > 0 && html`<${Table} label="Runs" heads=${["Run", "Outcome", "Workflow", "User", "Tenant", "Version", ["Took", "n"], ["Steps", "n"], ["Tool errors", "n"], ["Cost", "n"], "Ended (UTC)"]}>
+      ${[...new Map(pages.flatMap((page) => page.runs).map((run) => [run.run_id, run])).values()].map((run) => html`<${Row} key=${run.run_id} run=${run} />`)}<//>`}
+    ${error && html`<${Problem} error=${error} again=${again} />`}
+    ${pages.at(-1).next && html`<button disabled=${busy} onClick=${older}>Older runs</button>`}`;
 }
 
 export function Runs({ query, over }) {
   const [form, setForm] = useState(Object.fromEntries(query));
-  const words = queryOf(query.entries());
+  const [turn, setTurn] = useState(0);
+  const words = useMemo(() => queryOf(query.entries()), [query.toString(), turn]);  // an hour before the search, not before now
   const asked = useAsk("/v1/console/runs?" + words, query.toString() ? [] : ["run"]);
   const set = (name) => (event) => setForm({ ...form, [name]: event.target.type === "checkbox" ? (event.target.checked ? "1" : "") : event.target.value });
-  const submit = (event) => { event.preventDefault(); location.hash = "#/runs?" + new URLSearchParams(Object.entries(form).filter(([, value]) => value)); };
+  const submit = (event) => {
+    event.preventDefault();
+    const hash = "#/runs?" + new URLSearchParams(Object.entries(form).filter(([, value]) => value));
+    if (location.hash !== hash) location.hash = hash;
+    else { setTurn(turn + 1); asked.reload(); }
+  };
   const names = asked.data?.names || {};
   return html`<h1>Runs</h1>
     <form class="search" role="search" onSubmit=${submit}>
@@ -59,6 +93,6 @@ export function Runs({ query, over }) {
     </form>
     <${Loaded} of=${asked}>${(page) => html`
       ${page.open?.length > 0 && html`<${Open} runs=${page.open} />`}
-      ${page.runs.length ? html`<h2>Closed</h2><${More} first=${page} query=${words} />`
+      ${page.runs.length ? html`<h2>Closed</h2><${More} key=${words} first=${page} query=${words} order=${query.get("order") || "ended"} />`
         : html`<${Empty}>${over.runs ? "No run that is kept here fits. The newest 50 000 are; take a condition away." : "No run has closed yet. A run is told when its root span has arrived, or after 15 minutes of silence."}<//>`}`}<//>`;
 }
