@@ -352,6 +352,20 @@ def test_an_incident_has_its_evidence_and_runbook(page: Any, told: Any) -> None:
     shot(told, page, "spend")
 
 
+@pytest.mark.parametrize("address", ["incidents/%E0%A4%A", "runs/%", "nowhere/%zz"])
+def test_an_address_that_cannot_be_read_is_unknown(page: Any, address: str) -> None:
+    """On load and later the page says so, and leads on; no script fails."""
+    for load in (True, False):
+        go(page, "drift")
+        go(page, address)
+        if load:
+            page.reload()
+        page.get_by_role("heading", name="Unknown", level=1).wait_for()
+        assert page.title() == "Unknown · Flyball"
+        page.get_by_role("main").get_by_role("link", name="SLOs").click()
+        page.get_by_role("heading", name="SLOs", level=1).wait_for()
+
+
 VIEWS = ("slos", "incidents", "incidents/burn", "signals", "runs", "spend", "drift", "audit")
 
 

@@ -8,7 +8,7 @@ import { Runs } from "./runs.js";
 import { Signals } from "./signals.js";
 import { Slos } from "./slos.js";
 import { Spend } from "./spend.js";
-import { html, Mark, render, useEffect, useRef, useState } from "./ui.js";
+import { Empty, html, Mark, render, useEffect, useRef, useState } from "./ui.js";
 
 const VIEWS = [
   ["slos", "SLOs", "s", "slos"],
@@ -31,7 +31,16 @@ function focusWhenThere(what, frames = 90) {
 function route() {
   const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
   const [view, ...rest] = path.split("/");
-  return { view: PAGES[view] ? view : "slos", id: decodeURIComponent(rest.join("/")), query: new URLSearchParams(query) };
+  const said = { view: Object.hasOwn(PAGES, view) ? view : "slos", id: "", query: new URLSearchParams(query) };
+  try {
+    return { ...said, id: decodeURIComponent(rest.join("/")) };
+  } catch {  // people cut links short
+    return { ...said, view: "unknown" };
+  }
+}
+
+function Unknown() {
+  return html`<h1>Unknown</h1><${Empty}>There is nothing at this address: it is cut short, or was changed. <a href="#/slos">SLOs</a> are where all begins.<//>`;
 }
 
 function useRoute() {
@@ -116,11 +125,11 @@ function Frame({ first, leave }) {
   const [live, setLive] = useState(null);
   const over = useAsk("/v1/console/overview", ["slo", "incident", "signals", "drift"]);
   const now = over.data || first;
-  const Page = at.view === "runs" && at.id ? Run : at.view === "incidents" && at.id ? Incident : PAGES[at.view];
+  const Page = at.view === "runs" && at.id ? Run : at.view === "incidents" && at.id ? Incident : PAGES[at.view] || Unknown;
   useKeys(() => help.current?.showModal());
   useEffect(() => follow(setLive), []);
   useEffect(() => listen((kind) => kind === "session" && leave("This key is over: log in again.")), []);
-  useEffect(() => { document.title = VIEWS.find(([name]) => name === at.view)[1] + " · Flyball"; }, [at.view]);
+  useEffect(() => { document.title = (VIEWS.find(([name]) => name === at.view)?.[1] || "Unknown") + " · Flyball"; }, [at.view]);
   const trouble = now.degraded || now.console.problem;
   return html`<a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById("main").focus(); }}>Skip to content</a>
     <header><a class="brand" href="#/slos"><img src="/console/icon.svg" alt="" width="20" height="20" /> Flyball</a>
