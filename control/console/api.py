@@ -8,12 +8,15 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from flyball_sdk.scope import SCOPE_LEVELS
+from flyball_sdk.scope import SCOPE_LEVELS, Scope
+from flyball_sdk.state import NEUTRAL
 
 from control.clocks import stamp
 from control.console.runs import EXACT, ORDERS, Search, moment
+from control.contributions import Place
 from control.http.core import Answer, Refused
 from control.masking import shown
+from control.verdicts import OPERATOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,8 +117,10 @@ async def preview(request: Request) -> Answer:
     level, name = request.query.get("level", ""), request.query.get("id", "")
     if level not in SCOPE_LEVELS or not name or len(name) > _LONGEST:
         raise Refused(400, "level", f"expected level, one of {', '.join(SCOPE_LEVELS)}, and id")
-    tenant = request.query.get("tenant") or (name if level == "tenant" else None)
+    of = request.query.get("tenant") or None
+    tenant = of or (name if level == "tenant" else None)
     plane = request.plane
+    people = await asyncio.to_thread(_people, plane, Place(Scope(level, name), of))
     since = stamp(plane.clocks.wall_ns() - _RECENT_NS)
     seen = await asyncio.to_thread(plane.console.runs.seen, level, name, tenant, since)
     now_s = plane.clocks.steady_s()
@@ -133,9 +138,15 @@ async def preview(request: Request) -> Answer:
             "tenants": sorted(tenants)[:_MOST_NAMES],
             "tenants_count": len(tenants),
             "already": [{"tenant": each.tenant, "state": each.state.to_json(), "rule": each.rule} for each in there],
+            "people": people,
             "two_people": level == "product",
         }
     )
+
+
+def _people(plane: Plane, place: Place) -> dict[str, object]:
+    """Give what people have asked of a place: their next order stands in its place. A kill is kept apart."""
+    return plane.authority.asked().get(place, {}).get(OPERATOR, NEUTRAL)._replace(kill=False).to_json()
 
 
 async def spend(request: Request) -> Answer:

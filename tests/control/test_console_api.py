@@ -268,6 +268,26 @@ def test_the_preview_says_what_a_signal_would_reach(served: Any, planes: Any, to
     stream.close()
 
 
+def test_the_preview_says_what_people_have_asked(served: Any, planes: Any) -> None:
+    """Of just this scope and tenant, without what rules ask, and without a kill: what the next order replaces."""
+    nothing = {"kill": False, "level": "full", "tools": None, "deny": [], "throttle": None}
+    bound = nothing | {"level": "static", "deny": ["pay"]}
+    slow = nothing | {"throttle": {"calls_per_minute": 10, "concurrency": None}}
+    scope = {"level": "workflow", "id": "air"}
+
+    def people(more: str = "") -> Any:
+        return served.ask("GET", f"/v1/console/preview?level=workflow&id=air{more}", key=served.admin)[1]["people"]
+
+    assert people() == nothing
+    served.tell(planes.verdict("throttle", scope=("workflow", "air")))
+    planes.until(lambda: served.plane.authority.shown.signals)
+    assert people() == nothing
+    for body in ({"state": bound}, {"state": slow, "tenant": "t1"}):
+        assert served.ask("POST", "/v1/set", {"scope": scope, **body}, served.admin)[0] == 200
+    served.ask("POST", "/v1/kill", {"scope": scope}, served.admin)
+    assert (people(), people("&tenant=t1"), people("&tenant=t2")) == (bound, slow, nothing)
+
+
 def test_events_say_what_has_changed(served: Any) -> None:
     """A kill is told as a change of signals and of the audit log; a revoked key hears no more."""
     stream = served.stream(served.admin, "/v1/console/events")

@@ -72,12 +72,23 @@ class Place:
             writer.append(topic, [(None, orjson.dumps(record)) for record in records])
             writer.close()
 
-    def ask(self, path: str, key: str | None = None) -> Any:
+    def order(self, name: str, workflow: str, **said: Any) -> Any:
+        """Order something of a workflow, as another operator does."""
+        scope = {"level": "workflow", "id": workflow}
+        return self.ask(f"/v1/{name}", body={"scope": scope, "reason": "a test", **said})
+
+    def people(self, workflow: str) -> Any:
+        """Give what people ask of a workflow."""
+        scopes = {each["scope"]["id"]: each for each in self.ask("/v1/status")["scopes"]}
+        return scopes[workflow]["sources"]["operator"]
+
+    def ask(self, path: str, key: str | None = None, body: Any = None) -> Any:
         """Ask the control plane; None where it does not answer with 200."""
         from urllib.error import HTTPError  # noqa: PLC0415 -- here only
         from urllib.request import Request, urlopen  # noqa: PLC0415
 
-        asked = Request(self.url + path, headers={"Authorization": f"Bearer {key or self.key}"})  # noqa: S310 -- our own
+        headers = {"Authorization": f"Bearer {key or self.key}", "Content-Type": "application/json"}
+        asked = Request(self.url + path, None if body is None else orjson.dumps(body), headers)  # noqa: S310 -- our own
         try:
             with urlopen(asked, timeout=30) as answer:  # noqa: S310 -- our own
                 return orjson.loads(answer.read())
@@ -232,6 +243,62 @@ def test_an_agent_is_killed_and_resumed_from_the_page(page: Any, place: Place, t
     go(page, "audit")
     page.get_by_text("pays the same invoice").wait_for()
     shot(told, page, "audit")
+
+
+def test_orders_of_people_add_up(page: Any, place: Place, told: Any) -> None:
+    """A throttle keeps the bound that another operator asked for, and a bound the throttle; what is kept is said."""
+    workflow = f"flow-{uuid.uuid4().hex[:6]}"
+    state = {"kill": False, "level": "static", "tools": ["read"], "deny": ["pay"], "throttle": None}
+    place.order("set", workflow, state=state | {"throttle": {"calls_per_minute": 7, "concurrency": 2}})
+    go(page, "signals")
+    opened(page, "Throttle…", workflow)
+    page.get_by_text("Keeps what people have asked: static · only read · without pay · 2 at once.").wait_for()
+    page.get_by_text("Replaces what people have asked: 7 calls/min.").wait_for()
+    assert page.get_by_label("Tool calls a minute").input_value() == "7"
+    page.get_by_label("Tool calls a minute").fill("5")
+    shot(told, page, "throttle")
+    page.get_by_role("button", name="Throttle now").click()
+    page.get_by_role("dialog").wait_for(state="detached")
+    slow = {"calls_per_minute": 5, "concurrency": 2}
+    assert place.people(workflow) == state | {"throttle": slow}
+    opened(page, "Bound…", workflow)
+    page.get_by_text("Keeps what people have asked: only read · without pay · 5 calls/min, 2 at once.").wait_for()
+    assert page.get_by_label("Autonomy").input_value() == "static"
+    page.get_by_label("Autonomy").select_option("human")
+    page.get_by_role("button", name="Bound now").click()
+    page.get_by_role("dialog").wait_for(state="detached")
+    assert place.people(workflow) == state | {"level": "human", "throttle": slow}
+
+
+def test_an_order_waits_for_who_looks_at_what_it_keeps(page: Any, place: Place) -> None:
+    """What another operator asked since the dialog was filled in is shown before the order is given, and then kept."""
+    workflow = f"flow-{uuid.uuid4().hex[:6]}"
+    state = {"kill": False, "level": "static", "tools": None, "deny": [], "throttle": None}
+    go(page, "signals")
+    opened(page, "Throttle…", workflow)
+    page.get_by_text("is the name right?").wait_for()
+    asked = []
+
+    def another(route: Any) -> None:
+        if not asked:
+            asked.append(place.order("set", workflow, state=state))
+        route.continue_()
+
+    page.route("**/v1/console/preview?*", another)
+    page.get_by_role("button", name="Throttle now").click()
+    page.get_by_text("Not given yet: people have asked of it: static.").wait_for()
+    assert place.people(workflow) == state
+    page.get_by_text("Keeps what people have asked: static.").wait_for()
+    page.get_by_role("button", name="Throttle now").click()
+    page.get_by_role("dialog").wait_for(state="detached")
+    assert place.people(workflow) == state | {"throttle": {"calls_per_minute": 30, "concurrency": None}}
+
+
+def opened(page: Any, button: str, workflow: str) -> None:
+    """Open the dialog of an order, and fill in all but what it asks."""
+    page.get_by_role("button", name=button).click()
+    page.get_by_label("Name of the workflow").fill(workflow)
+    page.get_by_label("Reason, for people and the audit log").fill("it asks too often")
 
 
 def test_a_run_is_searched_and_its_timeline_read(page: Any, place: Place, told: Any) -> None:

@@ -12,26 +12,47 @@ const ORDERS = {
 const BOUNDS = [["bounded", "bounded: within the configured tools"], ["human", "human: a person approves"], ["static", "static: reading only"]];
 const NEUTRAL = { kill: false, level: "full", tools: null, deny: [], throttle: null };
 
-export function stateWords(state) {
+export const stateWords = (state) => asks(state) || "nothing asked";
+
+function asks(state) {
   const words = [];
   if (state.kill) words.push("killed");
   if (state.level !== "full") words.push(state.level);
   if (state.tools) words.push("only " + (state.tools.join(", ") || "no tool"));
   if (state.deny.length) words.push("without " + state.deny.join(", "));
   if (state.throttle) words.push([state.throttle.calls_per_minute != null && state.throttle.calls_per_minute + " calls/min", state.throttle.concurrency != null && state.throttle.concurrency + " at once"].filter(Boolean).join(", "));
-  return words.join(" · ") || "nothing asked";
+  return words.filter(Boolean).join(" · ");
 }
 
-function Preview({ scope, tenant, order }) {
+// What an order of this scope would reach; `path` is of what is typed now, `asked` of it once it is typed out.
+function usePreview(scope, tenant) {
   const [words, setWords] = useState(null);
   const path = scope.id && "/v1/console/preview?" + new URLSearchParams({ level: scope.level, id: scope.id, ...(tenant && { tenant }) });
   useEffect(() => { const later = setTimeout(() => setWords(path), 250); return () => clearTimeout(later); }, [path]);
   const asked = useAsk(words, ["signals"]);
+  return { path, asked, people: (path === words && asked.data?.people) || NEUTRAL };
+}
+
+// The state that an order asks: what people ask takes the place of all that people had asked, so it begins with that.
+const throttled = (people, rate) => ({ ...people, throttle: { calls_per_minute: rate, concurrency: people.throttle?.concurrency ?? null } });
+const bounded = (people, level) => ({ ...people, level });
+
+function Kept({ people, order }) {
+  if (order !== "throttle" && order !== "bound") return null;
+  const rate = people.throttle?.calls_per_minute, slow = order === "throttle";
+  const kept = asks(slow ? throttled(people, null) : bounded(people, "full"));
+  const replaced = slow ? rate != null && rate + " calls/min" : people.level !== "full" && people.level;
+  return html`${kept && html`<p><${Mark} tone="info">Keeps<//> what people have asked: ${kept}.</p>`}
+    ${replaced && html`<p><${Mark} tone="info">Replaces<//> what people have asked: ${replaced}.</p>`}`;
+}
+
+function Preview({ path, asked, scope, tenant, order }) {
   if (!path) return html`<p class="quiet">Name what is meant, to see what it would reach.</p>`;
   return html`<div class="preview" aria-live="polite"><${Loaded} of=${asked}>${(seen) => html`
     <p><b>Reaches</b> ${scopeText(scope, tenant)}: it goes to <b>${count(seen.guards)}</b> ${seen.guards === 1 ? "guard" : "guards"} that are connected.</p>
     <p>${seen.runs ? html`<b>${count(seen.runs)}</b> of its runs ended in the last ${seen.minutes} minutes${seen.users_count ? html`, of <b>${count(seen.users_count)}</b> users (${seen.users.join(", ")}${seen.users_count > seen.users.length ? ", …" : ""})` : ""}${seen.tenants_count ? html`, <b>${count(seen.tenants_count)}</b> tenants (${seen.tenants.join(", ")})` : ""}.` : `None of its runs ended in the last ${seen.minutes} minutes: is the name right? Open runs have no record yet.`}</p>
     ${seen.already.map((each) => html`<p><${Mark} tone="warn">Already asked:<//> ${stateWords(each.state)} by ${each.rule}</p>`)}
+    <${Kept} people=${seen.people} order=${order} />
     ${seen.two_people && order === "resume" && html`<p><${Mark} tone="warn">Two people<//> must resume a killed product, within ten minutes, each with a key of their own.</p>`}`}<//></div>`;
 }
 
@@ -41,8 +62,12 @@ function Dialog({ given, close, roles }) {
   const [scope, setScope] = useState(given.scope);
   const [tenant, setTenant] = useState(given.tenant || "");
   const [reason, setReason] = useState("");
-  const [rate, setRate] = useState("30");
-  const [level, setLevel] = useState("bounded");
+  const [typed, setTyped] = useState(null);
+  const [chosen, setChosen] = useState(null);
+  const preview = usePreview(scope, tenant);
+  const { people } = preview;
+  const rate = typed ?? people.throttle?.calls_per_minute ?? 30;
+  const level = chosen ?? (people.level === "full" ? "bounded" : people.level);
   const [result, setResult] = useState(null);
   const [busy, setBusy] = useState(false);
   useEffect(() => dialog.current.showModal(), []);
@@ -51,9 +76,16 @@ function Dialog({ given, close, roles }) {
     event.preventDefault();
     setBusy(true);
     const body = { scope, ...(tenant && { tenant }), ...(reason && { reason }) };
-    if (order === "throttle") body.state = { ...NEUTRAL, throttle: { calls_per_minute: Number(rate), concurrency: null } };
-    if (order === "bound") body.state = { ...NEUTRAL, level };
     try {
+      if (order === "throttle" || order === "bound") {
+        const { people: now } = await ask(preview.path);
+        if (asks(now) !== asks(people)) {  // the dialog has shown something else, or not yet anything
+          preview.asked.reload();
+          setResult({ tone: "warn", words: "Not given yet: people have asked of it: " + stateWords(now) + ". Look at what is kept and replaced, then give it again." });
+          return setBusy(false);
+        }
+        body.state = order === "throttle" ? throttled(now, Number(rate)) : bounded(now, level);
+      }
       const said = await ask(order === "kill" || order === "resume" ? "/v1/" + order : "/v1/set", body);
       if (said.needs === "second_person") setResult({ tone: "warn", words: said.message + " The other one does the same, here or by `flyball resume product`." });
       else if (said.degraded) setResult({ tone: "bad", words: "Given out, but not written yet: " + said.degraded });
@@ -73,10 +105,10 @@ function Dialog({ given, close, roles }) {
         ${scope.level !== "tenant" && html`<${Field} label="Only of tenant"><input value=${tenant} placeholder="all" spellcheck=${false} autocomplete="off" onInput=${(e) => setTenant(e.target.value.trim())} /><//>`}
       </div>
       <p class="quiet">${ORDERS[order][2]}</p>
-      ${order === "throttle" && html`<${Field} label="Tool calls a minute"><input type="number" min="0" required value=${rate} onInput=${(e) => setRate(e.target.value)} /><//>`}
-      ${order === "bound" && html`<${Field} label="Autonomy"><select value=${level} onChange=${(e) => setLevel(e.target.value)}>${BOUNDS.map(([name, label]) => html`<option value=${name}>${label}</option>`)}</select><//>`}
+      ${order === "throttle" && html`<${Field} label="Tool calls a minute"><input type="number" min="0" required value=${rate} onInput=${(e) => setTyped(e.target.value)} /><//>`}
+      ${order === "bound" && html`<${Field} label="Autonomy"><select value=${level} onChange=${(e) => setChosen(e.target.value)}>${BOUNDS.map(([name, label]) => html`<option value=${name}>${label}</option>`)}</select><//>`}
       <${Field} label="Reason, for people and the audit log"><input required maxlength="300" value=${reason} autocomplete="off" onInput=${(e) => setReason(e.target.value)} /><//>
-      <${Preview} scope=${scope} tenant=${tenant} order=${order} />
+      <${Preview} ...${preview} scope=${scope} tenant=${tenant} order=${order} />
       ${result?.error && html`<${Problem} error=${result.error} />`}
       ${result?.words && html`<p role="alert"><${Mark} tone=${result.tone}>${result.words}<//></p>`}
       ${!allowed && html`<p role="alert"><${Mark} tone="warn">Your key has not the role ${ORDERS[order][1]}.<//></p>`}
