@@ -12,6 +12,8 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import orjson
 import pytest
@@ -84,9 +86,6 @@ class Place:
 
     def ask(self, path: str, key: str | None = None, body: Any = None) -> Any:
         """Ask the control plane; None where it does not answer with 200."""
-        from urllib.error import HTTPError  # noqa: PLC0415 -- here only
-        from urllib.request import Request, urlopen  # noqa: PLC0415
-
         headers = {"Authorization": f"Bearer {key or self.key}", "Content-Type": "application/json"}
         asked = Request(self.url + path, None if body is None else orjson.dumps(body), headers)  # noqa: S310 -- our own
         try:
@@ -102,9 +101,8 @@ class Agent:
     def __init__(self, place: Place, workflow: str) -> None:
         self.run_id, self.workflow = uuid.uuid4().hex, workflow
         self._place = place
-        key = place.deployment.run("control", "--new-key", "agent", "--tenant", "acme", "--agent", "support").split()[
-            -1
-        ]
+        said = place.deployment.run("control", "--new-key", "agent", "--tenant", "acme", "--agent", "support")
+        key = said.split()[-1]
         place.deployment.wait(lambda: place.ask("/v1/signals", key))
         keys = "\n".join(place.ask("/v1/keys/signing")["keys"].values())
         self._client = Client(Settings(place.url, key, KeyRing.from_text(keys), client="agent")).start()
@@ -259,15 +257,15 @@ def test_orders_of_people_add_up(page: Any, place: Place, told: Any) -> None:
     shot(told, page, "throttle")
     page.get_by_role("button", name="Throttle now").click()
     page.get_by_role("dialog").wait_for(state="detached")
-    slow = {"calls_per_minute": 5, "concurrency": 2}
-    assert place.people(workflow) == state | {"throttle": slow}
+    state["throttle"] = {"calls_per_minute": 5, "concurrency": 2}
+    assert place.people(workflow) == state
     opened(page, "Bound…", workflow)
     page.get_by_text("Keeps what people have asked: only read · without pay · 5 calls/min, 2 at once.").wait_for()
     assert page.get_by_label("Autonomy").input_value() == "static"
     page.get_by_label("Autonomy").select_option("human")
     page.get_by_role("button", name="Bound now").click()
     page.get_by_role("dialog").wait_for(state="detached")
-    assert place.people(workflow) == state | {"level": "human", "throttle": slow}
+    assert place.people(workflow) == state | {"level": "human"}
 
 
 def test_an_order_waits_for_who_looks_at_what_it_keeps(page: Any, place: Place) -> None:
@@ -277,14 +275,12 @@ def test_an_order_waits_for_who_looks_at_what_it_keeps(page: Any, place: Place) 
     go(page, "signals")
     opened(page, "Throttle…", workflow)
     page.get_by_text("is the name right?").wait_for()
-    asked = []
 
     def another(route: Any) -> None:
-        if not asked:
-            asked.append(place.order("set", workflow, state=state))
+        place.order("set", workflow, state=state)
         route.continue_()
 
-    page.route("**/v1/console/preview?*", another)
+    page.route("**/v1/console/preview?*", another, times=1)
     page.get_by_role("button", name="Throttle now").click()
     page.get_by_text("Not given yet: people have asked of it: static.").wait_for()
     assert place.people(workflow) == state
@@ -326,21 +322,15 @@ def test_a_run_is_searched_and_its_timeline_read(page: Any, place: Place, told: 
 def tell_run(place: Place, run_id: str, start: int) -> None:
     """Send the spans of one closed run as an agent does."""
     common = {"flyball.workflow": "browser", "flyball.tenant.id": "acme", "user.id": "u-browser"}
-    said: list[tuple[str, str, dict[str, Any]]] = [
-        (
-            "01",
-            "",
-            {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "support", "flyball.outcome": "success"},
-        ),
-        ("02", "01", {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}),
-        ("03", "01", {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "refund", "error.type": "timeout"}),
-    ]
-    said[1][2].update({"gen_ai.usage.input_tokens": 1_100, "gen_ai.usage.output_tokens": 100})
-    said[2][2]["gen_ai.tool.call.arguments"] = json.dumps({"card": SECRET})
+    agent: dict[str, Any] = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "support"}
+    model: dict[str, Any] = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}
+    tool: dict[str, Any] = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "refund"}
+    usage = {"gen_ai.usage.input_tokens": 1_100, "gen_ai.usage.output_tokens": 100}
+    card = {"error.type": "timeout", "gen_ai.tool.call.arguments": json.dumps({"card": SECRET})}
+    said = [("01", "", agent | {"flyball.outcome": "success"}), ("02", "01", model | usage), ("03", "01", tool | card)]
     spans = []
     for number, (name, parent, attributes) in enumerate(said):
         begin = start + number * 10**9
-        values = {**common, **attributes}.items()
         spans.append(
             {
                 "traceId": run_id,
@@ -350,16 +340,15 @@ def tell_run(place: Place, run_id: str, start: int) -> None:
                 "startTimeUnixNano": str(begin),
                 "endTimeUnixNano": str(start + 6 * 10**9 if not parent else begin + 9 * 10**8),
                 "status": {"code": 2} if "error.type" in attributes else {},
-                "attributes": [
-                    {
-                        "key": key,
-                        "value": {"intValue": str(value)} if isinstance(value, int) else {"stringValue": value},
-                    }
-                    for key, value in values
-                ],
+                "attributes": [{"key": key, "value": value(each)} for key, each in {**common, **attributes}.items()],
             }
         )
     place.deployment.append([("spans", json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}).encode())])
+
+
+def value(said: Any) -> dict[str, str]:
+    """Write a value of an attribute as OTLP does."""
+    return {"intValue": str(said)} if isinstance(said, int) else {"stringValue": said}
 
 
 def test_pages_of_runs_join_whatever_comes_meanwhile(page: Any, place: Place) -> None:
@@ -369,39 +358,22 @@ def test_pages_of_runs_join_whatever_comes_meanwhile(page: Any, place: Place) ->
     shown.nth(49).wait_for()
     page.get_by_role("button", name="Older runs").click()
     shown.nth(99).wait_for()
-    last = ids(page)[-1]
-    now, beside = datetime.now(UTC), place.ask(f"/v1/console/runs?text={ids(page)[70]}")["runs"][0]
+    before, now = ids(shown), datetime.now(UTC)
+    beside = place.ask(f"/v1/console/runs?text={before[70]}")["runs"][0]
     late = place.told.run(2 * RUNS, datetime.fromisoformat(beside["ended_at"]))
     new = [place.told.run(2 * RUNS + number, now - timedelta(milliseconds=number)) for number in range(1, 151)]
     writer = place.deployment.log.writer()
     writer.append(place.deployment.topics["runs"], [(None, orjson.dumps(record)) for record in [*new, late]])
     writer.close()
-    place.deployment.wait(lambda: place.ask(f"/v1/console/runs?text={late['run_id']}")["runs"])
-    expected = newest(place, last)
-    assert {record["run_id"] for record in [*new, late]} < set(expected)
-    for _ in range(100):
-        if set(expected) <= set(ids(page)):
-            break
-        page.wait_for_timeout(100)
-    assert ids(page)[: len(expected)] == expected
-    assert ids(page) == newest(place, ids(page)[-1])
+    at = 70 if late["run_id"] > before[70] else 71  # of one moment, the greater id is first
+    expected = [each["run_id"] for each in new] + before[:at] + [late["run_id"]] + before[at:]
+    shown.nth(len(expected) - 1).wait_for()
+    assert ids(shown)[: len(expected)] == expected
 
 
-def ids(page: Any) -> list[str]:
-    """List the runs of the table."""
-    links = page.get_by_role("region", name="Runs", exact=True).locator("tbody a.id")
+def ids(links: Any) -> list[str]:
+    """List the runs that links lead to."""
     return list(links.evaluate_all("(all) => all.map((each) => each.title)"))
-
-
-def newest(place: Place, last: str) -> list[str]:
-    """List the runs down to the last one, as the control plane tells them."""
-    found: list[str] = []
-    after = ""
-    while last not in found:
-        page = place.ask(f"/v1/console/runs?after={after}")
-        found += [each["run_id"] for each in page["runs"]]
-        after = page["next"]
-    return found[: found.index(last) + 1]
 
 
 def test_an_incident_has_its_evidence_and_runbook(page: Any, told: Any) -> None:
@@ -422,15 +394,11 @@ def test_an_incident_has_its_evidence_and_runbook(page: Any, told: Any) -> None:
 @pytest.mark.parametrize("address", ["incidents/%E0%A4%A", "runs/%", "nowhere/%zz"])
 def test_an_address_that_cannot_be_read_is_unknown(page: Any, address: str) -> None:
     """On load and later the page says so, and leads on; no script fails."""
-    for load in (True, False):
-        go(page, "drift")
+    for leave in (page.reload, page.get_by_role("main").get_by_role("link", name="SLOs").click):
         go(page, address)
-        if load:
-            page.reload()
         page.get_by_role("heading", name="Unknown", level=1).wait_for()
-        assert page.title() == "Unknown · Flyball"
-        page.get_by_role("main").get_by_role("link", name="SLOs").click()
-        page.get_by_role("heading", name="SLOs", level=1).wait_for()
+        leave()
+    page.get_by_role("heading", name="SLOs", level=1).wait_for()
 
 
 VIEWS = ("slos", "incidents", "incidents/burn", "signals", "runs", "spend", "drift", "audit")
