@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,8 @@ from flyball.config.drift import DriftKeys
 from flyball.config.schema import Between, Wrong, key, needed, section
 
 Number = Annotated[float, Between(0)]
+_STEPS = ("warn", "throttle", "bound", "block", "kill")
+"""Of a rule, the strictest last."""
 Level = Literal["user", "tenant", "workflow", "product"]
 
 
@@ -26,6 +29,13 @@ class RuleKeys:
     bound: Number | None = key(None, "from this count on the run may only read, and write what can be undone")
     block: Number | None = key(None, "from this count on the tool is blocked for the run")
     kill: Number | None = key(None, "from this count on the run is stopped")
+
+    def wrong(self) -> Iterator[Wrong]:
+        """Yield steps that would come after a stricter one: they are never reached."""
+        steps = [(name, count) for name in _STEPS if (count := getattr(self, name))]
+        for (name, count), (stricter, limit) in pairwise(steps):
+            if count > limit:
+                yield Wrong(name, f"{count:g}", f"at most `{stricter}`, {limit:g}: what is stricter comes later")
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ MAX_NAME = 63
 MAX_DESCRIPTION = 1050
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _SHORTHAND = re.compile(r"(0|[1-9][0-9]{0,6})([mhdwMQY])")
-_DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,12})?")
+_DECIMAL = re.compile(r"-?([0-9]{1,12}(\.[0-9]{1,12})?|\.[0-9]{1,12})")
 _FIXED_S = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 

@@ -20,7 +20,7 @@ WARN: Final = "warn"
 _RANK: Final = {WARN: 0, MODIFY: 1, THROTTLE: 2, ESCALATE: 3, BLOCK: 4, KILL: 5}
 _DECISION: Final = {WARN: ALLOW, MODIFY: MODIFY, THROTTLE: BLOCK, ESCALATE: ESCALATE, BLOCK: BLOCK, KILL: BLOCK}
 
-_PREFIX: Final = os.urandom(6).hex()
+_prefix = os.urandom(6).hex()
 _numbers: Final = itertools.count(1)
 
 
@@ -132,4 +132,12 @@ def stops(finding: Finding | None, effect: str) -> bool:
 
 def new_id() -> str:
     """Make a decision's id, unique among processes."""
-    return f"dec_{_PREFIX}{next(_numbers):x}"
+    return f"dec_{_prefix}{next(_numbers):x}"
+
+
+def _renew() -> None:
+    global _prefix  # noqa: PLW0603 -- of the process
+    _prefix = os.urandom(6).hex()
+
+
+os.register_at_fork(after_in_child=_renew)

@@ -142,6 +142,18 @@ def test_openai_agents_are_told_what_to_call_with() -> None:
         adapter.guarded_tools(make(), [agents.WebSearchTool()])
 
 
+def test_openai_agents_tell_of_a_tool_that_raises() -> None:
+    """Where the SDK lets its error through there is no output to guard: the call has ended all the same."""
+    adapter, guard, ran = importlib.import_module("flyball_sdk.adapters.openai_agents"), make(), Ran()
+    ran.search = lambda query: 1 / 0  # type: ignore[method-assign, assignment]
+    broken = agents.function_tool(ran.search, name_override="search", failure_error_function=None)
+    model = openai_model([("search", {"query": "x"})])
+    agent = agents.Agent(name="support", model=model, tools=adapter.guarded_tools(guard, [broken]))
+    with pytest.raises(Exception, match="zero"):
+        asyncio.run(agents.Runner.run(agent, "go", run_config=agents.RunConfig(tracing_disabled=True)))
+    assert not guard._pending
+
+
 # LangChain ------------------------------------------------------------------------------------------------------------
 
 

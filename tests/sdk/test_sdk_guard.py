@@ -6,16 +6,14 @@ import asyncio
 import os
 import signal
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from flyball_sdk import Guard, Limits, Policy, StoppedError, Subject, Tiers, carried, guarded, running, tool
+from flyball_sdk import Guard, Limits, Policy, StoppedError, Subject, Tiers, guarded, running, tool
 from flyball_sdk.asking import Fired
-from flyball_sdk.context import current
 from flyball_sdk.decision import Finding
 from flyball_sdk.reserving import Denied, Reserved
-from flyball_sdk.scope import NOBODY, THE_PRODUCT, Scope
+from flyball_sdk.scope import THE_PRODUCT, Scope
 from flyball_sdk.signals import Held
 from flyball_sdk.state import State, Throttle, merged
 from flyball_sdk.tiers import CLOSED, OPEN, Ladder
@@ -500,50 +498,3 @@ def test_guarded_gives_what_to_call_with() -> None:
         call.result = "found"
     with pytest.raises(ZeroDivisionError), guarded(guard, "read", {"q": 1}):
         _ = 1 // 0
-
-
-def seen_by_threads(function: Any) -> list[Subject]:
-    """Give whom a function sees in a thread of one's own, and in a pool that was there before."""
-    seen: list[Subject] = []
-    thread = threading.Thread(target=lambda: seen.append(function()))
-    thread.start()
-    thread.join()
-    with ThreadPoolExecutor(1) as pool:
-        seen.append(pool.submit(function).result())
-    return seen
-
-
-def test_threads_belong_to_the_run_that_is_under_way() -> None:
-    """The only one there is; of several the one that was handed over, and else nobody's."""
-    assert seen_by_threads(current) == [NOBODY, NOBODY]
-    with running(user="u1") as outer, running(agent="helper") as inner:
-        assert inner.run == outer.run
-        assert seen_by_threads(current) == [inner, inner]
-        own = carried(current)
-        other: list[Subject] = []
-
-        def run_beside() -> None:
-            with running(user="u2") as another:
-                other.append(another)
-                other.extend(seen_by_threads(current))
-                other.extend(seen_by_threads(own))
-
-        thread = threading.Thread(target=run_beside)
-        thread.start()
-        thread.join()
-        assert other[0].user == "u2"
-        assert other[1:] == [NOBODY, NOBODY, inner, inner]
-    assert seen_by_threads(current) == [NOBODY, NOBODY]
-
-
-def test_a_kill_holds_in_threads_too() -> None:
-    """A tool that runs in a thread of the program's own is stopped as well."""
-    state = State(kill=True)
-
-    class OfUser(Signals):
-        def of(self, subject: Subject) -> list[Held]:
-            return [Held(Scope("user", "u1"), state, "why", "rule")] if subject.user == "u1" else []
-
-    guard = Guard(signals=OfUser(), on_event=lambda event: None)
-    with running(user="u1"):
-        assert seen_by_threads(lambda: guard.evaluate("read", {}).killed) == [True, True]

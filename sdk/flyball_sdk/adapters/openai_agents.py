@@ -42,6 +42,7 @@ def guarded_tools(guard: Guard, tools: Iterable[FunctionTool]) -> list[FunctionT
         guarded.append(
             dataclasses.replace(
                 tool,
+                on_invoke_tool=_invoking(guard, pending, tool.on_invoke_tool),
                 tool_input_guardrails=[*(tool.tool_input_guardrails or []), before],
                 tool_output_guardrails=[after, *(tool.tool_output_guardrails or [])],
             )
@@ -65,6 +66,21 @@ def _before(guard: Guard, pending: Pending) -> Any:
         return ToolGuardrailFunctionOutput.reject_content(decision.message, decision.to_json())
 
     return flyball
+
+
+def _invoking(guard: Guard, pending: Pending, invoke: Any) -> Any:
+    """Tell of a call that raises: the SDK asks no guardrail then."""
+
+    async def invoked(context: Any, arguments: str) -> Any:
+        try:
+            return await invoke(context, arguments)
+        except BaseException as error:
+            decision = pending.take(context.tool_call_id)
+            if decision is not None:
+                guard.result(decision, error=error)
+            raise
+
+    return invoked
 
 
 def _after(guard: Guard, pending: Pending) -> Any:
