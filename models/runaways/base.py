@@ -74,8 +74,8 @@ class OpenRun:
     """What is usual for the workflow."""
     calls_beyond: int = 0
     """Tool spans beyond those kept, which are counted one by one."""
-    agents: tuple[int, ...] = ()
-    """Digests of the names of its nested agents, by their start."""
+    agents: tuple[tuple[int, int], ...] = ()
+    """Its nested agents by their start: (Unix ns, digest of the name)."""
     known_tools: frozenset[int] | None = None
     """Digests of the tools of the workflow; None: it is not known enough."""
     tools_are_listed: bool = False

@@ -16,8 +16,8 @@ PERIODS = (2, 3)
 
 
 def _counts(run: OpenRun) -> Iterator[Count]:
-    """Count how often the nested agents, by their start, have gone round."""
-    agents, at_ns = run.agents, run.growth[-1].at_ns
+    """Count how often the nested agents have gone round, by the start of each: whatever batch told of it."""
+    agents = [agent for _, agent in run.agents]
     for period in PERIODS:
         same = 0
         for at in range(period, len(agents)):
@@ -25,7 +25,7 @@ def _counts(run: OpenRun) -> Iterator[Count]:
             circle = agents[at - period + 1 : at + 1]
             if same and len(set(circle)) > 1:
                 names = [run.text(agent) for agent in circle]
-                yield Count(at_ns, same // period + 1, {"sequence": names})
+                yield Count(run.agents[at][0], same // period + 1, {"sequence": names})
 
 
 PINGPONG_AGENTS = Rule(

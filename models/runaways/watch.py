@@ -221,7 +221,6 @@ class Watch:
             Call(end, tool, arguments, result, bool(failed))
             for end, tool, arguments, result, failed, _ in _calls(table, pulse)
         ]
-        agents = [agent for _, agent in sorted(self._agents.get(trace, {}).values())]
         workflow = find_text(int(pulse[Pulse.WORKFLOW]))
         known, are_listed = self._tools.of(workflow, int(pulse[Pulse.WORKFLOW]))
         return OpenRun(
@@ -233,7 +232,7 @@ class Watch:
             stood=stood_before(pulse),
             baseline=self.baselines.of(int(pulse[Pulse.WORKFLOW])),
             calls_beyond=max(0, int(pulse[Pulse.TOOL_SPANS]) - MAX_TOOLS),
-            agents=tuple(agents),
+            agents=tuple(sorted(self._agents.get(trace, {}).values())),
             known_tools=known,
             tools_are_listed=are_listed,
             find_text=find_text,

@@ -55,7 +55,8 @@ def cleared(version: str, key: Key, now_s: int, *, is_over: bool) -> Verdict:
 
 def facts_of(budget: Budget, key: Key, spent: Amounts, step: Step) -> Facts:
     """Give what the incident of a step says."""
-    whose = f"{key[0]} {key[1]}" + (f" of tenant {key[2]}" if key[2] else "")
+    whose = "the product" if key[0] == "product" else f"{key[0]} {key[1]}"
+    whose += f" of tenant {key[2]}" if key[2] else ""
     title = f"{whose} has used {step.percent} % of the budget {budget.name}"
     text = f"{whose}: {spent[0] / NANO:.2f} of {budget.limit / NANO:.2f} USD spent this {key[3]}, budget {budget.name}"
     return Facts(title, text, _evidence(budget, key, spent, step), owner="cost", tenant=_tenant(key).get("tenant"))

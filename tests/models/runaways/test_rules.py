@@ -130,8 +130,8 @@ def test_unknown_tools() -> None:
 
 def test_pingpong() -> None:
     """A, B, A, B, A, B goes round three times; one agent called again and again does not."""
-    assert [n for _, n in counted("pingpong.agents", run(agents=(11, 12) * 3))] == [1, 2, 2, 3]
-    assert counted("pingpong.agents", run(agents=(11,) * 9)) == []
+    assert [n for _, n in counted("pingpong.agents", run(agents=tuple(enumerate((11, 12) * 3))))] == [1, 2, 2, 3]
+    assert counted("pingpong.agents", run(agents=tuple(enumerate((11,) * 9)))) == []
 
 
 def test_caps_count_along_the_way() -> None:

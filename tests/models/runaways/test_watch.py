@@ -195,6 +195,24 @@ def test_agents_that_hand_it_to_each_other() -> None:
     assert said(verdicts, "shadow") == [("pingpong.agents", "warn", 3)]
 
 
+def test_agents_are_counted_alike_in_any_batches() -> None:
+    """At the start of the agent with which it went round so often, with the calls that had ended by then."""
+    rows = []
+    for number in range(1, 21):
+        name = ("planner", "writer")[number % 2]
+        rows.append(call(100 + number, number + 0.1, tool=f"t{number}"))
+        rows.append(row(RUN, 10 + number, 1, number, number + 0.5, agent=name, workflow="air"))
+    told = []
+    for size in (1, 7, len(rows)):
+        shard, verdicts = Shard(), []
+        for first in range(0, len(rows), size):
+            verdicts += shard.feed(*rows[first : first + size])
+        own = [each for each in verdicts if each.rule == "pingpong.agents"]
+        told.append([(str(e.action), e.at_ns, e.evidence["count"], e.evidence["calls_so_far"]) for e in own])
+    assert [action for action, *_ in told[0]] == ["warn", "block", "kill"]
+    assert told[0] == told[1] == told[2]
+
+
 def test_who_does_not_obey() -> None:
     """A call that began long after the kill is told once; one that had begun, or one soon after, is not."""
     shard = Shard()
