@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 STOPPED: Final = -32001
 """Of the range -32000 to -32019 that the specification leaves to implementations."""
 _CALL: Final = "tools/call"
+_CANCELLED: Final = "notifications/cancelled"
+_ID: Final = (str, int)
 
 
 class McpProxy:
@@ -40,6 +42,8 @@ class McpProxy:
 
         An answer has the member `error`, which no request has.
         """
+        if message.get("method") == _CANCELLED:
+            self._end(message.get("params"))
         if message.get("method") != _CALL:
             return message
         name, params = message.get("id"), message.get("params")
@@ -56,7 +60,7 @@ class McpProxy:
                 if k in ("decision", "reason_code", "decision_id", "throttle")
             }
             return _error(name, STOPPED, decision.message, said)
-        if name is not None:
+        if isinstance(name, _ID):
             self._pending.put(name, decision)
         if decision.modified_input is None:
             return message
@@ -66,13 +70,21 @@ class McpProxy:
         """Record what came of a call; the message is given back as it is."""
         if "method" in message or not ("result" in message or "error" in message):
             return message
-        decision = self._pending.take(message.get("id"))
+        name = message.get("id")
+        decision = self._pending.take(name) if isinstance(name, _ID) else None
         if decision is not None:
             result = message.get("result")
             failed = "error" in message or (isinstance(result, dict) and result.get("isError") is True)
             said = message.get("error", result)
             self._guard.result(decision, said, error=str(said) if failed else None)
         return message
+
+    def _end(self, params: Any) -> None:
+        """End a call that the client has cancelled: the server need not answer it any more."""
+        name = params.get("requestId") if isinstance(params, dict) else None
+        decision = self._pending.take(name) if isinstance(name, _ID) else None
+        if decision is not None:
+            self._guard.result(decision, error="cancelled")
 
 
 def _error(name: object, code: int, text: str, data: dict[str, Any]) -> dict[str, Any]:
