@@ -251,7 +251,7 @@ def _spend(
 
     def load(base: bytes | None, deltas: list[bytes], life: int) -> SpendTable:
         paces = Paces(settings.runaways.steps_of)
-        table = SpendTable(settings.budgets, calendar, life, settings.patience, paces)
+        table = SpendTable(settings.budgets, calendar, life, settings.patience, paces, is_live=clock is not None)
         return SpendTable.load(table, base, deltas)
 
     states = ShardStates(load, _folder(settings, "spend"), 0, () if clock else tuple(RUN_SHARDS), clock, kept)

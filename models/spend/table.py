@@ -16,6 +16,7 @@ import orjson
 
 from models.incidents.book import IncidentBook
 from models.spend.budget import following
+from models.spend.pace_rows import Pace
 from models.spend.paces import DAYS, LEAST_DAYS, SPEND_DAY, Found, Paces
 from models.spend.places import Places
 from models.spend.rows import Spend
@@ -58,7 +59,11 @@ class Spent:
 
 
 class SpendTable:
-    """The budgets of one shard. `generation` numbers the lives of the shard; records of a later one are newer."""
+    """The budgets of one shard. `generation` numbers the lives of the shard; records of a later one are newer.
+
+    `is_live`: by a clock, so that what a period still costs when it is over limits nobody. In a replay that may only be
+    read late: many days may come at once, and what would have been done is what one wants to know.
+    """
 
     def __init__(
         self,
@@ -67,8 +72,13 @@ class SpendTable:
         generation: int = 0,
         patience: Patience | None = None,
         paces: Paces | None = None,
+        *,
+        is_live: bool = True,
     ) -> None:
         self.paces = paces
+        self._is_live = is_live
+        self._read_s = 0
+        """Unix second of the newest call that was paid for."""
         self._said: list[Verdict] = []
         self._budgets = tuple(budgets)
         self._calendar = calendar
@@ -108,11 +118,14 @@ class SpendTable:
 
     def pace(self, rows: NDArray[Any], names: Mapping[int, str]) -> None:
         """Take in pace rows [row, Pace]."""
+        self._read_s = max(self._read_s, int(rows[:, Pace.AT].max(initial=0)) // NANO)
         if self.paces:
             self._said += self.paces.apply(rows, names)
 
     def look(self, now_s: int, *, is_last: bool = False) -> Spent:
         """Judge what changed, and let go of what a period that has ended held; `is_last`: tell all there is to tell."""
+        if not self._is_live:  # the watermark is behind what was read: nothing is told before what it is of
+            now_s = max(now_s, self._read_s)
         out = Spent()
         for kept in self._limited():
             for budget in self._fitting(kept):
@@ -167,7 +180,7 @@ class SpendTable:
     def _climb(self, budget: Budget, kept: Sum, now_s: int, out: Spent) -> None:
         """Take the steps that were reached and not told; a correction downwards takes none back in its period."""
         key, steps = kept.key, budget.steps()
-        is_over = now_s >= self._span_s(key)[1]
+        is_over = self._is_live and now_s >= self._span_s(key)[1]
         kept.told = kept.told or {}  # few have any: there are as many sums as users
         name = budget.version  # another limit is another budget
         done = kept.told.get(name, 0)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from models.runs.pulse import NEW_RUN, Pulse
 from models.spend.budget import Budget, Calendar
+from models.spend.pace_rows import pace_rows
 from models.spend.rows import parts_of, spend_rows
 from models.spend.table import SpendTable
 from models.verdicts import Action
@@ -180,6 +181,21 @@ def test_what_comes_late_limits_nobody() -> None:
     assert [(v.action, v.evidence["start"]) for v in late.verdicts] == [(Action.WARN, "2026-03-10")] * 3
     assert {str(each.status) for each in late.incidents if each.severity == "SEV-3"} >= {"resolved"}
     assert spent.look(DAY + 86_400 + 700).verdicts == []
+
+
+def test_a_replay_tells_what_would_have_been_done() -> None:
+    """Days that are read at once: each is limited and let go, and nothing is told before the calls that it is of."""
+    spent = SpendTable([Budget("daily", "user", "day", NANO, 2 * NANO)], UTC_ZONE, is_live=False)
+    both = np.array([pulse(None, run(3 * NANO, at, LAST=(at + 90) * NANO)) for at in (DAY, DAY + 86_400)])
+    for part in parts_of(spend_rows(both)).values():
+        spent.apply(part, NAMES)
+    for part in parts_of(pace_rows(both)).values():
+        spent.pace(part, NAMES)
+    out = spent.look(DAY + 30)
+    kills = [(str(v.action), v.evidence["start"]) for v in out.verdicts if v.action is not Action.WARN]
+    steps = [(action, day) for day in ("2026-03-10", "2026-03-11") for action in ("throttle", "kill")]
+    assert kills == [*steps, ("clear", "2026-03-10")]
+    assert {v.at_ns for v in out.verdicts} == {(DAY + 86_400 + 90) * NANO}
 
 
 def test_days_are_those_of_the_zone() -> None:
