@@ -27,14 +27,17 @@ def rows(spans: Iterable[Raw], costs: Costs | None = None) -> list[dict[str, Any
 
     Costs are as reported; with `costs`, else computed.
     """
-    kept = {each.span_id or f"?{number}": each for number, each in enumerate(spans) if _is_known(each)}
-    if any(_kind(each) == SpanKind.BILL for each in kept.values()):
+    named = {each.span_id or f"?{number}": each for number, each in enumerate(spans)}
+    kinds = {name: _kind(each) for name, each in named.items()}
+    # of log records only those to which the table gives a kind: what else is logged says nothing here
+    kept = {name: each for name, each in named.items() if not each.is_record or kinds[name] != SpanKind.OTHER}
+    if SpanKind.BILL in kinds.values():
         costs = None  # a bill says what its call cost: that is not computed too
     depths = {name: _depth(name, kept) for name in kept}
     ordered = sorted(kept, key=lambda name: (kept[name].start_ns, depths[name], -kept[name].end_ns, name))
     tokens, cost, found = 0, None, []
     for name in ordered:
-        row = _row(kept[name], costs)
+        row = _row(kept[name], kinds[name], costs)
         if row["kind"] == "llm":
             tokens += (row["input_tokens"] or 0) + (row["output_tokens"] or 0)
         if row["kind"] in {"llm", "bill"}:
@@ -57,13 +60,7 @@ def _kind(span: Raw) -> SpanKind:
     return SpanKind(_first(span, Column.KIND, 1) or 0)
 
 
-def _is_known(span: Raw) -> bool:
-    """Say whether it is a span, or a log record that the table gives a kind: what else is logged says nothing here."""
-    return not span.is_record or _kind(span) != SpanKind.OTHER
-
-
-def _row(span: Raw, costs: Costs | None) -> dict[str, Any]:
-    kind = _kind(span)
+def _row(span: Raw, kind: SpanKind, costs: Costs | None) -> dict[str, Any]:
     said = {column: _first(span, column, 1 << kind) for column in _SAID}
     status = _first(span, Column.STATUS, 1 << kind)
     status = span.status if status is None else status

@@ -10,6 +10,8 @@ from flyball.arguments import add_config, add_data
 if TYPE_CHECKING:
     import argparse
 
+    from control.client import Client
+
 HELP = "stops a run, user, agent, workflow, tenant or the whole product"
 
 
@@ -23,31 +25,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
 
 
-def order(args: argparse.Namespace, path: str) -> Any:
-    """Order it; gives the answer."""
+def control_of(args: argparse.Namespace) -> Client:
+    """Give the control plane that is meant; what is no scope is told first."""
     from flyball.config.load import load
-    from flyball.control import call, client, scope_of
+    from flyball.control import client, scope_of
+
+    scope_of(args.scope)
+    return client(load(args.config), args.data, args.url)
+
+
+def order(control: Client, args: argparse.Namespace, path: str) -> Any:
+    """Order it; gives the answer."""
+    from flyball.control import call, scope_of
 
     said = {"scope": scope_of(args.scope)}
     said |= {name: value for name, value in (("reason", args.reason), ("tenant", args.tenant)) if value}
-    control = client(load(args.config), args.data, args.url)
     return call(lambda: control.post(path, said))
 
 
-def _reach(args: argparse.Namespace) -> str:
+def _reach(control: Client, args: argparse.Namespace) -> str:
     """Say whom it reached of late: a name with a slip in it is killed as willingly as any. "": it is not known."""
     from urllib.parse import urlencode
 
     from control.client import ControlError
-    from flyball.config.load import load
-    from flyball.control import client, scope_of
+    from flyball.control import scope_of
 
     scope = scope_of(args.scope)
     if scope["level"] == "run":  # it has no record as long as it is open
         return ""
     asked = urlencode(scope | ({"tenant": args.tenant} if args.tenant else {}))
     try:
-        seen = client(load(args.config), args.data, args.url).get(f"/v1/console/preview?{asked}")
+        seen = control.get(f"/v1/console/preview?{asked}")
     except ControlError:  # it is killed all the same
         return ""
     if not seen["runs"]:
@@ -63,9 +71,10 @@ def run(args: argparse.Namespace) -> int:
     """Order it, and say what came of it."""
     from flyball.control import tell
 
-    answer = order(args, "/v1/kill")
+    control = control_of(args)
+    answer = order(control, args, "/v1/kill")
     tell(f"{args.scope} is killed, signal ({answer['epoch']}, {answer['seq']})")
-    if reach := _reach(args):
+    if reach := _reach(control, args):
         tell(reach)
     if not answer["written"]:
         tell(f"NOT WRITTEN YET: {answer['degraded']}. It holds as long as the control plane runs; mend its disk")

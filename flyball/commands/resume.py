@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flyball.commands.kill import add_arguments, order
+from flyball.commands.kill import add_arguments, control_of, order
 
 if TYPE_CHECKING:
     import argparse
@@ -18,7 +18,7 @@ def run(args: argparse.Namespace) -> int:
     """Order it, and say what came of it."""
     from flyball.control import tell
 
-    answer = order(args, "/v1/resume")
+    answer = order(control_of(args), args, "/v1/resume")
     if not answer["resumed"]:
         tell(f"{args.scope} is NOT resumed yet: {answer['message']}")
         return 1

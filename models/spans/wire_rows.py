@@ -118,9 +118,9 @@ def content_in(buffer: Any, bank: Any, slot: Any, s: Any) -> Any:
 def _arguments(buffer: Any, s: Any) -> Any:
     """Digest what was said of a tool's arguments: JSON whatever the order of its keys."""
     best = SAID + BEST + 4 * _ARGUMENTS
-    if s[best] == STRING or LIST <= s[best] <= BYTES:
+    if s[SAID + _ARGUMENTS] != UNSAID and (s[best] == STRING or LIST <= s[best] <= BYTES):
         return digest_alike(buffer, s[best + 1], s[best + 2], s)
-    return digest_value(buffer, s[best], s[best + 1], s[best + 2])
+    return content_in(buffer, SAID, _ARGUMENTS, s)
 
 
 @njit(cache=True)
@@ -148,9 +148,7 @@ def write_span(buffer: Any, t: Any, s: Any, trace: Any, span_id: Any, parent: An
         _write_status(t, s, row)
     cols[at + _EVALUATION], cols[at + _LABEL] = ABSENT, ABSENT
     for column in range(_CONTENTS[0], _CONTENTS[1] + 1):
-        cols[at + column] = content_in(buffer, SAID, column, s)
-    if cols[at + _ARGUMENTS] != ABSENT:
-        cols[at + _ARGUMENTS] = _arguments(buffer, s)
+        cols[at + column] = _arguments(buffer, s) if column == _ARGUMENTS else content_in(buffer, SAID, column, s)
     cols[at + _RESPONSE] = content_in(buffer, SAID, _RESPONSE, s)
     for column in range(_NUMBERS[0], _NUMBERS[1] + 1):
         said = s[SAID + column] < UNSAID

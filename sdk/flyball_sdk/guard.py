@@ -232,7 +232,8 @@ class Guard:
         if subject is not None:
             known = subject if known is NOBODY else subject.narrowed(known)
         known = known if self.policy.subject == NOBODY else known.narrowed(self.policy.subject)
-        return known.narrowed(getattr(self.signals, "subject", NOBODY))  # a source of one's own may have none
+        own = getattr(self.signals, "subject", NOBODY)  # a source of one's own may have none
+        return known if own == NOBODY else known.narrowed(own)
 
     def _part(self, case: Case, name: str, part: Callable[[Case], None]) -> None:
         """Let a part of the guard speak; if it fails it is told, and the tier decides what that means."""
@@ -371,8 +372,10 @@ class Guard:
 
     def _note_asking(self, case: Case, decision: Decision) -> None:
         """Keep an approval that a call had no use for, and note which calls a person is asked about."""
+        if decision.allowed:
+            return
         with self._lock:
-            if case.approved is not None and not decision.allowed:
+            if case.approved is not None:
                 _put(self._approved, case.call.action, case.approved)
             elif decision.decision == ESCALATE and case.made is not None:
                 asked = self._asked.get(case.call.action, ())

@@ -9,6 +9,7 @@ import pytest
 
 from alerts.metrics import Metrics
 from alerts.outbox import Outbox
+from alerts.outcome import Retry, Sent
 from alerts.pager import Pager
 from alerts.routing import Route, Routing
 from alerts.store import Store
@@ -56,6 +57,21 @@ class Desk:
         """Let time pass in one go, and work."""
         self.clock.advance(seconds)
         self.work()
+
+    def rest(self, seconds: float, incident: Any) -> None:
+        """Tell something of which the first sink says that it wants to rest for so long; it takes all that follows."""
+        sink = self.sinks[0]
+        sink.answer = lambda page: Retry(seconds, "HTTP 429")
+        self.tell(incident)
+        self.work()
+        sink.answer = lambda page: Sent()
+
+    def restart(self) -> None:
+        """Give the sinks the workers of the next process."""
+        self.workers = [
+            Worker(sink, self.outbox, self.metrics, self.clock, random=Random(8), say=self.said.append)  # noqa: S311 -- repeatable
+            for sink in self.sinks
+        ]
 
     def metric(self, name: str, **labels: str) -> float:
         """Read a counter."""

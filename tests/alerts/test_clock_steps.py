@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,7 +9,6 @@ import pytest
 
 from alerts.outcome import Retry, Sent
 from alerts.routing import Quiet, Route, Routing
-from alerts.worker import Worker
 
 HOUR = 3_600
 STEPS = pytest.mark.parametrize("step", [-HOUR, HOUR])
@@ -66,11 +64,8 @@ def test_retry_after_is_kept_when_the_clock_is_put_back(make_desk: Any, incident
     """Of 120 s that a sink asked for 60 have passed: it hears nothing for 60 more; what it did not take begins anew."""
     sink = incidents.Memory()
     desk = make_desk(sink)
-    sink.answer = lambda page: Retry(120.0, "HTTP 429")
-    desk.tell(incidents.incident("a"))
-    desk.work()
+    desk.rest(120.0, incidents.incident("a"))
     seconds(desk, 60)
-    sink.answer = lambda page: Sent()
     desk.clock.advance(-HOUR)
     desk.tell(incidents.incident("b", workflow="b"))
     seconds(desk, 59)
@@ -85,12 +80,9 @@ def test_retry_after_is_no_longer_over_a_restart_with_the_clock_put_back(make_de
     """How long the process was away is not known then, so the wish begins anew, once."""
     sink = incidents.Memory()
     desk = make_desk(sink)
-    sink.answer = lambda page: Retry(120.0, "HTTP 429")
-    desk.tell(incidents.incident("a"))
-    desk.work()
-    sink.answer = lambda page: Sent()
+    desk.rest(120.0, incidents.incident("a"))
     desk.clock.advance(-HOUR)
-    desk.workers = [Worker(sink, desk.outbox, desk.metrics, desk.clock, random=Random(8))]  # noqa: S311 -- repeatable
+    desk.restart()
     seconds(desk, 119)
     assert len(sink.told) == 1
     seconds(desk, 3)

@@ -9,7 +9,6 @@ import pytest
 
 from alerts.outcome import Retry, Sent
 from alerts.pace import SECOND, TokenBucket, backoff_ns
-from alerts.worker import Worker
 
 
 def test_a_bucket_lets_through_its_rate(incidents: Any) -> None:
@@ -62,10 +61,7 @@ def test_retry_after_is_kept(make_desk: Any, incidents: Any) -> None:
     """A sink that asks for 120 s hears nothing at all for 120 s, whatever happens, and everything after."""
     sink = incidents.Memory()
     desk = make_desk(sink)
-    sink.answer = lambda page: Retry(120.0, "HTTP 429")
-    desk.tell(incidents.incident("a"))
-    desk.work()
-    sink.answer = lambda page: Sent()
+    desk.rest(120.0, incidents.incident("a"))
     for second in range(119):
         desk.tell(incidents.incident(str(second), workflow=str(second % 7), severity=incidents.severity(1)))
         desk.after(1)
@@ -157,19 +153,11 @@ def test_retry_after_is_kept_over_a_restart(make_desk: Any, incidents: Any) -> N
     """Ten minutes that a sink asked for pass before it hears of anything, also of what came just before the restart."""
     sink = incidents.Memory()
     desk = make_desk(sink)
-    sink.answer = lambda page: Retry(600.0, "HTTP 429")
-    desk.tell(incidents.incident("a"))
-    desk.work()
-    sink.answer = lambda page: Sent()
+    desk.rest(600.0, incidents.incident("a"))
     desk.tell(incidents.incident("b", workflow="b"))
     desk.clock.advance(5)
-    desk.workers = [restarted(desk, sink)]
+    desk.restart()
     desk.after(594)
     assert len(sink.told) == 1
     desk.after(1)
     assert {page.workflow for page in sink.told[1:]} == {"airline", "b"}
-
-
-def restarted(desk: Any, sink: Any) -> Worker:
-    """Give the worker of the next process."""
-    return Worker(sink, desk.outbox, desk.metrics, desk.clock, random=Random(8), say=desk.said.append)  # noqa: S311 -- repeatable
