@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from models.runs.pulse import NO_PULSES
 from models.spans.batch import Cohorts, Spans
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from models.orders.in_force import InForce
     from models.orders.order import Order
     from models.runaways.book import Defied
+    from models.runaways.touched import Touched
     from models.runs.changes import Changes
+    from models.runs.table import RunTable
     from models.slis.cells import Cells
     from models.slis.closing import Closed
     from models.slos.events import Events
@@ -115,15 +118,24 @@ class Tracked:
 
 
 @dataclass(frozen=True)
-class Watched:
-    """What one shard of `track` saw of runs while they run: pulses (`models.runs.pulse`) that move a sum, verdicts."""
+class ShardTouched:
+    """What a batch touched in one run shard, and its table: for `watch`, on the same worker, before the next batch."""
 
     key: str
-    pulses: NDArray[np.int64]
-    names: dict[int, str]
+    table: RunTable
+    touched: Touched
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What was seen of runs while they run: pulses (`models.runs.pulse`) that move a sum, verdicts."""
+
+    key: str
+    pulses: NDArray[np.int64] = field(default_factory=lambda: NO_PULSES)
+    names: dict[int, str] = field(default_factory=dict)
     """Text of the names in the pulses."""
-    verdicts: list[Verdict]
-    defied: list[Defied]
+    verdicts: list[Verdict] = field(default_factory=list)
+    defied: list[Defied] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -143,7 +155,7 @@ class Advanced:
 
 
 Said = Tracked | Watched | Progress | Advanced
-"""What comes out of `track`."""
+"""What comes out of `track` and `watch`."""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ class Metrics:
         self._slos: dict[str, SloTable] = {}
         self._spend: dict[str, SpendTable] = {}
         self._fleet: dict[str, FleetTable] = {}
-        self._baselines: dict[str, tuple[RunTable, Baselines]] = {}
+        self._baselines: list[tuple[Baselines, Callable[[int], str | None]]] = []
         self.backlog = Backlog()
         """How old the input is that is read; alerts rest by it."""
         self._lags: dict[tuple[str, str], Callable[[], int]] = {}
@@ -116,9 +116,9 @@ class Metrics:
         """Read this spend shard at every scrape."""
         self._spend[key] = table
 
-    def watch_baselines(self, key: str, table: RunTable, baselines: Baselines) -> None:
-        """Read these baselines at every scrape; `table` has the text of their names."""
-        self._baselines[key] = table, baselines
+    def watch_baselines(self, baselines: Baselines, find_text: Callable[[int], str | None]) -> None:
+        """Read these baselines at every scrape; `find_text` gives the text of their names."""
+        self._baselines.append((baselines, find_text))
 
     def watch_fleet(self, key: str, table: FleetTable) -> None:
         """Read the evidence of drift at every scrape."""
@@ -164,12 +164,12 @@ class Metrics:
     def _baseline_family(self) -> Metric:
         """Give how many closed runs stand behind the baseline of a workflow, where it is least."""
         runs = GaugeMetricFamily(
-            "flyball_baseline_runs", "Closed runs behind a baseline, in the shard with the fewest.", labels=["workflow"]
+            "flyball_baseline_runs", "Closed runs behind a baseline, in the worker with the fewest.", labels=["workflow"]
         )
         least: dict[str, int] = {}
-        for table, baselines in list(self._baselines.values()):
+        for baselines, find_text in list(self._baselines):
             for digest, count in baselines.evidence().items():
-                name = table.texts.known.get(digest, "unknown")
+                name = find_text(digest) or "unknown"
                 least[name] = min(count, least.get(name, count))
         for name, count in least.items():
             runs.add_metric([name], count)

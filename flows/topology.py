@@ -20,6 +20,7 @@ from flows.shard_state import ShardStates
 from flows.spend import AmountStep, SpendLogic
 from flows.timing import timed
 from flows.track import RunRecordStep, TrackLogic
+from flows.watch import WatchStep
 from models.drift.fleet_table import FleetTable
 from models.drift.table import DriftTable
 from models.orders.book import OrderBook
@@ -98,8 +99,9 @@ def build(
     spans: KeyedStream[Any] = op.merge("spans", rest.trues, found, *told_kills)  # (run shard, ShardSpans | ShardKills)
     tracked = op.stateful_batch(
         "track", spans, _track(settings, metrics, parts, clock, drain=drain, kept=kept)
-    )  # (shard, Tracked)
-    values = op.flat_map_batch("tracked", tracked, _values)  # Said
+    )  # (run shard, Said | ShardTouched | ShardKills)
+    watch = WatchStep(settings.runaways, metrics, clock)
+    values = op.flat_map_batch("watch", tracked, timed(metrics, "watch", watch))  # Said
     changes = op.flat_map_batch("changes", values, _changes)  # Tracked
     split = SplitStep(with_caps(settings.caps), by_user=settings.slis.new_user_days > 0)
     cells = op.flat_map_batch("split", values, timed(metrics, "split", split))  # (series shard, ShardCells)
@@ -180,7 +182,7 @@ def _track(
 
     states = ShardStates(load, folder, settings.lateness_ns, parts, clock, kept)
     hearsay = Hearsay(_folder(settings, "hearsay"))
-    return lambda snapshot: TrackLogic(states, snapshot, clock, metrics, hearsay, settings.runaways, drain=drain)
+    return lambda snapshot: TrackLogic(states, snapshot, clock, metrics, hearsay, drain=drain)
 
 
 def _in_force(settings: FlowSettings, clock: Clock, *, kept: bool) -> Callable[[bytes | None], InForceLogic]:

@@ -9,32 +9,36 @@ import numpy as np
 from bytewax.operators import StatefulBatchLogic
 from typing_extensions import override
 
-from flows.items import Advanced, Outbound, Progress, ShardKills, ShardSpans, Tracked, Watched
-from models.runaways.stops import Stops
-from models.runaways.tools import KnownTools
-from models.runaways.watch import Watch
+from flows.items import Advanced, Outbound, Progress, ShardKills, ShardSpans, ShardTouched, Tracked
+from models.runaways.touched import Touched
 from models.runs.changes import CALL, joined
-from models.runs.pulse import NO_PULSES
 from models.runs.record import RUN
 from models.runs.report import run_ids, run_lines
-from models.spend.rows import moving, names_of
+from models.spans.batch import Spans
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from numpy.typing import NDArray
 
     from flows.hearsay import Hearsay
     from flows.items import Said
     from flows.metrics import Metrics
     from flows.shard_state import ShardState, ShardStates
-    from models.runaways.policy import RunawayPolicy
     from models.runs.changes import Changes
     from models.runs.table import RunTable
 
+    Out = Said | ShardTouched | ShardKills
+
 _TICK = timedelta(seconds=1)
+_NO_SPANS, _NO_ROWS = Spans.empty(), np.empty(0, np.int64)
 
 
-class TrackLogic(StatefulBatchLogic["ShardSpans | ShardKills", "Said", bytes]):
-    """One run shard. With a clock it ticks once a second while it holds anything; without one only events move it."""
+class TrackLogic(StatefulBatchLogic["ShardSpans | ShardKills", "Out", bytes]):
+    """One run shard. With a clock it ticks once a second while it holds anything; without one only events move it.
+
+    Kills go through it to `watch`, which they reach with what was touched before and after.
+    """
 
     def __init__(
         self,
@@ -43,12 +47,9 @@ class TrackLogic(StatefulBatchLogic["ShardSpans | ShardKills", "Said", bytes]):
         clock: Callable[[], int] | None,
         metrics: Metrics,
         hearsay: Hearsay,
-        policy: RunawayPolicy,
         *,
         drain: bool,
     ) -> None:
-        self._watch = Watch(policy, KnownTools(policy.tools))
-        self._stops = Stops(waits=clock is not None)
         self._states = states
         self._hearsay = hearsay
         self._versions = -1, -1
@@ -63,19 +64,16 @@ class TrackLogic(StatefulBatchLogic["ShardSpans | ShardKills", "Said", bytes]):
             self._begin(self._state)
 
     @override
-    def on_batch(self, values: list[ShardSpans | ShardKills]) -> tuple[Iterable[Said], bool]:
+    def on_batch(self, values: list[ShardSpans | ShardKills]) -> tuple[Iterable[Out], bool]:
         now = self._clock() if self._clock else None
         state = self._state = self._state or self._opened(values[0].key)
         out: list[Changes] = []
-        watched: list[Watched] = []
+        seen: list[ShardTouched | ShardKills] = []
         self._hearsay.stir()
         self._listen(state)
         for value in values:
             if isinstance(value, ShardKills):
-                self._stops.hear(value.kills)
-                self._watch.resume(value.resumed)
-                if late := self._stops.overdue(state.table, now or 0):
-                    watched.append(Watched(state.key, NO_PULSES, {}, [], late))
+                seen.append(value)
                 continue
             watermark = state.hear(value.marks, now)
             if value.expected:
@@ -86,17 +84,18 @@ class TrackLogic(StatefulBatchLogic["ShardSpans | ShardKills", "Said", bytes]):
                 state.table.ask(value.asked)
             if len(value):
                 out.append(state.table.update(value.spans, value.rows, watermark))
-                watched += self._look(state, value)
+                seen += self._touched(state, value.spans, value.rows)
         out.append(state.table.join(state.watermark.current))
         if not self._clock:
             out.append(state.table.advance(state.watermark.current))
         if self._due is None:
             self._due = self._next_tick()
+        seen += self._touched(state)
         self._say(state)
-        return [*watched, *self._tell(state.key, out), *self._progress(state)], False
+        return [*seen, *_told(state.key, out), *self._progress(state)], False
 
     @override
-    def on_notify(self) -> tuple[Iterable[Said], bool]:
+    def on_notify(self) -> tuple[Iterable[Out], bool]:
         state = self._state
         if self._clock is None or state is None or self._due is None or datetime.now(UTC) < self._due:
             return (), False
@@ -107,10 +106,10 @@ class TrackLogic(StatefulBatchLogic["ShardSpans | ShardKills", "Said", bytes]):
         watermark = state.hear((), now)
         out = [state.table.join(watermark), state.table.advance(watermark)]
         self._say(state)
-        return [*self._tell(state.key, out), Advanced(state.key, watermark)], False
+        return [*self._touched(state), *_told(state.key, out), Advanced(state.key, watermark)], False
 
     @override
-    def on_eof(self) -> tuple[Iterable[Said], bool]:
+    def on_eof(self) -> tuple[Iterable[Out], bool]:
         state = self._state
         if state is None or not self._drain:
             return (), False
@@ -134,7 +133,6 @@ class TrackLogic(StatefulBatchLogic["ShardSpans | ShardKills", "Said", bytes]):
     def _begin(self, state: ShardState[RunTable]) -> None:
         state.table.is_watched = True
         self._metrics.watch_runs(state.key, state.table, state.watermark)
-        self._metrics.watch_baselines(state.key, state.table, self._watch.baselines)
         self._hearsay.register(state.key, self._settle)
 
     def _settle(self) -> None:
@@ -143,7 +141,7 @@ class TrackLogic(StatefulBatchLogic["ShardSpans | ShardKills", "Said", bytes]):
             return
         self._listen(state)
         joined = state.table.join(state.watermark.current, at_once=True)
-        self._settled += self._tell(state.key, [joined, state.table.drain()])
+        self._settled += _told(state.key, [joined, state.table.drain()])
         self._say(state)
 
     def _listen(self, state: ShardState[RunTable]) -> None:
@@ -169,25 +167,17 @@ class TrackLogic(StatefulBatchLogic["ShardSpans | ShardKills", "Said", bytes]):
             return [Progress(state.key, state.watermark.current)]
         return [Advanced(state.key, state.watermark.current)] if self._due is None else []
 
-    def _look(self, state: ShardState[RunTable], value: ShardSpans) -> list[Watched]:
-        """Look at the runs that the newest batch touched."""
-        out = []
-        for pulses in state.table.pulses():
-            now_ns = self._clock() if self._clock else 0
-            verdicts = self._watch.look(state.table, pulses, value.spans, value.rows, now_ns)
-            known = state.table.texts.known
-            spent = moving(pulses)
-            told = names_of(spent).tolist()
-            names = {name: text for name, text in zip(told, map(known.get, told), strict=True) if text}
-            defied = self._watch.defied(value.spans, value.rows, known.get) if self._clock else []
-            defied += self._stops.defied(state.table, pulses, value.spans, value.rows, now_ns)
-            out.append(Watched(state.key, spent, names, verdicts, defied))
-        return out
+    @staticmethod
+    def _touched(
+        state: ShardState[RunTable], spans: Spans = _NO_SPANS, rows: NDArray[np.int64] = _NO_ROWS
+    ) -> list[ShardTouched]:
+        """Give what these rows touched, or what time did."""
+        told = [Touched(pulses, spans, rows) for pulses in state.table.pulses()]
+        return [ShardTouched(state.key, state.table, touched) for touched in told]
 
-    def _tell(self, key: str, changes: list[Changes]) -> list[Tracked]:
-        for change in changes:
-            self._watch.learn(change)
-        return [Tracked(key, change) for change in changes if len(change.runs) or len(change.records)]
+
+def _told(key: str, changes: list[Changes]) -> list[Tracked]:
+    return [Tracked(key, change) for change in changes if len(change.runs) or len(change.records)]
 
 
 class RunRecordStep:

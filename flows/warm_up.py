@@ -18,10 +18,10 @@ from flows.compiling import compiling
 from models.drift.cohorts import log_e_values
 from models.runaways.policy import RunawayPolicy
 from models.runaways.tools import KnownTools
+from models.runaways.touched import Runs, Touched
 from models.runaways.watch import Watch
 from models.runs.policy import RunPolicy
-from models.runs.pulse import Pulse
-from models.runs.shards import by_shard
+from models.runs.shards import SHARDS, by_shard
 from models.runs.table import RunTable
 from models.slis.cells import cells_of
 from models.slis.panes import PaneTable
@@ -94,8 +94,10 @@ def _track(spans: Spans, asked: Spans) -> list[Changes]:
     changes.append(table.update(_many(spans), slice(0, _MANY * len(spans)), _AT + SECOND))
     deltas.append(table.take_delta())
     pulses = table.pulses()
-    Watch(RunawayPolicy(), KnownTools()).look(table, pulses[0], spans, np.arange(len(spans)))
-    table.calls(int(pulses[0][0, Pulse.SLOT]))
+    runs = Runs()
+    runs.tables = dict.fromkeys(range(SHARDS), table)
+    Watch(RunawayPolicy(), KnownTools(), runs).look(Touched(pulses[0], spans, np.arange(len(spans))))
+    runs.calls(0, 1)
     again = RunTable.load(RunPolicy(), table.dump(), [])
     again = RunTable.load(RunPolicy(), None, deltas)
     changes += [again.drain(), again.advance(_LATER)]

@@ -44,7 +44,7 @@ NO_BASELINE = Baseline(0, 0, 0)
 
 
 class Baselines:
-    """The baselines of one shard, by digest of the workflow."""
+    """The baselines of one worker, by digest of the workflow."""
 
     def __init__(self) -> None:
         self.frozen: dict[int, Baseline] = {}
@@ -70,10 +70,9 @@ class Baselines:
         is_renamed = ~is_new & (pulses[:, Pulse.BEFORE_WORKFLOW] != pulses[:, Pulse.WORKFLOW])
         if is_renamed.any():
             is_new[is_renamed] = [self._forget((hi, lo)) for hi, lo, *_ in pulses[is_renamed][:, _BEGIN].tolist()]
-        began = np.flatnonzero(is_new)
-        for hi, lo, workflow, began_ns in pulses[began[:, None], _BEGIN].tolist():
-            if workflow not in self.frozen:
-                self._enter(workflow, (hi, lo), began_ns)
+        began = self._wanted(pulses[is_new])
+        for hi, lo, workflow, began_ns in began[:, _BEGIN].tolist():
+            self._enter(workflow, (hi, lo), began_ns)
 
     def learn(self, changes: Changes) -> None:
         """Take in runs that closed, as they were told; corrections change nothing of note."""
@@ -91,16 +90,23 @@ class Baselines:
         for workflow in touched:
             self._freeze(workflow, self._begun[workflow])
 
+    def _wanted(self, began: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Leave out the runs of workflows that no more are learnt of, nearly all."""
+        workflows, newest = began[:, Pulse.WORKFLOW], int(began[:, Pulse.BEGAN].max(initial=0))
+        full = [name for name, cohort in self._begun.items() if cohort.is_full_until(newest)]
+        done = [*self.frozen, *full]
+        return began[~np.isin(workflows, done)] if done else began
+
     def _enter(self, workflow: int, trace: _Trace, began_ns: int) -> None:
         cohort = self._begun.get(workflow)
         if cohort is None:
             if len(self._begun) + len(self.frozen) >= _MAX_WORKFLOWS:
                 return
             cohort = self._begun[workflow] = _Cohort({}, {})
+        if cohort.is_full_until(began_ns):
+            return
         if len(cohort.began) == EVIDENCE:
             lost_ns = began_ns - _LOST_NS
-            if next(iter(cohort.began.values())) >= lost_ns:  # about the oldest
-                return
             open_ = [each for each in cohort.began if each not in cohort.facts]
             for each in [each for each in open_ if cohort.began[each] < lost_ns]:
                 self._forget(each)
@@ -139,6 +145,10 @@ class _Cohort(NamedTuple):
 
     began: dict[_Trace, int]
     facts: dict[_Trace, list[int]]
+
+    def is_full_until(self, began_ns: int) -> bool:
+        """Say whether there are enough, none of which is lost to one who begins then."""
+        return len(self.began) == EVIDENCE and next(iter(self.began.values())) >= began_ns - _LOST_NS  # about the oldest
 
 
 def _facts(runs: NDArray[np.void]) -> list[list[int]]:

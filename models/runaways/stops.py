@@ -1,7 +1,7 @@
 """Stops: kills that were ordered, of whatever scope, and the calls that show that nobody obeys them.
 
 What rules kill (one run) is watched by `Watch`; this is about what people and spend budgets kill. What is in force is
-told to a shard that begins, as to all others, but not before its first spans: so it keeps the calls of its first
+told to a worker that begins, as to all others, but not before its first spans: so it keeps the calls of its first
 seconds until it has heard.
 """
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.orders.order import Place
-    from models.runs.table import RunTable
+    from models.runaways.touched import Touched
     from models.spans.batch import Spans
 
 WAIT_S = 10
-"""Seconds in which a shard that begins is told what is in force, if anything is."""
-_MOST_EARLY = 20_000
+"""Seconds in which a worker that begins is told what is in force, if anything is."""
+MOST_EARLY = 200_000
 """Calls kept until then, the newest."""
 _TRACE = (Pulse.TRACE_HI, Pulse.TRACE_LO)
 TELL_EVERY_S = 60
@@ -45,12 +45,13 @@ class _Calls(NamedTuple):
 
 
 class Stops:
-    """The kills in force, for one shard of runs. Nothing of it need be kept: it is told all of it at the start.
+    """The kills in force, for the runs of a worker. Nothing of it need be kept: it is told all of it at the start.
 
-    `waits`: whether it will be, by a flow that hears orders.
+    `waits`: whether it will be, by a flow that hears orders. `find_text` gives the text of a name that a run has.
     """
 
-    def __init__(self, *, waits: bool = False) -> None:
+    def __init__(self, find_text: Callable[[int], str | None], *, waits: bool = False) -> None:
+        self._text = find_text
         self._waits, self._began_ns = waits, 0
         self._early: list[_Calls] = []
         self._in_force = InForce()
@@ -65,30 +66,26 @@ class Stops:
         since = {kill.place: kill.since_ns for kill in in_force.kills}
         self._told = {place: told for place, told in self._told.items() if since.get(place) == told[0]}
 
-    def defied(
-        self, table: RunTable, pulses: NDArray[np.int64], spans: Spans, rows: NDArray[np.int64], now_ns: int
-    ) -> list[Defied]:
-        """Give a call of each kill that was not obeyed, the newest in the batch; of one kill once a minute of `now_ns`.
-
-        `pulses` are those of the batch, whose rows of `spans` are `rows`.
-        """
+    def defied(self, touched: Touched, now_ns: int) -> list[Defied]:
+        """Give a call of each kill that was not obeyed, the newest in a batch; of one kill once a minute of `now_ns`."""
+        pulses, spans, rows = touched
         if not (self._in_force.kinds or self._is_waiting(now_ns)) or not len(pulses):
             return []
         rows, at = self._late_calls(pulses, spans, rows)
         if not len(rows):
             return []
-        calls = _Calls(_whose(table, pulses[at], spans, rows), pulses[at][:, _TRACE].T)
+        calls = _Calls(_whose(pulses[at], spans, rows), pulses[at][:, _TRACE].T)
         if self._waits:
             self._keep(calls)
             return []
-        return self._held(calls, table.texts.known.get, now_ns)
+        return self._held(calls, now_ns)
 
-    def overdue(self, table: RunTable, now_ns: int) -> list[Defied]:
+    def overdue(self, now_ns: int) -> list[Defied]:
         """Give, once it was told what is in force, the calls that came before that and were not obedient."""
         early, self._early = self._early, [] if not self._waits else self._early
         if self._waits or not self._in_force.kinds:
             return []
-        return [defied for calls in early for defied in self._held(calls, table.texts.known.get, now_ns)]
+        return [defied for calls in early for defied in self._held(calls, now_ns)]
 
     def _is_waiting(self, now_ns: int) -> bool:
         self._began_ns = self._began_ns or now_ns
@@ -98,17 +95,17 @@ class Stops:
 
     def _keep(self, calls: _Calls) -> None:
         self._early.append(calls)
-        while len(self._early) > 1 and sum(len(each.whose.start) for each in self._early) > _MOST_EARLY:
+        while len(self._early) > 1 and sum(len(each.whose.start) for each in self._early) > MOST_EARLY:
             del self._early[0]
 
-    def _held(self, calls: _Calls, find_text: Callable[[int], str | None], now_ns: int) -> list[Defied]:
+    def _held(self, calls: _Calls, now_ns: int) -> list[Defied]:
         """Hold calls against what is in force."""
         kills, hits = self._in_force.defied(calls.whose, OBEY_S * NANO)
         order = np.lexsort((calls.whose.start[hits], kills))
         kills, hits = kills[order], hits[order]
         newest = np.flatnonzero(np.append(kills[1:] != kills[:-1], len(kills) > 0))
         told = [
-            self._tell(kill, calls, hit, find_text, now_ns)
+            self._tell(kill, calls, hit, now_ns)
             for kill, hit in zip(kills[newest].tolist(), hits[newest].tolist(), strict=True)
         ]
         return [each for each in told if each]
@@ -128,28 +125,25 @@ class Stops:
         )
         return calls[same], at[same]
 
-    def _tell(
-        self, number: int, calls: _Calls, at: int, find_text: Callable[[int], str | None], now_ns: int
-    ) -> Defied | None:
+    def _tell(self, number: int, calls: _Calls, at: int, now_ns: int) -> Defied | None:
         kill = self._in_force.kills[number]
         told = self._told.get(kill.place)
         if told and now_ns - told[1] < TELL_EVERY_S * NANO:
             return None
         self._told[kill.place] = kill.since_ns, now_ns
         run = run_id_of(*calls.trace[:, at].tolist())
-        workflow = find_text(int(calls.whose.names["workflow"][at]))
+        workflow = self._text(int(calls.whose.names["workflow"][at]))
         return Defied(run, workflow, kill.rule, kill.since_ns, int(calls.whose.start[at]), kill.place, kill.by)
 
 
-def _whose(table: RunTable, pulses: NDArray[np.int64], spans: Spans, calls: NDArray[np.int64]) -> Whose:
+def _whose(pulses: NDArray[np.int64], spans: Spans, calls: NDArray[np.int64]) -> Whose:
     """Name whom calls belong to, each with its run's pulse. Its agent is who the span says, else the run's."""
-    cols, states = spans.cols, table.store.states[pulses[:, Pulse.SLOT]]
-    of_run = np.where(states["first_agent"] != 0, states["first_agent"], states["other_agent"])
+    cols = spans.cols
     agent = cols[Column.AGENT, calls]
     names = {
         "run": name_of_trace(pulses[:, Pulse.TRACE_HI], pulses[:, Pulse.TRACE_LO]),
         "user": pulses[:, Pulse.USER],
-        "agent": np.where(agent != 0, agent, of_run),
+        "agent": np.where(agent != 0, agent, pulses[:, Pulse.AGENT]),
         "workflow": pulses[:, Pulse.WORKFLOW],
         "tenant": pulses[:, Pulse.TENANT],
     }

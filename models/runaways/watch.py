@@ -1,4 +1,4 @@
-"""Watch: looks at the open runs of one shard after each batch, and says which of them run away.
+"""Watch: looks at the open runs of a worker after each batch, and says which of them run away.
 
 Nothing of it need be kept: what a rule counts follows from the run, and a verdict's id from rule, run and step, so
 after a restart it says again, at most, what it had said.
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
     from models.runaways.base import Count, Mode, Point, Rule
     from models.runaways.policy import RunawayPolicy
     from models.runaways.tools import KnownTools
+    from models.runaways.touched import Runs, Touched
     from models.runs.changes import Changes
-    from models.runs.table import RunTable
     from models.spans.batch import Spans
 
     _Texts = Callable[[int], str | None]
     _Due = tuple[Rule, Mode, list[tuple[float, Action]]]
 
-_REMEMBERED = 20_000
+_REMEMBERED = 200_000
 """Runs of which is remembered what was said; of more the oldest may be said again, under the same ids."""
 _NESTED = 64
 """Nested agents remembered of a run."""
@@ -53,10 +53,11 @@ OBEY_S = 30
 
 
 class Watch:
-    """The rules on the open runs of one shard; `tools` is what is known of the tools of workflows."""
+    """The rules on open `runs`; `tools` is what is known of the tools of workflows."""
 
-    def __init__(self, policy: RunawayPolicy, tools: KnownTools) -> None:
+    def __init__(self, policy: RunawayPolicy, tools: KnownTools, runs: Runs) -> None:
         self._policy = policy
+        self._runs = runs
         self._firsts = Firsts(policy)
         self._tools = tools
         self.baselines = Baselines()
@@ -72,22 +73,21 @@ class Watch:
         self._tools.learn(changes)
         self.baselines.learn(changes)
 
-    def look(
-        self, table: RunTable, pulses: NDArray[np.int64], spans: Spans, rows: NDArray[np.int64], now_ns: int = 0
-    ) -> list[Verdict]:
-        """Judge what a batch changed: its pulses, and the rows of `spans` that it was.
+    def look(self, touched: Touched, now_ns: int = 0) -> list[Verdict]:
+        """Judge what a batch changed.
 
         `now_ns` is the clock, where there is one: a kill that is decided late can only be obeyed from then on.
         """
+        pulses, spans, rows = touched
         self.baselines.begin(pulses)
         open_ = pulses[pulses[:, Pulse.BEFORE_LIFE] == _OPEN]
         if not len(open_) or not self._firsts.rules:
             return []
         live = self._seen(open_, spans, rows)
-        known, names = table.texts.known, spans.names
+        text, names = self._runs.text, spans.names
 
         def find_text(digest: int) -> str | None:
-            return known.get(digest) or names.get(digest)
+            return text(digest) or names.get(digest)
 
         suspected = self._suspected(live, find_text)
         out: list[Verdict] = []
@@ -95,7 +95,7 @@ class Watch:
             llm = rows[spans.cols[Column.KIND, rows] == SpanKind.LLM]
             growth = growth_of(live[list(suspected)], spans, llm)
             for (row, due), points in zip(suspected.items(), growth, strict=True):
-                told = list(self._judge(table, live[row], due, points, find_text))
+                told = list(self._judge(live[row], due, points, find_text))
                 self._note_kills(_trace(live[row]), told, now_ns)
                 out += told
         out.sort(key=lambda verdict: verdict.at_ns)
@@ -136,9 +136,9 @@ class Watch:
             if (trace := words_of(run)) is not None:
                 self._killed.pop(trace, None)
 
-    def defied(self, spans: Spans, rows: NDArray[np.int64], find_text: _Texts) -> list[Defied]:
+    def defied(self, spans: Spans, rows: NDArray[np.int64]) -> list[Defied]:
         """Give the calls in a batch that began long after their run was killed, at most one a run; then it is told."""
-        out = []
+        out, find_text = [], self._runs.text
         for trace, start, workflow in late_calls(spans, rows, list(self._killed)) if self._killed else ():
             at_ns, rule = self._killed.get(trace, (start, ""))
             if start > at_ns + OBEY_S * NANO:
@@ -160,7 +160,6 @@ class Watch:
 
     def _judge(
         self,
-        table: RunTable,
         pulse: NDArray[np.int64],
         due: list[_Due],
         points: list[Point],
@@ -169,7 +168,7 @@ class Watch:
         """Ask the rules."""
         trace = _trace(pulse)
         said = self._said.get(trace, {})
-        run = self._run(table, pulse, trace, points, find_text)
+        run = self._run(pulse, trace, points, find_text)
         for rule, mode, steps in due:
             for count in rule.counts(run):
                 done = said.get(rule.id, 0)
@@ -211,16 +210,13 @@ class Watch:
 
     def _run(
         self,
-        table: RunTable,
         pulse: NDArray[np.int64],
         trace: Trace,
         points: list[Point],
         find_text: _Texts,
     ) -> OpenRun:
-        calls = [
-            Call(end, tool, arguments, result, bool(failed))
-            for end, tool, arguments, result, failed, _ in _calls(table, pulse)
-        ]
+        made = self._runs.calls(*trace).tolist() if pulse[Pulse.TOOL_SPANS] else []
+        calls = [Call(end, tool, arguments, result, bool(failed)) for end, tool, arguments, result, failed, _ in made]
         workflow = find_text(int(pulse[Pulse.WORKFLOW]))
         known, are_listed = self._tools.of(workflow, int(pulse[Pulse.WORKFLOW]))
         return OpenRun(
@@ -237,10 +233,6 @@ class Watch:
             tools_are_listed=are_listed,
             find_text=find_text,
         )
-
-
-def _calls(table: RunTable, pulse: NDArray[np.int64]) -> list[list[int]]:
-    return table.calls(int(pulse[Pulse.SLOT])).tolist() if pulse[Pulse.TOOL_SPANS] else []
 
 
 def _trace(pulse: NDArray[np.int64]) -> Trace:

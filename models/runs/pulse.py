@@ -13,6 +13,7 @@ import numpy as np
 
 from models.kernels import kernel, small
 from models.runs.calls import collapse
+from models.runs.index import find_slot
 from models.runs.record import NEVER
 from models.runs.state import FLAG_ERROR, MAX_TOOLS, TOOL_WORDS, Head
 
@@ -44,12 +45,12 @@ class Pulse(IntEnum):
     COST = 17  # of what is priced
     TRACE_HI = 18
     TRACE_LO = 19
-    SLOT = 20
-    LAST = 21  # end of its last span
-    TIER = 22
-    # the last two are 0 where no call is new
-    REPEATS = 23  # how often the most frequent call (tool and arguments) was made
-    ERRORS = 24  # how often the most frequent error of a tool was met
+    LAST = 20  # end of its last span
+    TIER = 21
+    # these two are 0 where no call is new
+    REPEATS = 22  # how often the most frequent call (tool and arguments) was made
+    ERRORS = 23  # how often the most frequent error of a tool was met
+    AGENT = 24  # the first agent of its own, else any
 
 
 NAMES = tuple(column for column in Pulse if column.name.split("_")[-1] in {"WORKFLOW", "TENANT", "USER", "TIER"})
@@ -103,7 +104,7 @@ def _look_at_calls(arena: Any, s: Any, work: Any, out: Any, row: Any) -> None:
             made += arena[at + 3] != 0 and arena[before + 3] == arena[at + 3]
             met += failed and work[1, other] & FLAG_ERROR != 0 and arena[before + 4] == arena[at + 4]
         repeats, errors = max(repeats, made), max(errors, met)
-    out[row, 23], out[row, 24] = repeats, errors
+    out[row, 22], out[row, 23] = repeats, errors
 
 
 @kernel
@@ -119,9 +120,9 @@ def pulses(store: Any, scratch: Any, out: Any) -> Any:
             out[n, k] = scratch.stood[place, k]
         stand(s, out, n, BEFORE)
         out[n, 18], out[n, 19] = s.trace_hi, s.trace_lo
-        out[n, 20], out[n, 21] = slot, s.last_end
-        out[n, 22] = s.tier
-        out[n, 23] = out[n, 24] = 0
+        out[n, 20], out[n, 21] = s.last_end, s.tier
+        out[n, 22] = out[n, 23] = 0
+        out[n, 24] = s.first_agent if s.first_agent != 0 else s.other_agent
         if s.tools_n > scratch.stood[place, 6] and s.tools_n > 2:  # noqa: PLR2004 - fewer repeat nothing of note
             _look_at_calls(store.arena, s, scratch.work, out, n)
         n += 1
@@ -129,8 +130,11 @@ def pulses(store: Any, scratch: Any, out: Any) -> Any:
 
 
 @kernel
-def calls_of(store: Any, work: Any, slot: Any, out: Any) -> Any:
+def calls_of(store: Any, work: Any, hi: Any, lo: Any, out: Any) -> Any:
     """Fill `out` [call, (end, tool, arguments, result, failed, span)] with the kept calls of a run, and count them."""
+    slot = find_slot(store, hi, lo)
+    if slot < 0:
+        return 0
     s = store.states[slot]
     n, kept = 0, collapse(store.arena, s, work)
     for k in range(kept):

@@ -30,10 +30,15 @@ def trace_hash(hi: Any, lo: Any) -> Any:
 
 
 @kernel
+def _of(hi: Any, lo: Any) -> Any:
+    return np.int64(trace_hash(hi, lo) & np.uint64(SHARDS - 1))
+
+
+@kernel
 def _count(rows: Any, shards: Any, bounds: Any) -> None:
     """Write the shard of each row, and into `bounds` [SHARDS + 1] where each shard begins among the rows in order."""
     for j in range(shards.shape[0]):
-        shards[j] = np.int64(trace_hash(rows[j, _HI], rows[j, _LO]) & np.uint64(SHARDS - 1))
+        shards[j] = _of(rows[j, _HI], rows[j, _LO])
         bounds[shards[j] + 1] += 1
     for shard in range(SHARDS):
         bounds[shard + 1] += bounds[shard]
@@ -44,6 +49,11 @@ def _place(shards: Any, at: Any, order: Any) -> None:
     for j in range(shards.shape[0]):
         order[at[shards[j]]] = j
         at[shards[j]] += 1
+
+
+def shard_of_trace(hi: int, lo: int) -> int:
+    """Give the shard of one trace id, in two words."""
+    return int(_of(np.int64(hi), np.int64(lo)))
 
 
 def shard_of(cols: NDArray[np.int64]) -> NDArray[np.int64]:

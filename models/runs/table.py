@@ -147,13 +147,13 @@ class RunTable:
         taken_, self._pulses = self._pulses, []
         return taken_
 
-    def calls(self, slot: int) -> NDArray[np.int64]:
-        """Give the calls of a run, at most its first 256, by their end.
+    def calls(self, hi: int, lo: int) -> NDArray[np.int64]:
+        """Give the calls of a run by its trace id, at most its first 256, by their end; none of a run that is unknown.
 
-        Columns: end, tool, arguments, result, failed, span. `slot` is that of its pulse, valid until the next batch.
+        Columns: end, tool, arguments, result, failed, span.
         """
         out = np.empty(CALLS_ROOM, np.int64)
-        out = out[: calls_of(self.store, self._scratch.work, slot, out)]
+        out = out[: calls_of(self.store, self._scratch.work, hi, lo, out)]
         return out[np.lexsort((out[:, 5], out[:, 0]))]
 
     # what goes to the journal

@@ -69,7 +69,7 @@ class Texts:
         else:
             texts = {digest: names[digest] for digest in digests if digest in names}
         if not all(map(texts.get, digests)):
-            texts |= {digest: f"{digest % 2**64:016x}" for digest in digests if not texts.get(digest)}
+            texts |= {digest: unread(digest) for digest in digests if not texts.get(digest)}
         self.known |= texts
         if self._is_journaled:
             self._new |= texts
@@ -113,6 +113,11 @@ class Texts:
         store.name_keys[:] = store.name_stamps[:] = 0
         store.name_flags[:] = 0
         return self.mark_kept(store)
+
+
+def unread(digest: int) -> str:
+    """Give what stands for the text of a name that nobody has told."""
+    return f"{digest % 2**64:016x}"
 
 
 def _held(store: Store) -> list[int]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.orders.in_force import in_force
 from models.orders.order import Kill, Place
 from models.run_id import run_id_of
+from models.runaways import stops
 from models.runaways.base import NANO
 from models.runaways.book import Defied, RunawayBook
 from models.runaways.stops import TELL_EVERY_S, WAIT_S, Stops
+from models.runaways.touched import Touched
 from models.runaways.watch import OBEY_S
 from models.runs.policy import RunPolicy
 from models.runs.table import RunTable
@@ -43,7 +46,7 @@ class Shard:
     def __init__(self, *, waits: bool = False) -> None:
         self.table = RunTable(RunPolicy())
         self.table.is_watched = True
-        self.stops = Stops(waits=waits)
+        self.stops = Stops(self.table.texts.known.get, waits=waits)
 
     def feed(self, *rows: dict[str, Any], now_s: float = 0) -> list[Defied]:
         """Apply one batch; give what defies."""
@@ -51,7 +54,7 @@ class Shard:
         self.table.update(spans, every, 0)
         found: list[Defied] = []
         for pulses in self.table.pulses():
-            found += self.stops.defied(self.table, pulses, spans, every, int(now_s * NANO))
+            found += self.stops.defied(Touched(pulses, spans, every), int(now_s * NANO))
         return found
 
 
@@ -122,16 +125,17 @@ def test_calls_before_the_first_word_are_held_against_it() -> None:
     assert shard.feed(begun(1), begun(3), now_s=100) == []
     assert shard.feed(row(LLM, 10, 1, OBEY_S + 1, 42, trace_lo=1), now_s=101) == []
     assert shard.feed(row(TOOL, 11, 1, OBEY_S + 5, 46, trace_lo=3, tool="t"), now_s=102) == []
-    assert shard.stops.overdue(shard.table, 102 * NANO) == []
+    assert shard.stops.overdue(102 * NANO) == []
     shard.stops.hear(in_force([kill("workflow", "air", 0)]))
-    (told,) = shard.stops.overdue(shard.table, 103 * NANO)
+    (told,) = shard.stops.overdue(103 * NANO)
     assert told == (run_id_of(7, 1), "air", "operator", 0, (OBEY_S + 1) * SECOND, Place("workflow", "air", None), "ann")
-    assert shard.stops.overdue(shard.table, 103 * NANO) == []
+    assert shard.stops.overdue(103 * NANO) == []
     assert shard.feed(row(LLM, 12, 1, OBEY_S + 9, 50, trace_lo=1), now_s=104) == []  # told a moment ago
 
 
-def test_without_a_word_nothing_is_kept_for_long() -> None:
+def test_without_a_word_nothing_is_kept_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is in force, or all is obeyed: what was kept is let go after a while, and is bounded before."""
+    monkeypatch.setattr(stops, "MOST_EARLY", 20_000)
     shard = Shard(waits=True)
     shard.feed(begun(1), now_s=100)
     many = [row(LLM, 10 + n, 1, OBEY_S + 1, 42, trace_lo=1) for n in range(3000)]
@@ -141,7 +145,7 @@ def test_without_a_word_nothing_is_kept_for_long() -> None:
     shard.feed(row(LLM, 5, 1, OBEY_S + 1, 42, trace_lo=1), now_s=100 + WAIT_S + 1)
     assert not shard.stops._early
     shard.stops.hear(in_force([kill("workflow", "air", 0)]))
-    assert shard.stops.overdue(shard.table, 112 * NANO) == []
+    assert shard.stops.overdue(112 * NANO) == []
     assert len(shard.feed(row(LLM, 6, 1, OBEY_S + 1, 42, trace_lo=1), now_s=113)) == 1
 
 

@@ -13,8 +13,11 @@ from models.runaways import RULES
 from models.runaways.baselines import EVIDENCE as BASELINE_RUNS
 from models.runaways.policy import RuleSetting, RunawayPolicy
 from models.runaways.tools import EVIDENCE, KnownTools
+from models.runaways.touched import Runs, Touched
 from models.runaways.watch import OBEY_S, Watch
 from models.runs.policy import RunPolicy
+from models.runs.pulse import NO_PULSES
+from models.runs.shards import SHARDS
 from models.runs.table import RunTable
 from models.spans.columns import SpanKind, SpanStatus
 from tests.helpers.span_rows import SECOND, row, spans_of
@@ -35,16 +38,18 @@ class Shard:
         self.table = RunTable(RunPolicy())
         self.table.is_watched = True
         self.tools = KnownTools(policy.tools)
-        self.watch = Watch(policy, self.tools)
+        self.runs = Runs()
+        self.runs.tables = dict.fromkeys(range(SHARDS), self.table)
+        self.watch = Watch(policy, self.tools, self.runs)
 
     def feed(self, *rows: dict[str, Any], now_ns: int = 0) -> list[Verdict]:
         """Apply one batch; give what is said."""
         spans = spans_of(list(rows))
         every = np.arange(len(rows))
         changes = self.table.update(spans, every, 0)
-        (pulses,) = self.table.pulses() or [self.table.calls(0)[:0]]
-        self.defied = self.watch.defied(spans, every, self.table.texts.known.get)
-        told = self.watch.look(self.table, pulses, spans, every, now_ns) if len(pulses) else []
+        (pulses,) = self.table.pulses() or [NO_PULSES]
+        self.defied = self.watch.defied(spans, every)
+        told = self.watch.look(Touched(pulses, spans, every), now_ns) if len(pulses) else []
         self.watch.learn(changes)
         return told
 
