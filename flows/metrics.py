@@ -164,7 +164,9 @@ class Metrics:
     def _baseline_family(self) -> Metric:
         """Give how many closed runs stand behind the baseline of a workflow, where it is least."""
         runs = GaugeMetricFamily(
-            "flyball_baseline_runs", "Closed runs behind a baseline, in the worker with the fewest.", labels=["workflow"]
+            "flyball_baseline_runs",
+            "Closed runs behind a baseline, in the worker with the fewest.",
+            labels=["workflow"],
         )
         least: dict[str, int] = {}
         for baselines, find_text in list(self._baselines):

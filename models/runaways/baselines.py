@@ -148,7 +148,9 @@ class _Cohort(NamedTuple):
 
     def is_full_until(self, began_ns: int) -> bool:
         """Say whether there are enough, none of which is lost to one who begins then."""
-        return len(self.began) == EVIDENCE and next(iter(self.began.values())) >= began_ns - _LOST_NS  # about the oldest
+        return (
+            len(self.began) == EVIDENCE and next(iter(self.began.values())) >= began_ns - _LOST_NS
+        )  # about the oldest
 
 
 def _facts(runs: NDArray[np.void]) -> list[list[int]]:

@@ -96,7 +96,7 @@ def merged(pulses: NDArray[np.int64]) -> NDArray[np.int64]:
     is_first[1:] = (ids[1:] != ids[:-1]).any(axis=1)
     is_first |= pulses[order, Pulse.BEFORE_BEGAN] == NEW_RUN
     first = np.flatnonzero(is_first)
-    out = pulses[order[np.append(first[1:], len(pulses)) - 1]]
+    out: NDArray[np.int64] = pulses[order[np.append(first[1:], len(pulses)) - 1]]
     out[:, :BEFORE] = pulses[order[first], :BEFORE]
     out[:, _COUNTS] = np.maximum.reduceat(pulses[order][:, _COUNTS], first)
     return out

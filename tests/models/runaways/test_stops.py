@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +21,9 @@ from models.runs.policy import RunPolicy
 from models.runs.table import RunTable
 from models.spans.columns import SpanKind
 from tests.helpers.span_rows import SECOND, row, spans_of
+
+if TYPE_CHECKING:
+    import pytest
 
 RUN, LLM, TOOL = SpanKind.RUN, SpanKind.LLM, SpanKind.TOOL
 WHO = {
@@ -141,7 +143,7 @@ def test_without_a_word_nothing_is_kept_for_long(monkeypatch: pytest.MonkeyPatch
     many = [row(LLM, 10 + n, 1, OBEY_S + 1, 42, trace_lo=1) for n in range(3000)]
     for n in range(10):
         shard.feed(*({**each, "span_id": 10_000 * n + each["span_id"]} for each in many), now_s=101)
-    assert sum(len(each.whose.start) for each in shard.stops._early) <= 20_000
+    assert sum(len(each.rows) for each in shard.stops._early) <= 20_000
     shard.feed(row(LLM, 5, 1, OBEY_S + 1, 42, trace_lo=1), now_s=100 + WAIT_S + 1)
     assert not shard.stops._early
     shard.stops.hear(in_force([kill("workflow", "air", 0)]))
