@@ -54,6 +54,8 @@ class FlowSettings:
     slos: tuple[Slo, ...] = ()
     runaways: RunawayPolicy = field(default_factory=RunawayPolicy)
     budgets: tuple[Budget, ...] = ()
+    watches: bool = True
+    """Whether open runs are watched, for runaways and spend; else runs are tracked and counted, no more."""
     drift: DriftSettings = field(default_factory=DriftSettings)
     drift_severity: Severity = Severity.SEV_3
     """Of incidents of drift where no SLO burns."""

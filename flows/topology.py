@@ -117,7 +117,8 @@ def build(
     if settings.drift.is_on:
         minutes = op.merge("minutes", closed.trues, *accepted)  # (series shard, ShardClosed | ShardAccepted)
         streams.append(_drifting(minutes, values, settings, metrics, clock, drain=drain, kept=kept))
-    streams += _governed(values, settings, metrics, clock, drain=drain, kept=kept)
+    if settings.watches:
+        streams += _governed(values, settings, metrics, clock, drain=drain, kept=kept)
     if settings.slos:
         counter = Counter(settings.slos, with_caps(settings.caps), by_clock=clock is not None)
         events = op.flat_map_batch("count", values, timed(metrics, "count", CountStep(counter)))  # (shard, ShardEvents)
@@ -182,7 +183,8 @@ def _track(
 
     states = ShardStates(load, folder, settings.lateness_ns, parts, clock, kept)
     hearsay = Hearsay(_folder(settings, "hearsay"))
-    return lambda snapshot: TrackLogic(states, snapshot, clock, metrics, hearsay, drain=drain)
+    watches = settings.watches
+    return lambda snapshot: TrackLogic(states, snapshot, clock, metrics, hearsay, drain=drain, watches=watches)
 
 
 def _in_force(settings: FlowSettings, clock: Clock, *, kept: bool) -> Callable[[bytes | None], InForceLogic]:

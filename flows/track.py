@@ -49,7 +49,9 @@ class TrackLogic(StatefulBatchLogic["ShardSpans | ShardKills", "Out", bytes]):
         hearsay: Hearsay,
         *,
         drain: bool,
+        watches: bool = True,
     ) -> None:
+        self._watches = watches
         self._states = states
         self._hearsay = hearsay
         self._versions = -1, -1
@@ -131,7 +133,7 @@ class TrackLogic(StatefulBatchLogic["ShardSpans | ShardKills", "Out", bytes]):
         return state
 
     def _begin(self, state: ShardState[RunTable]) -> None:
-        state.table.is_watched = True
+        state.table.is_watched = self._watches
         self._metrics.watch_runs(state.key, state.table, state.watermark)
         self._hearsay.register(state.key, self._settle)
 
