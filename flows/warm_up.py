@@ -20,7 +20,9 @@ from models.runaways.policy import RunawayPolicy
 from models.runaways.tools import KnownTools
 from models.runaways.touched import Runs, Touched
 from models.runaways.watch import Watch
+from models.runs.changes import CALL, Changes
 from models.runs.policy import RunPolicy
+from models.runs.record import RUN
 from models.runs.shards import SHARDS, by_shard
 from models.runs.table import RunTable
 from models.slis.cells import cells_of
@@ -38,8 +40,6 @@ from models.watermark import SECOND
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from models.runs.changes import Changes
-
 _AT = 1_700_000_000 * SECOND
 _MANY = 3000
 _LATER = _AT + 90_000 * SECOND
@@ -48,7 +48,7 @@ _SLO = Slo("warm-up", "warm-up", Indicator("task_success"), Fraction(1, 2), Roll
 
 def warm_up(say: Callable[[str], None]) -> None:
     """Make all kernels ready, once a process; `say` is told when that will take long."""
-    with compiling([(__name__, "decode"), (__name__, "judge")], say):
+    with compiling([(__name__, part) for part in ("decode", "track", "measure")], say):
         _compile_all()
 
 
@@ -66,14 +66,22 @@ def decode() -> list[Spans]:
     return [Decoder().decode(messages, _AT).spans for messages in (wire, [_TRACES, _LOGS], [*wire, _TRACES])]
 
 
-def judge() -> None:
-    """Compile what tracks and counts, but for rare paths, by one span that nobody has to decode first."""
+def track() -> None:
+    """Compile what tracks, but for rare paths, by one span that nobody has to decode first."""
     cols = np.zeros((len(Column), 1), np.int64)
     cols[[Column.TRACE_LO, Column.SPAN_ID, Column.TOOL]] = 1
     cols[[Column.START, Column.END]] = _AT
     cols[Column.KIND] = SpanKind.TOOL
     spans = Spans(cols, {1: "warm-up"})
-    _count(_track(spans, spans))
+    _track(spans, spans)
+
+
+def measure() -> None:
+    """Compile what counts, but for rare paths, by a run and a call that nobody has to track first."""
+    runs, calls = np.zeros(1, RUN), np.zeros(1, CALL)
+    runs["workflow"], runs["user"], runs["cohort_name"], runs["ended_at"] = 1, 1, 1, _AT
+    calls["tool"], calls["calls"], calls["minute"] = 1, 1, _AT // (60 * SECOND)
+    _count([Changes(runs, np.ones(1, np.int64), calls, runs, {1: "warm-up"}, calls)])
 
 
 def _count(changes: list[Changes]) -> None:
