@@ -16,6 +16,8 @@ MAX_NAME = 500
 MAX_TEXT = 4_000
 MAX_EVIDENCE = 32_768
 """Bytes of evidence, as JSON, that a page keeps of an incident; more is replaced by a note."""
+_AROUND = 16
+"""Levels that pages and sinks put around evidence: JSON of more than 254 can be read, but not written."""
 MAX_LABELS = 50
 MAX_RUNS = 5
 _REVISIONS = 1 << 63
@@ -79,8 +81,8 @@ def _is_time(text: str) -> bool:
 
 def _bounded(incident: Incident) -> Incident:
     """Cut what a page could not carry; identity (the key) is never cut."""
-    size = len(orjson.dumps(incident.evidence))
-    kept = incident.evidence if size <= MAX_EVIDENCE else {"cut": f"{size} bytes of evidence; see the log"}
+    size = _size(incident.evidence)
+    kept = incident.evidence if size is not None and size <= MAX_EVIDENCE else {"cut": _why(size)}
     labels = dict(list(incident.labels.items())[:MAX_LABELS])
     return replace(
         incident,
@@ -97,6 +99,21 @@ def _bounded(incident: Incident) -> Incident:
         runs=tuple(cut(run, MAX_NAME) for run in incident.runs[:MAX_RUNS]),
         evidence=kept,
     )
+
+
+def _size(evidence: dict[str, Any]) -> int | None:
+    """Give its bytes as JSON; None where it is nested so deep that no sink could write it."""
+    said: object = evidence
+    for _ in range(_AROUND):
+        said = [said]
+    try:
+        return len(orjson.dumps(said)) - 2 * _AROUND
+    except orjson.JSONEncodeError:
+        return None
+
+
+def _why(size: int | None) -> str:
+    return "evidence nested too deep; see the log" if size is None else f"{size} bytes of evidence; see the log"
 
 
 def _cut_words(words: dict[str, str]) -> dict[str, str]:

@@ -183,6 +183,21 @@ def test_huge_tellings_are_cut_and_page(log: EmbeddedLog, tmp_path: Path, pagerd
     assert len(pagerduty.bare[0][3]) < 60_000
 
 
+@pytest.mark.parametrize("depth", [220, 253, 254, 900])
+def test_evidence_that_is_nested_too_deep_to_be_written_pages_without_it(
+    depth: int, log: EmbeddedLog, tmp_path: Path, pagerduty: Any, incidents: Any
+) -> None:
+    """JSON of 1,024 levels can be read, but not written: delivery goes on, and the page says what is missing."""
+    record = orjson.dumps(incidents.incident("deep", evidence={}).record())
+    assert record.count(b'"evidence":{}') == 1
+    nested = b'{"a":' * depth + b"1" + b"}" * depth
+    append(log, (b"k", record.replace(b'"evidence":{}', b'"evidence":' + nested)))
+    with running(Delivery(log, DeliverySettings(tmp_path / "deliver"), routes_to(pagerduty.url))):
+        assert until(lambda: len(pagerduty.events) == 1)
+    evidence = pagerduty.events[0]["payload"]["custom_details"]["evidence"]
+    assert ("cut" in evidence) == (depth > 230)
+
+
 def test_routes_change_while_it_runs(log: EmbeddedLog, tmp_path: Path, pagerduty_tool: Any, incidents: Any) -> None:
     """A new sink takes over; what was in line for one that is no more is parked where it is seen."""
     with pagerduty_tool.PagerDuty() as old, pagerduty_tool.PagerDuty() as new:
