@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -17,6 +18,8 @@ from alerts.outcome import Outcome, Refused, Retry, Sent
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from urllib3 import BaseHTTPResponse
 
 _CONNECT_S: Final = 5.0
 _MAX_ANSWER: Final = 8_192
@@ -49,6 +52,7 @@ class Http:
             timeout=urllib3.Timeout(connect=min(_CONNECT_S, timeout_s), read=timeout_s),
             ssl_context=context,
         )
+        self._timeout_s = timeout_s
         self._hidden = tuple(text for text in hidden if text)
         self._now_s = now_s
 
@@ -67,18 +71,33 @@ class Http:
             response = self._pool.request(
                 method, url, body=body, headers=dict(headers), preload_content=False, redirect=False
             )
-            answer = response.read(_MAX_ANSWER, decode_content=False)
-            # a short answer leaves the connection to be used again, a long one is not worth reading
-            (response.close if response.read(1, decode_content=False) else response.release_conn)()
         except LocationValueError as error:
             return Refused(self._told(f"no address to send to: {error}"))
         except HTTPError as error:
             return Retry(None, self._told(_trouble(error)))
-        return self._judge(response.status, answer, response.headers.get("Retry-After"))
+        return self._judge(response.status, self._read(response), response.headers.get("Retry-After"))
 
     def close(self) -> None:
         """Close the connections."""
         self._pool.clear()
+
+    def _read(self, response: BaseHTTPResponse) -> bytes:
+        """Give what can be read of an answer in time.
+
+        The status has said what came of it: an answer that breaks off is no reason to tell the same again.
+        """
+        answer, until_s = b"", monotonic() + self._timeout_s
+        try:
+            while len(answer) < _MAX_ANSWER and monotonic() < until_s:
+                part = response.read1(_MAX_ANSWER - len(answer), decode_content=False)
+                if not part:
+                    response.release_conn()  # to be used again; of one that goes on the rest is not worth reading
+                    return answer
+                answer += part
+        except HTTPError:
+            pass
+        response.close()
+        return answer
 
     def _judge(self, status: int, answer: bytes, wish: str | None) -> Outcome:
         text = answer.decode("utf-8", "replace").strip()
