@@ -136,12 +136,13 @@ class Outbox:
                 self._most += 1
         return self._trim(db, now_ns)
 
-    def take(self, sink: str, now_ns: int, *, in_turn: bool = False) -> Job | None:
-        """Give the most urgent delivery that is due; None when none is.
+    def take(self, sink: str, now_ns: int, *, in_turn: bool = False, but: Collection[int] = ()) -> Job | None:
+        """Give the most urgent delivery that is due, of rows other than `but`; None when none is.
 
         `in_turn`: a page waits until the sink knows all of the earlier pages of its group that are as urgent.
         """
-        query = _DUE + (_IN_TURN if in_turn else "") + " ORDER BY o.rank, o.due_ns LIMIT 1"
+        others = f" AND o.id NOT IN ({','.join(map(str, but))})" if but else ""
+        query = _DUE + others + (_IN_TURN if in_turn else "") + " ORDER BY o.rank, o.due_ns LIMIT 1"
         with self._store.reading() as db:
             found = db.execute(query, {"sink": sink, "now": now_ns}).fetchone()
         if found is None:

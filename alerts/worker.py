@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+from functools import partial
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from alerts.outcome import Refused, Retry, Sent
 from alerts.pace import SECOND, Pause, TokenBucket, backoff_ns
@@ -22,6 +24,15 @@ _LONGEST_PAUSE_S = 30.0
 """A sink that fails is left alone for at most this long, unless it asks for more."""
 _IDLE_S = 1.0
 _MAX_RATE = 1e6
+_MOST_UNWRITTEN = 1_000
+"""With so many outcomes that cannot be written the worker waits for the disk."""
+
+
+class _Unwritten(NamedTuple):
+    """What is still to be written of a row, and when it is due again (Unix ns); None: not before it is written."""
+
+    act: Callable[[], None]
+    due_ns: int | None
 
 
 class Worker:
@@ -29,7 +40,7 @@ class Worker:
 
     A failure makes its page wait (longer each time) and the sink pause (longer while nothing succeeds), never shorter
     than Retry-After asks for, over a restart too. What a sink refuses, and what it did not take for `give_up_ns`, is
-    parked.
+    parked. What cannot be written (a full disk) is kept in memory until it can: no delivery is made again for that.
     """
 
     def __init__(
@@ -53,6 +64,7 @@ class Worker:
         self._bucket = TokenBucket(rate, burst, now_ns())
         self._failures = 0
         self._pause = Pause(*outbox.paused(self._name))
+        self._unwritten: dict[int, _Unwritten] = {}
         self._awake = threading.Event()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"sink {self._name}", daemon=True)
@@ -61,10 +73,14 @@ class Worker:
         """Make at most one delivery; give the seconds until the next may be made, 0 when it may be due now."""
         now = self._now_ns()
         self._outbox.set_back(self._name, now)
+        self._write_again()
         left = self._pause.left(now)
         if left:
             return left / SECOND
-        job = self._outbox.take(self._name, now, in_turn=self.sink.IN_TURN)
+        if len(self._unwritten) >= _MOST_UNWRITTEN:
+            return _IDLE_S
+        resting = [row for row, each in self._unwritten.items() if each.due_ns is None or each.due_ns > now]
+        job = self._outbox.take(self._name, now, in_turn=self.sink.IN_TURN, but=resting)
         if job is None:
             due = self._outbox.next_due(self._name, now)
             return _IDLE_S if due is None else max(0.001, min(_IDLE_S, (due - now) / SECOND))
@@ -96,6 +112,7 @@ class Worker:
             self._thread.join(timeout_s)
         if self._thread.is_alive():
             return False
+        self._write_again()
         self.sink.close()
         return True
 
@@ -115,13 +132,14 @@ class Worker:
         news = job.page.rank < job.known_rank or not job.page.is_open or job.stage == 0 or job.is_in_hand
         if self.sink.UPDATES or news:
             return False
-        self._outbox.sent(job, now_ns, None)
+        self._write(job.row, partial(self._outbox.sent, job, now_ns, None), None)
         return True
 
     def _too_old(self, job: Job, now_ns: int) -> bool:
         if not job.pending or now_ns - job.since_ns <= self._give_up_ns:
             return False
-        self._outbox.park(job, f"not taken for {self._give_up_ns / DAY_NS:g} days", now_ns)
+        reason = f"not taken for {self._give_up_ns / DAY_NS:g} days"
+        self._write(job.row, partial(self._outbox.park, job, reason, now_ns), None)
         self._metrics.deliveries.labels(self._name, "parked").inc()
         return True
 
@@ -136,8 +154,9 @@ class Worker:
         match outcome:
             case Sent():
                 self._failures = 0
-                refresh_s = self.sink.REFRESH_S
-                self._outbox.sent(job, now, None if refresh_s is None else int(refresh_s * SECOND))
+                again = None if self.sink.REFRESH_S is None else int(self.sink.REFRESH_S * SECOND)
+                due = None if again is None or not job.page.is_open else now + again
+                self._write(job.row, partial(self._outbox.sent, job, now, again), due)
                 self._metrics.deliveries.labels(self._name, "sent").inc()
                 if job.pending:
                     self._metrics.seconds.labels(self._name).observe(max(0, now - job.since_ns) / SECOND)
@@ -145,7 +164,7 @@ class Worker:
                 self._put_off(job, now, after_s, reason)
             case Refused(reason):
                 self._failures = 0
-                self._outbox.park(job, reason, now)
+                self._write(job.row, partial(self._outbox.park, job, reason, now), None)
                 self._metrics.deliveries.labels(self._name, "refused").inc()
                 self._say(f"sink {self._name} refused {job.page.key}, parked: {reason}")
 
@@ -157,8 +176,31 @@ class Worker:
             self._say(f"sink {self._name} does not take {job.page.key}, trying again: {reason}")
         self._failures += 1
         self._pause = Pause(now_ns, now_ns + pause)
+        self._write(job.row, partial(self._put_down, job, now_ns, wish, wait), now_ns + wait)
+        self._metrics.deliveries.labels(self._name, "retry").inc()
+        self._metrics.retries.labels(self._name).inc()
+
+    def _put_down(self, job: Job, now_ns: int, wish: int, wait: int) -> None:
         if wish:
             self._outbox.pause(self._name, now_ns, now_ns + wish)
         self._outbox.postpone(job, now_ns, now_ns + wait)
-        self._metrics.deliveries.labels(self._name, "retry").inc()
-        self._metrics.retries.labels(self._name).inc()
+
+    def _write(self, row: int, act: Callable[[], None], due_ns: int | None) -> None:
+        """Write what came of a row; `due_ns`: when it is due again, should it not be written by then."""
+        try:
+            act()
+        except sqlite3.OperationalError as error:
+            if not self._unwritten:
+                self._say(f"sink {self._name}: {error}; what was delivered is written later")
+            self._unwritten[row] = _Unwritten(act, due_ns)
+        else:
+            self._unwritten.pop(row, None)
+
+    def _write_again(self) -> None:
+        """Write what could not be written before, as far as that works now."""
+        try:
+            for row, each in list(self._unwritten.items()):
+                each.act()
+                del self._unwritten[row]
+        except sqlite3.OperationalError:
+            pass  # said already
