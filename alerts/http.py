@@ -75,6 +75,8 @@ class Http:
             return Refused(self._told(f"no address to send to: {error}"))
         except HTTPError as error:
             return Retry(None, self._told(_trouble(error)))
+        except ValueError:  # its words would hold the secret
+            return Refused("a header cannot be sent: there is a line end, or a sign outside of Latin-1, in the secret")
         return self._judge(response.status, self._read(response), response.headers.get("Retry-After"))
 
     def close(self) -> None:

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
+
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
 
 from alerts.grouping import FIELDS
 from alerts.sinks import TYPES
@@ -22,6 +26,30 @@ Timeout = Annotated[Duration, Between(duration("100ms"), duration("60s"))]
 Rate = Annotated[float, Between(0.001, 100_000)]
 Update = Annotated[Duration, Between(duration("1s"), duration("24h"))]
 DEFAULT_GROUP: tuple[_Group, ...] = ("class", "rule", "workflow")
+
+
+_KEYED = ("pagerduty", "opsgenie", "alertmanager")
+"""Types whose secret is sent as it is: one with a line end at its end, as `echo` writes it, would be refused."""
+
+
+def _is_address(text: str) -> bool:
+    """Tell whether it is an address that a request can be sent to."""
+    try:
+        found = parse_url(text)
+    except LocationParseError:
+        return False
+    return text.startswith(("https://", "http://")) and bool(found.host) and text.isprintable() and " " not in text
+
+
+def _trouble(ca: Path) -> str | None:
+    """Say why a file cannot be trusted as certificates; None: it can."""
+    if not ca.is_file():
+        return f"no file {ca}"
+    try:
+        ssl.create_default_context(cafile=str(ca))
+    except OSError:  # an SSLError is one
+        return f"no certificate that can be read in {ca}"
+    return None
 
 
 @dataclass(frozen=True)
@@ -51,12 +79,14 @@ class SinkKeys:
                 yield Wrong(name, f"none for the type {self.type}", "one")
             elif name not in kind.NEEDS and value is not None:
                 yield Wrong(name, f"one for the type {self.type}", "none")
-        if self.url is not None and not self.url.startswith(("https://", "http://")):
+        if self.url is not None and not _is_address(self.url):
             yield Wrong("url", f"'{self.url}'", "https://... or http://...")
-        if self.type == "slack" and self.secret and not self.secret.startswith(("https://", "http://")):
+        if self.type == "slack" and self.secret and not _is_address(self.secret):
             yield Wrong("secret", "a text that is no address", "the address of the webhook, https://...")
-        if self.ca is not None and not self.ca.is_file():
-            yield Wrong("ca", f"no file {self.ca}", "a file of certificates (PEM)")
+        if self.type in _KEYED and self.secret and not (self.secret.isascii() and self.secret.isprintable()):
+            yield Wrong("secret", "a line end, or a sign outside of ASCII, in it", "the key alone")
+        if self.ca is not None and (trouble := _trouble(self.ca)):
+            yield Wrong("ca", trouble, "a file of certificates (PEM)")
 
 
 @dataclass(frozen=True)

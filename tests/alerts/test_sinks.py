@@ -162,6 +162,15 @@ def test_a_key_that_is_echoed_is_hidden(pagerduty: Any, page: Any) -> None:
     assert "no access with …" in outcome.reason
 
 
+@pytest.mark.parametrize("secret", ["hush\nhush", "hush\u20ac"])
+def test_a_key_that_no_header_can_hold_is_hidden(secret: str, pagerduty: Any, page: Any) -> None:
+    """It is refused, and what is said of it, in the log and in the list of what is parked, does not show it."""
+    sink = make(SinkSettings("o", "opsgenie", url=pagerduty.root, secret=secret))
+    outcome = sink.deliver(page)
+    assert isinstance(outcome, Refused)
+    assert "hush" not in outcome.reason
+
+
 def test_slack_within_its_limits(pagerduty: Any, page: Any, huge: Any, incidents: Any) -> None:
     """Blocks, header, section and fields keep Slack's limits, also with text that escaping makes longer."""
     pagerduty.lenient = True
