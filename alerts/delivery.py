@@ -126,10 +126,10 @@ class Delivery:
             del self._leaving[name]
             self.outbox.go_on(name)
         sinks = {name: sink for name, sink in self._routes.all_sinks().items() if name not in self._leaving}
-        for name in set(self.outbox.sinks()) - set(sinks) - set(self._leaving):
-            self.outbox.park_sink(name, f"there is no sink {name} in routes.yaml any more", self._now_ns())
+        self._park_for_nobody()
         for name, settings in sinks.items():
             if name not in self._workers:
+                self.outbox.put_back_sink(name, _gone(name), self._now_ns())
                 worker = Worker(
                     make(settings),
                     self.outbox,
@@ -140,6 +140,11 @@ class Delivery:
                 )
                 self._workers[name] = worker
                 worker.start()
+
+    def _park_for_nobody(self) -> None:
+        """Park what waits for sinks that are no more, where it is seen; it is in line again when they are back."""
+        for name in set(self.outbox.sinks()) - set(self._routes.all_sinks()) - set(self._leaving):
+            self.outbox.park_sink(name, _gone(name), self._now_ns())
 
     def _step(self) -> bool:
         """Take what has come; False when there was nothing, or the log cannot be reached."""
@@ -166,6 +171,7 @@ class Delivery:
         self._intake.find_partitions()
         with self._store.transaction() as db:
             self._pager.forget(db, now_ns - self._settings.keep_ns)
+        self._park_for_nobody()  # pages of which such a sink knew have had news
         self._kept_house_ns = now_ns
 
     def _be_ill(self, problem: str) -> None:
@@ -186,6 +192,10 @@ class Delivery:
             worker.stop(max(0.0, until - time.monotonic()))
         self._intake.close()
         self._store.close()
+
+
+def _gone(sink: str) -> str:
+    return f"there is no sink {sink} in routes.yaml any more"
 
 
 @contextmanager

@@ -223,6 +223,15 @@ class Outbox:
         with self._store.transaction() as db:
             db.execute(f"{_PARK} WHERE sink = ? AND due_ns IS NOT NULL", (now_ns, reason, sink))
 
+    def put_back_sink(self, sink: str, reason: str, now_ns: int) -> None:
+        """Put in line again all that was parked for a reason that is no more; it has waited all the while."""
+        with self._store.transaction() as db:
+            db.execute(
+                "UPDATE outbox SET parked_ns = NULL, reason = NULL, attempts = 0, due_ns = ?, set_ns = ?"
+                " WHERE sink = ? AND reason = ?",
+                (now_ns, now_ns, sink, reason),
+            )
+
     def parked(self) -> list[Parked]:
         """List what is parked, the most urgent and oldest first."""
         with self._store.reading() as db:
