@@ -173,7 +173,10 @@ class Outbox:
         return None if due is None else int(due)
 
     def sent(self, job: Job, now_ns: int, refresh_ns: int | None) -> None:
-        """Note that the sink knows; an open page is due again after `refresh_ns`, where there is one."""
+        """Note that the sink knows; an open page is due again after `refresh_ns`, where there is one.
+
+        It may have had to give way meanwhile: that it is known now says more.
+        """
         stage = Stage.TRIGGERED if job.page.is_open else Stage.RESOLVED
         again = now_ns + refresh_ns if refresh_ns is not None and job.page.is_open else None
         with self._store.transaction() as db:
@@ -182,17 +185,21 @@ class Outbox:
             # of a page that has ended the sink now knows the beginning: its end is still to be told, and at once
             known = job.wanted - 1 if job.page.is_open and not still_open else job.wanted
             db.execute(
-                "UPDATE outbox SET known = ?, stage = ?, known_rank = ?, attempts = 0,"
-                " due_ns = CASE WHEN wanted <= ? THEN ? WHEN ? THEN due_ns ELSE ? END,"
+                "UPDATE outbox SET known = ?, stage = ?, known_rank = ?, attempts = 0, parked_ns = NULL, reason = NULL,"
+                " due_ns = CASE WHEN wanted <= ? THEN ? WHEN ? THEN coalesce(due_ns, ?) ELSE ? END,"
                 " set_ns = CASE WHEN wanted > ? AND ? THEN set_ns ELSE ? END WHERE id = ?",
-                (known, stage, job.page.rank, known, again, still_open, now_ns, known, still_open, now_ns, job.row),
+                (
+                    *(known, stage, job.page.rank),
+                    *(known, again, still_open, now_ns, now_ns),
+                    *(known, still_open, now_ns, job.row),
+                ),
             )
 
     def postpone(self, job: Job, now_ns: int, due_ns: int) -> None:
-        """Try again at `due_ns`."""
+        """Try again at `due_ns`; not what had to give way meanwhile."""
         with self._store.transaction() as db:
             db.execute(
-                "UPDATE outbox SET attempts = attempts + 1, due_ns = ?, set_ns = ? WHERE id = ?",
+                "UPDATE outbox SET attempts = attempts + 1, due_ns = ?, set_ns = ? WHERE id = ? AND parked_ns IS NULL",
                 (due_ns, now_ns, job.row),
             )
 

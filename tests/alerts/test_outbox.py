@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from alerts.outbox import FULL
 from alerts.outcome import Refused, Retry, Sent
 from alerts.routing import Route, Routing
@@ -212,6 +214,27 @@ def test_news_while_a_delivery_is_under_way_is_not_lost(make_desk: Any, incident
     assert sink.told[0].severity == "SEV-2"
     assert [page.status for page in sink.told][-1] == "resolved"
     assert [page.severity for page in sink.told[1:]] == ["SEV-1"] * (len(sink.told) - 1)
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_what_gives_way_while_a_delivery_is_under_way(taken: bool, make_desk: Any, incidents: Any) -> None:  # noqa: FBT001
+    """Taken by its sink it is not parked, though the outbox was full meanwhile; not taken, it is, and not tried."""
+    sink = incidents.Memory()
+    desk = make_desk(sink, max_rows=1)
+
+    def fill(page: Any) -> Any:
+        sink.answer = lambda page: Sent()
+        desk.tell(incidents.incident("urgent", workflow="urgent", severity=incidents.severity(1)))
+        return Sent() if taken else Retry(None, "HTTP 500")
+
+    sink.answer = fill
+    desk.tell(incidents.incident("a", workflow="a"))
+    desk.work()
+    desk.after(120)
+    assert [page.workflow for page in sink.told] == ["a", "urgent"]
+    assert len(desk.outbox.parked()) == (not taken)
+    with desk.store.reading() as db:
+        assert db.execute("SELECT * FROM outbox WHERE parked_ns IS NOT NULL AND due_ns IS NOT NULL").fetchall() == []
 
 
 def test_news_while_a_page_is_refused_is_tried(make_desk: Any, incidents: Any) -> None:

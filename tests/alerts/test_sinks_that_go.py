@@ -110,9 +110,7 @@ def test_so_it_is_over_a_restart(
         assert until(lambda: list(pagerduty.incidents().values()) == ["triggered"])
 
 
-def test_news_for_a_sink_that_is_gone_is_seen(
-    routes: Routes, tmp_path: Path, pagerduty: Any, incidents: Any
-) -> None:
+def test_news_for_a_sink_that_is_gone_is_seen(routes: Routes, tmp_path: Path, pagerduty: Any, incidents: Any) -> None:
     """The end of a page that it knows of waits for nobody: it is listed as parked, not in a queue that none shows."""
     with Service(tmp_path, routes).running() as service:
         service.tell(incidents.message(incidents.incident("a")))
