@@ -15,7 +15,7 @@ from models.incidents.incident import Status
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from models.incidents.incident import Incident
+    from models.incidents.incident import Incident, Severity
 
 FIELDS = ("class", "rule", "workflow", "tenant", "owner")
 """What incidents can be grouped by."""
@@ -70,6 +70,7 @@ def begun(incident: Incident, group: dict[str, str], key: str) -> Page:
         evidence=incident.evidence,
         labels=incident.labels,
         runbook=incident.runbook,
+        led_by=incident.key,
     )
 
 
@@ -87,23 +88,25 @@ def changed(page: Page, incident: Incident, *, new: int, opened: int) -> Page:
         runs=_some(page.runs, incident.runs),
         scopes=_with(page.scopes, incident.scope),
     )
-    if RANKS[incident.severity] < page.rank:
-        after = _led(after, incident)
+    worse = RANKS[incident.severity] < page.rank
+    if worse or incident.key == page.led_by:
+        after = _led(after, incident, incident.severity if worse else page.severity)
     if still <= 0:
         return replace(after, status=Status.RESOLVED, resolved_at=incident.resolved_at or incident.at)
     return after
 
 
-def _led(page: Page, incident: Incident) -> Page:
-    """Let the worst incident speak for the page."""
+def _led(page: Page, incident: Incident, severity: Severity) -> Page:
+    """Let the worst incident speak for the page, by what was last told of it."""
     return replace(
         page,
-        severity=incident.severity,
+        severity=severity,
         title=incident.title,
         summary=incident.summary,
         evidence=incident.evidence,
         labels=incident.labels,
         runbook=incident.runbook,
+        led_by=incident.key,
     )
 
 

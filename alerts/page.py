@@ -22,7 +22,7 @@ class Page:
 
     `key`, `group`, `class_`, `rule`, `workflow`, `tenant`, `owner`, `opened_at` and `first_severity` never change;
     `severity` only gets worse; `title`, `summary`, `evidence`, `labels`, `runbook` are those of the incident that made
-    it so. `count` incidents ever belonged to it, `open` still are.
+    it so (`led_by`, its key), as it was last told. `count` incidents ever belonged to it, `open` still are.
     """
 
     key: str
@@ -53,6 +53,7 @@ class Page:
     """Who has it in hand."""
     acknowledged_in: int = 0
     """The revision that says so."""
+    led_by: str = ""
 
     @property
     def rank(self) -> int:

@@ -64,6 +64,24 @@ def test_an_incident_that_gets_worse_is_told_at_once(make_desk: Any, incidents: 
     assert [(page.severity, page.count) for page in sink.told] == [("SEV-3", 1), ("SEV-1", 1)]
 
 
+def test_what_is_told_again_hours_later_is_what_holds_then(make_desk: Any, incidents: Any) -> None:
+    """The incident that a page speaks of is told again with new numbers: the page has them, and not those of others."""
+    sink = incidents.Memory()
+    desk = make_desk(sink)
+    desk.tell(incidents.incident("a", summary="15 times too fast, 20% used", evidence={"burn": 15}))
+    desk.work()
+    later = incidents.incident("a", 1, summary="40 times too fast, 310% used", evidence={"burn": 40})
+    other = incidents.incident("b", 0, summary="of another scope", severity=incidents.severity(3))
+    desk.tell(later, other)
+    desk.after(4 * 3600)
+    assert [page.summary for page in sink.told] == ["15 times too fast, 20% used", "40 times too fast, 310% used"]
+    assert (sink.told[-1].evidence, sink.told[-1].severity) == ({"burn": 40}, incidents.severity(2))
+    desk.tell(incidents.incident("b", 1, summary="now the worst", severity=incidents.severity(1)))
+    desk.tell(incidents.incident("a", 2, summary="no longer the worst"))
+    desk.after(60)
+    assert sink.told[-1].summary == "now the worst"
+
+
 def test_it_ends_when_all_have_and_the_next_is_another_page(make_desk: Any, incidents: Any) -> None:
     """The end comes with the last incident; what opens after it has a key of its own."""
     sink = incidents.Memory()
