@@ -2,16 +2,18 @@
 
 For a slice with b of t bad, and B - b of T - t elsewhere, what it explains is its excess b - t (B - b) / (T - t): the
 bad events it would not have had at the rate of the others. It is guilty when that is at least `MIN_SHARE` of all bad
-events and no chance: the exact binomial tail at the rate of the others, times the number of slices looked at
-(Bonferroni), is below `MAX_CHANCE`.
+events and no chance: were the B bad ones any B of the T, so many would fall into the slice with a probability (Fisher's
+exact test, one-sided), times the number of slices looked at (Bonferroni), below `MAX_CHANCE`. The rate of the others is
+as uncertain as they are few: where nearly all events are of one slice, none bad of eight others acquit nobody.
+
+Reference: R. A. Fisher, The Logic of Inductive Inference, 1935.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import exp, lgamma
 from typing import TYPE_CHECKING
-
-from scipy.special import betainc
 
 from models.slos.dimensions import DESCRIBES, DIMENSIONS, EVERYTHING
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 MIN_SHARE = 0.5
 MAX_CHANCE = 0.01
+_LITTLE = 1e-12
+"""Terms that are so small beside their sum change nothing."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +49,27 @@ def guilty_of(slices: Sequence[Slice]) -> Guilty | None:
 
 def _judged(part: Slice, whole: Slice, looks: int) -> Guilty | None:
     rest_total, rest_bad = whole.total - part.total, whole.bad - part.bad
-    if part.bad <= 0 or rest_total <= 0 or rest_bad < 0:
+    if part.bad <= 0 or rest_total <= 0 or not 0 <= rest_bad <= rest_total or part.bad > part.total:
         return None
     explains = (part.bad - part.total * rest_bad / rest_total) / whole.bad
-    rate = (rest_bad + 1) / (rest_total + 2)  # Laplace: a rate of 0 elsewhere proves nothing when elsewhere is little
-    chance = looks * betainc(part.bad, part.total - part.bad + 1, rate)
-    return Guilty(part, rest_total, rest_bad, explains) if explains >= MIN_SHARE and chance < MAX_CHANCE else None
+    if explains < MIN_SHARE or looks * _chance(part, whole) >= MAX_CHANCE:
+        return None
+    return Guilty(part, rest_total, rest_bad, explains)
+
+
+def _chance(part: Slice, whole: Slice) -> float:
+    """Give the probability that at least so many of all bad events fall into a slice, which has more than its share."""
+    good = whole.total - whole.bad
+    first = _ways(part.total, part.bad) + _ways(whole.total - part.total, whole.bad - part.bad)
+    total = term = 1.0
+    for bad in range(part.bad, min(part.total, whole.bad)):  # each term from the one before: they fall
+        term *= (part.total - bad) * (whole.bad - bad) / ((bad + 1) * (good - part.total + bad + 1))
+        total += term
+        if term < _LITTLE * total:
+            break
+    return exp(first - _ways(whole.total, whole.bad)) * total
+
+
+def _ways(of: int, some: int) -> float:
+    """Give the logarithm of the number of ways to take some of so many."""
+    return lgamma(of + 1) - lgamma(some + 1) - lgamma(of - some + 1)

@@ -20,9 +20,11 @@ def slices(total: int, bad: int, *parts: tuple[int, int, int, int]) -> list[Slic
     return [Slice(EVERYTHING, 0, total, bad, 0), *(Slice(*each, 0) for each in parts)]
 
 
-def chance(bad: int, total: int, rate: Fraction) -> Fraction:
-    """Give P(X >= bad | total, rate)."""
-    return sum((comb(total, k) * rate**k * (1 - rate) ** (total - k) for k in range(bad, total + 1)), Fraction(0))
+def chance(bad: int, total: int, rest_bad: int, rest_total: int) -> Fraction:
+    """Give the share of all ways to choose the bad events that put so many, or more, into the slice."""
+    all_bad = bad + rest_bad
+    ways = sum(comb(total, k) * comb(rest_total, all_bad - k) for k in range(bad, min(total, all_bad) + 1))
+    return Fraction(ways, comb(total + rest_total, all_bad))
 
 
 def oracle(total: int, bad: int, parts: list[tuple[int, int, int, int]]) -> tuple[int, int] | None:
@@ -34,7 +36,7 @@ def oracle(total: int, bad: int, parts: list[tuple[int, int, int, int]]) -> tupl
         if dimension == FAILURE or part_bad == 0 or rest_total == 0:
             continue
         explains = (part_bad - Fraction(part_total * rest_bad, rest_total)) / bad
-        tail = chance(part_bad, part_total, Fraction(rest_bad + 1, rest_total + 2))
+        tail = chance(part_bad, part_total, rest_bad, rest_total)
         if explains >= Fraction(1, 2) and looks * tail < Fraction(1, 100):
             found.append((explains, -dimension, dimension, name))
     best = [each for each in found if each[:2] == max(found)[:2]] if found else []
@@ -78,6 +80,21 @@ def test_few_events_are_no_proof() -> None:
     """Two of two bad against none of three elsewhere may be chance."""
     assert guilty_of(slices(5, 2, (VERSION, 1, 2, 2))) is None
     assert guilty_of(slices(300, 20, (VERSION, 1, 20, 20))) is not None
+
+
+def test_few_others_acquit_nobody() -> None:
+    """Where nearly all runs are in production, none bad of eight elsewhere is no proof: of 8 so few are 1 in 6."""
+    assert guilty_of(slices(130, 26, (VERSION, 1, 122, 26))) is None
+    assert guilty_of(slices(1_300, 260, (VERSION, 1, 1_220, 260))) is not None
+
+
+def test_counts_of_months() -> None:
+    """Ten million events are judged as a few are."""
+    whole, part = (10_000_000, 50_000), (VERSION, 1, 1_000_000, 31_000)
+    guilty = guilty_of(slices(*whole, part))
+    assert guilty is not None
+    assert round(guilty.explains, 3) == 0.578
+    assert guilty_of(slices(*whole, (VERSION, 1, 9_999_500, 50_000))) is None
 
 
 def test_many_looks_ask_for_more() -> None:
