@@ -15,7 +15,7 @@ from flyball.openslo.kinds import MAX_NAME
 from flyball.openslo.targets import indicator_of, slices_of, target_of
 from flyball.openslo.windows import window_of
 from models.slos.rules import fit, from_table, nominal_s, table_for
-from models.slos.spec import Calendar, Indicator, Rolling, Slo
+from models.slos.spec import Action, Calendar, Indicator, Rolling, Slo
 from models.slos.tables import tables
 
 if TYPE_CHECKING:
@@ -99,8 +99,12 @@ def _slo(common: _Common, index: int, here: Spot) -> Slo | None:
     if slices and slices.seconds > nominal_s(common.window):
         here.at("timeSliceWindow").wrong("slices longer than the period", "several slices in a period")
         return None
-    slo = Slo(name, common.spec.service, indicator, target, common.window, slices)
-    return _with_rules(common, _with_words(common, slo, objective, here), here)
+    slo = _with_words(common, Slo(name, common.spec.service, indicator, target, common.window, slices), objective, here)
+    if not slo.can_bound and any(Action.BOUND in step.actions for step in slo.policy):
+        here.note(
+            "bound has no effect: no signal reaches just what it is about, as it would one workflow or tenant", name
+        )
+    return _with_rules(common, slo, here)
 
 
 def _measurable(common: _Common, objective: Objective, name: str | None, here: Spot) -> Indicator | None:

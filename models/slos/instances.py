@@ -49,9 +49,29 @@ class Instance:
     @cached_property
     def workflow(self) -> str | None:
         """Give its workflow where all of its events are of one."""
-        if self.slo.split == "workflow":
+        return self._one("workflow")
+
+    @cached_property
+    def tenant(self) -> str | None:
+        """Give its tenant where all of its events are of one."""
+        return self._one("tenant")
+
+    @cached_property
+    def reach(self) -> tuple[str, str] | None:
+        """Give level and id of the agents that can be bounded for it; None: signals know no such scope.
+
+        Those of its workflow (of its tenant alone, where it has one too), else of its tenant, else all.
+        """
+        if not self.slo.can_bound:
+            return None
+        if self.workflow is not None:
+            return "workflow", self.workflow
+        return ("product", "*") if self.tenant is None else ("tenant", self.tenant)
+
+    def _one(self, dimension: str) -> str | None:
+        if self.slo.split == dimension:
             return self.value
-        named = dict(self.slo.indicator.where).get("workflow", ())
+        named = dict(self.slo.indicator.where).get(dimension, ())
         return named[0] if len(named) == 1 else None
 
 

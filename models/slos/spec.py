@@ -155,6 +155,14 @@ class Slo:
     """File and line it came from, for messages."""
 
     @cached_property
+    def can_bound(self) -> bool:
+        """Say whether there is a scope for its agents: those of one workflow or tenant, or all of them."""
+        if self.split is not None:
+            return self.split in ("workflow", "tenant")
+        where = dict(self.indicator.where)
+        return not where or any(len(where.get(name, ())) == 1 for name in ("workflow", "tenant"))
+
+    @cached_property
     def rule_windows(self) -> tuple[int, ...]:
         """The windows that its rules look at, seconds, the shortest first."""
         return tuple(sorted({w for rule in self.rules for w in (rule.long_s, rule.short_s) if w}))

@@ -21,6 +21,7 @@ from models.times import rfc3339
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from models.incidents.incident import Incident
     from models.slos.instances import Instance
     from models.slos.spec import BurnRule, PolicyStep, Slo
     from models.slos.table import Judged, SloTable
@@ -31,6 +32,8 @@ TELL_S = 60
 """Time between two `slo` records of one SLO."""
 BURN, SLOW_BURN, BUDGET = "slo.burn", "slo.slow_burn", "slo.budget"
 SILENT, LAG = "telemetry.silent", "telemetry.lag"
+_REACHED = frozenset({"workflow", "tenant", "product"})
+"""Levels of scopes of objectives that signals know, too."""
 _WOKEN = "on-call"
 """Only what this owner is told may be SEV-1: a cost or a quality that is off does not wake people at once."""
 
@@ -182,8 +185,8 @@ class Judge:
                 continue
             told = self._table.book.right(ident, now, at_once=True)
             out.incidents += [told] if told else []
-            if told and Action.BOUND in ident.rule.split():
-                out.verdicts.append(_cleared(ident, told.key, now))
+            if told and Action.BOUND in ident.rule.split() and ident.level in _REACHED:
+                out.verdicts.append(_cleared(ident, told, now))
         self._table.anew.clear()
 
     def _burning(self, slot: int, rule: BurnRule) -> Facts:
@@ -193,7 +196,7 @@ class Judge:
     def _tell_budget(self, slot: int, instance: Instance, now: int, out: Judged) -> None:
         budget = self._table.budgets.of(slot, self._table.ledger)
         for step, reached in self._table.budgets.turn(slot, budget, now):
-            if Action.BOUND in step.actions:
+            if Action.BOUND in step.actions and instance.reach is not None:
                 block = self._table.budgets.block(slot, now)
                 out.verdicts.append(_verdict(instance, step, now, block, reached=reached))
             ident = Ident(BUDGET, _step_rule(instance.slo.name, step), *instance.scope)
@@ -231,6 +234,11 @@ def _step_rule(slo: str, step: PolicyStep) -> str:
     return f"{slo} {step.percent}% {' '.join(step.actions)}"
 
 
+def _bound_rule(slo: str, percent: int) -> str:
+    """Name the rule of a verdict: of two objectives of one workflow each lets go of what it has bound itself."""
+    return f"slo.budget.{slo}.{percent}"
+
+
 def _silence(workflow: str, last: int, limit: int, now: int) -> Facts:
     since = rfc3339(last * 1_000_000_000)
     text = f"{workflow} has sent nothing since {since[:16].replace('T', ' ')}Z: its alerts rest as they are"
@@ -249,7 +257,8 @@ def _verdict(instance: Instance, step: PolicyStep, now: int, block: int, *, reac
 
     `block` numbers the period: told again after a crash it is the same verdict.
     """
-    level, scope = instance.scope
+    level, scope = instance.reach or instance.scope
+    of = {"tenant": instance.tenant} if level == "workflow" and instance.tenant else {}
     action = verdicts.Action.BOUND if reached else verdicts.Action.CLEAR
     return verdicts.Verdict(
         id=verdicts.verdict_id(instance.name, str(step.percent), action, str(block)),
@@ -257,24 +266,25 @@ def _verdict(instance: Instance, step: PolicyStep, now: int, block: int, *, reac
         level=level,
         scope=scope,
         action=action,
-        rule=f"slo.budget.{step.percent}",
+        rule=_bound_rule(instance.slo.name, step.percent),
         reason=f"{instance.name} has used {step.percent} % of its error budget" if reached else "budget is back",
-        evidence={"count": step.percent, "limit": step.percent, "slo": instance.name},
+        evidence={"count": step.percent, "limit": step.percent, "slo": instance.name} | of,
         generation=now,
     ).record()
 
 
-def _cleared(ident: Ident, key: str, now: int) -> dict[str, Any]:
-    """Give the verdict that lets go of what a step bound that is no more; `key` is that of its incident."""
+def _cleared(ident: Ident, told: Incident, now: int) -> dict[str, Any]:
+    """Give the verdict that lets go of what a step bound that is no more, by the end of its incident."""
+    of = {"tenant": told.tenant} if ident.level == "workflow" and told.tenant else {}
     name, percent = ident.rule.partition("% ")[0].rsplit(maxsplit=1)
     return verdicts.Verdict(
-        id=verdicts.verdict_id(key, "clear"),
+        id=verdicts.verdict_id(told.key, "clear"),
         at_ns=now * _NANO,
         level=ident.level,
-        scope=ident.scope,
+        scope="*" if ident.level == "product" else ident.scope,
         action=verdicts.Action.CLEAR,
-        rule=f"slo.budget.{percent}",
+        rule=_bound_rule(name, int(percent)),
         reason="its objective is no more what it was",
-        evidence={"count": 0, "limit": int(percent), "slo": name},
+        evidence={"count": 0, "limit": int(percent), "slo": name} | of,
         generation=now,
     ).record()

@@ -93,7 +93,7 @@ class Speaker:
             runbook=slo.runbook,
             owner=slo.owner,
             workflow=instance.workflow,
-            tenant=instance.scope[1] if instance.scope[0] == "tenant" else None,
+            tenant=instance.tenant,
             labels=dict(slo.labels),
         )
 
@@ -123,6 +123,7 @@ class Speaker:
             runbook=instance.slo.runbook,
             owner=instance.slo.owner,
             workflow=instance.workflow,
+            tenant=instance.tenant,
             labels={**instance.slo.labels, **{f"action.{action}": "yes" for action in actions}},
         )
 

@@ -53,7 +53,7 @@ def looked(table: KeptSloTable, *seconds: int) -> dict[str, list[Any]]:
 
 RESOLVED = {
     "incidents": [("old", "resolved"), ("old 100% bound", "resolved"), ("old 100% notify", "resolved")],
-    "verdicts": [("slo.budget.100", "clear", "shop")],
+    "verdicts": [("slo.budget.old.100", "clear", "*")],
 }
 
 whole_or_not = pytest.mark.parametrize("whole", [True, False], ids=["from a dump", "from deltas"])
