@@ -16,7 +16,7 @@ class ControlError(Exception):
 
 
 class UnansweredError(ControlError):
-    """Nobody answers there; nothing was changed."""
+    """Nobody is there, or nothing was ordered: nothing was changed."""
 
 
 class _OverUnix(http.client.HTTPConnection):
@@ -47,12 +47,21 @@ class Client:
     def _ask(self, method: str, path: str, body: bytes | None) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
         connection = self._connection()
+        is_there = False
         try:
+            connection.connect()
+            is_there = True
             connection.request(method, path, body, headers)
             response = connection.getresponse()
             raw = response.read()
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            if is_there and body is not None:
+                msg = (
+                    f"the control plane at {self._address} has not answered: {reason}. It may have done it:"
+                    " `flyball status` shows what holds"
+                )
+                raise ControlError(msg) from error
             msg = (
                 f"the control plane does not answer at {self._address}: {reason}. Nothing was changed. Is `flyball"
                 " control` (or `flyball up`) running there? Guards go on by what they know, and obey what was killed"

@@ -43,6 +43,14 @@ def order(control: Client, args: argparse.Namespace, path: str) -> Any:
     return call(lambda: control.post(path, said))
 
 
+def tell_unwritten(answer: Any) -> None:
+    """Say so where what was ordered would not outlive the control plane."""
+    from flyball.control import tell
+
+    if not answer["written"]:
+        tell(f"NOT WRITTEN YET: {answer['degraded']}. It holds as long as the control plane runs; mend its disk")
+
+
 def _reach(control: Client, args: argparse.Namespace) -> str:
     """Say whom it reached of late: a name with a slip in it is killed as willingly as any. "": it is not known."""
     from urllib.parse import urlencode
@@ -76,6 +84,5 @@ def run(args: argparse.Namespace) -> int:
     tell(f"{args.scope} is killed, signal ({answer['epoch']}, {answer['seq']})")
     if reach := _reach(control, args):
         tell(reach)
-    if not answer["written"]:
-        tell(f"NOT WRITTEN YET: {answer['degraded']}. It holds as long as the control plane runs; mend its disk")
+    tell_unwritten(answer)
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flyball.commands.kill import add_arguments, control_of, order
+from flyball.commands.kill import add_arguments, control_of, order, tell_unwritten
 
 if TYPE_CHECKING:
     import argparse
@@ -24,4 +24,5 @@ def run(args: argparse.Namespace) -> int:
         return 1
     count = len(answer["places"])
     tell(f"{args.scope} is resumed" if count else f"nothing was asked of {args.scope}")
+    tell_unwritten(answer)
     return 0
