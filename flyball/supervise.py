@@ -22,7 +22,7 @@ _LOOK_S = 0.2
 _GRACE = 20.0
 """Seconds that a process has to take its last snapshot before it is killed."""
 _SHORT_LIFE, _PATIENCE = 20.0, 5
-"""So many lives in a row that ended within so many seconds: starting once more would not help."""
+"""So many lives in a row that ended within so many seconds: what never worked would not by starting it once more."""
 
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1  # prctl(2), Linux
@@ -55,6 +55,9 @@ class Supervisor:
         self._short_lives = {part.group: 0 for part in parts}
         self._gave_up = False
         self._started: dict[str, float] = {}
+        self._due: dict[str, float] = {}
+        """When groups that have ended are started again, monotonic seconds."""
+        self._worked: set[str] = set()
 
     def run(self) -> int:
         """Run until a signal, or until a group ends again and again; gives 0 when every process ended well."""
@@ -92,28 +95,39 @@ class Supervisor:
         self._started[part.group] = time.monotonic()
 
     def _revive(self) -> None:
-        """Start again every group of which a process ended, each time after a longer wait."""
-        ended = {p.group for p in self._parts if self._running[p.name].poll() is not None}
-        for group in ended:
+        """Start again every group of which a process ended, each time after a longer wait; none waits for another."""
+        for group in dict.fromkeys(part.group for part in self._parts):
             parts = [part for part in self._parts if part.group == group]
-            codes = {part.name: self._running[part.name].poll() for part in parts}
-            dead = ", ".join(f"{name} ({_how(code)})" for name, code in codes.items() if code is not None)
-            life = time.monotonic() - self._started[group]
-            self._short_lives[group] = self._short_lives[group] + 1 if life < _SHORT_LIFE else 0
-            if self._short_lives[group] >= _PATIENCE:
-                self._say(f"{dead} ended within {_SHORT_LIFE:g} s for the {_PATIENCE}th time in a row: giving up")
-                self._gave_up = True
-                self.stop()
-                return
-            if life > 2 * _LONGEST_WAIT:
-                self._wait[group] = _FIRST_WAIT
-            self._say(f"{dead} ended: starting {group} again in {self._wait[group]:g} s")
-            self._end([part.name for part in parts])
-            if self._pause(self._wait[group]):
-                return
-            self._wait[group] = min(2 * self._wait[group], _LONGEST_WAIT)
-            for part in parts:
-                self._start(part)
+            if group in self._due:
+                if time.monotonic() >= self._due[group]:
+                    del self._due[group]
+                    for part in parts:
+                        self._start(part)
+            elif any(self._running[part.name].poll() is not None for part in parts):
+                self._ended(group, parts)
+
+    def _ended(self, group: str, parts: Sequence[Part]) -> None:
+        """Say how it ended, and when it is started again; give up on what never worked.
+
+        What has worked may work again, when a disk has room, say; till then the others go on, the kill switch too.
+        """
+        codes = {part.name: self._running[part.name].poll() for part in parts}
+        dead = ", ".join(f"{name} ({_how(code)})" for name, code in codes.items() if code is not None)
+        life = time.monotonic() - self._started[group]
+        if life >= _SHORT_LIFE:
+            self._worked.add(group)
+        self._short_lives[group] = self._short_lives[group] + 1 if life < _SHORT_LIFE else 0
+        if self._short_lives[group] >= _PATIENCE and group not in self._worked:
+            self._say(f"{dead} ended within {_SHORT_LIFE:g} s for the {_PATIENCE}th time in a row: giving up")
+            self._gave_up = True
+            self.stop()
+            return
+        if life > 2 * _LONGEST_WAIT:
+            self._wait[group] = _FIRST_WAIT
+        self._say(f"{dead} ended: starting {group} again in {self._wait[group]:g} s")
+        self._end([part.name for part in parts])
+        self._due[group] = time.monotonic() + self._wait[group]
+        self._wait[group] = min(2 * self._wait[group], _LONGEST_WAIT)
 
     def _end(self, names: Sequence[str]) -> list[int]:
         """Stop these processes, all at once: SIGTERM, and SIGKILL to what is still there after the grace."""
