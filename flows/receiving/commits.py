@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from streams.port import Log, Writer
 
 _log = logging.getLogger(__name__)
+_TRY_S = 5.0
+"""So long after a failure the log is tried, where nobody sends."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class GroupCommit:
         self.pending_bytes = 0
         """Brought by requests that were not told yet."""
         self.failure: str | None = None
-        """What the last flush failed with; None: it succeeded, or there was none."""
+        """What the last flush failed with; None: it succeeded, or there was none, or the log works again."""
 
     def start(self) -> None:
         """Begin to take requests."""
@@ -85,7 +87,11 @@ class GroupCommit:
         await request.done
 
     def _run(self) -> None:
-        while group := self._next_group():
+        while not self._is_over():
+            group = self._next_group()
+            if not group:
+                self._try()
+                continue
             outcomes = self._write(group)
             size = sum(request.size for request in group)
             with self._changed:
@@ -94,13 +100,26 @@ class GroupCommit:
                 request.tell(error)
         self._drop_writer()
 
-    def _next_group(self) -> list[Request]:
-        """Wait for requests; none when it is time to end."""
+    def _is_over(self) -> bool:
+        """Wait for requests, and after a failure no longer than until it is time to try; say whether to end."""
         with self._changed:
-            while not self._waiting and not self._stopping:
-                self._changed.wait()
+            self._changed.wait_for(lambda: self._waiting or self._stopping, _TRY_S if self.failure else None)
+            return self._stopping and not self._waiting
+
+    def _next_group(self) -> list[Request]:
+        with self._changed:
             group, self._waiting = self._waiting, []
             return group
+
+    def _try(self) -> None:
+        """Find out whether the log works again: who is told that it does not may send nothing more until it does."""
+        try:
+            self._open_writer().flush()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it goes on
+            self.failure = str(error)
+            self._drop_writer()
+        else:
+            self.failure = None
 
     def _write(self, group: list[Request]) -> list[Exception | None]:
         """Write and flush a group; say of each request what became of it."""
