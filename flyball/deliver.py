@@ -22,6 +22,7 @@ from flyball.config.problems import suggestion
 from flyball.config.routes_yaml import load_routes
 from flyball.errors import CommandError
 from flyball.opening import open_configured_log
+from flyball.plain import plain
 from flyball.reloading import Reloading
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 
     from alerts.sinks.base import Sink
     from flyball.config.settings import Settings
+
+
+_MOST_ROWS = 2**63 - 1
+"""The largest number of a row that SQLite gives."""
 
 
 def run_deliver(settings: Settings, config: Path | None, data: Path) -> int:
@@ -81,7 +86,7 @@ def list_parked(settings: Settings, data: Path) -> int:
 def retry(settings: Settings, data: Path, row: int) -> int:
     """Put a parked delivery back in line; a running delivery takes it up within a second."""
     with opened(_existing(settings, data)) as outbox:
-        if not outbox.put_back(row, time.time_ns()):
+        if row > _MOST_ROWS or not outbox.put_back(row, time.time_ns()):
             msg = f"found no parked delivery {row}; `flyball deliver --parked` lists them"
             raise CommandError(msg)
     _tell(f"{row} is in line again")
@@ -161,7 +166,7 @@ def _try(sink: Sink) -> int:
 
 
 def _tell(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 -- what was asked for
+    print(plain(text), flush=True)  # noqa: T201 -- what was asked for
 
 
 def _say(text: str) -> None:

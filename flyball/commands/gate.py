@@ -34,9 +34,10 @@ def run(args: argparse.Namespace) -> int:
     from flyball.check import configuration
     from flyball.gate import gate
     from flyball.opening import open_configured_log
+    from flyball.plain import plain
 
     settings = configuration(args.config)
     with closing(open_configured_log(settings, args.data)) as log:
         answer = gate(log, settings.log.topics.slos, args.slo, now=datetime.now(UTC), max_age_s=args.max_age)
-    print("\n".join(answer.words))
+    print("\n".join(map(plain, answer.words)))
     return answer.code

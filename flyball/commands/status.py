@@ -26,6 +26,7 @@ def run(args: argparse.Namespace) -> int:
     """Ask, and show."""
     from flyball.config.load import load
     from flyball.control import call, client, tell
+    from flyball.plain import plain
 
     control = client(load(args.config), args.data, args.url)
     said = call(lambda: control.get("/v1/status"))
@@ -33,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
         tell(json.dumps(said))
         return 0
     for row in said["scopes"]:
-        tell(_line(row))
+        tell(plain(_line(row)))
     scopes, guards = _count(len(said["scopes"]), "scope"), _count(said["clients"], "guard")
     tell(f"{scopes}, {guards}, at signal ({said['epoch']}, {said['seq']})")
     if said["degraded"]:
