@@ -6,7 +6,7 @@ import fcntl
 import sqlite3
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -124,12 +124,12 @@ class Delivery:
         """Start what is not there; a sink that has changed when its last delivery has ended, so that order is kept."""
         for name in [name for name, worker in self._leaving.items() if worker.stop(0)]:
             del self._leaving[name]
-            self.outbox.go_on(name)
+            with suppress(sqlite3.OperationalError):  # a full disk: the new one rests as long as the old one was to
+                self.outbox.go_on(name)
         sinks = {name: sink for name, sink in self._routes.all_sinks().items() if name not in self._leaving}
-        self._park_for_nobody()
+        self._kept_house_ns = 0  # what waits for sinks that came or went is looked at in the next step
         for name, settings in sinks.items():
             if name not in self._workers:
-                self.outbox.put_back_sink(name, _gone(name), self._now_ns())
                 worker = Worker(
                     make(settings),
                     self.outbox,
@@ -141,10 +141,12 @@ class Delivery:
                 self._workers[name] = worker
                 worker.start()
 
-    def _park_for_nobody(self) -> None:
+    def _park_for_nobody(self, now_ns: int) -> None:
         """Park what waits for sinks that are no more, where it is seen; it is in line again when they are back."""
         for name in set(self.outbox.sinks()) - set(self._routes.all_sinks()) - set(self._leaving):
-            self.outbox.park_sink(name, _gone(name), self._now_ns())
+            self.outbox.park_sink(name, _gone(name), now_ns)
+        for name in self._routes.all_sinks():
+            self.outbox.put_back_sink(name, _gone(name), now_ns)
 
     def _step(self) -> bool:
         """Take what has come; False when there was nothing, or the log cannot be reached."""
@@ -171,7 +173,7 @@ class Delivery:
         self._intake.find_partitions()
         with self._store.transaction() as db:
             self._pager.forget(db, now_ns - self._settings.keep_ns)
-        self._park_for_nobody()  # pages of which such a sink knew have had news
+        self._park_for_nobody(now_ns)  # now and then, too: pages of which such a sink knew have had news
         self._kept_house_ns = now_ns
 
     def _be_ill(self, problem: str) -> None:

@@ -232,6 +232,10 @@ class Outbox:
 
     def put_back_sink(self, sink: str, reason: str, now_ns: int) -> None:
         """Put in line again all that was parked for a reason that is no more; it has waited all the while."""
+        found = "SELECT 1 FROM outbox WHERE sink = ? AND reason = ? AND parked_ns IS NOT NULL LIMIT 1"
+        with self._store.reading() as db:
+            if db.execute(found, (sink, reason)).fetchone() is None:
+                return
         with self._store.transaction() as db:
             db.execute(
                 "UPDATE outbox SET parked_ns = NULL, reason = NULL, attempts = 0, due_ns = ?, set_ns = ?"

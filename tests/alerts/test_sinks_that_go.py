@@ -52,6 +52,11 @@ class Service:
         self._waiting.append(act)
         assert until(lambda: act not in self._waiting)
 
+    def write(self, *, may: bool) -> None:
+        """Let the file be written, or not, as on a full disk."""
+        with self.delivery._store.reading() as db:
+            db.execute(f"PRAGMA query_only={int(not may)}")
+
     def reasons(self) -> list[str]:
         """Give why what is parked is."""
         return [each.reason for each in self.delivery.outbox.parked()]
@@ -117,7 +122,26 @@ def test_news_for_a_sink_that_is_gone_is_seen(routes: Routes, tmp_path: Path, pa
         assert until(lambda: list(pagerduty.incidents().values()) == ["triggered"])
         service.do(lambda: service.delivery.reroute(Routes()))
         service.tell(incidents.message(incidents.resolved("a")))
-        service.do(lambda: setattr(service.delivery, "_kept_house_ns", 0))
+        service.do(lambda: setattr(service.delivery, "_kept_house_ns", 0))  # a minute passes
         assert until(lambda: service.reasons() == [GONE])
         service.do(lambda: service.delivery.reroute(routes))
         assert until(lambda: list(pagerduty.incidents().values()) == ["resolved"])
+
+
+def test_routes_change_on_a_full_disk(
+    routes: Routes, tmp_path: Path, pagerduty: Any, pagerduty_tool: Any, incidents: Any
+) -> None:
+    """Delivery goes on, and says that it is ill; what a sink that went was to be told is parked when there is room."""
+    pagerduty.trouble = lambda: pagerduty_tool.Answer(500)
+    with Service(tmp_path, routes).running() as service:
+        service.tell(incidents.message(incidents.incident("a")))
+        service.do(lambda: service.write(may=False))
+        service.do(lambda: service.delivery.reroute(Routes()))
+        assert until(lambda: service.delivery.metrics.problem is not None and not service.delivery._leaving)
+        time.sleep(0.3)
+        service.do(lambda: service.write(may=True))
+        assert until(lambda: service.reasons() == [GONE])
+        assert until(lambda: service.delivery.metrics.problem is None)
+        pagerduty.trouble = lambda: None
+        service.do(lambda: service.delivery.reroute(routes))
+        assert until(lambda: list(pagerduty.incidents().values()) == ["triggered"])
