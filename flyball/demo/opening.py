@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 import urllib.request
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flyball_sdk.signing import KeyRing
 
 from control.keys import Keys
-from flows.compiling import CACHE, is_compiled
+from flyball.demo import kernels
 from flyball.demo.agents import TENANT, Door
 from flyball.demo.budgets import budgets, table
 from flyball.demo.records import opened
@@ -34,29 +32,24 @@ _TELL_S = 15.0
 _READ_S = 120.0
 
 
-def raised(stage: Stage, traffic: Traffic, narrator: Narrator) -> None:
+def raised(stage: Stage, traffic: Traffic, narrator: Narrator, *, is_cold: bool) -> None:
     """Return when all parts answer and the past is made; it is sent as soon as it can be.
 
-    On a fresh machine kernels are compiled first, by one process after the other; then the time counts anew.
+    `is_cold`: kernels are compiled first, as on a fresh machine.
     """
-    cold = not is_compiled()
-    if cold:
-        narrator.say("first start of this version on this machine: kernels are compiled, once, for a minute or more")
-    else:
-        traffic.prepare()
-    _await_parts(stage, traffic, narrator, cold=cold)
+    if is_cold:
+        narrator.say("first start of this version on this machine: kernels are compiled, once, for about a minute")
+    traffic.prepare()
+    _await_parts(stage, traffic, narrator, is_cold=is_cold)
     narrator.say("all parts answer")
-    if cold:
-        traffic.prepare()
     if not traffic.is_made:
         narrator.say("the past is made")
         stage.wait(lambda: traffic.is_made, _READ_S)
-    if cold:
-        narrator.say(f"compiled in {narrator.seconds:.0f} s; later starts take some 10 s. The time counts anew")
-        narrator.begin_anew()
+    if is_cold:
+        narrator.say(f"compiled in {narrator.seconds:.0f} s; later starts take some 10 s")
 
 
-def _await_parts(stage: Stage, traffic: Traffic, narrator: Narrator, *, cold: bool) -> None:
+def _await_parts(stage: Stage, traffic: Traffic, narrator: Narrator, *, is_cold: bool) -> None:
     told = narrator.seconds
     while waits := [part.part for part in stage.waits()]:
         stage.check()
@@ -64,7 +57,7 @@ def _await_parts(stage: Stage, traffic: Traffic, narrator: Narrator, *, cold: bo
             traffic.go()
         if narrator.seconds - told > _TELL_S:
             told = narrator.seconds
-            so_far = f"; {_kernels()} kernels are compiled" if cold else ""
+            so_far = f"; {kernels.count()} kernels are compiled" if is_cold else ""
             narrator.say(f"waiting for {', '.join(waits)}{so_far}")
         time.sleep(_LOOK_S)
 
@@ -112,9 +105,3 @@ def _door(stage: Stage) -> Door:
     with urllib.request.urlopen(f"{control}/v1/keys/signing", timeout=5) as answer:  # noqa: S310 -- our own
         keys = json.load(answer)["keys"]
     return Door(f"http://127.0.0.1:{stage.ports.otlp}", control, key, KeyRing.from_text("\n".join(keys.values())))
-
-
-def _kernels() -> int:
-    """Count the compiled kernels on disk, also those that are being put together beside the cache."""
-    cache = Path(os.environ.get(CACHE, os.devnull))
-    return sum(1 for place in cache.parent.glob(f"{cache.name}*") for _ in place.rglob("*.nbi"))

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 from rich.console import Console
 
-from flyball.demo import where
+from flows.compiling import is_compiled
+from flyball.demo import kernels, where
 from flyball.demo.narration import Narrator
 from flyball.demo.pager import Pager
 from flyball.demo.ports import checked, free_ports, usual
@@ -64,14 +65,16 @@ def _staged(asked: Asked, narrator: Narrator, stack: ExitStack) -> Scene:
     folder = _folder(asked.data, stack)
     pager = stack.enter_context(Pager())
     narrator.say(f"flyball up: receiver, flow, control plane, delivery; everything is in {folder}")
+    is_cold = not is_compiled()
     stage = stack.enter_context(Stage(folder, ports, pager=pager.url))
+    kernels.part()
     from flyball.demo.opening import raised, running  # noqa: PLC0415 -- loads the simulation, while the parts start
     from flyball.demo.traffic import Traffic  # noqa: PLC0415
 
     pager.listen()
     traffic = Traffic(f"http://127.0.0.1:{ports.otlp}", asked.seed)
     stack.callback(traffic.stop)
-    raised(stage, traffic, narrator)
+    raised(stage, traffic, narrator, is_cold=is_cold)
     return running(stage, traffic, pager, narrator, asked.seed, stack)
 
 
