@@ -2,7 +2,7 @@
 
 Of each group (a workflow alone, or one value of a dimension, or a tool that failed) one good and one bad run an hour
 are remembered, the latest, for two days and for the groups heard of last. They explain; no evidence stands on them. A
-restart forgets them.
+restart forgets them. Runs by the age of their user come from `models.slis.user_runs`, all others from `examples_of`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from models.runs.changes import CALL, joined
 from models.runs.record import MAX_COHORTS, RUN
 from models.slis.cells import workflows_of
 from models.slis.groups import OF_RUN, cohort_key
-from models.spans.columns import Outcome
+from models.slis.user_runs import went_badly
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -74,7 +74,7 @@ class _Told(NamedTuple):
             runs,
             now[np.argsort(runs["ended_at"][now], kind="stable")],
             workflows_of(runs),
-            (runs["outcome"] == Outcome.FAILURE) | (runs["escalated"] != 0),
+            went_badly(runs),
             [each.names for each, size in zip(told, sizes, strict=True) for _ in range(size)],
             calls,
         )

@@ -66,6 +66,7 @@ class FleetTable:
     def take(self, shard: str, looked: Looked) -> None:
         """Hear the newest of a shard."""
         self._heard[shard] = _Heard(looked.until, looked.streams, looked.evidence)
+        self.examples.take(looked.examples)
         self._described |= {found.key: found for found in looked.found}
         self._new += looked.found
         self._changed = True

@@ -13,6 +13,7 @@ import numpy as np
 import orjson
 
 from models.drift.bank import Bank
+from models.drift.examples import Example
 from models.drift.found import evidence_of, found_of
 from models.drift.minute import minutes_of
 from models.drift.settings import Accepted
@@ -20,6 +21,7 @@ from models.drift.shard import Shard
 from models.drift.usual_ratio import UsualRatio
 from models.drift.watches import REPLACED, WATCHES
 from models.slis.closing import Closed
+from models.slis.groups import USER_AGE
 from models.slis.packing import pack, unpack
 from models.slis.readings import Label
 
@@ -54,6 +56,8 @@ class Looked:
     """Of all streams in alarm, and of the strongest others."""
     found: list[Found]
     """Descriptions that are new."""
+    examples: Sequence[Example] = ()
+    """Runs that may be shown beside an alarm, of users by their age: nobody else knows it."""
 
 
 class DriftTable:
@@ -113,7 +117,8 @@ class DriftTable:
             if self._is_described(self.banks[watch.name], place, before, is_due=is_due)
         ]
         evidence = [evidence_of(shard, watch, self.banks[watch.name], place) for watch, place in told]
-        return Looked(self.until, self.streams, evidence, found)
+        examples = [Example(run.workflow, USER_AGE, *run[1:]) for run in closed.runs]
+        return Looked(self.until, self.streams, evidence, found, examples)
 
     @staticmethod
     def _is_described(bank: Bank, place: int, before: int, *, is_due: bool) -> bool:
@@ -268,7 +273,8 @@ def _in_order(accepted: Iterable[Accepted]) -> list[Accepted]:
 def _unpacked(arrays: dict[str, NDArray[Any]]) -> Closed:
     until, first = arrays["head"].tolist()
     labels = [Label(*each) for each in orjson.loads(arrays["labels"].tobytes())]
-    return Closed(until, first, labels, *(arrays[name] for name in ("look", "series", "total", "good", "bins")))
+    look, series, total, good, bins = (arrays[name] for name in ("look", "series", "total", "good", "bins"))
+    return Closed(until, first, labels, look, series, total, good, bins)
 
 
 def _plain(label: Label) -> list[Any]:

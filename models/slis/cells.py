@@ -27,6 +27,7 @@ from models.slis.kinds import SLI_OF, STOPS, call_kinds, run_kinds
 from models.slis.parting import digests_in, part
 from models.slis.rows import Query
 from models.slis.tally import cells_from, groups_of, histogram_sums, ratio_sums
+from models.slis.user_runs import no_runs, rows_of_users
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,6 +56,8 @@ class Cells:
     names: dict[int, str]
     users: NDArray[np.int64] = field(default_factory=lambda: np.empty((7, 0), np.int64))
     """As `cols`, with users for values: told by their ages only (`models.slis.user_ages`)."""
+    runs: NDArray[np.int64] = field(default_factory=no_runs)
+    """Whose they are, and how they ended (`models.slis.user_runs`): shown by the ages of users only."""
 
     def __len__(self) -> int:
         """Count the cells."""
@@ -101,10 +104,16 @@ class Cells:
             return {}
         cols, bounds = part(self.cols, series_shards(self.workflow, shards), shards)
         users, of_users = part(self.users, series_shards(_row(self.users, 0), shards), shards)
-        both = zip(pairwise(bounds.tolist()), pairwise(of_users.tolist()), strict=True)
+        runs, of_runs = part(self.runs, series_shards(_row(self.runs, 0), shards), shards)
+        parts = zip(*(pairwise(each.tolist()) for each in (bounds, of_users, of_runs)), strict=True)
         return {
-            shard: Cells(cols[:, start:stop], _used(digests_in(cols, start, stop), self.names), users[:, slice(*own)])
-            for shard, ((start, stop), own) in enumerate(both)
+            shard: Cells(
+                cols[:, start:stop],
+                _used(digests_in(cols, start, stop), self.names),
+                users[:, slice(*own)],
+                runs[:, slice(*whose)],
+            )
+            for shard, ((start, stop), own, whose) in enumerate(parts)
             if start < stop or own[0] < own[1]
         }
 
@@ -137,7 +146,7 @@ def cells_of(changes: Sequence[Changes], slis: Sequence[Sli] = ALL, *, by_user: 
             names |= transitions
     every = np.concatenate(cols, axis=1) if len(cols) > 1 else cols[0]
     every, users = _without_users(every) if by_user else (every, Cells.empty().cols)
-    return Cells(every, names, users)
+    return Cells(every, names, users, rows_of_users(runs, workflow, weight) if by_user else no_runs())
 
 
 def _names(changes: Sequence[Changes], runs: NDArray[np.void]) -> dict[int, str]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from models.slis.readings import Label
     from models.slis.store import Store
+    from models.slis.user_runs import UserRun
 
 
 class Closed(NamedTuple):
@@ -43,6 +44,8 @@ class Closed(NamedTuple):
     """[n]"""
     bins: NDArray[np.int64]
     """[k, 3] of the histograms: row of the pane, bin, count; ascending."""
+    runs: Sequence[UserRun] = ()
+    """Of users by their age, to be shown: the latest since the last time."""
 
 
 def closed_panes(store: Store, wait: NDArray[np.int64], since: int, until: int) -> tuple[NDArray[np.int64], Any]:

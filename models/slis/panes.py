@@ -18,11 +18,13 @@ from models.slis.packing import pack, unpack
 from models.slis.readings import Readings, revisions
 from models.slis.records import quantile_values
 from models.slis.series import SeriesBook
+from models.slis.settings import DAY_MINUTES
 from models.slis.spread import spread_of
 from models.slis.store import Store
 from models.slis.telling import tell
 from models.slis.user_ages import NAMES as AGES
 from models.slis.user_ages import UserAges
+from models.slis.user_runs import LatestRuns
 from models.slis.windows import SECONDS, WINDOWS
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from models.slis.spread import Spread
 
 _MINUTE_NS = 60_000_000_000
+_DAY_NS = DAY_MINUTES * _MINUTE_NS
 _FOREVER = 2**40
 """A minute after all others."""
 
@@ -66,6 +69,7 @@ class PaneTable:
         self._book = SeriesBook(settings, slis)
         self._store = Store(settings.keep_minutes, settings.keep_days)
         self._ages = UserAges(settings.new_user_days, settings.max_users)
+        self._shown = LatestRuns()
         self._log = DeltaLog()
         self._logged = 0  # series that the last delta or dump holds
         self._early_at = [0, 0]  # processing time of the last early panes, by list
@@ -82,11 +86,16 @@ class PaneTable:
             aged = self._ages.aged(cells.users)
             if cells.users.shape[1]:
                 self._log.touch()
+                self._show(cells)
             if aged.shape[1]:
                 cells = Cells(np.concatenate([cells.cols, aged], axis=1), cells.names | AGES)
             if len(cells):
                 self._apply(cells)
         return cells
+
+    def _show(self, cells: Cells) -> None:
+        workflow, user, ended, *_ = runs = cells.runs
+        self._shown.add(runs, self._ages.ages(workflow, user, ended // _DAY_NS), cells.names)
 
     def _apply(self, cells: Cells) -> None:
         series = self._book.resolve(cells.cols, cells.names)
@@ -136,10 +145,11 @@ class PaneTable:
             waits = self._settings.waits
             wait = np.array([waits[label.waits] for label in self._book.labels], np.int64)
             panes, bins = closed_panes(self._store, wait, since, until)
+            runs = self._shown.take()
         self._closed[:] = until, len(self._book)
         self._log.touch()
         look, series, total, good = panes.T
-        return Closed(until, named, self._book.labels[named:], look, series, total, good, bins)
+        return Closed(until, named, self._book.labels[named:], look, series, total, good, bins, runs)
 
     def drain(self) -> Readings:
         """Give all panes that changed since they were told: the end of the input."""

@@ -73,6 +73,12 @@ class UserAges:
         self._forget(int(days.max()))
         return _by_age(cells, np.repeat(age, np.diff(starts, append=len(day))))
 
+    def ages(self, workflow: NDArray[np.int64], user: NDArray[np.int64], day: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give the age (digest) on these days (Unix) of users who were met, 0 where it cannot be told."""
+        keys = _keys(workflow, np.zeros_like(user)), _keys(workflow, user)
+        found: NDArray[np.int64] = _ages(self._table, *keys, day, self._days, _NEW, _EXISTING)
+        return found
+
     def _meet(self, keys: NDArray[np.int64], days: NDArray[np.int64]) -> None:
         news, met, changed = np.empty((2, len(keys)), np.int64), 0, 0
         while met < len(keys):

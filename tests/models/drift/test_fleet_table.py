@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from models.drift.examples import Example
 from models.drift.fleet_table import FleetTable
 from models.drift.found import Evidence, Found
 from models.drift.table import Looked
@@ -120,3 +123,20 @@ def test_a_restart_goes_on_with_the_same_incident() -> None:
     (ended,) = again.look(6300).incidents
     assert (ended.key, ended.status) == (incident.key, Status.RESOLVED)
     assert ended.revision > incident.revision
+
+
+def test_an_alarm_about_new_users_shows_runs_of_both_ages() -> None:
+    """The shard that knows the ages says whose they are."""
+    fleet = FleetTable()
+    hour = 60 * 60 * 10**9
+    examples = [
+        Example("support", "user_age", age, hour + n, f"{n:032x}", is_bad)
+        for n, (age, is_bad) in enumerate([("existing", False), ("new", True), ("new", False), ("existing", True)])
+    ]
+    drifts = found("task_success")._replace(dimension="user_age", from_="the rest", to="new", since=60)
+    fleet.take("m1", replace(looked(drifts), examples=examples))
+    (incident,) = fleet.look(6060).incidents
+    assert incident.evidence["examples"] == {
+        "before": [f"{n:032x}" for n in (3, 0)],
+        "after": [f"{n:032x}" for n in (1, 2)],
+    }
