@@ -60,6 +60,8 @@ class Bank:
         """M of the last look [stream]."""
         self.alarm = np.empty(0, np.int64)
         """Unix minute of the alarm that lasts; 0: none."""
+        self.changed = np.empty(0, np.int64)
+        """Unix minute since when a stream in alarm changed, as dated when the alarm came; 0: not dated."""
         self.ring = np.zeros((_KEPT[minutes], columns, 0), np.int32)
         self.at = 0
         """Looks taken."""
@@ -81,7 +83,8 @@ class Bank:
         more = len(streams)
         self.streams += streams
         self.state = {name: np.concatenate([array, state[name]], axis=-1) for name, array in self.state.items()}
-        self.m, self.alarm = np.append(self.m, np.zeros(more)), np.append(self.alarm, np.zeros(more, np.int64))
+        self.m = np.append(self.m, np.zeros(more))
+        self.alarm, self.changed = widened(self.alarm, more), widened(self.changed, more)
         self.ring, self._counts = widened(self.ring, more), widened(self._counts, more)
 
     def close(self, which: NDArray[np.bool_]) -> None:
@@ -89,7 +92,7 @@ class Bank:
         kept = ~which
         self.streams = [stream for stream, stays in zip(self.streams, kept.tolist(), strict=True) if stays]
         self.state = {name: np.ascontiguousarray(array[..., kept]) for name, array in self.state.items()}
-        self.m, self.alarm = self.m[kept], self.alarm[kept]
+        self.m, self.alarm, self.changed = self.m[kept], self.alarm[kept], self.changed[kept]
         self.ring, self._counts = self.ring[..., kept].copy(), self._counts[:, kept].copy()
 
     def take(self, counts: NDArray[np.int64], at: int) -> None:
@@ -127,6 +130,8 @@ class Bank:
         self.m = self.detector.look(self.state, counts)
         self._counts = np.zeros_like(self._counts)
         raised = (self.m >= self.threshold) & (self.alarm == 0)
+        for place in np.flatnonzero(raised).tolist():
+            self.changed[place] = self.since(place)[0]
         self.alarm[raised] = self._window * self.minutes
         self._end_alarms()
 
@@ -166,24 +171,30 @@ class Bank:
     def end(self, which: NDArray[np.bool_]) -> None:
         """End the alarms of streams; they begin anew."""
         self.detector.restart(self.state, which)
-        self.alarm[which], self.m[which] = 0, 0.0
+        self.alarm[which], self.changed[which], self.m[which] = 0, 0, 0.0
 
     def since(self, stream: int) -> tuple[int, NDArray[np.int64]]:
         """Give the Unix minute since when a stream changed, by its strongest start, and its counts since then.
 
-        In place of the hour stand the hits that were to be expected at those hours, in thousandths.
+        One in alarm is dated once, when the alarm came: looks are kept for less long than an alarm may last. Counts are
+        of the looks that are kept. In place of the hour stand the hits that were to be expected at those hours, in thousandths.
         """
         kept = min(self.at, len(self.ring))
+        first = self._window - kept
         order = [(self.at - kept + step) % len(self.ring) for step in range(kept)]
-        windows = np.arange(self._window - kept, self._window)
-        counts = self._with_hours(self.ring[order, :, stream].T.astype(np.int64), windows)
-        alone = {name: np.repeat(array[..., [stream]], kept, axis=-1) for name, array in self.state.items()}
-        self.detector.restart(alone, np.ones(kept, np.bool_))
-        self.detector.look(alone, counts)  # from nothing, M is the e-value of the look
-        look, _ = strongest_start(np.log(np.maximum(alone["m"].reshape(-1, kept), _LEAST)))
+        counts = self._with_hours(self.ring[order, :, stream].T.astype(np.int64), np.arange(first, self._window))
+        since = int(self.changed[stream]) // self.minutes or first + self._strongest_start(stream, counts)
         if self._is_timed:
             counts[-1] = np.rint(MILLI * counts[1] * self.state["rate"][counts[-1], stream])
-        return (self._window - kept + look) * self.minutes, counts[:, look:].sum(axis=1)
+        return since * self.minutes, counts[:, max(since - first, 0) :].sum(axis=1)
+
+    def _strongest_start(self, stream: int, counts: NDArray[np.int64]) -> int:
+        """Give the look of `counts` [column, look] from which on they say most."""
+        looks = counts.shape[1]
+        alone = {name: np.repeat(array[..., [stream]], looks, axis=-1) for name, array in self.state.items()}
+        self.detector.restart(alone, np.ones(looks, np.bool_))
+        self.detector.look(alone, counts)  # from nothing, M is the e-value of the look
+        return strongest_start(np.log(np.maximum(alone["m"].reshape(-1, looks), _LEAST)))[0]
 
     # what is kept
 
@@ -193,6 +204,7 @@ class Bank:
             "streams": np.array(self.streams, np.int64).reshape(-1, len(Stream._fields)),
             "last": self.m,
             "alarm": self.alarm,
+            "changed": self.changed,
             "ring": self.ring,
             "counts": self._counts,
             "clock": np.array([self.at, self._window], np.int64),
@@ -203,6 +215,7 @@ class Bank:
         """Take over what `arrays` gave."""
         self.streams = [Stream(*row) for row in arrays["streams"].tolist()]
         self.m, self.alarm = arrays["last"].copy(), arrays["alarm"].copy()
+        self.changed = arrays.get("changed", np.zeros_like(self.alarm)).copy()  # a state from before it was kept
         self.ring, self._counts = arrays["ring"].copy(), arrays["counts"].copy()
         self.at, self._window = arrays["clock"].tolist()
         self.state = {name: arrays[f"state_{name}"].copy() for name in self.state}

@@ -1,0 +1,31 @@
+"""An alarm that lasts longer than looks are kept says since when as it did when it came, through restarts too."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.drift.settings import DriftSettings
+from models.drift.table import DriftTable
+from tests.helpers.drift_traffic import START, Minute, Traffic
+
+SETTINGS = DriftSettings(least_span=240)
+CHANGE, LONG = 300, 360
+KEY = "own_rate\x1ftask_success\x1fworkflow\x1fsupport"
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_the_time_of_a_change_stays(restarts: bool) -> None:  # noqa: FBT001
+    """Six hours of twice the failures: each description says when it began, and what the last two hours were like."""
+    table, traffic, told = DriftTable(SETTINGS), Traffic(2), []
+    for at in range(CHANGE + LONG):
+        failing = Minute(bad=0.1, bad_free=0.1) if at >= CHANGE else Minute()
+        looked = table.look(traffic.closed(at, failing))
+        told += [found for found in looked.found if found.key == KEY and found.alarm]
+        if restarts and at % 60 == 0:
+            table = DriftTable.load(SETTINGS, table.dump(), [])
+    assert len(told) > LONG // 20
+    assert {found.since for found in told} == {told[0].since}
+    assert abs(told[0].since - START - CHANGE) <= 10
+    assert all(found.since < found.alarm for found in told)
+    assert 0.08 < told[-1].numbers["rate"] < 0.12
+    assert told[-1].numbers["events"] == 120 * 100
