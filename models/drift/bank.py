@@ -177,7 +177,8 @@ class Bank:
         """Give the Unix minute since when a stream changed, by its strongest start, and its counts since then.
 
         One in alarm is dated once, when the alarm came: looks are kept for less long than an alarm may last. Counts are
-        of the looks that are kept. In place of the hour stand the hits that were to be expected at those hours, in thousandths.
+        of the looks that are kept. In place of the hour stand the hits that were to be expected at those hours, in
+        thousandths.
         """
         kept = min(self.at, len(self.ring))
         first = self._window - kept

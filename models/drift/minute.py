@@ -28,6 +28,8 @@ class Minute(NamedTuple):
     bad: NDArray[np.int64]
     total: NDArray[np.int64]
     over: NDArray[np.int64]
+    values: NDArray[np.int64]
+    """[k, 3] of the histograms: series, bin, count."""
 
     def amounts(self, of: str) -> NDArray[np.int64]:
         """Give [S] what a mix is of: "mix" all events, "mix_failed" the bad ones."""
@@ -37,13 +39,13 @@ class Minute(NamedTuple):
         """Give (bad, total) of ratios [2, n]."""
         return np.stack([self.bad[series], self.total[series]])
 
-    def values(self, series: NDArray[np.int64]) -> NDArray[np.int64]:
+    def exceedances(self, series: NDArray[np.int64]) -> NDArray[np.int64]:
         """Give (over each threshold ..., total) of histograms [J + 1, n]."""
         return np.concatenate([self.over[:, series], self.total[None, series]])
 
 
 def minutes_of(closed: Closed, is_histogram: NDArray[np.bool_], over: NDArray[np.int64]) -> Iterator[Minute]:
-    """Yield the looks that saw anything, in order. `over` int64 [J, S] are the thresholds of histograms."""
+    """Yield the looks that saw anything, in order. `over` int64 [J, S]: thresholds of histograms, read look by look."""
     looks, starts = np.unique(closed.look, return_index=True)
     bounds = [*starts.tolist(), len(closed.look)]
     bin_bounds = np.searchsorted(closed.bins[:, 0], bounds).tolist()
@@ -69,4 +71,4 @@ def _minute(
     np.add.at(total, whose, bins[:, 2])
     for j in range(J):
         np.add.at(beyond[j], whose, np.where(bins[:, 1] > over[j, whose], bins[:, 2], 0))
-    return Minute(look, bad, total, beyond)
+    return Minute(look, bad, total, beyond, np.stack([whose, bins[:, 1], bins[:, 2]], axis=1))

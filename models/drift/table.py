@@ -101,10 +101,10 @@ class DriftTable:
     def _look(self, closed: Closed) -> Looked:
         shard = self.shard
         shard.enter(closed)
-        shard.thresholds.learn(closed, shard.roles)
         for minute in minutes_of(closed, shard.roles.is_histogram, shard.thresholds.over):
             self._accept(minute.at)
             self._take(minute)
+            shard.thresholds.learn(minute, shard.roles)  # of values that no rate over them is learnt from
         self._accept(closed.until - 1)  # a workflow that has gone quiet is accepted, too
         for bank in self.banks.values():
             bank.pass_to(closed.until)

@@ -13,8 +13,8 @@ from models.drift.minute import UNKNOWN, J
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from models.drift.minute import Minute
     from models.drift.roles import Roles
-    from models.slis.closing import Closed
 
 VALUES = 1000
 """From so many values the quantiles are taken."""
@@ -36,11 +36,11 @@ class Thresholds:
             parents = roles.parent[known:]
             self.over[:, known:] = np.where(parents >= 0, self.over[:, parents], UNKNOWN)
 
-    def learn(self, closed: Closed, roles: Roles) -> None:
-        """Take in the values of workflows whose quantiles are not known yet. They count for baselines from then on."""
-        whose = closed.series[closed.bins[:, 0]]
+    def learn(self, minute: Minute, roles: Roles) -> None:
+        """Take in the values of workflows whose quantiles are not known yet. Later minutes count for baselines."""
+        whose = minute.values[:, 0]
         fitting = (roles.parent[whose] == whose) & (self.over[0, whose] == UNKNOWN)
-        for series, bin_, count in zip(whose[fitting].tolist(), *closed.bins[fitting, 1:].T.tolist(), strict=True):
+        for series, bin_, count in minute.values[fitting].tolist():
             of = self._bins.setdefault(series, {})
             of[bin_] = of.get(bin_, 0) + count
         for series in [series for series, of in self._bins.items() if sum(of.values()) >= VALUES]:

@@ -104,8 +104,8 @@ class LiveValues(LiveRate):
         self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         """Give (values of the rest over each threshold ..., all of them, and the same of the cohort)."""
-        mine = minute.values(series)
-        return np.concatenate([minute.values(against) - mine, mine])
+        mine = minute.exceedances(series)
+        return np.concatenate([minute.exceedances(against) - mine, mine])
 
     def effect(self, shard: Shard, stream: Stream, state: State, counts: NDArray[np.int64]) -> Effect:
         """Explain."""

@@ -64,6 +64,7 @@ class Mix(Standing):
             if shard.roles.labels[series].sli != self.sli or (self.name, series) in shard.mixes:
                 continue
             kinds = shard.roles.values(series, self.dimension)
+            kinds = kinds[mix.past.hits[0, kinds] > 0]  # others have a name already, as they come later in a batch
             kinds = kinds[np.argsort(-mix.past.hits[0, kinds], kind="stable")][: MOST - 1]
             if len(kinds) < self.fewest_kinds:
                 continue

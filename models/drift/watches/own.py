@@ -73,7 +73,7 @@ class OwnValues(OwnRate):
         self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         """Give (values over each threshold ..., events)."""
-        return minute.values(series)
+        return minute.exceedances(series)
 
     def effect(self, shard: Shard, stream: Stream, state: State, counts: NDArray[np.int64]) -> Effect:
         """Explain."""
