@@ -35,7 +35,10 @@ class Evidence(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A stream described. Times are Unix minutes; `since` is when it changed, as estimated."""
+    """A stream described. Times are Unix minutes.
+
+    `since` is when it changed, as estimated, by the time of the events; `alarm` and `at` are of looks, which are later.
+    """
 
     key: str
     workflow: str
@@ -109,7 +112,7 @@ def found_of(shard: Shard, watch: Watch, bank: Bank, place: int) -> Found:
         ratio=float(np.float64(bank.m[place]) / bank.threshold),
         threshold=bank.threshold,
         alarm=int(bank.alarm[place]),
-        since=since,
+        since=since - shard.wait(stream.series),
         at=bank.closed_at,
         rolled_out=_rolled_out(shard, stream.series, since),
     )
@@ -126,5 +129,6 @@ def _rolled_out(shard: Shard, series: int, since: int) -> list[dict[str, str]]:
     opened = learner.opened
     siblings = (roles.parent == roles.parent[series]) & (roles.role == Role.CHANGE) & rolled_out(shard, learner)
     near = np.flatnonzero(siblings & (np.abs(opened - since) <= _NEAR))
-    named = [(roles.dimension(each) or ("", ""), int(opened[each])) for each in near.tolist()]
+    wait = shard.wait(series)
+    named = [(roles.dimension(each) or ("", ""), int(opened[each]) - wait) for each in near.tolist()]
     return [{"dimension": name, "value": value, "at": rfc3339(at * _MINUTE_NS)} for (name, value), at in named]

@@ -45,10 +45,13 @@ class Shard:
         """Unix minute of the newest events of a series."""
         self.mixes: dict[tuple[str, int], list[int]] = {}
         """Name of a watch and series of a workflow -> series of the kinds that its mix is made of."""
+        self.waits = (0, 0)
+        """Minutes by which looks are later than what they see, by `Label.waits`."""
 
     def enter(self, closed: Closed) -> None:
         """Take in the series that are new."""
         self.roles.enter(list(closed.labels)[max(0, len(self.roles) - closed.first) :])
+        self.waits = closed.waits
         self.grow()
 
     def grow(self) -> None:
@@ -98,6 +101,10 @@ class Shard:
             some = some.with_look(hits[..., of] - hits[..., here], rest, hits[..., here], mine)
             for array, learnt in zip(self.usual[name], some, strict=True):
                 array[..., here] = learnt
+
+    def wait(self, series: int) -> int:
+        """Give by how many minutes looks at a series are later than the events that they see."""
+        return self.waits[self.roles.labels[series].waits]
 
     def gone(self, series: NDArray[np.int64], at: int) -> NDArray[np.bool_]:
         """Say which series have had no events for an hour while their workflow goes on: rolled back, say."""

@@ -203,7 +203,7 @@ class DriftTable:
             "labels": _text([_plain(label) for label in labels]),
             "seen": self.shard.seen,
             "mixes": _text([[*of, *kinds] for of, kinds in self.shard.mixes.items()]),
-            "until": np.array([self.until, self.refused], np.int64),
+            "until": np.array([self.until, self.refused, *self.shard.waits], np.int64),
             "accepted": _text([list(map(astuple, _in_order(each))) for each in (self._heard, self._done)]),
         }
         for name, usual in self.shard.usual.items():
@@ -239,7 +239,8 @@ class DriftTable:
         self.shard.roles.enter([Label(*each) for each in orjson.loads(arrays["labels"].tobytes())])
         self.shard.seen = arrays["seen"].copy()
         self.shard.mixes = {(name, series): kinds for name, series, *kinds in orjson.loads(arrays["mixes"].tobytes())}
-        self.until, self.refused, *_ = arrays["until"].tolist()
+        self.until, self.refused, *waits = arrays["until"].tolist()
+        self.shard.waits = _waits(waits)
         if "accepted" in arrays:
             heard, done = orjson.loads(arrays["accepted"].tobytes())
             self._heard, self._done = ({Accepted(*each) for each in some} for some in (heard, done))
@@ -260,7 +261,7 @@ class DriftTable:
 def _packed(closed: Closed | Accepted) -> bytes:
     if isinstance(closed, Accepted):
         return pack({"accept": _text(astuple(closed))})
-    head = np.array([closed.until, closed.first], np.int64)
+    head = np.array([closed.until, closed.first, *closed.waits], np.int64)
     names = ("look", "series", "total", "good", "bins")
     columns = {name: np.ascontiguousarray(getattr(closed, name)) for name in names}
     return pack({"head": head, "labels": _text([_plain(label) for label in closed.labels]), **columns})
@@ -271,10 +272,15 @@ def _in_order(accepted: Iterable[Accepted]) -> list[Accepted]:
 
 
 def _unpacked(arrays: dict[str, NDArray[Any]]) -> Closed:
-    until, first = arrays["head"].tolist()
+    until, first, *waits = arrays["head"].tolist()
     labels = [Label(*each) for each in orjson.loads(arrays["labels"].tobytes())]
     look, series, total, good, bins = (arrays[name] for name in ("look", "series", "total", "good", "bins"))
-    return Closed(until, first, labels, look, series, total, good, bins)
+    return Closed(until, first, labels, look, series, total, good, bins, _waits(waits))
+
+
+def _waits(told: list[int]) -> tuple[int, int]:
+    """Read those of a state; of one from before they were kept there are none, until the next look."""
+    return (told[0], told[1]) if len(told) > 1 else (0, 0)
 
 
 def _plain(label: Label) -> list[Any]:

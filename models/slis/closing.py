@@ -44,6 +44,8 @@ class Closed(NamedTuple):
     """[n]"""
     bins: NDArray[np.int64]
     """[k, 3] of the histograms: row of the pane, bin, count; ascending."""
+    waits: tuple[int, int] = (0, 0)
+    """Minutes by which looks are later than their panes, by `Label.waits`."""
     runs: Sequence[UserRun] = ()
     """Of users by their age, to be shown: the latest since the last time."""
 

@@ -149,7 +149,7 @@ class PaneTable:
         self._closed[:] = until, len(self._book)
         self._log.touch()
         look, series, total, good = panes.T
-        return Closed(until, named, self._book.labels[named:], look, series, total, good, bins, runs)
+        return Closed(until, named, self._book.labels[named:], look, series, total, good, bins, waits, runs)
 
     def drain(self) -> Readings:
         """Give all panes that changed since they were told: the end of the input."""

@@ -83,10 +83,13 @@ def test_an_upgrade_that_hurts_is_one_incident(records: list[dict[str, Any]]) ->
     shown, ended = success[0]["evidence"]["examples"], {r["run_id"]: r for r in records if r["kind"] == "run"}
     assert success[0]["runs"] == shown["after"] + shown["before"]
     since = success[0]["evidence"]["since"]
+    assert "2026-03-02T10:15" < since < "2026-03-02T10:25"  # the upgrade is at 10:20
+    assert {each["at"][:16] for each in success[0]["evidence"]["contrasts"][0]["rolled_out"]} <= {"2026-03-02T10:20"}
     assert ended[shown["after"][0]]["outcome"] == "failure"
     assert all(ended[run]["ended_at"] >= since for run in shown["after"])
     assert shown["before"]
-    assert all(ended[run]["ended_at"] < since for run in shown["before"])
+    assert {ended[run]["version"] for run in shown["before"]} == {"2026.3.1"}
+    assert {ended[run]["version"] for run in shown["after"]} == {"2026.3.1-next"}
     alarms = [each for each in records if each["kind"] == "drift" and each["alarm"]]
     assert all("2026-03-02T10:20" < each["alarm_at"] <= each["at"] for each in alarms)
     # the upgrade is at 10:20; runs may wait for an evaluation, so each minute is looked at 32 minutes after it

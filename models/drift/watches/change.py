@@ -77,7 +77,7 @@ class ChangeRate(Standing):
 
     def effect(self, shard: Shard, stream: Stream, state: State, counts: NDArray[np.int64]) -> Effect:
         """Explain."""
-        before = before_of(shard.learners[self.baselines], stream)
+        before = before_of(shard, self.baselines, stream)
         return rate_effect(contrast_of(shard, stream), state, counts, before)
 
 
@@ -98,7 +98,7 @@ class ChangeValues(ChangeRate):
 
     def effect(self, shard: Shard, stream: Stream, state: State, counts: NDArray[np.int64]) -> Effect:
         """Explain."""
-        before = before_of(shard.learners[self.baselines], stream)
+        before = before_of(shard, self.baselines, stream)
         label, over = shard.roles.labels[stream.series], shard.thresholds.over[:, stream.series]
         return values_effect(contrast_of(shard, stream), label.sli, over, state, counts, before)
 

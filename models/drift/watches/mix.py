@@ -92,7 +92,7 @@ class Mix(Standing):
         """Explain."""
         kinds, mix = shard.mixes[self.name, stream.series], shard.learners[self.baselines]
         names = [(shard.roles.dimension(kind) or ("", "?"))[1] for kind in kinds]
-        hits, before = mix.past.hits[0, kinds], before_of(mix, stream)
+        hits, before = mix.past.hits[0, kinds], before_of(shard, self.baselines, stream)
         rest = max(before["events"] - hits.sum(), 0.0)
         mine = np.append(counts[: len(kinds)], counts[MOST - 1])
         contrast = Contrast("time", "baseline", "now")

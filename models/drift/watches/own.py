@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from models.drift.band import State
     from models.drift.detector import Detector
-    from models.drift.learner import Learner
     from models.drift.minute import Minute
     from models.drift.shard import Shard
     from models.drift.watches.base import Effect
@@ -59,7 +58,7 @@ class OwnRate(Standing):
 
     def effect(self, shard: Shard, stream: Stream, state: State, counts: NDArray[np.int64]) -> Effect:
         """Explain."""
-        return rate_effect(_own(stream), state, counts, before_of(shard.learners[self.baselines], stream))
+        return rate_effect(_own(stream), state, counts, before_of(shard, self.baselines, stream))
 
 
 @dataclass(frozen=True)
@@ -77,20 +76,21 @@ class OwnValues(OwnRate):
 
     def effect(self, shard: Shard, stream: Stream, state: State, counts: NDArray[np.int64]) -> Effect:
         """Explain."""
-        before = before_of(shard.learners[self.baselines], stream)
+        before = before_of(shard, self.baselines, stream)
         label, over = shard.roles.labels[stream.series], shard.thresholds.over[:, stream.series]
         return values_effect(_own(stream), label.sli, over, state, counts, before)
 
 
-def before_of(learner: Learner, stream: Stream) -> dict[str, Any]:
-    """Tell the baseline of a stream: [rates], events, from when to when, version."""
+def before_of(shard: Shard, baselines: str, stream: Stream) -> dict[str, Any]:
+    """Tell the baseline of a stream: [rates], events, from when to when, by the time of events, version."""
     of = stream.series if stream.against < 0 else stream.against
+    learner, wait = shard.learners[baselines], shard.wait(of)
     frozen = int(learner.frozen[of])
     return {
         "rates": learner.past.rates()[:, of],
         "events": int(learner.past.events[of]),
-        "from": rfc3339(stream.opened * _MINUTE_NS),
-        "to": rfc3339(frozen * _MINUTE_NS) if frozen else None,
+        "from": rfc3339((stream.opened - wait) * _MINUTE_NS),
+        "to": rfc3339((frozen - wait) * _MINUTE_NS) if frozen else None,
         "version": stream.version,
     }
 

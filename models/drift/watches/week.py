@@ -63,14 +63,14 @@ class WeekRate(Standing):
 
     def effect(self, shard: Shard, stream: Stream, state: State, counts: NDArray[np.int64]) -> Effect:
         """Explain: against the rate that the same hours had. `counts` are (failed, events, thousandths expected)."""
-        weeks = shard.weeks
+        weeks, wait = shard.weeks, shard.wait(stream.series)
         place = int(np.flatnonzero(weeks.series == stream.series)[0])
         failed, events, expected = counts.tolist()
         before = {
             "rates": [expected / MILLI / max(events, 1)],
             "events": int(weeks.events[:, place].sum()),
-            "from": rfc3339(stream.opened * _MINUTE_NS),
-            "to": rfc3339(int(weeks.frozen[place]) * _MINUTE_NS),
+            "from": rfc3339((stream.opened - wait) * _MINUTE_NS),
+            "to": rfc3339((int(weeks.frozen[place]) - wait) * _MINUTE_NS),
             "version": stream.version,
         }
         contrast = Contrast("time", "the same hours of the week", "now")
