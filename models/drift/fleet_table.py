@@ -48,6 +48,11 @@ class Told:
     incidents: list[Incident] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
 
+    def add(self, later: Told) -> None:
+        """Take in what a later look gave."""
+        self.incidents += later.incidents
+        self.records += later.records
+
 
 class FleetTable:
     """`generation` numbers the lives of the shard; `severity` is that of drift where no SLO burns."""

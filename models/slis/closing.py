@@ -16,7 +16,7 @@ from models.slis.chains import END
 from models.slis.minutes import HISTOGRAM, WIDTH
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -83,3 +83,17 @@ def _bins(nodes: Any, head: NDArray[np.int64]) -> NDArray[np.int64]:
     bins[:, 1] -= np.where(bins[:, 1] > OVER // 2, OVER, 0)
     bins = bins[bins[:, 2] > 0]
     return bins[np.lexsort((bins[:, 1], bins[:, 0]))]
+
+
+def pieces(closed: Closed, minutes: int) -> Iterator[Closed]:
+    """Part panes by looks, at multiples of so many minutes: as if they had been closed in that rhythm."""
+    start = int(closed.look[0]) if len(closed.look) else closed.until
+    untils = [*range((start // minutes + 1) * minutes, closed.until, minutes), closed.until]
+    bounds = [0, *np.searchsorted(closed.look, untils).tolist()]
+    bins = np.searchsorted(closed.bins[:, 0], bounds).tolist()
+    entered = closed.first + len(closed.labels)
+    for at, until in enumerate(untils):
+        rows, own = slice(bounds[at], bounds[at + 1]), closed.bins[bins[at] : bins[at + 1]]
+        look, series, total, good = closed.look[rows], closed.series[rows], closed.total[rows], closed.good[rows]
+        part = Closed(until, entered, [], look, series, total, good, own - np.array([bounds[at], 0, 0]), closed.waits)
+        yield part if at else part._replace(first=closed.first, labels=closed.labels, runs=closed.runs)

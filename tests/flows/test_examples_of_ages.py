@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import orjson
 import pytest
 from bytewax.testing import cluster_main
 from prometheus_client import CollectorRegistry
@@ -21,16 +20,16 @@ from flows.sink import CallSink
 from flows.topology import build
 from models.drift.settings import DriftSettings
 from models.slis.settings import SliSettings
+from tests.helpers.plain_runs import SECOND, run_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_SECOND = 10**9
 _DAYS = 2
-_LATER = _DAYS * 86_400 * _SECOND
-START = int(datetime(2026, 3, 2, tzinfo=UTC).timestamp()) * _SECOND
-HURT = START + _LATER + 8 * 3600 * _SECOND
+_LATER = _DAYS * 86_400 * SECOND
+START = int(datetime(2026, 3, 2, tzinfo=UTC).timestamp()) * SECOND
+HURT = START + _LATER + 8 * 3600 * SECOND
 """From eight hours into the third day on, new users fail."""
 SETTINGS = FlowSettings(slis=SliSettings(new_user_days=_DAYS), drift=DriftSettings(least_span=60))
 
@@ -41,28 +40,13 @@ def lines() -> Iterator[bytes]:
     number = 0
     for n in range(50):
         number += 1
-        yield line(number, START + n * 60 * _SECOND, f"old-{n}", is_bad=False)
+        yield run_line(number, START + n * 60 * SECOND, is_bad=False, user_id=f"old-{n}")
     for second in range(0, 12 * 3600, 12):
         number += 1
-        ended, is_new = START + _LATER + second * _SECOND, number % 2 == 0
+        ended, is_new = START + _LATER + second * SECOND, number % 2 == 0
         user = f"{'new' if is_new else 'old'}-{rng.randrange(50)}"
         rate = 0.8 if is_new and ended >= HURT else 0.1
-        yield line(number, ended, user, is_bad=rng.random() < rate)
-
-
-def line(number: int, ended: int, user: str, *, is_bad: bool) -> bytes:
-    """Give one run as one line."""
-    said = {"gen_ai.operation.name": "invoke_agent", "user.id": user, "flyball.workflow": "support"}
-    said["flyball.outcome"] = "failure" if is_bad else "success"
-    span = {
-        "traceId": f"{number:032x}",
-        "spanId": f"{number:016x}",
-        "name": "invoke_agent support",
-        "startTimeUnixNano": str(ended - 2 * _SECOND),
-        "endTimeUnixNano": str(ended),
-        "attributes": [{"key": key, "value": {"stringValue": value}} for key, value in said.items()],
-    }
-    return orjson.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]})
+        yield run_line(number, ended, is_bad=rng.random() < rate, user_id=user)
 
 
 @pytest.fixture(scope="module")

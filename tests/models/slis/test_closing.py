@@ -10,6 +10,7 @@ import pytest
 from models.digest import digest_of
 from models.slis.bins import OVER, bin_of
 from models.slis.cells import Cells
+from models.slis.closing import pieces
 from models.slis.panes import PaneTable
 from models.slis.settings import SliSettings
 
@@ -92,3 +93,22 @@ def test_a_restart_closes_no_pane_twice(table: PaneTable, *, whole: bool) -> Non
     deltas.append(table.take_delta())
     again = PaneTable.load(SETTINGS, table.dump(), []) if whole else PaneTable.load(SETTINGS, None, deltas)
     assert panes(again.closed((START + 9) * MINUTE)) == panes(table.closed((START + 9) * MINUTE)) != []
+
+
+def test_what_is_closed_at_once_can_be_parted_by_time() -> None:
+    """Into what would have been closed in that rhythm; the labels come with the first part."""
+    one, other = PaneTable(SETTINGS), PaneTable(SETTINGS)
+    for table in (one, other):
+        for at in (0, 4, 13, 14):
+            table.apply(cells(("task_success", at, 1, 4 + at), ("cost_per_task", at, bin_of(0.5 + at), 3)))
+    closed = one.close()
+    assert closed is not None
+    parts = list(pieces(closed, 5))
+    ends = [*range(START // 5 * 5 + 5, closed.until, 5), closed.until]
+    assert [part.until for part in parts] == ends
+    for part, end in zip(parts, ends, strict=True):
+        alone = other.closed(end * MINUTE)
+        assert alone is not None
+        assert part.first + len(part.labels) == 2
+        for name in ("look", "series", "total", "good", "bins"):
+            np.testing.assert_array_equal(getattr(part, name), getattr(alone, name))
