@@ -39,8 +39,8 @@ def panes(chance: np.random.Generator, at: int, rates: tuple[float, float], task
 class Watched:
     """A shard that is watched; alarms by (watch, workflow): minute of the first."""
 
-    def __init__(self, seed: int) -> None:
-        self.table, self.chance = DriftTable(DriftSettings()), np.random.default_rng(seed)
+    def __init__(self, seed: int, settings: DriftSettings = DriftSettings()) -> None:  # noqa: B008 - frozen
+        self.table, self.chance = DriftTable(settings), np.random.default_rng(seed)
         self.alarms: dict[tuple[str, str], int] = {}
         self.lasting: set[tuple[str, str]] = set()
         self.found: dict[tuple[str, str], object] = {}
@@ -129,6 +129,15 @@ def test_what_is_accepted_is_learnt_anew(learnt: bytes) -> None:
     watched.watch(change, change + 2 * DAY, worse=2.0)
     assert watched.streams("week_rate") == []
     assert sorted(watched.streams("own_rate")) == ["cycle", "flat"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("days", "alarms"), [(7, {("own_rate", "cycle")}), (14, set())])
+def test_a_baseline_as_long_as_can_be_bets_on_no_average(days: int, alarms: set[tuple[str, str]]) -> None:
+    """As `docs/drift.md` advises where the cycle is strong: two weeks do it, one does not."""
+    watched = Watched(1, DriftSettings(least_span=days * DAY)).watch(0, 17 * DAY)
+    assert set(watched.alarms) == alarms
+    assert (watched.streams("own_rate"), watched.streams("week_rate")) == (["flat"], ["cycle"])
 
 
 def test_bursts_are_no_cycle() -> None:
