@@ -61,6 +61,7 @@ class Budgets:
         self._periods: dict[int, _Period] = {}
         self._reached: dict[_Key, int] = {}  # when that was told, Unix seconds
         self._blocks: dict[_Key, int] = {}  # the period in which it was last taken
+        self._turns: dict[_Key, int] = {}  # how often it was taken in that period
 
     def add(self, slo: Slo) -> None:
         """Keep the budget of one more instance."""
@@ -103,8 +104,18 @@ class Budgets:
                 if self._reached.pop(key) != _UNTOLD:
                     yield step, False
             elif self._reached.get(key) == _UNTOLD and (block != self._blocks.get(key) or _is_level(step)):
+                self._turns[key] = self._turns.get(key, 0) + 1 if block == self._blocks.get(key) else 1
                 self._reached[key], self._blocks[key] = now, block
                 yield step, True
+
+    def turn_id(self, slot: int, step: PolicyStep) -> str:
+        """Give what tells the times apart that a step was taken, the same after a restart; of one let go of, the last.
+
+        It is the period, and from the second time in it on the number of the time.
+        """
+        key = slot, step.percent, _waits(step)
+        times = self._turns.get(key, 1)
+        return f"{self._blocks[key]}{f' {times}' if times > 1 else ''}"
 
     def _is_reached(self, budget: Budget, share: Fraction, step: PolicyStep) -> bool:
         allowed = (1 - budget.target) * budget.total
@@ -146,6 +157,7 @@ class Budgets:
             "periods": [[slot, *vars(period).values()] for slot, period in self._periods.items()],
             "reached": [[*key, at] for key, at in self._reached.items()],
             "blocks": [[*key, block] for key, block in self._blocks.items()],
+            "turns": [[*key, times] for key, times in self._turns.items()],
         }
 
     def restore(self, state: Mapping[str, Any], slots: Mapping[int, int]) -> None:
@@ -156,7 +168,8 @@ class Budgets:
             if slot in slots and self._is_period(slots[slot], *period[:2]):
                 self._periods[slots[slot]] = _Period(*period)
         steps = {(slot, step.percent, _waits(step)) for slot in own for step in self._steps[slot]}
-        for kept, into in ((state["reached"], self._reached), (state["blocks"], self._blocks)):
+        turns = state.get("turns", [])  # of a state from before they were counted: none
+        for kept, into in ((state["reached"], self._reached), (state["blocks"], self._blocks), (turns, self._turns)):
             found = {(slots[slot], percent, bool(waits)): at for slot, percent, waits, at in kept if slot in slots}
             into.update({key: at for key, at in found.items() if key in steps})
 

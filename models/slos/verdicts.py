@@ -197,8 +197,8 @@ class Judge:
         budget = self._table.budgets.of(slot, self._table.ledger)
         for step, reached in self._table.budgets.turn(slot, budget, now):
             if Action.BOUND in step.actions and instance.reach is not None:
-                block = self._table.budgets.block(slot, now)
-                out.verdicts.append(_verdict(instance, step, now, block, reached=reached))
+                turn = self._table.budgets.turn_id(slot, step)
+                out.verdicts.append(_verdict(instance, step, now, turn, reached=reached))
             ident = Ident(BUDGET, _step_rule(instance.slo.name, step), *instance.scope)
             if reached:
                 severity = Severity.SEV_2 if step.percent >= 100 else Severity.SEV_3  # noqa: PLR2004 - percent
@@ -252,16 +252,16 @@ def _lag(lag: Lag) -> Facts:
     return Facts("Flyball is behind its input", text, evidence)
 
 
-def _verdict(instance: Instance, step: PolicyStep, now: int, block: int, *, reached: bool) -> dict[str, Any]:
+def _verdict(instance: Instance, step: PolicyStep, now: int, turn: str, *, reached: bool) -> dict[str, Any]:
     """Give the verdict that bounds the autonomy of what the SLO is about, or lets it go again.
 
-    `block` numbers the period: told again after a crash it is the same verdict.
+    `turn` numbers the times that it was taken: told again after a crash it is the same verdict.
     """
     level, scope = instance.reach or instance.scope
     of = {"tenant": instance.tenant} if level == "workflow" and instance.tenant else {}
     action = verdicts.Action.BOUND if reached else verdicts.Action.CLEAR
     return verdicts.Verdict(
-        id=verdicts.verdict_id(instance.name, str(step.percent), action, str(block)),
+        id=verdicts.verdict_id(instance.name, str(step.percent), action, turn),
         at_ns=now * _NANO,
         level=level,
         scope=scope,
