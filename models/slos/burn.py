@@ -60,6 +60,23 @@ def ceiling(target: Fraction) -> Fraction:
     return 1 / (1 - target)
 
 
+def events_left(budget: Budget, burn: Fraction) -> Fraction | None:
+    """Give how many events more spend a budget that grows with them, if they go on like this; None: it lasts.
+
+    What is allowed of `total` + n events is (1 - target) times so many, and n of them fail `burn` times as often, so
+    n = total x remaining / (burn - 1).
+
+    >>> events_left(Budget(1000, 5, Fraction("0.99")), Fraction(3))
+    Fraction(250, 1)
+    """
+    remaining = budget.remaining
+    if remaining is None:
+        return None
+    if remaining <= 0:
+        return Fraction(0)
+    return budget.total * remaining / (burn - 1) if burn > 1 else None
+
+
 def exhausted_in(remaining: Fraction, burn: Fraction, period_s: int) -> Fraction | None:
     """Give the seconds until nothing remains if it goes on like this; 0 when spent, None when it never happens.
 

@@ -6,12 +6,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from models.incidents.book import Facts
-from models.slos.burn import Budget, burn_number, burn_rate, exhausted_in, limit
+from models.slos.burn import Budget, burn_number, burn_rate, events_left, exhausted_in, limit
 from models.slos.contrast import guilty_of
 from models.slos.dimensions import CHANGES, DIMENSIONS, EVERYTHING
 from models.slos.ledger import BAD, TOTAL
-from models.slos.period import period_s
-from models.slos.spec import Action
+from models.slos.period import bounds, period_s
+from models.slos.spec import Action, Calendar
 from models.times import rfc3339
 
 if TYPE_CHECKING:
@@ -147,9 +147,14 @@ class Speaker:
             return None
         total, bad = self._counts(slot, max(pages))
         burn = burn_rate(bad, total, instance.slo.target)
-        period = period_s(instance.slo.window, self._ledger.now)
-        left = exhausted_in(budget.remaining, burn or budget.target * 0, period)
-        return None if left is None or left > period else _time(self._ledger.now + int(left))
+        burn = burn or budget.target * 0
+        now, lasts = self._ledger.now, period_s(instance.slo.window, self._ledger.now)
+        if isinstance(instance.slo.window, Calendar):  # its budget is that of the events so far, and grows
+            events, lasts = events_left(budget, burn), bounds(instance.slo.window, now)[1] - now
+            left = events * max(pages) / total if events and total else events
+        else:
+            left = exhausted_in(budget.remaining, burn, lasts)
+        return None if left is None or left > lasts else _time(now + int(left))
 
     def _guilty(self, guilty: Guilty | None) -> dict[str, Any] | None:
         if guilty is None:
