@@ -11,12 +11,11 @@ checked follows from it: so many bad events in the period that, were nothing els
 from __future__ import annotations
 
 from importlib.resources import files
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from models.slos.evidence import failures_needed
+from models.slos.evidence import fewest_at_all
 from models.slos.spec import Rolling
 from models.slos.words import duration
 
@@ -104,7 +103,7 @@ def _fewest_bad(slo: Slo, rule: BurnRule) -> int:
     rate = float(rule.factor * (1 - slo.target))
     if not isinstance(slo.window, Rolling) or not 0 < rate < 1:
         return 1
-    return next(bad for bad in count(1) if failures_needed(bad, rate, rule.confidence))
+    return fewest_at_all(rate, rule.confidence)
 
 
 def _labels(slo: Slo, rule: BurnRule) -> dict[str, str]:

@@ -10,6 +10,7 @@ the binomial, Biometrika 26.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +36,18 @@ def exceeds(
     some = np.maximum(bad, 1)
     tail = betainc(some, np.maximum(total, some) - some + 1, rate)  # P(X >= bad | total, rate)
     found: NDArray[np.bool_] = (bad > 0) & (tail < (1.0 - confidence) * _BELOW)
+    return found
+
+
+def fewest_at_all(rate: float, confidence: float) -> int:
+    """Give the fewest bad events that are evidence of an error rate over `rate` (0 to 1, exclusive) by themselves.
+
+    That is where nothing but bad events was seen: P(all of n bad) = rate ** n.
+    """
+    most = (1.0 - confidence) * _BELOW
+    found = max(1, math.floor(math.log(most) / math.log(rate)))
+    while betainc(found, 1, rate) >= most:
+        found += 1
     return found
 
 

@@ -9,7 +9,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from models.slos.evidence import exceeds, failures_needed, lower_bound
+from models.slos.evidence import exceeds, failures_needed, fewest_at_all, lower_bound
 
 RATES = (Fraction(1, 1000), Fraction(1, 100), Fraction(1, 20), Fraction("0.144"), Fraction(3, 10), Fraction("0.72"))
 CONFIDENCES = ("0.95", "0.99", "0.999")
@@ -69,3 +69,14 @@ def test_failures_that_page_at_ninety_nine_percent(total: int, needed: int | Non
     tail = tails(total, Fraction("0.144"))
     by_hand = next((bad for bad in range(1, total + 1) if tail[bad] < Fraction("0.001")), None)
     assert failures_needed(total, 0.144, 0.999) == by_hand == needed
+
+
+@pytest.mark.parametrize("confidence", [0.0, 0.5, 0.95, 0.999])
+@pytest.mark.parametrize("rate", [0.001, 0.0144, 0.144, 0.5, 0.9, 0.98])
+def test_the_fewest_at_all_are_those_that_are_enough_by_themselves(rate: float, confidence: float) -> None:
+    """As many of as many; found at once where a factor is all but the ceiling, and that takes a hundred thousand."""
+    fewest = fewest_at_all(rate, confidence)
+    assert failures_needed(fewest, rate, confidence) == fewest
+    assert fewest == 1 or failures_needed(fewest - 1, rate, confidence) is None
+    assert 0.99999**690_772 > 0.001 > 0.99999**690_773
+    assert fewest_at_all(0.99999, 0.999) == 690_773
