@@ -16,17 +16,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_WORTH_TELLING = 3.0
+"""Decades below the threshold from which a stream that is in no alarm is listed; nothing weaker is described."""
+
+
 def strongest(
     records: Iterable[Mapping[str, Any]], workflow: str | None = None, sli: str | None = None
 ) -> list[Mapping[str, Any]]:
-    """Give the newest record of each stream, those in alarm first, then by evidence over threshold."""
+    """Give the newest record of each stream, those in alarm first, then by evidence over threshold.
+
+    Those of which an alarm is over, without evidence that is worth telling, are left out.
+    """
     newest: dict[tuple[str, ...], Mapping[str, Any]] = {}
     for record in records:
         if workflow in (None, record["workflow"]) and sli in (None, record["sli"]):
             contrast = record["contrast"]
-            key = record["workflow"], record["sli"], record["detector"], contrast["dimension"], contrast["to"]
-            newest[key] = record
-    return sorted(newest.values(), key=lambda each: (not each["alarm"], each["threshold"] - each["evidence"]))
+            watch = record.get("watch", record["detector"])  # of a version that did not name it
+            newest[record["workflow"], record["sli"], watch, contrast["dimension"], contrast["to"]] = record
+    told = [each for each in newest.values() if each["alarm"] or each["threshold"] - each["evidence"] <= _WORTH_TELLING]
+    return sorted(told, key=lambda each: (not each["alarm"], each["threshold"] - each["evidence"]))
 
 
 def table(records: Sequence[Mapping[str, Any]]) -> Table:

@@ -69,10 +69,17 @@ class FleetTable:
         self._changed = False
 
     def take(self, shard: str, looked: Looked) -> None:
-        """Hear the newest of a shard."""
+        """Hear the newest of a shard. An alarm that is over is told of once more, as one that is none."""
+        before = self._heard.get(shard, _Heard()).evidence
         self._heard[shard] = _Heard(looked.until, looked.streams, looked.evidence)
         self.examples.take(looked.examples)
         self._described |= {found.key: found for found in looked.found}
+        now = {each.key: each for each in looked.evidence}
+        over = [each.key for each in before if each.alarm and not (each.key in now and now[each.key].alarm)]
+        for key in [key for key in over if key in self._described]:
+            ratio = now[key].ratio if key in now else 0.0
+            self._described[key] = self._described[key]._replace(alarm=0, ratio=ratio, at=looked.until)
+            self._new.append(self._described[key])
         self._new += looked.found
         self._changed = True
 

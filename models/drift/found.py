@@ -64,6 +64,7 @@ class Found(NamedTuple):
         return {
             "kind": "drift",
             "at": rfc3339(self.at * _MINUTE_NS),
+            "watch": self.key.partition("\x1f")[0],
             "detector": self.detector,
             "sli": self.sli,
             "workflow": self.workflow,

@@ -21,12 +21,18 @@ if TYPE_CHECKING:
 
 
 def record(
-    workflow: str = "support", *, evidence: float = 3.0, alarm: bool = False, at: int = 1, to: str = "now"
+    workflow: str = "support",
+    *,
+    evidence: float = 3.0,
+    alarm: bool = False,
+    at: int = 1,
+    to: str = "now",
 ) -> dict[str, Any]:
     """Make a drift record."""
     return {
         "kind": "drift",
         "at": f"2026-03-02T09:{at:02d}:00.000000Z",
+        "watch": "own_rate",
         "detector": "frozen_rate",
         "sli": "task_success",
         "workflow": workflow,
@@ -47,6 +53,17 @@ def test_the_newest_of_each_stream_the_strongest_first() -> None:
     assert [(each["workflow"], each["evidence"]) for each in strongest(records)] == [("coding", 5.9), ("support", 4.0)]
     assert [each["workflow"] for each in strongest(records, workflow="support")] == ["support"]
     assert strongest(records, sli="cost_per_task") == []
+
+
+def test_streams_of_two_watches_are_two() -> None:
+    """Those of minutes and of hours have one detector, mixes of tools and of errors another: none hides another."""
+    records = [record(evidence=4.5, alarm=True) | {"watch": "own_rate_hourly"}, record(evidence=3.0, at=2)]
+    assert [each["alarm"] for each in strongest(records)] == [True, False]
+
+
+def test_an_alarm_that_is_over_is_not_listed() -> None:
+    """It was told once more when it was over."""
+    assert strongest([record(evidence=6.0, alarm=True), record(evidence=-9.0, at=2)]) == []
 
 
 def test_they_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

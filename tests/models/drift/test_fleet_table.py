@@ -17,7 +17,7 @@ def found(sli: str, watch: str = "own_rate", *, to: str = "now", is_worse: bool 
     """Describe a stream in alarm."""
     dimension = "time" if to == "now" else "version"
     return Found(
-        key=f"{watch}/{sli}/{to}",
+        key=f"{watch}\x1f{sli}\x1f{to}",
         workflow="support",
         sli=sli,
         detector="frozen_rate",
@@ -39,7 +39,7 @@ def found(sli: str, watch: str = "own_rate", *, to: str = "now", is_worse: bool 
 
 def evidence(of: Found, ratio: float = 2.0, alarm: int = 100) -> Evidence:
     """Give its evidence."""
-    return Evidence(of.key, of.workflow, of.sli, of.key.split("/")[0], ratio, alarm)
+    return Evidence(of.key, of.workflow, of.sli, of.key.split("\x1f")[0], ratio, alarm)
 
 
 def looked(*of: Found, streams: int = 100, ratio: float = 2.0, alarm: int = 100) -> Looked:
@@ -140,3 +140,22 @@ def test_an_alarm_about_new_users_shows_runs_of_both_ages() -> None:
         "before": [f"{n:032x}" for n in (3, 0)],
         "after": [f"{n:032x}" for n in (1, 2)],
     }
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_an_alarm_that_is_over_is_told_once_more(restarts: bool) -> None:  # noqa: FBT001
+    """As one that is none: whoever lists the newest record of each stream would else have it in alarm for ever."""
+    fleet = FleetTable()
+    fleet.take("m1", looked(found("task_success"), found("task_success", "own_rate_hourly")))
+    assert [(each["watch"], each["alarm"]) for each in fleet.look(6060).records] == [
+        ("own_rate", True),
+        ("own_rate_hourly", True),
+    ]
+    if restarts:
+        fleet = FleetTable().fill([fleet.take_delta()])
+    fleet.take("m1", replace(looked(found("task_success")), until=110, found=[]))
+    (record,) = fleet.look(6660).records
+    assert (record["watch"], record["alarm"], record["alarm_at"]) == ("own_rate_hourly", False, None)
+    assert record["at"] == "1970-01-01T01:50:00.000000Z"
+    fleet.take("m1", replace(looked(found("task_success")), until=120, found=[]))
+    assert fleet.look(7260).records == []
