@@ -17,9 +17,12 @@ def line(judged: Judged) -> str:
     """Say one SLI in a line."""
     (bad_a, all_a), (bad_b, all_b), found = judged.a, judged.b, judged.comparison
     low, high = found.interval
+    counts = f"{judged.sli}: bad {bad_a}/{all_a} of A, {bad_b}/{all_b} of B in {judged.hours} h"
+    if found.odds_ratio is None:
+        return f"{counts}; all are alike, so nothing is known of its odds: {found.advice}"
     said = (
-        f"{judged.sli}: bad {bad_a}/{all_a} of A, {bad_b}/{all_b} of B in {judged.hours} h; odds ratio "
-        f"{found.odds_ratio:.2g}, between {low:.2g} and {high:.2g} ({_SURE}, at every look): {found.advice}"
+        f"{counts}; odds ratio {found.odds_ratio:.2g}, between {low:.2g} and {high:.2g} ({_SURE}, at every look): "
+        f"{found.advice}"
     )
     return (
         said if found.still_needed is None else f"{said}, about {found.still_needed:,} more runs of both would decide"

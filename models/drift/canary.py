@@ -9,6 +9,7 @@ SLI has a chance of at most `ALPHA` only over whole ones.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -47,7 +48,7 @@ class Judged(NamedTuple):
 def judge(a: Sequence[Run], b: Sequence[Run]) -> list[Judged]:
     """Judge B by each SLI that both have events of in some whole hour; none: they were never there at the same time.
 
-    Where nothing bad was seen of an SLI nothing is known of its odds: it is held.
+    Where nothing bad was seen of an SLI, or nothing else, nothing is known of its odds: it is held.
     """
     found, newest = [], max((run.ended_ns for run in (*a, *b)), default=0) // HOUR_NS
     a, b = ([run for run in side if run.ended_ns // HOUR_NS < newest] for side in (a, b))
@@ -57,6 +58,8 @@ def judge(a: Sequence[Run], b: Sequence[Run]) -> list[Judged]:
             ratio, (bad_a, all_a, bad_b, all_b) = OddsRatio(), looks.sum(axis=1).tolist()
             ratio.look(looks)
             comparison = compare(ratio, all_a + all_b, alpha=ALPHA_EACH)
+            if bad_a + bad_b in (0, all_a + all_b):
+                comparison = replace(comparison, odds_ratio=None, still_needed=None)
             found.append(Judged(sli, (bad_a, all_a), (bad_b, all_b), looks.shape[1], comparison))
     return found
 

@@ -31,10 +31,13 @@ class Advice(StrEnum):
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is known. `still_needed` events of both together would decide, if all goes on as it is; None: decided."""
+    """What is known. `still_needed` events of both together would decide, if all goes on as it is.
+
+    None: it is decided, or nobody can say, as all were alike; then there is no odds ratio either.
+    """
 
     advice: Advice
-    odds_ratio: float
+    odds_ratio: float | None
     interval: Interval
     still_needed: int | None
 

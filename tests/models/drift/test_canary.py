@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from flyball.report.canary import line
 from models.drift.canary import ALPHA_EACH, HOUR_NS, advice, judge
 from models.drift.comparing import Run
 from models.drift.confidence import OddsRatio
@@ -78,6 +80,16 @@ def test_promoted_rolled_back_or_held() -> None:
 def test_what_nobody_saw_fail_is_held() -> None:
     """Without a failure on either side there is no odds ratio: nothing is promoted by silence."""
     assert advice(judge(runs(range(9), 9, 0.0, 1), runs(range(9), 9, 0.0, 2))) is Advice.HOLD
+
+
+@pytest.mark.parametrize("bad", [0.0, 1.0])
+def test_of_what_is_all_alike_nobody_says_how_much_is_missing(bad: float) -> None:
+    """Neither an odds ratio nor that one more run would decide."""
+    found = judge(runs(range(9), 9, bad, 1), runs(range(9), 9, bad, 2))[0]
+    assert (found.comparison.odds_ratio, found.comparison.still_needed) == (None, None)
+    failed = 8 * 9 if bad else 0
+    told = f"bad {failed}/72 of A, {failed}/72 of B in 8 h; all are alike, so nothing is known of its odds: hold"
+    assert line(found) == f"task_success: {told}"
 
 
 def test_what_is_handed_to_people_rolls_back_too() -> None:
