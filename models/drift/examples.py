@@ -131,16 +131,19 @@ class Examples:
             self._groups.popitem(last=False)
 
     def beside(self, found: Found) -> tuple[list[str], list[str]]:
-        """Give runs of what is held against, and runs of what is told of: since the change, bad ones first."""
-        since = found.since * _MINUTE_NS
+        """Give runs of what is held against, and runs of what is told of: since the change, bad ones first.
+
+        None that ended after what was looked at: a replay has read them already, a live service would not have.
+        """
+        since, until = found.since * _MINUTE_NS, found.at * _MINUTE_NS
         after = _WHOLE if found.dimension in _BY_TIME else (found.dimension, found.to)
         is_named = found.dimension not in _BY_TIME and found.dimension != "tool"
         before = (found.dimension, found.from_) if is_named else _WHOLE
         of_before = self._runs(found.workflow, before)
         if not of_before and is_named:  # against the rest
             of_before = self._rest(found)
-        later = [each for each in self._runs(found.workflow, after) if each[1] >= since]
-        earlier = [each for each in of_before if is_named or each[1] < since]
+        later = [each for each in self._runs(found.workflow, after) if since <= each[1] <= until]
+        earlier = [each for each in of_before if each[1] <= until and (is_named or each[1] < since)]
         told = [run_id for _, _, run_id in sorted(later, reverse=True)[:_AFTER]]
         latest = sorted((ended, run_id) for _, ended, run_id in earlier if run_id not in told)
         return [run_id for _, run_id in latest[::-1][:_BEFORE]], told

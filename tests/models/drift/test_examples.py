@@ -18,11 +18,11 @@ START = 490_000 * HOUR
 NAMES = {digest_of(text): text for text in ("support", "v1", "v2", "search", "plan", "free")}
 
 
-def found(dimension: str, from_: str, to: str, since: int) -> Found:
-    """Describe a stream that changed at hour `since`."""
+def found(dimension: str, from_: str, to: str, since: int, until: int = 100) -> Found:
+    """Describe a stream that changed at hour `since`, as seen at hour `until`."""
     at = (START + since * HOUR) // MINUTE
     is_worse = True
-    said = dimension, from_, to, "up", is_worse, {}, "", 1.0, 1, at, at, at
+    said = dimension, from_, to, "up", is_worse, {}, "", 1.0, 1, at, at, (START + until * HOUR) // MINUTE
     return Found("k", "support", "task_success", "d", *said, rolled_out=[])
 
 
@@ -95,6 +95,17 @@ def test_before_and_after_a_change_in_time() -> None:
     examples.take([example(hour + 0.5, hour, bad=hour % 2 == 1) for hour in range(10)])
     examples.take([example(8.9, 89)])
     assert examples.beside(found("time", "baseline", "now", since=7)) == (ids(6, 5), ids(9, 7, 89))
+
+
+def test_none_is_shown_that_ended_later_than_what_was_looked_at() -> None:
+    """A replay reads hours at once, and says what a live service would have said."""
+    examples = Examples()
+    old, new = ("version", "v1"), ("version", "v2")
+    examples.take([example(hour, hour, group=old) for hour in range(10)])
+    examples.take([example(hour + 0.1, 10 + hour, group=new) for hour in range(3, 10)])
+    examples.take([example(hour + 0.2, 20 + hour) for hour in range(10)])
+    assert examples.beside(found("version", "v1", "v2", since=4, until=6)) == (ids(6, 5), ids(15, 14))
+    assert examples.beside(found("time", "baseline", "now", since=4, until=6)) == (ids(23, 22), ids(25, 24))
 
 
 def test_one_value_against_another() -> None:
