@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.drift.cohorts import ODDS_RATIOS, log_e_values
-from models.drift.esr import advance
+from models.drift.esr import LARGEST_LOG, advance
 from models.drift.exceedance import QUANTILES
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class CohortExceedance:
         for j in range(len(_OVER)):
             table = np.stack([over_a[j], over_a[-1], over_b[j], over_b[-1]])
             log_e = log_e_values(table, np.array(ODDS_RATIOS), state["low"][j], state["high"][j])
-            found.append(advance(state["m"][:, j], np.exp(log_e)))
+            found.append(advance(state["m"][:, j], np.exp(np.minimum(log_e, LARGEST_LOG))))
         means: NDArray[np.float64] = np.mean(found, axis=0)
         return means
 

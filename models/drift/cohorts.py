@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import njit
 
-from models.drift.esr import advance
+from models.drift.esr import LARGEST_LOG, advance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +46,7 @@ class Cohorts:
     def look(self, state: State, counts: NDArray[np.int64]) -> NDArray[np.float64]:
         """Take one look."""
         log_e = log_e_values(counts, np.array(self.odds_ratios), state["low"], state["high"]) / state["dispersion"]
-        means: NDArray[np.float64] = advance(state["m"], np.exp(log_e))
+        means: NDArray[np.float64] = advance(state["m"], np.exp(np.minimum(log_e, LARGEST_LOG)))
         return means
 
     def restart(self, state: State, which: NDArray[np.bool_]) -> None:
