@@ -88,7 +88,7 @@ def description(text: str) -> str:
 
 def wall_clock(text: str) -> str:
     """Read a date and time; raises ValueError."""
-    return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").strftime("%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 -- has no zone
+    return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").isoformat(sep=" ")  # noqa: DTZ007 -- has no zone
 
 
 KINDS |= {

@@ -22,6 +22,10 @@ LONGEST_DAYS = {"d": 1, "w": 7, "M": 31, "Q": 92, "Y": 366}
 """Days of the longest unit of a calendar."""
 
 
+YEARS = 1970, 2200
+"""Of the start of a calendar. Moments long before or after have no time in every zone."""
+
+
 def window_of(windows: tuple[TimeWindow, ...] | None, spot: Spot) -> Rolling | Calendar | None:
     """Read the one window of an SLO; None when it is wrong, which is told."""
     if windows is None:
@@ -77,6 +81,9 @@ def _calendar(duration: Shorthand, calendar: CalendarSpec | None, here: Spot) ->
         at.wrong(str(duration), f"a period of at most {MAX_DAYS} days", f"it can have {longest}")
         return None
     if calendar is None or calendar.startTime is None or zone is None:
+        return None
+    if not YEARS[0] <= int(calendar.startTime[:4]) <= YEARS[1]:
+        here.at("calendar", "startTime").wrong(calendar.startTime, f"a time from {YEARS[0]} to {YEARS[1]}")
         return None
     return Calendar(calendar.startTime, zone, duration.number, UNITS[duration.unit])
 
