@@ -60,6 +60,14 @@ def test_all_is_bounded(told: Any) -> None:
     assert [each["id"] for each in board.verdicts("r")] == [f"v{n}" for n in range(79, 99)]
 
 
+def test_two_watches_of_one_contrast_are_two_streams(told: Any) -> None:
+    """By the minute and by the hour, or two mixes: the newer of one does not hide the other."""
+    board = Board()
+    board.put("drift", [told.drift(watch=watch, evidence=each) for each, watch in enumerate(["minute", "hour"])])
+    board.put("drift", [told.drift(watch="hour", evidence=7)])
+    assert sorted(each["evidence"] for each in board.drift()) == [0, 7]
+
+
 @pytest.mark.parametrize("kind", ["slo", "incident", "drift", "verdict"])
 @pytest.mark.parametrize("record", [{}, {"key": "k", "revision": "x"}, {"slo": "a", "burn": 3}, {"contrast": 1}])
 def test_what_is_malformed_is_counted(kind: str, record: dict[str, Any]) -> None:
