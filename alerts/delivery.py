@@ -93,6 +93,8 @@ class Delivery:
         self._leaving: dict[str, Worker] = {}
         self._stopped = threading.Event()
         self._kept_house_ns = 0
+        self._routed: int | None = 0  # the routes may be other ones than those of the last life
+        """The last page that was looked at since the routes changed; None: all were."""
         self.metrics.watch(self._queues, self._intake.lags, now_ns)
 
     def run(self, between: Callable[[], None] = lambda: None) -> None:
@@ -118,6 +120,7 @@ class Delivery:
         for name in [name for name in self._workers if before.get(name) != after.get(name)]:
             self._leaving[name] = self._workers.pop(name)
         self._routes = routes
+        self._routed = 0
         self._start_workers()
 
     def _start_workers(self) -> None:
@@ -154,18 +157,27 @@ class Delivery:
         try:
             if not 0 <= now - self._kept_house_ns < _HOUSEKEEPING_NS:
                 self._keep_house(now)
-            came = self._intake.step(now)
+            came = self._route_again(now) | self._intake.step(now)
         except LostOffsetError:
             raise
         except (UnreachableError, sqlite3.OperationalError) as error:  # a full or busy disk is one, too
             self._be_ill(str(error))
             return False
         self.metrics.problem = None
-        if self._pager.counted:
+        if self._pager.counted or came:
             self.metrics.count(self._pager.counted)
             for worker in self._workers.values():
                 worker.wake()
         return came
+
+    def _route_again(self, now_ns: int) -> bool:
+        """Tell sinks that other routes name of what is open, some pages at a time; False: there was nothing to do."""
+        if self._routed is None:
+            return False
+        with self._store.transaction() as db:
+            routed = self._pager.route_again(db, self._routed, now_ns)
+        self._routed = routed
+        return True
 
     def _keep_house(self, now_ns: int) -> None:
         """Look for new partitions, and forget what ended long ago."""

@@ -128,12 +128,27 @@ class Outbox:
             if sink in there:
                 _tell_again(db, page_id, page, sink, due, set_ns)
             else:
+                self._add(db, page_id, page, sink, due, set_ns)
+        return self._trim(db, now_ns)
+
+    def reroute(
+        self, db: sqlite3.Connection, page_id: int, page: Page, holds: Mapping[str, int], now_ns: int
+    ) -> list[int]:
+        """Have sinks that a page has by other routes told of it, where it is open; what quiet hours hold waits anew.
+
+        Part of a transaction, as `put` is. Gives the ranks of rows that had to give way.
+        """
+        there = {sink for (sink,) in db.execute("SELECT sink FROM outbox WHERE page = ?", (page_id,))}
+        for sink, due in holds.items():
+            set_ns = now_ns if due == now_ns else None
+            if sink in there:
                 db.execute(
-                    "INSERT INTO outbox (page, sink, rank, wanted, due_ns, set_ns, since_ns)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (page_id, sink, page.rank, page.revision, due, set_ns, due),
+                    "UPDATE outbox SET due_ns = :due, set_ns = :set, since_ns = :due"
+                    " WHERE page = :page AND sink = :sink AND set_ns IS NULL AND due_ns > :now",
+                    {"due": due, "set": set_ns, "page": page_id, "sink": sink, "now": now_ns},
                 )
-                self._most += 1
+            elif page.is_open:
+                self._add(db, page_id, page, sink, due, set_ns)
         return self._trim(db, now_ns)
 
     def take(self, sink: str, now_ns: int, *, in_turn: bool = False, but: Collection[int] = ()) -> Job | None:
@@ -282,6 +297,15 @@ class Outbox:
                 "SELECT count(*) FROM outbox WHERE sink = ? AND parked_ns IS NOT NULL", (sink,)
             ).fetchone()
         return Queue(depth, oldest, parked)
+
+    def _add(
+        self, db: sqlite3.Connection, page_id: int, page: Page, sink: str, due_ns: int, set_ns: int | None
+    ) -> None:
+        db.execute(
+            "INSERT INTO outbox (page, sink, rank, wanted, due_ns, set_ns, since_ns) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (page_id, sink, page.rank, page.revision, due_ns, set_ns, due_ns),
+        )
+        self._most += 1
 
     def _trim(self, db: sqlite3.Connection, now_ns: int) -> list[int]:
         """Park the least urgent, oldest rows of which the sink knows nothing while too many wait; never a SEV-1."""

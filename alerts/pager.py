@@ -65,6 +65,24 @@ class Pager:
             page = Page.load(live)
             self._keep(db, _Touched(row, page, told_ns, page.rank), now_ns, tell=True)
 
+    def route_again(self, db: sqlite3.Connection, after: int, now_ns: int, limit: int = 200) -> int | None:
+        """Have other routes hold for pages that were told by earlier ones: open ones, and what quiet hours hold.
+
+        Begins after a row number, and gives the last one looked at; None: that was all.
+        """
+        rows = db.execute(
+            "SELECT id, told FROM pages WHERE id > ? AND told IS NOT NULL AND (open OR id IN"
+            " (SELECT page FROM outbox WHERE due_ns > ? AND set_ns IS NULL)) ORDER BY id LIMIT ?",
+            (after, now_ns, limit),
+        ).fetchall()
+        routing = self._routing()
+        for row, told in rows:
+            page = Page.load(told)
+            holds, _ = routing.holds(page, now_ns)
+            for rank in self._outbox.reroute(db, row, page, holds, now_ns):
+                self.counted["gave_way", f"SEV-{rank}"] += 1
+        return rows[-1][0] if len(rows) == limit else None
+
     def acknowledge(self, db: sqlite3.Connection, key: str, by: str, now_ns: int) -> str | None:
         """Have sinks told that somebody has an open page in hand.
 
