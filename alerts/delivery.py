@@ -8,6 +8,7 @@ import threading
 import time
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from alerts.intake import Intake
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from alerts.outbox import Queue
+    from alerts.page import Page
     from streams.port import Log
 
 FILE = "outbox.db"
@@ -139,10 +141,14 @@ class Delivery:
                     self.metrics,
                     self._now_ns,
                     give_up_ns=self._settings.give_up_ns,
+                    hold=partial(self._until, name),
                     say=self._say,
                 )
                 self._workers[name] = worker
                 worker.start()
+
+    def _until(self, sink: str, page: Page, now_ns: int) -> int:
+        return self._routes.routing.hold(sink, page, now_ns)
 
     def _park_for_nobody(self, now_ns: int) -> None:
         """Park what waits for sinks that are no more, where it is seen; it is in line again when they are back."""

@@ -218,6 +218,19 @@ class Outbox:
                 (due_ns, now_ns, job.row),
             )
 
+    def hold(self, job: Job, until_ns: int) -> None:
+        """Let it wait for the end of quiet hours that began while it was in line; news that come meanwhile count anew.
+
+        That a sink may have been told, though it did not say so, is still known by `attempts`.
+        """
+        with self._store.transaction() as db:
+            db.execute(
+                "UPDATE outbox SET due_ns = ?1, set_ns = NULL, since_ns = ?1,"
+                " attempts = CASE WHEN stage > 0 THEN 0 ELSE attempts END"
+                " WHERE id = ?2 AND wanted = ?3 AND parked_ns IS NULL",
+                (until_ns, job.row, job.wanted),
+            )
+
     def pause(self, sink: str, now_ns: int, until_ns: int) -> None:
         """Note that a sink wants nothing more until then."""
         with self._store.transaction() as db:

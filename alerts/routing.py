@@ -124,3 +124,7 @@ class Routing:
             if not route.goes_on:
                 break
         return (found, True) if matched else ({STDOUT: now_ns}, False)
+
+    def hold(self, sink: str, page: Page, now_ns: int) -> int:
+        """Tell until when one sink is not told of a page, Unix ns; now, where no route names it any more."""
+        return self.holds(page, now_ns)[0].get(sink, now_ns)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from alerts.metrics import Metrics
     from alerts.outbox import Job, Outbox
     from alerts.outcome import Outcome
+    from alerts.page import Page
     from alerts.sinks.base import Sink
 
 DAY_NS = 86_400 * SECOND
@@ -40,7 +41,8 @@ class Worker:
 
     A failure makes its page wait (longer each time) and the sink pause (longer while nothing succeeds), never shorter
     than Retry-After asks for, over a restart too. What a sink refuses, and what it did not take for `give_up_ns`, is
-    parked. What cannot be written (a full disk) is kept in memory until it can: no delivery is made again for that.
+    parked. `hold` says until when a page waits (Unix ns): quiet hours may have begun while it was in line.
+    What cannot be written (a full disk) is kept in memory until it can: no delivery is made again for that.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Worker:
         now_ns: Callable[[], int],
         *,
         give_up_ns: int = 3 * DAY_NS,
+        hold: Callable[[Page, int], int] = lambda page, now_ns: now_ns,
         random: Random | None = None,
         say: Callable[[str], None] = print,
     ) -> None:
@@ -58,6 +61,7 @@ class Worker:
         self._name = sink.settings.name
         self._outbox, self._metrics, self._now_ns, self._say = outbox, metrics, now_ns, say
         self._give_up_ns = give_up_ns
+        self._hold = hold
         self._random = random or Random()  # noqa: S311 -- jitter is no secret
         rate = sink.settings.rate or sink.RATE or _MAX_RATE
         burst = max(sink.BURST, int(rate))  # what a second lets through may come at once
@@ -84,7 +88,7 @@ class Worker:
         if job is None:
             due = self._outbox.next_due(self._name, now)
             return _IDLE_S if due is None else max(0.001, min(_IDLE_S, (due - now) / SECOND))
-        if self._known(job, now) or self._too_old(job, now):
+        if self._known(job, now) or self._too_old(job, now) or self._is_quiet(job, now):
             return 0.0
         wait = self._bucket.take(now)
         if wait:
@@ -141,6 +145,14 @@ class Worker:
         reason = f"not taken for {self._give_up_ns / DAY_NS:g} days"
         self._write(job.row, partial(self._outbox.park, job, reason, now_ns), None)
         self._metrics.deliveries.labels(self._name, "parked").inc()
+        return True
+
+    def _is_quiet(self, job: Job, now_ns: int) -> bool:
+        """Put off what quiet hours hold that began after it was put in line."""
+        free = job.stage > 0 and (self.sink.REFRESH_S is not None or not job.page.is_open or job.is_in_hand)
+        if free or not job.pending or (until_ns := self._hold(job.page, now_ns)) <= now_ns:
+            return False
+        self._write(job.row, partial(self._outbox.hold, job, until_ns), until_ns)
         return True
 
     def _deliver(self, job: Job) -> Outcome:

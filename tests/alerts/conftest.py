@@ -35,10 +35,7 @@ class Desk:
         self.pager = Pager(self.outbox, lambda: self.routing)
         self.metrics = Metrics()
         self.said: list[str] = []
-        self.workers = [
-            Worker(sink, self.outbox, self.metrics, clock, random=Random(7), say=self.said.append, **bounds)  # noqa: S311 -- repeatable, no secret
-            for sink in sinks
-        ]
+        self.workers = [self._worker(sink, 7, **bounds) for sink in sinks]
 
     def tell(self, *incidents: Any) -> None:
         """Take tellings in one transaction."""
@@ -68,10 +65,16 @@ class Desk:
 
     def restart(self) -> None:
         """Give the sinks the workers of the next process."""
-        self.workers = [
-            Worker(sink, self.outbox, self.metrics, self.clock, random=Random(8), say=self.said.append)  # noqa: S311 -- repeatable
-            for sink in self.sinks
-        ]
+        self.workers = [self._worker(sink, 8) for sink in self.sinks]
+
+    def _worker(self, sink: Any, seed: int, **bounds: Any) -> Worker:
+        def hold(page: Any, now_ns: int) -> int:
+            return self.routing.hold(sink.settings.name, page, now_ns)
+
+        chance = Random(seed)  # noqa: S311 -- repeatable, no secret
+        return Worker(
+            sink, self.outbox, self.metrics, self.clock, hold=hold, random=chance, say=self.said.append, **bounds
+        )
 
     def metric(self, name: str, **labels: str) -> float:
         """Read a counter."""
