@@ -27,6 +27,8 @@ class SinkSettings:
     url: str | None = None
     secret: str | None = field(default=None, repr=False)
     ca: Path | None = None
+    ca_digest: str = ""
+    """Of what the file holds: with other certificates it is another sink."""
     timeout_s: float = 10.0
     rate: float | None = None
     """Deliveries a second; None: the sink's own."""

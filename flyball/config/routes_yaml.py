@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from alerts.delivery import Routes
@@ -54,11 +55,19 @@ def _sink(keys: SinkKeys, file: RoutesFile) -> SinkSettings:
         url=keys.url,
         secret=keys.secret,
         ca=keys.ca,
+        ca_digest=_digest(keys.ca) if keys.ca else "",
         timeout_s=keys.timeout / 1e9,
         rate=keys.rate,
         runbooks=file.runbooks,
         console=file.console,
     )
+
+
+def _digest(path: Path) -> str:
+    try:
+        return sha256(path.read_bytes()).hexdigest()
+    except OSError:  # gone since it was checked: that is told when it is looked at next
+        return ""
 
 
 def _route(keys: RouteKeys) -> Route:
