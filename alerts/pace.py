@@ -19,15 +19,16 @@ class TokenBucket:
         self._tokens = float(burst)
         self._at = now_ns
 
-    def take(self, now_ns: int) -> int:
-        """Take a token and give 0, or give how long there is none, ns."""
+    def take(self, now_ns: int, count: int = 1) -> int:
+        """Take so many tokens and give 0, or give how long there are not enough, ns; more than `burst` are owed."""
         passed = max(0, now_ns - self._at)
         self._tokens = min(float(self._burst), self._tokens + passed * self._rate / SECOND)
         self._at = now_ns
-        if self._tokens >= 1 - 1e-9:
-            self._tokens -= 1
+        needed = min(count, self._burst)
+        if self._tokens >= needed - 1e-9:
+            self._tokens -= count
             return 0
-        return int((1 - self._tokens) / self._rate * SECOND) + 1
+        return int((needed - self._tokens) / self._rate * SECOND) + 1
 
 
 class Pause:

@@ -90,7 +90,7 @@ class Worker:
             return _IDLE_S if due is None else max(0.001, min(_IDLE_S, (due - now) / SECOND))
         if self._known(job, now) or self._too_old(job, now) or self._is_quiet(job, now):
             return 0.0
-        wait = self._bucket.take(now)
+        wait = self._bucket.take(now, self.sink.requests(job.page))
         if wait:
             return wait / SECOND
         self._settle(job, self._deliver(job))

@@ -61,6 +61,10 @@ class Sink:
         """Tell the service of a page as it is now; told twice it must know it once, by the page's key."""
         raise NotImplementedError
 
+    def requests(self, page: Page) -> int:
+        """Count the requests that `deliver` makes of a page, each a token of its pace."""
+        return 1
+
     def close(self) -> None:
         """Release connections."""
 

@@ -65,13 +65,19 @@ class PagerDuty(HttpSink):
         if not page.is_open:
             return self._end("resolve", page.key)
         outcome = self._trigger(page)
-        change = _change_of(page)
-        if isinstance(outcome, Sent) and change is not None and page.key not in self._told_changes:
+        change = self._new_change(page)
+        if isinstance(outcome, Sent) and change is not None:
             self._told_changes[page.key] = None
             if len(self._told_changes) > _MAX_TOLD:
                 self._told_changes.popitem(last=False)
             self.change(change)
-        return self.acknowledge(page.key) if isinstance(outcome, Sent) and page.acknowledged_by else outcome
+        return self.acknowledge(page.key) if isinstance(outcome, Sent) and page.acknowledged_by is not None else outcome
+
+    @override
+    def requests(self, page: Page) -> int:
+        if not page.is_open:
+            return 1
+        return 1 + (self._new_change(page) is not None) + (page.acknowledged_by is not None)
 
     def acknowledge(self, key: str) -> Outcome:
         """Say that somebody has the page of this key in hand."""
@@ -90,6 +96,9 @@ class PagerDuty(HttpSink):
             "links": [{"href": href, "text": text} for href, text in change.links],
         }
         return self.http.send_json(urljoin(self.url, "change/enqueue"), _fitted(said))
+
+    def _new_change(self, page: Page) -> Change | None:
+        return None if page.key in self._told_changes else _change_of(page)
 
     def _end(self, action: str, key: str) -> Outcome:
         return self.http.send_json(
