@@ -42,6 +42,14 @@ _IN_TURN = (
     " AND (e.stage > 0 OR e.attempts > 0 OR e.due_ns <= :now))"
 )
 
+# What was told late of an earlier page may have ended an open one that its sink knows by the same name.
+_LATER_AGAIN = (
+    "UPDATE outbox SET due_ns = :now, set_ns = :now WHERE stage = 1 AND attempts = 0 AND due_ns > :now AND id IN"
+    " (SELECT e.id FROM outbox o CROSS JOIN pages t ON t.id = o.page"
+    " CROSS JOIN pages q ON q.grp = t.grp AND q.id > t.id AND q.open"
+    " CROSS JOIN outbox e ON e.page = q.id AND e.sink = o.sink WHERE o.id = :row)"
+)
+
 
 class Stage(IntEnum):
     """What a sink knows of a page."""
@@ -209,6 +217,8 @@ class Outbox:
                     *(known, still_open, now_ns, job.row),
                 ),
             )
+            if refresh_ns is not None and not still_open:
+                db.execute(_LATER_AGAIN, {"now": now_ns, "row": job.row})
 
     def postpone(self, job: Job, now_ns: int, due_ns: int) -> None:
         """Try again at `due_ns`; not what had to give way meanwhile."""
