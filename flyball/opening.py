@@ -23,3 +23,14 @@ def open_configured_log(settings: Settings, data: Path) -> Log:
 
     retention = Retention(max_age_ns=log.retention_age, max_bytes=log.retention_size)
     return EmbeddedLog(log.embedded or data / "log", retention)
+
+
+def open_existing_log(settings: Settings, data: Path) -> Log:
+    """Open it to look something up: a folder that is not there is none to make. Raises CommandError."""
+    from flyball.errors import CommandError  # noqa: PLC0415
+
+    folder = settings.log.embedded or data / "log"
+    if not settings.log.brokers and not folder.exists():
+        msg = f"the log is not there: found no {folder}, it lies there once `flyball up` has run; --data says where"
+        raise CommandError(msg)
+    return open_configured_log(settings, data)

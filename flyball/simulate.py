@@ -10,6 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flyball.arguments import positive, whole
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -54,14 +56,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--format", choices=("json", "protobuf"), default="json", help="OTLP/JSON lines, or length-prefixed protobuf")
     add("--seed", type=int, default=0, help="equal seeds give equal traffic")
-    add("--rate", type=float, default=5.0, help="runs per second of event time (a run has about 20 spans)")
+    add("--rate", type=positive, default=5.0, help="runs per second of event time (a run has about 20 spans)")
     add("--duration", metavar="TIME", help=f"event time in which runs start, as in 90s, 1h30m (file: {FILE_DURATION})")
-    add("--spans", type=int, metavar="N", help="stop after N spans; the last runs are then incomplete")
+    add("--spans", type=whole(), metavar="N", help="stop after N spans; the last runs are then incomplete")
     add("--start", metavar="WHEN", help="RFC 3339 time, or now (a file: 2026-03-02T09:00:00Z)")
     add("--workflow", action="append", default=[], metavar="NAME", help="only this workflow; may be repeated")
-    add("--users", type=int, default=400, help="number of users")
-    add("--flush", type=float, default=2.0, metavar="S", help="seconds of event time between exports")
-    add("--batch", type=int, default=512, metavar="N", help="spans in a message at most")
+    add("--users", type=whole(), default=400, help="number of users")
+    add("--flush", type=positive, default=2.0, metavar="S", help="seconds of event time between exports")
+    add("--batch", type=whole(), default=512, metavar="N", help="spans in a message at most")
     add(
         "--incident",
         action="append",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from flyball.arguments import add_config, add_data
+from flyball.arguments import add_config, add_data, whole
 
 if TYPE_CHECKING:
     import argparse
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 HELP = "runs the control plane: signals, guard, kill switch"
 _DAY_NS = 86_400 * 10**9
+_MOST_DAYS = 36_500
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--agent", help="of an agent's key; * is any agent of the tenant")
     parser.add_argument("--person", help="of an operator's key: who holds it")
     parser.add_argument("--roles", default="view", help="of an operator's key: some of view,kill,resume,configure")
-    parser.add_argument("--days", type=int, help="how long the key holds; without it, until it is revoked")
+    parser.add_argument(
+        "--days", type=whole(_MOST_DAYS), help="how long the key holds; without it, until it is revoked"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,8 +49,12 @@ def run(args: argparse.Namespace) -> int:
         return run_control(settings, args.data, policy(args.config).spend.time_zone)
     from control.keys import Keys, KeysError
 
+    folder = control_folder(settings, args.data)
+    if not args.new_key and not folder.is_dir():
+        msg = f"found no {folder}: no control plane ever ran with this data folder"
+        raise CommandError(msg)
     try:
-        return _about_keys(args, Keys(control_folder(settings, args.data)))
+        return _about_keys(args, Keys(folder))
     except KeysError as error:
         raise CommandError(str(error)) from error
 

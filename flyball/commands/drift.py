@@ -12,7 +12,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from flyball.arguments import add_config, add_data
+from flyball.arguments import add_config, add_data, whole
 
 if TYPE_CHECKING:
     import argparse
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--at", metavar="TIME", help="accept from this time on, RFC 3339 (default: now)")
     parser.add_argument("--reason", default="", help="why it is accepted, for the audit log")
     parser.add_argument("--url", help="the control plane; default: $FLYBALL_CONTROL, else as configured")
-    parser.add_argument("--most", metavar="N", type=int, default=20, help="streams listed (default %(default)s)")
+    parser.add_argument("--most", metavar="N", type=whole(), default=20, help="streams listed (default %(default)s)")
     parser.add_argument("--json", action="store_true", help="print the records")
 
 
@@ -45,11 +45,11 @@ def _list(args: argparse.Namespace) -> int:
 
     from flyball.check import configuration
     from flyball.drift import strongest, table
-    from flyball.opening import open_configured_log
+    from flyball.opening import open_existing_log
     from flyball.topic import records
 
     settings = configuration(args.config)
-    with closing(open_configured_log(settings, args.data)) as log:
+    with closing(open_existing_log(settings, args.data)) as log:
         found = strongest(records(log, settings.log.topics.drift), args.workflow, args.sli)[: args.most]
     if args.json:
         for record in found:

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     """Print what is there, and with --follow what comes."""
     from flyball import topic
     from flyball.check import configuration
-    from flyball.opening import open_configured_log
+    from flyball.opening import open_existing_log
 
     settings = configuration(args.config)
     topics = settings.log.topics
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     _refuse_unknown(args.topic, known)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader that has had enough ends us, as it does any filter
     with ExitStack() as stack:
-        log = stack.enter_context(closing(open_configured_log(settings, Path(args.data))))
+        log = stack.enter_context(closing(open_existing_log(settings, Path(args.data))))
         readers = [stack.enter_context(closing(reader)) for reader in topic.readers(log, args.topic)]
         _print(heapq.merge(*map(topic.present, readers), key=lambda message: message.appended_ns))
         while args.follow:

@@ -103,7 +103,6 @@ def test_truth_tells_incidents_and_runs(tmp_path: Path) -> None:
         (("--duration", "soon"), "duration 'soon'"),
         (("--start", "2026-03-02T09:00:00"), "time zone"),
         (("--start", "yesterday"), "yesterday"),
-        (("--rate", "0"), "rate"),
         (("--truth", "t", "--spans", "5"), "--truth"),
         (("--to", "ftp://there"), "ftp://there"),
         (("--to", "/nowhere/at/all.jsonl"), "/nowhere/at/all.jsonl"),
