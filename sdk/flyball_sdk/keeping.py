@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Replace a file at once: mode 0600, on the disk before it has the name. Raises OSError; the old one stays then."""
+    """Replace a file at once: mode 0600, on the disk before it has the name.
+
+    Raises OSError, which names the file (of a full disk the system says only that); the old one stays then.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
@@ -21,9 +24,10 @@ def write_private(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         new.replace(path)
-    except OSError:
+    except OSError as error:
         with contextlib.suppress(OSError):
             new.unlink()
+        error.filename, error.filename2 = str(path), None
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
