@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from rich.table import Table
 
 from flyball.config import policy_yaml
+from flyball.config.adding import with_entry
 from flyball.config.problems import ConfigError
 
 if TYPE_CHECKING:
@@ -59,13 +59,10 @@ def table(records: Sequence[Mapping[str, Any]]) -> Table:
 def accept(directory: Path, workflow: str, sli: str | None, at: str) -> Path:
     """Add a change to `policy.yaml`, whole or not at all; raises ConfigError where the file would not be valid."""
     path = directory / policy_yaml.FILE
-    before = path.read_text() if path.exists() else ""
+    before = path.read_bytes().decode() if path.exists() else ""  # its line ends stay, too
     entry = {"workflow": workflow, "at": at} | ({"sli": sli} if sli else {})
-    said = yaml.safe_load(before) or {}
-    accepted = [*((said.get("drift") or {}).get("accepted") or []), entry]
-    said["drift"] = (said.get("drift") or {}) | {"accepted": accepted}
     waiting = path.with_suffix(".yaml.new")
-    waiting.write_text(yaml.safe_dump(said, sort_keys=False, allow_unicode=True))
+    waiting.write_bytes(with_entry(before, "drift", "accepted", entry).encode())
     try:
         if found := policy_yaml.problems(waiting):
             raise ConfigError(found)

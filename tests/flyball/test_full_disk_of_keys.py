@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flyball.cli import main
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pytest
 
 
