@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     from flyball_sdk.guard import Guard
 
+_HANDLED = "_function_tool_default_failure_handled"
+"""What the SDK notes in a call's context where it has made a text of what the tool raised, by its own formatter."""
+
 
 def guarded_tools(guard: Guard, tools: Iterable[FunctionTool]) -> list[FunctionTool]:
     """Give the tools with guardrails. Tools of another kind are refused by TypeError: they would run unguarded."""
@@ -55,7 +58,7 @@ def _before(guard: Guard, pending: Pending) -> Any:
         call = data.context
         decision = await guard.aevaluate(call.tool_name, _arguments(call.tool_arguments), _subject(data))
         if decision.decision == "allow":
-            pending.put(call.tool_call_id, decision)
+            pending.put(_named(call), decision)
             return ToolGuardrailFunctionOutput.allow(decision.to_json())
         if decision.decision == "modify":
             guard.result(decision)
@@ -69,23 +72,29 @@ def _before(guard: Guard, pending: Pending) -> Any:
 
 
 def _invoking(guard: Guard, pending: Pending, invoke: Any) -> Any:
-    """Tell of a call that raises: the SDK asks no guardrail then."""
+    """Tell of a call that raises: the SDK asks no guardrail then, or one that cannot tell it from a result."""
 
     async def invoked(context: Any, arguments: str) -> Any:
         try:
-            return await invoke(context, arguments)
+            result = await invoke(context, arguments)
         except BaseException as error:
-            decision = pending.take(context.tool_call_id)
-            if decision is not None:
-                guard.result(decision, error=error)
+            end(context, error)
             raise
+        if getattr(context, _HANDLED, False):
+            end(context, str(result))
+        return result
+
+    def end(context: Any, error: BaseException | str) -> None:
+        decision = pending.take(_named(context))
+        if decision is not None:
+            guard.result(decision, error=error)
 
     return invoked
 
 
 def _after(guard: Guard, pending: Pending) -> Any:
     async def flyball(data: ToolOutputGuardrailData) -> ToolGuardrailFunctionOutput:
-        decision = pending.take(data.context.tool_call_id)
+        decision = pending.take(_named(data.context))
         if decision is not None:
             guard.result(decision, data.output)
         return ToolGuardrailFunctionOutput.allow()
@@ -109,6 +118,15 @@ def _subject(data: ToolInputGuardrailData) -> Subject:
         name = run_id(trace.trace_id.removeprefix("trace_"))
         run = None if name == "no-op" else name
     if run is None:
-        usage: Any = data.context.usage  # one object a run, and the only one that guardrails of a run share
-        run = usage.__dict__.setdefault("_flyball_run", uuid.uuid4().hex)
+        run = _own_run(data.context)
     return Subject(run=run, agent=data.agent.name)
+
+
+def _own_run(context: Any) -> str:
+    """Give an id of the run by its usage counter: one object a run, and the only one that all its calls share."""
+    return str(context.usage.__dict__.setdefault("_flyball_run", uuid.uuid4().hex))
+
+
+def _named(context: Any) -> tuple[str, str]:
+    """Name a call: some models begin their ids anew in each run."""
+    return _own_run(context), context.tool_call_id
