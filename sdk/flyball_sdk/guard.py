@@ -193,6 +193,18 @@ class Guard:
         if pending.token and self._reserver is not None:
             self._reserver.settle(pending.token, cost_usd)
 
+    def put_off(self, decision: Decision) -> None:
+        """End a call that was let through and will be asked for again, as when it waits for a person: it never was."""
+        with self._lock:
+            pending = self._pending.pop(decision.decision_id, None)
+        if pending is None:
+            return
+        self._throttles.leave(pending.throttled, decision.decision_id)
+        if pending.made is not None:
+            self._runs.withdraw(pending.run, pending.made)
+        if pending.token and self._reserver is not None:
+            self._reserver.settle(pending.token, 0.0)
+
     def spent(
         self, *, tokens: int = 0, cost_usd: float | None = None, steps: int = 0, subject: Subject | None = None
     ) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NotRequired
 from langchain.agents.middleware import AgentMiddleware, AgentState
 from langchain.agents.middleware.types import PrivateStateAttr
 from langchain_core.messages import ToolMessage
+from langgraph.errors import GraphInterrupt
 from langgraph.types import interrupt
 
 from flyball_sdk.adapters.plain import StoppedError
@@ -57,13 +58,15 @@ class FlyballMiddleware(AgentMiddleware[Any, Any]):
     def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Any]) -> Any:
         """Decide, run, record. What the tool raises is recorded as its error and goes on."""
         call = request.tool_call
-        decision = self._approved(self._guard.evaluate(call["name"], call["args"], _subject(request)), request)
+        decision = self._guard.evaluate(call["name"], call["args"], _subject(request))
+        if self._is_approved(decision, request):
+            decision = self._guard.evaluate(call["name"], call["args"], _subject(request))
         if not decision.allowed:
             return _refused(decision, call)
         try:
             result = handler(_changed(request, decision))
         except BaseException as error:
-            self._guard.result(decision, error=error)
+            self._failed(decision, error)
             raise
         self._record(decision, result)
         return result
@@ -74,26 +77,34 @@ class FlyballMiddleware(AgentMiddleware[Any, Any]):
         """Decide, run, record, for agents that run asynchronously."""
         call = request.tool_call
         decision = await self._guard.aevaluate(call["name"], call["args"], _subject(request))
-        decision = self._approved(decision, request)
+        if self._is_approved(decision, request):
+            decision = await self._guard.aevaluate(call["name"], call["args"], _subject(request))
         if not decision.allowed:
             return _refused(decision, call)
         try:
             result = await handler(_changed(request, decision))
         except BaseException as error:
-            self._guard.result(decision, error=error)
+            self._failed(decision, error)
             raise
         self._record(decision, result)
         return result
 
-    def _approved(self, decision: Decision, request: ToolCallRequest) -> Decision:
-        """Ask a person where that is wanted. What is approved is judged again: an approval lifts no block."""
+    def _is_approved(self, decision: Decision, request: ToolCallRequest) -> bool:
+        """Ask a person where that is wanted. What is approved is to be judged again: an approval lifts no block."""
         if decision.decision != "escalate" or not self._ask:
-            return decision
+            return False
         call = request.tool_call
         if interrupt({"tool": call["name"], "args": call["args"], "reason": decision.message}) is not True:
-            return decision
+            return False
         self._guard.approve(decision)
-        return self._guard.evaluate(call["name"], call["args"], _subject(request))
+        return True
+
+    def _failed(self, decision: Decision, error: BaseException) -> None:
+        """Record what a call raised; one that pauses the graph for a person is made anew when it goes on."""
+        if isinstance(error, GraphInterrupt):
+            self._guard.put_off(decision)
+        else:
+            self._guard.result(decision, error=error)
 
     def _record(self, decision: Decision, result: Any) -> None:
         if isinstance(result, ToolMessage):

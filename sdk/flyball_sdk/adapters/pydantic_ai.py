@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic_ai.exceptions import ApprovalRequired
+from pydantic_ai.exceptions import ApprovalRequired, CallDeferred
 from pydantic_ai.toolsets import WrapperToolset
 
 from flyball_sdk.adapters.plain import StoppedError
@@ -33,7 +33,7 @@ class GuardedToolset(WrapperToolset[Any]):
     async def call_tool(
         self, name: str, tool_args: dict[str, Any], ctx: RunContext[Any], tool: ToolsetTool[Any]
     ) -> Any:
-        """Decide, run, record. What the tool raises is recorded as its error and goes on."""
+        """Decide, run, record. What the tool raises goes on; it is its error, unless it waits for somebody."""
         subject = Subject(run=current().run or run_id(ctx.run_id), agent=getattr(ctx.agent, "name", None))
         decision = await self.guard.aevaluate(name, tool_args, subject)
         if decision.decision == "escalate" and ctx.tool_call_approved:
@@ -48,6 +48,12 @@ class GuardedToolset(WrapperToolset[Any]):
             return decision.message
         try:
             result = await super().call_tool(name, decision.modified_input or tool_args, ctx, tool)
+        except ApprovalRequired:  # of the tool itself, which is called again then
+            self.guard.put_off(decision)
+            raise
+        except CallDeferred:  # its result comes from elsewhere: it has not failed
+            self.guard.result(decision)
+            raise
         except BaseException as error:
             self.guard.result(decision, error=error)
             raise
