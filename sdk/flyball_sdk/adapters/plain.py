@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import functools
 import inspect
-from contextlib import contextmanager
+import weakref
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flyball_sdk.errors import FlyballError
 from flyball_sdk.guard import NOT_RECORDED, Guard
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 
     from flyball_sdk.decision import Decision
     from flyball_sdk.scope import Subject
@@ -89,12 +90,16 @@ def tool(guard: Guard, name: str | None = None) -> Callable[[F], F]:
         @functools.wraps(function)
         def streaming(*args: Any, **kwargs: Any) -> Any:
             decision, bound = decided(args, kwargs)
-            return _streamed(guard, decision, function(*bound.args, **bound.kwargs))
+            made = _streamed(guard, decision, function(*bound.args, **bound.kwargs))
+            weakref.finalize(made, guard.result, decision).atexit = False  # should nobody begin to read it
+            return made
 
         @functools.wraps(function)
         def unsync_streaming(*args: Any, **kwargs: Any) -> Any:
             decision, bound = decided(args, kwargs)
-            return _unsync_streamed(guard, decision, function(*bound.args, **bound.kwargs))
+            made = _unsync_streamed(guard, decision, function(*bound.args, **bound.kwargs))
+            weakref.finalize(made, guard.result, decision).atexit = False
+            return made
 
         kinds = (
             (inspect.iscoroutinefunction, unsync),
@@ -167,7 +172,23 @@ def _streamed(guard: Guard, decision: Decision, parts: Iterator[Any]) -> Iterato
         yield from parts
 
 
-async def _unsync_streamed(guard: Guard, decision: Decision, parts: AsyncIterator[Any]) -> AsyncIterator[Any]:
+async def _unsync_streamed(
+    guard: Guard, decision: Decision, parts: AsyncGenerator[Any, Any]
+) -> AsyncGenerator[Any, Any]:
+    """Give the parts, and hand on what their reader sends, throws and closes."""
     with _recorded(guard, decision):
-        async for part in parts:
-            yield part
+        async with aclosing(parts):
+            step = parts.asend(None)
+            while True:
+                try:
+                    part = await step
+                except StopAsyncIteration:
+                    return
+                try:
+                    sent = yield part
+                except GeneratorExit:
+                    raise
+                except BaseException as error:  # noqa: BLE001 -- theirs to take
+                    step = parts.athrow(error)
+                else:
+                    step = parts.asend(sent)
