@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import sys
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -48,7 +48,8 @@ def running(
         yield subject
     finally:
         del _under_way[place]
-        _current.reset(token)
+        with suppress(ValueError):  # left in another context than entered, as frameworks do: that one is gone with it
+            _current.reset(token)
 
 
 def carried(function: F) -> F:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_agent_sdk import HookMatcher, PermissionResultAllow, PermissionResultDeny
 
-from flyball_sdk.adapters.hook_output import after_tool, before_tool
+from flyball_sdk.adapters.hook_output import abefore_tool, after_tool
 from flyball_sdk.adapters.pending import Pending
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def hooks(guard: Guard) -> dict[Any, list[HookMatcher]]:
     pending = Pending()
 
     async def before(said: Any, tool_use_id: str | None, context: Any) -> Any:
-        return before_tool(guard, pending, said)
+        return await abefore_tool(guard, pending, said)
 
     async def after(said: Any, tool_use_id: str | None, context: Any) -> Any:
         after_tool(guard, pending, said)

@@ -17,9 +17,20 @@ if TYPE_CHECKING:
 
 def before_tool(guard: Guard, pending: Pending, said: Mapping[str, Any]) -> dict[str, Any]:
     """Answer PreToolUse. Raises KeyError for what is none; whoever calls must make that a block."""
+    return _answered(guard.evaluate(*_asked(said)), pending, said)
+
+
+async def abefore_tool(guard: Guard, pending: Pending, said: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer PreToolUse, as `before_tool`, and leave the event loop free meanwhile."""
+    return _answered(await guard.aevaluate(*_asked(said)), pending, said)
+
+
+def _asked(said: Mapping[str, Any]) -> tuple[str, dict[str, Any] | None, Subject]:
     tool_input = said["tool_input"]
-    known = tool_input if isinstance(tool_input, dict) else None
-    decision = guard.evaluate(said["tool_name"], known, subject_of(said))
+    return said["tool_name"], tool_input if isinstance(tool_input, dict) else None, subject_of(said)
+
+
+def _answered(decision: Decision, pending: Pending, said: Mapping[str, Any]) -> dict[str, Any]:
     if decision.allowed and said.get("tool_use_id"):
         pending.put(said["tool_use_id"], decision)
     return output_of(decision)
