@@ -186,7 +186,7 @@ class Guard:
             return
         self._throttles.leave(pending.throttled, name)
         if pending.made is not None and (error is not None or result is not NOT_RECORDED):
-            said = result if error is None else [type(error).__qualname__, str(error)]
+            said = result if error is None else _words(error)
             self._runs.outcome(pending.run, pending.made, digest_of(said), failed=error is not None)
         if cost_usd is not None:
             self._runs.spent(pending.run, self._now(), cost_usd=cost_usd)
@@ -450,6 +450,14 @@ class Guard:
                 self._on_event(Event(kind, decision, case.subject, tuple(case.unanswered)))
             except Exception:  # noqa: BLE001 -- logged; the call is no business of whoever listens
                 _log.exception("flyball guard: a decision could not be told")
+
+
+def _words(error: BaseException | str) -> list[str]:
+    """Write an error by its class and text; the text may fail by its own code."""
+    try:
+        return [type(error).__qualname__, str(error)]
+    except Exception:  # noqa: BLE001 -- then its class alone says what it is
+        return [type(error).__qualname__]
 
 
 def _put(kept: OrderedDict[str, V], key: str, value: V) -> None:
