@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -27,10 +28,15 @@ class SecondPerson:
         A kill that is newer than the first question must be asked for again by both.
         """
         first = self._asked.get(tenant)
-        if first is None or first.of != of or now_s - first.at_s > self.within_s:
-            self._asked[tenant] = _Asked(person, of, now_s)
-            return ""
-        if first.person == person:
+        is_another = first is not None and first.of == of and now_s - first.at_s <= self.within_s
+        if first is None or not is_another or _plain(first.person) == _plain(person):
+            self._asked[tenant] = _Asked(person, of, now_s)  # who asks again has asked now
             return ""
         del self._asked[tenant]
         return first.person
+
+
+def _plain(name: str) -> str:
+    """Give what two ways of writing one name have in common: letters and digits, whatever their case and width."""
+    text = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(sign for sign in text if sign.isalnum()) or text
