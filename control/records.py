@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 from flyball_sdk.checks import wrong
-from flyball_sdk.scope import Scope
+from flyball_sdk.scope import Scope, one_line
 
 
 def record_of(kind: str, value: bytes) -> dict[str, Any]:
@@ -24,5 +24,6 @@ def scope_in(said: dict[str, Any]) -> Scope:
     """Read the scope of a record; raises MalformedError."""
     scope = said.get("scope")
     if isinstance(scope, dict):  # of a later version, it may say more
-        scope = {"level": scope.get("level"), "id": scope.get("id")}
+        name = scope.get("id")
+        scope = {"level": scope.get("level"), "id": one_line(name) if isinstance(name, str) else name}
     return Scope.from_json(scope)

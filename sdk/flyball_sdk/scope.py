@@ -75,6 +75,17 @@ class Subject(NamedTuple):
         """Fill in what is not known here from `other`; what is known here stays."""
         return Subject(*(mine if mine is not None else theirs for mine, theirs in zip(self, other, strict=True)))
 
+    def in_line(self) -> Subject:
+        """Give it with names as scopes have them."""
+        if not any("\n" in name for name in self if isinstance(name, str)):
+            return self
+        return Subject(*(one_line(name) if isinstance(name, str) else name for name in self))
+
+
+def one_line(name: str) -> str:
+    """Give a name as scopes have it, a blank for each line end: else who has one in his name could not be stopped."""
+    return name.replace("\n", " ")
+
 
 NOBODY: Final = Subject()
 """Of whom nothing is known: what it calls belongs to the product only."""
