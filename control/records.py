@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 from flyball_sdk.checks import wrong
-from flyball_sdk.scope import Scope, one_line
+from flyball_sdk.scope import Scope, as_named
 
 
 def record_of(kind: str, value: bytes) -> dict[str, Any]:
@@ -25,5 +25,5 @@ def scope_in(said: dict[str, Any]) -> Scope:
     scope = said.get("scope")
     if isinstance(scope, dict):  # of a later version, it may say more
         name = scope.get("id")
-        scope = {"level": scope.get("level"), "id": one_line(name) if isinstance(name, str) else name}
+        scope = {"level": scope.get("level"), "id": as_named(name) if isinstance(name, str) else name}
     return Scope.from_json(scope)

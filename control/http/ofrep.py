@@ -86,7 +86,7 @@ def _held(request: Request) -> tuple[list[Held], dict[str, Any] | None]:
     key = request.who
     agent = said["agent"] if key.agent == ANY_AGENT else key.agent
     run = target if RUN.fullmatch(target) else None
-    who = Subject(run, said["user"], agent, said["workflow"], key.tenant).in_line()
+    who = Subject(run, said["user"], agent, said["workflow"], key.tenant).as_named()
     return request.plane.authority.shown.of(who, key.tenant), None
 
 

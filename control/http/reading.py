@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from flyball_sdk.errors import MalformedError
-from flyball_sdk.scope import Scope
+from flyball_sdk.scope import Scope, as_named
 
 from control.http.core import Refused
 
@@ -60,8 +60,11 @@ def dollars(said: Mapping[str, Any], name: str) -> float | None:
 
 
 def scope(said: Mapping[str, Any]) -> Scope:
-    """Take a scope."""
+    """Take a scope, of a name as it is or as scopes have it."""
+    found = said.get("scope")
+    if isinstance(found, dict) and isinstance(name := found.get("id"), str):
+        found = {**found, "id": as_named(name)}
     try:
-        return Scope.from_json(said.get("scope"))
+        return Scope.from_json(found)
     except MalformedError as error:
         raise Refused(400, "scope", str(error)) from None

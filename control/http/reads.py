@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from flyball_sdk.scope import SCOPE_LEVELS, TENANT, USER
+from flyball_sdk.scope import SCOPE_LEVELS, TENANT, USER, as_named
 
 from control.clients import told
 from control.guards import ANY_AGENT
@@ -63,7 +63,7 @@ async def status(request: Request) -> Answer:
 
 async def usage(request: Request) -> Answer:
     """Give what a scope has spent, by day and month; an evaluating key sees its own tenant only."""
-    level, name = request.query.get("level", ""), request.query.get("id", "")
+    level, name = request.query.get("level", ""), as_named(request.query.get("id", ""))
     if level not in SCOPE_LEVELS or not name:
         raise Refused(400, "level", f"expected level, one of {', '.join(SCOPE_LEVELS)}, and id")
     key = request.who

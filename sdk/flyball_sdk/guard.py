@@ -245,7 +245,7 @@ class Guard:
             known = subject if known is NOBODY else subject.narrowed(known)
         known = known if self.policy.subject == NOBODY else known.narrowed(self.policy.subject)
         own = getattr(self.signals, "subject", NOBODY)  # a source of one's own may have none
-        return (known if own == NOBODY else known.narrowed(own)).in_line()
+        return (known if own == NOBODY else known.narrowed(own)).as_named()
 
     def _part(self, case: Case, name: str, part: Callable[[Case], None]) -> None:
         """Let a part of the guard speak; if it fails it is told, and the tier decides what that means."""

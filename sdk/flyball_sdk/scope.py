@@ -17,6 +17,10 @@ SCOPE_LEVELS: Final = (RUN, USER, AGENT, WORKFLOW, TENANT, PRODUCT)
 EVERYTHING: Final = "*"
 """The id of the product."""
 
+LONGEST_NAME: Final = 256
+"""Bytes of UTF-8."""
+
+_SHORT: Final = LONGEST_NAME // 4  # characters, of which none has more than four bytes
 _MEMBERS: Final = frozenset({"level", "id"})
 _RUN_ID: Final = re.compile(r"[0-9a-f]{32}")
 
@@ -75,16 +79,21 @@ class Subject(NamedTuple):
         """Fill in what is not known here from `other`; what is known here stays."""
         return Subject(*(mine if mine is not None else theirs for mine, theirs in zip(self, other, strict=True)))
 
-    def in_line(self) -> Subject:
-        """Give it with names as scopes have them."""
-        if not any("\n" in name for name in self if isinstance(name, str)):
+    def as_named(self) -> Subject:
+        """Give it with names as scopes have them; a run has an id."""
+        if not any(isinstance(name, str) and (len(name) > _SHORT or "\n" in name) for name in self[1:]):
             return self
-        return Subject(*(one_line(name) if isinstance(name, str) else name for name in self))
+        return Subject(self.run, *(as_named(name) if isinstance(name, str) else name for name in self[1:]))
 
 
-def one_line(name: str) -> str:
-    """Give a name as scopes have it, a blank for each line end: else who has one in his name could not be stopped."""
-    return name.replace("\n", " ")
+def as_named(name: str) -> str:
+    """Give a name as scopes have it: a blank for each line end, no more than 256 bytes of UTF-8, as the flow cuts it.
+
+    Else who has a line end in his name, or a very long one, could not be stopped.
+    """
+    name = name.replace("\n", " ")
+    raw = name.encode("utf-8", "surrogatepass")
+    return name if len(raw) <= LONGEST_NAME else raw[:LONGEST_NAME].decode("utf-8", "ignore")
 
 
 NOBODY: Final = Subject()
