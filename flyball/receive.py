@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 _GRACE_S = 5
 """Seconds that requests under way have to end once the process is told to stop."""
+_KEPT_S = 90
+"""Seconds that a connection without requests is kept: longer than exporters wait between two (5 s to a minute); they
+take it for a failure when it is closed just as they send."""
 _RETAIN_EVERY_S = 60.0
 
 
@@ -50,7 +53,12 @@ async def _serve(settings: Settings, log: Log, listening: socket.socket) -> None
     also = _grpc_server(settings.otlp)
     app = create_app(log, receiver_settings(settings, log), also)
     config = uvicorn.Config(
-        app, lifespan="on", log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE_S
+        app,
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        timeout_keep_alive=_KEPT_S,
+        timeout_graceful_shutdown=_GRACE_S,
     )
     host, port = listening.getsockname()[:2]
     _say(f"receives OTLP/HTTP on http://{host}:{port}")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 import signal
 import socket
 import subprocess
 import sys
+import time
+import urllib.parse
 import urllib.request
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import grpc
@@ -44,6 +48,20 @@ def test_a_receiver_takes_spans_and_ends_well(receiver: subprocess.Popen[str]) -
         assert export(b"\x0a\x00", timeout=20) == b""
     receiver.send_signal(signal.SIGTERM)
     assert receiver.wait(20) == 0, receiver.stderr.read()
+
+
+def test_exporters_may_be_quiet_between_batches(receiver: subprocess.Popen[str]) -> None:
+    """A connection is kept longer than the 5 s between two batches of an exporter; stopping does not wait for it."""
+    assert receiver.stderr is not None
+    where = urllib.parse.urlsplit(receiver.stderr.readline().split()[-1])
+    with closing(http.client.HTTPConnection(where.hostname or "", where.port, timeout=20)) as connection:
+        for quiet_s in (6, 0):
+            connection.request("POST", "/v1/traces", BODY, {"Content-Type": "application/json"})
+            assert connection.getresponse().read() == b"{}"
+            time.sleep(quiet_s)
+            connection.auto_open = 0  # the second one goes out on the same connection, or not at all
+        receiver.send_signal(signal.SIGTERM)
+        assert receiver.wait(20) == 0, receiver.stderr.read()
 
 
 def test_an_address_in_use_is_told() -> None:
