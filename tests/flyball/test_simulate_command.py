@@ -172,6 +172,23 @@ def test_http_gets_every_message_even_when_busy(receiver: str, form: str, tmp_pa
     assert b"".join(framed) == (tmp_path / "a").read_bytes()
 
 
+def test_a_receiver_may_hang_up_between_messages(tmp_path: Path) -> None:
+    """A kept connection that the receiver closed, as on a quiet one, is opened again: no message is lost."""
+    _Receiver.taken.clear()
+
+    def hang_up(self: _Receiver) -> None:
+        _Receiver.do_POST(self)
+        self.close_connection = True  # without a word: no header tells the sender
+
+    hanging = type("Hanging", (_Receiver,), {"do_POST": hang_up})
+    with ThreadingHTTPServer(("127.0.0.1", 0), hanging) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        assert call("--to", f"http://127.0.0.1:{server.server_port}", "--fast", "--duration", "20s") == 0
+        server.shutdown()
+    call("--to", tmp_path / "a", "--duration", "20s")
+    assert {body for _, _, body in _Receiver.taken} == set((tmp_path / "a").read_bytes().splitlines())
+
+
 def test_http_refusal_is_an_error(receiver: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A message that is refused ends the command."""
     _Receiver.busy += [400]
