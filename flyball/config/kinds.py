@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,10 @@ def number(text: str) -> float:
     """Read a decimal number; never infinity or NaN."""
     if not _NUMBER.fullmatch(text):
         raise ValueError(text)
-    return float(text)
+    value = float(text)
+    if math.isinf(value):  # 1e999
+        raise ValueError(text)
+    return value
 
 
 def truth(text: str) -> bool:
@@ -67,8 +71,11 @@ def text_of(text: str) -> str:
 
 
 def path_of(text: str) -> Path:
-    """Read a path, `~` is the home folder."""
-    return Path(text_of(text)).expanduser()
+    """Read a path, `~` is the home folder; that of nobody is refused."""
+    try:
+        return Path(text_of(text)).expanduser()
+    except RuntimeError as error:
+        raise ValueError(text) from error
 
 
 def zone_of(text: str) -> ZoneInfo:

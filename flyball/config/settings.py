@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,9 @@ Workers = Annotated[int, Between(1, 16)]  # the recovery store is made for at mo
 Period = Annotated[Duration, Between(0, duration("3650d"))]
 Longer = Annotated[Duration, Between(duration("1s"), duration("3650d"))]
 Body = Annotated[Size, Between(size("1kB"), size("1GiB"))]
+Kept = Annotated[Size, Between(size("1kB"))]
 Epoch = Annotated[Duration, Between(duration("100ms"), duration("60s"))]
+_TOPIC = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,200}")  # what the embedded log and Kafka both take
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,11 @@ class Topics:
     dead_letters: str = key("flyball.dead_letters", "written: what could not be read, and why")
 
     def wrong(self) -> Iterator[Wrong]:
-        """Yield names that stand for two topics."""
+        """Yield names that stand for two topics, and those that no topic can have."""
         seen: dict[str, str] = {}
         for name, topic in vars(self).items():
+            if not _TOPIC.fullmatch(topic):
+                yield Wrong(name, f"'{topic}'", "at most 200 letters, digits, '.', '_' and '-', not beginning with '.'")
             first = seen.setdefault(topic, name)
             if first != name:
                 yield Wrong(name, f"'{topic}', which is {first} already", "a topic of its own")
@@ -76,7 +81,7 @@ class Log:
     brokers: tuple[str, ...] = key((), "Kafka bootstrap addresses, as in [kafka-1:9092, kafka-2:9092]")
     partitions: Share = key(4, "of a topic that does not exist yet; an existing one keeps its own")
     retention_age: Longer = key(duration("72h"), "embedded log: older messages are dropped")
-    retention_size: Size = key(size("10GB"), "embedded log: the oldest messages of a topic beyond this are dropped")
+    retention_size: Kept = key(size("10GB"), "embedded log: the oldest messages of a topic beyond this are dropped")
     topics: Topics = section(Topics)
     start: Literal["oldest", "newest"] = key("oldest", "where to begin a topic that was never read before")
     on_lost: Literal["stop", "oldest", "newest"] = key(
