@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import heapq
 import io
 import re
 import struct
+import zlib
 from itertools import chain
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -54,7 +56,7 @@ def read_messages(path: Path) -> Iterator[bytes]:
     except EOFError as error:
         msg = f"{path}: ends in the middle of its compressed data"
         raise FileError(msg) from error
-    except (OSError, zstandard.ZstdError) as error:
+    except (OSError, zlib.error, zstandard.ZstdError) as error:
         msg = f"{path}: {error}"
         raise FileError(msg) from error
 
@@ -137,8 +139,8 @@ class _ZstdReader(io.RawIOBase):
 
 
 def _lines(file: io.BufferedReader) -> Iterator[bytes]:
-    """Give a message a line; a file that is one object over several lines is one message."""
-    first = file.readline()
+    """Give a message a line, without a byte order mark; a file that is one object over several lines is one message."""
+    first = file.readline().removeprefix(codecs.BOM_UTF8)
     if first.lstrip().startswith(b"{") and not _is_json(first):
         whole = first + file.read(_MAX_MESSAGE) + file.readline()
         yield from (whole,) if _is_json(whole) else _stripped(chain(whole.splitlines(), file))

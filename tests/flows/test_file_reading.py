@@ -33,6 +33,7 @@ def zst(data: bytes) -> bytes:
     ("name", "packed"),
     [
         ("a.jsonl", PLAIN),
+        ("saved_by_an_editor.jsonl", b"\xef\xbb\xbf" + PLAIN.replace(b"\n", b"\r\n")),
         ("a.gz", gzip.compress(PLAIN, 1)),
         ("a.zst", zst(PLAIN)),
         ("frames.zst", b"".join(zst(line + b"\n") for line in LINES)),
@@ -95,6 +96,16 @@ def write_lines(path: Path, *ends: int) -> Path:
     spans_of = [{"resourceSpans": [{"scopeSpans": [{"spans": [{"endTimeUnixNano": str(end)}]}]}]} for end in ends]
     path.write_bytes(b"\n".join(map(orjson.dumps, spans_of)))
     return path
+
+
+def test_a_damaged_file_is_told(tmp_path: Path) -> None:
+    """Compressed data that a disk or a transfer has changed is told with the file's name."""
+    packed = gzip.compress(PLAIN, 1)
+    middle = len(packed) // 2
+    for place in range(middle, middle + 400, 8):
+        (tmp_path / "a").write_bytes(packed[:place] + bytes([packed[place] ^ 0xFF]) * 40 + packed[place + 40 :])
+        with pytest.raises(FileError, match="/a: "):
+            list(read_messages(tmp_path / "a"))
 
 
 def test_recordings_of_any_kind_are_merged_by_time(tmp_path: Path) -> None:
