@@ -100,9 +100,15 @@ def _runs(side: Side, args: argparse.Namespace) -> list[Run]:
         with closing(open_existing_log(settings, args.data)) as log:
             return runs_of_records(records(log, settings.log.topics.runs), side)
 
+    from flows.files import FileError
     from flows.replay import records_of, spans_of
+    from flyball.errors import CommandError
     from flyball.wiring import flow_settings
 
     shaped = flow_settings(settings, objectives(args.config), None, policy(args.config))
+    try:
+        spans = spans_of(side.path, shaped)  # first: the engine adds a backtrace to what is wrong with a file
+    except FileError as error:
+        raise CommandError(str(error)) from error
     found = records_of(side.path, shaped, b'{"kind":"run",')
-    return runs_of_file(found, spans_of(side.path, shaped), side)
+    return runs_of_file(found, spans, side)
