@@ -37,14 +37,15 @@ class WatchStep:
         self._policy = policy
         self._metrics = metrics
         self._clock = clock
-        self._workers = threading.local()
-        """A worker is a thread, and its shards stay with it."""
+        self._workers: dict[int, _Lookout] = {}
+        """By thread: a worker is one, and its shards stay with it."""
 
     def __call__(self, items: list[Item]) -> list[Said]:
         """Give what was seen, what was tracked, as one, and then how far it is."""
-        lookout: _Lookout | None = getattr(self._workers, "lookout", None)
+        thread = threading.get_native_id()  # what Python keeps of a thread of the engine's own ends with each call
+        lookout = self._workers.get(thread)
         if lookout is None:
-            lookout = self._workers.lookout = _Lookout(self._policy, waits=self._clock is not None)
+            lookout = self._workers[thread] = _Lookout(self._policy, waits=self._clock is not None)
             self._metrics.watch_baselines(lookout.watch.baselines, lookout.runs.text)
         return lookout.look(items, self._clock() if self._clock else 0)
 

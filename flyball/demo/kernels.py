@@ -1,4 +1,4 @@
-"""Kernels of the demo: its agents have a folder of their own for theirs, and compile while the parts do."""
+"""Kernels of the demo: on a first start its agents compile while the parts do, into a folder of their own."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from flows.compiling import CACHE
 _AGENTS = "agents"
 
 
-def part() -> None:
-    """Keep what this process compiles from now on apart from what the parts compile; before numba is imported.
+def part(*, is_cold: bool) -> None:
+    """Keep what this process compiles apart from what the parts compile; must come before numba is imported.
 
-    Two processes must not fill one folder at once (`flows.compiling`).
+    Two processes must not fill one folder at once (`flows.compiling`). Where nobody compiles both use the one there is.
     """
     folder = os.environ.get(CACHE)
-    if folder is not None:
-        own = Path(folder) / _AGENTS
+    own = Path(folder or os.devnull) / _AGENTS
+    if folder is not None and (is_cold or own.exists()):
         own.mkdir(parents=True, exist_ok=True)
         os.environ[CACHE] = str(own)
 

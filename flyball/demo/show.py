@@ -67,7 +67,7 @@ def _staged(asked: Asked, narrator: Narrator, stack: ExitStack) -> Scene:
     narrator.say(f"flyball up: receiver, flow, control plane, delivery; everything is in {folder}")
     is_cold = not is_compiled()
     stage = stack.enter_context(Stage(folder, ports, pager=pager.url))
-    kernels.part()
+    kernels.part(is_cold=is_cold)
     from flyball.demo.opening import raised, running  # noqa: PLC0415 -- loads the simulation, while the parts start
     from flyball.demo.traffic import Traffic  # noqa: PLC0415
 

@@ -1,8 +1,8 @@
 """Stops: kills that were ordered, of whatever scope, and the calls that show that nobody obeys them.
 
 What rules kill (one run) is watched by `Watch`; this is about what people and spend budgets kill. What is in force is
-told to a worker that begins, as to all others, but not before its first spans: so it keeps the calls of its first
-seconds until it has heard.
+told to a worker that begins, as to all others, but not before its first spans, and first as it was before a restart: so
+what it hears in its first seconds is held against all calls of these.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class _Calls(NamedTuple):
 class Stops:
     """The kills in force, for the runs of a worker. Nothing of it need be kept: it is told all of it at the start.
 
-    `waits`: whether it will be, by a flow that hears orders. `find_text` gives the text of a name that a run has.
+    `waits`: whether it begins so, in a flow that hears orders. `find_text` gives the text of a name that a run has.
     """
 
     def __init__(self, find_text: Callable[[int], str | None], *, waits: bool = False) -> None:
@@ -61,7 +61,7 @@ class Stops:
 
     def hear(self, in_force: InForce) -> None:
         """Take in what is in force now, all of it."""
-        self._in_force, self._waits = in_force, False
+        self._in_force = in_force
         since = {kill.place: kill.since_ns for kill in in_force.kills}
         self._told = {place: told for place, told in self._told.items() if since.get(place) == told[0]}
 
@@ -69,20 +69,17 @@ class Stops:
         """Give a call of each kill that was not obeyed, the newest; of one kill once a minute of `now_ns`."""
         if self._is_waiting(now_ns):
             self._keep(touched)
-            return []
         return self._held(touched, now_ns) if self._in_force.kinds else []
 
     def overdue(self, now_ns: int) -> list[Defied]:
-        """Give, once it was told what is in force, the calls that came before that and were not obedient."""
-        if self._waits:
-            return []
-        early, self._early = self._early, []
-        return [defied for touched in early for defied in self._held(touched, now_ns)] if self._in_force.kinds else []
+        """Give, when it was told what is in force, the calls that came before that and were not obedient."""
+        early = self._early if self._in_force.kinds and self._is_waiting(now_ns) else []
+        return [defied for touched in early for defied in self._held(touched, now_ns)]
 
     def _is_waiting(self, now_ns: int) -> bool:
         self._began_ns = self._began_ns or now_ns
         if self._waits and now_ns > self._began_ns + WAIT_S * NANO:
-            self._waits, self._early = False, []  # there was nothing to tell
+            self._waits, self._early = False, []
         return self._waits
 
     def _keep(self, touched: Touched) -> None:
