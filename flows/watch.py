@@ -80,10 +80,12 @@ class _Lookout:
         return [*seen, Tracked(items[0][0], every), *said]
 
     def _hear(self, heard: list[ShardKills], now_ns: int) -> list[Watched]:
+        if not heard:
+            return []
+        self._stops.hear(heard[-1].kills)  # each shard is told all of them
         for item in heard:
-            self._stops.hear(item.kills)
             self.watch.resume(item.resumed)
-        late = self._stops.overdue(now_ns) if heard else []
+        late = self._stops.overdue(now_ns)
         return [Watched(heard[0].key, defied=late)] if late else []
 
     def _see(self, parts: list[ShardTouched], now_ns: int) -> list[Watched]:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from models.run_id import run_id_of
-from models.runs.changes import CALL, joined
-from models.runs.record import MAX_COHORTS, RUN
+from models.runs.changes import as_one
+from models.runs.record import MAX_COHORTS
 from models.slis.cells import workflows_of
 from models.slis.groups import OF_RUN, cohort_key
 from models.slis.user_runs import went_badly
@@ -55,28 +55,26 @@ def examples_of(changes: Sequence[Changes]) -> list[Example]:
 
 
 class _Told(NamedTuple):
-    """The runs of a batch. `rows` are those told as they are now, by their ends; `names` are those of each row."""
+    """The runs of a batch. `rows` are those told as they are now, by their ends."""
 
     runs: NDArray[np.void]
     rows: NDArray[np.int64]
     workflows: NDArray[np.int64]
     bad: NDArray[np.bool_]
-    names: list[dict[int, str]]
+    names: dict[int, str]
     calls: NDArray[np.void]
 
     @staticmethod
     def of(told: Sequence[Changes]) -> _Told:
-        runs, calls = joined([each.runs for each in told], RUN), joined([each.calls for each in told], CALL).copy()
-        sizes = [len(each.runs) for each in told]
-        calls["run"] += np.repeat(np.cumsum([0, *sizes[:-1]]), [len(each.calls) for each in told])
-        now = np.flatnonzero(np.concatenate([each.weight for each in told]) > 0)
+        every = as_one(told)
+        runs, now = every.runs, np.flatnonzero(every.weight > 0)
         return _Told(
             runs,
             now[np.argsort(runs["ended_at"][now], kind="stable")],
             workflows_of(runs),
             went_badly(runs),
-            [each.names for each, size in zip(told, sizes, strict=True) for _ in range(size)],
-            calls,
+            every.names,
+            every.calls,
         )
 
 
@@ -103,7 +101,7 @@ def _latest(
     _, last = np.unique(groups[::-1], return_index=True)  # as one number: rows take ten times as long
     for at in (len(rows) - 1 - last).tolist():
         row = int(rows[at])
-        names, run = told.names[row], told.runs[row]
+        names, run = told.names, told.runs[row]
         said = dimension if isinstance(dimension, str) else cohort_key(names.get(int(dimension[at]), "cohort"))
         value = names.get(int(values[at])) if said else ""
         if value is not None:

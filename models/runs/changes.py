@@ -90,5 +90,5 @@ def as_one(parts: Sequence[Changes]) -> Changes:
 def _shifted(calls: Sequence[NDArray[np.void]], rows: Sequence[int]) -> NDArray[np.void]:
     """Join CALL rows; each part's `run` is a row of its own part, of which there are so many."""
     out = joined(calls, CALL)
-    out["run"] += np.repeat(np.cumsum([0, *rows[:-1]], dtype=np.int64), [len(part) for part in calls])
+    out["run"] += np.repeat(np.cumsum([0, *rows], dtype=np.int64)[:-1], [len(part) for part in calls])
     return out

@@ -11,9 +11,8 @@ import numpy as np
 
 from models.digest import digest_of
 from models.layout import plain
-from models.runs.changes import CALL, joined
+from models.runs.changes import CALL, as_one
 from models.runs.failing import FAILURES
-from models.runs.record import RUN
 from models.slis import ALL
 from models.slis.groups import (
     OF_RUN,
@@ -128,17 +127,15 @@ def cells_of(changes: Sequence[Changes], slis: Sequence[Sli] = ALL, *, by_user: 
 
     A run counts in the minute of its end, a call in its own. Rows of weight 0 only lend their names to calls.
     """
-    runs = joined([c.runs for c in changes], RUN)
-    calls = joined([c.calls for c in changes], CALL)
-    workflow = workflows_of(runs)
-    weight, of_user = joined([c.weight for c in changes], np.dtype(np.int64)), ("user",) if by_user else ()
+    told = as_one(changes)
+    runs, calls, weight = told.runs, told.calls, told.weight
+    workflow, of_user = workflows_of(runs), ("user",) if by_user else ()
     cols = [_run_cells(runs, workflow, weight, slis, of_user)]
-    names, counted = _names(changes, runs), {sli.name for sli in slis}
+    names, counted = _names(told.names, runs), {sli.name for sli in slis}
     if SLI_OF["failure"] in counted:
         cols.append(run_kinds(runs, workflow, weight))
     if len(calls):
-        offsets = np.cumsum([0, *[len(c.runs) for c in changes]])[:-1]
-        row = calls["run"] + np.repeat(offsets, [len(c.calls) for c in changes])
+        row = calls["run"]
         cols.append(_call_cells(calls, runs, workflow, row, slis, of_user))
         if SLI_OF["error"] in counted:
             kinds, transitions = call_kinds(calls, workflow[row], names)
@@ -149,10 +146,8 @@ def cells_of(changes: Sequence[Changes], slis: Sequence[Sli] = ALL, *, by_user: 
     return Cells(every, names, users, rows_of_users(runs, workflow, weight) if by_user else no_runs())
 
 
-def _names(changes: Sequence[Changes], runs: NDArray[np.void]) -> dict[int, str]:
-    names = {UNKNOWN_WORKFLOW: "unknown"} | FAILURES | STOPS
-    for c in changes:
-        names |= c.names
+def _names(texts: Mapping[int, str], runs: NDArray[np.void]) -> dict[int, str]:
+    names = {UNKNOWN_WORKFLOW: "unknown"} | FAILURES | STOPS | dict(texts)
     cohorts = np.unique(runs["cohort_name"]).tolist()
     return names | cohort_names([c for c in cohorts if c], names)
 

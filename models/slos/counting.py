@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from models.digest import digest_of
-from models.runs.changes import CALL, joined
+from models.runs.changes import CALL, as_one
 from models.runs.failing import FAILURES
-from models.runs.record import RUN, OutcomeFrom
+from models.runs.record import OutcomeFrom
 from models.slis import ALL
 from models.slis.cells import workflows_of
 from models.slis.groups import UNKNOWN_WORKFLOW, series_shards
@@ -82,14 +82,9 @@ class Counter:
 
     def count(self, changes: Sequence[Changes]) -> Events:
         """Count a batch of changes."""
-        runs = joined([c.runs for c in changes], RUN)
-        weight = joined([c.weight for c in changes], np.dtype(np.int64))
-        calls = joined([c.calls for c in changes], CALL)
-        offsets = np.cumsum([0, *[len(c.runs) for c in changes]])[:-1]
-        of = calls["run"] + np.repeat(offsets, [len(c.calls) for c in changes])
-        names = dict(self._names)
-        for c in changes:
-            names |= c.names
+        every = as_one(changes)
+        runs, weight, calls, of = every.runs, every.weight, every.calls, every.calls["run"]
+        names = self._names | every.names
         known = np.zeros((2, len(runs)), np.int64) if self._by_clock else _known(runs, weight)
         parts = [self._count_calls(runs, calls, of, known)] if self._of_calls and len(calls) else []
         if self._of_runs and weight.any():

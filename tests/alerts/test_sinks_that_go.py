@@ -52,6 +52,12 @@ class Service:
         self._waiting.append(act)
         assert until(lambda: act not in self._waiting)
 
+    def lose_sink(self, incidents: Any) -> None:
+        """Tell of an incident that its sink does not take, which routes then name no more: it is parked."""
+        self.tell(incidents.message(incidents.incident("a")))
+        self.do(lambda: self.delivery.reroute(Routes()))
+        assert until(lambda: self.reasons() == [GONE])
+
     def write(self, *, may: bool) -> None:
         """Let the file be written, or not, as on a full disk."""
         with self.delivery._store.reading() as db:
@@ -92,9 +98,7 @@ def test_a_sink_that_is_back_is_told_what_waited(
     """A slip in routes.yaml, or a moment without the file, costs no page: what was parked for it is in line again."""
     pagerduty.trouble = lambda: pagerduty_tool.Answer(500)
     with Service(tmp_path, routes).running() as service:
-        service.tell(incidents.message(incidents.incident("a")))
-        service.do(lambda: service.delivery.reroute(Routes()))
-        assert until(lambda: service.reasons() == [GONE])
+        service.lose_sink(incidents)
         pagerduty.trouble = lambda: None
         service.do(lambda: service.delivery.reroute(routes))
         assert until(lambda: list(pagerduty.incidents().values()) == ["triggered"])
@@ -107,9 +111,7 @@ def test_so_it_is_over_a_restart(
     """The slip may be mended while delivery is down."""
     pagerduty.trouble = lambda: pagerduty_tool.Answer(500)
     with Service(tmp_path, routes).running() as service:
-        service.tell(incidents.message(incidents.incident("a")))
-        service.do(lambda: service.delivery.reroute(Routes()))
-        assert until(lambda: service.reasons() == [GONE])
+        service.lose_sink(incidents)
     pagerduty.trouble = lambda: None
     with Service(tmp_path, routes).running():
         assert until(lambda: list(pagerduty.incidents().values()) == ["triggered"])
