@@ -34,6 +34,13 @@ def flag_name(keys: Any, flags: Any, head: Any, digest: Any, flag: Any) -> None:
     flags[place] |= np.uint8(flag)
 
 
+@kernel
+def flag_names(keys: Any, flags: Any, head: Any, digests: Any, flag: Any) -> None:
+    """Add a flag to names, as `flag_name` does to one."""
+    for digest in digests:
+        flag_name(keys, flags, head, digest, flag)
+
+
 @small
 def has_flag(keys: Any, flags: Any, digest: Any, flag: Any) -> Any:
     """Say whether a name has a flag; absent names have none."""

@@ -15,6 +15,9 @@ from models.runs.state import SEEN_WORDS, TALLY_WORDS, TOOL_WORDS, Head, Store, 
 
 _ROWS, _TOP = int(Head.ROWS), int(Head.TOP)
 
+_STAGGER = 0.25
+"""Shards fill alike: growing alike, they would all copy what they hold within the same few batches."""
+
 SLOT_GROWTH, MANY_SLOTS = 1.125, 4096
 """Of the slots, once there are many: rows are wide, so little may lie idle. Fewer grow by half."""
 
@@ -22,6 +25,12 @@ ARENA_GROWTH, MANY_WORDS, ARENA_SPARE = 1.25, 1 << 20, 1 << 15
 """Of the words in use, whenever the arena is compacted: copying costs four words for each word taken; one for one, as
 long as there are not many (8 MiB). And so many more words, which take no memory until they are used: a young shard
 would compact with every batch."""
+
+
+def staggered(store: Store, growth: float) -> float:
+    """Give this shard's own growth about `growth`, from the trace in its first slot, which no other shard has."""
+    own = int(store.words[0, 1]) % 64 / 63 - 0.5
+    return 1.0 + (growth - 1.0) * (1.0 + 2 * _STAGGER * own)
 
 
 @kernel
@@ -83,7 +92,7 @@ def more_slots(store: Store, slots: int = 1) -> Store:
         store = store._replace(traces=rebuilt(store.traces, size))
     if alive <= capacity and (store.head[Head.FREE] or store.head[_ROWS] < capacity):
         return store
-    growth = SLOT_GROWTH if capacity > MANY_SLOTS else 1.5
+    growth = staggered(store, SLOT_GROWTH if capacity > MANY_SLOTS else 1.5)
     capacity = max(alive, int(capacity * growth)) + 16
     states = rows_like(capacity, store.states)
     due, untold = np.full(capacity, NEVER, np.int64), np.zeros(capacity, np.uint8)
@@ -97,7 +106,8 @@ def more_words(store: Store, need: int) -> Store:
         return store
     rows = store.head[_ROWS]
     live = int(live_words(store.states, store.due, rows))
-    size = int(live * ARENA_GROWTH) if live > MANY_WORDS else min(2 * live, int(MANY_WORDS * ARENA_GROWTH))
+    growth = staggered(store, ARENA_GROWTH if live > MANY_WORDS else 2.0)
+    size = min(int(live * growth), int(max(live, MANY_WORDS) * staggered(store, ARENA_GROWTH)))
     arena = np.empty(size + need + ARENA_SPARE, np.int64)
     store.head[_TOP] = compact(store.states, store.due, rows, store.arena, arena)
     return store._replace(arena=arena)

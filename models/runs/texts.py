@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.kernels import allocating
+from models.kernels import kernel
 from models.runs.calls import error_type
-from models.runs.names import flag_name
+from models.runs.names import flag_name, flag_names, name_place
 from models.runs.policy import is_error_class, is_good_label, is_timeout
-from models.runs.record import DIMENSIONS, NEVER
-from models.runs.room import more_names
+from models.runs.record import DIMENSIONS, MAX_COHORTS, NEVER
+from models.runs.room import more_names, staggered
 from models.runs.state import (
+    COHORTS_AT,
     MAX_TOOLS,
     NAME_CLASS,
     NAME_GOOD,
@@ -24,7 +25,6 @@ from models.runs.state import (
     TOOL_WORDS,
     Head,
     Store,
-    taken,
 )
 from models.spans.names import Names
 
@@ -37,6 +37,7 @@ _A_TEXT = 150
 """Bytes of a short text in a dict, roughly."""
 
 _SPARE = 1024
+_ROWS, _NAMES = int(Head.ROWS), len(DIMENSIONS)
 
 
 class Texts:
@@ -87,8 +88,8 @@ class Texts:
     def mark_kept(self, store: Store) -> Store:
         """Note in the name table whose text is kept."""
         store = more_names(store, len(self.known))
-        for digest in self.known:
-            flag_name(store.name_keys, store.name_flags, store.head, digest, NAME_TEXT)
+        digests = np.fromiter(self.known, np.int64, len(self.known))
+        flag_names(store.name_keys, store.name_flags, store.head, digests, NAME_TEXT)
         self._live = len(self.known)
         return store
 
@@ -105,10 +106,10 @@ class Texts:
 
     def sweep(self, store: Store) -> Store:
         """Drop the names that no run holds any more, when they may be more than half."""
-        if int(store.head[Head.NAMES]) <= 2 * self._live + _SPARE:
+        if int(store.head[Head.NAMES]) <= staggered(store, 2.0) * self._live + _SPARE:
             return store
-        held = set(_held(store))
-        self.known = {digest: text for digest, text in self.known.items() if digest in held}
+        known = self.known
+        self.known = {digest: known[digest] for digest in _held(store).tolist() if digest in known}
         store.head[Head.NAMES] = 0
         store.name_keys[:] = store.name_stamps[:] = 0
         store.name_flags[:] = 0
@@ -120,33 +121,31 @@ def unread(digest: int) -> str:
     return f"{digest % 2**64:016x}"
 
 
-def _held(store: Store) -> list[int]:
-    """Give the digests of all names in the rows and the blocks, some more than once."""
-    rows = int(store.head[Head.ROWS])
-    alive = np.flatnonzero(store.due[:rows] != NEVER)
-    states = taken(store, alive)
-    found = [np.unique(store.words[alive, NAMES_AT + d]) for d in range(len(DIMENSIONS))]
-    found += [np.unique(states[name]) for name in ("said_workflow", "first_agent", "other_agent")]
-    found += [np.unique(states["cohort_name"]), np.unique(states["cohort_value"])]
-    found.append(np.unique(_tools(store.states, store.arena, alive)))
-    return [digest for names in found for digest in names.tolist()]
+def _held(store: Store) -> NDArray[np.int64]:
+    """Give the digests of the name table that a row or a block holds."""
+    held = np.zeros(len(store.name_keys), np.bool_)
+    _hold(store, held)
+    return store.name_keys[held]
 
 
-@allocating
-def _tools(states: Any, arena: Any, slots: Any) -> Any:
-    """Give the tool of every tool span and tally entry of these runs, and the error types."""
-    total = 0
-    for slot in slots:
-        total += 2 * min(states[slot].tools_n, MAX_TOOLS) + states[slot].tally_n
-    tools = np.empty(total, np.int64)
-    n = 0
-    for slot in slots:
-        s = states[slot]
+@kernel
+def _hold(store: Any, held: Any) -> None:
+    """Mark what runs hold, by its place in the name table; a name that is not there marks a free place."""
+    keys, arena = store.name_keys, store.arena
+    for slot in range(store.head[_ROWS]):
+        if store.due[slot] == NEVER:
+            continue
+        s = store.states[slot]
+        for w in range(NAMES_AT, NAMES_AT + _NAMES):
+            held[name_place(keys, store.words[slot, w])] = True
+        for w in range(COHORTS_AT, COHORTS_AT + 2 * MAX_COHORTS):
+            held[name_place(keys, store.words[slot, w])] = True
+        held[name_place(keys, s.said_workflow)] = True
+        held[name_place(keys, s.first_agent)] = True
+        held[name_place(keys, s.other_agent)] = True
         for k in range(min(s.tools_n, MAX_TOOLS)):
-            tools[n] = arena[s.tools_at + TOOL_WORDS * k + 1]
-            tools[n + 1] = error_type(arena, s.tools_at + TOOL_WORDS * k)
-            n += 2
+            at = s.tools_at + TOOL_WORDS * k
+            held[name_place(keys, arena[at + 1])] = True
+            held[name_place(keys, error_type(arena, at))] = True
         for k in range(s.tally_n):
-            tools[n] = arena[s.tally_at + TALLY_WORDS * k]
-            n += 1
-    return tools
+            held[name_place(keys, arena[s.tally_at + TALLY_WORDS * k])] = True
