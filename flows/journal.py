@@ -5,7 +5,8 @@ position (generation, length) names an exact state: the base and all deltas befo
 rewritten: after a restore the shard goes on in a new generation, so an older position stays valid when the engine
 falls back to it.
 The base of a generation that is only to be shorter is written by a thread, while the one before it goes on; what is
-appended meanwhile follows it. A base may be a hundred times a delta, and the end of an epoch waits for all appends.
+appended meanwhile follows it. A base may be a hundred times a delta, and the end of an epoch waits for all appends;
+where a table gives a picture of itself, the thread makes bytes of it, too.
 An append survives the death of the process; `fsync=True` makes it survive the loss of power.
 """
 
@@ -25,6 +26,9 @@ from crc32c import crc32c
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    Base = bytes | Callable[[], bytes]
+    """Everything, or what makes bytes of a picture of it, by any thread."""
 
 _FRAME = struct.Struct("<II")  # length, checksum of the payload
 _POSITION = struct.Struct("<BQQ")  # version, generation, length
@@ -98,16 +102,16 @@ class _Bases:
         """Say whether none is being written, nor was begun at the end of this same epoch."""
         return (self._last is None or self._last.done()) and monotonic() >= self._begun + self._apart_s
 
-    def write(self, path: Path, base: bytes, *, fsync: bool) -> Future[int]:
+    def write(self, path: Path, base: Base, *, fsync: bool) -> Future[int]:
         """Begin to write one to an empty file, through a descriptor of its own; gives the bytes to come."""
         self._last, self._begun = self._pool.submit(self._write, path, base, fsync=fsync), monotonic()
         return self._last
 
     @staticmethod
-    def _write(path: Path, base: bytes, *, fsync: bool) -> int:
+    def _write(path: Path, base: Base, *, fsync: bool) -> int:
         file = _File(path, fsync=fsync)
         try:
-            return file.write(base)
+            return file.write(_made(base))
         finally:
             file.close()
 
@@ -143,14 +147,14 @@ class Journal:
         draft.replace(lives)
         return life
 
-    def append(self, delta: bytes, dump: Callable[[], bytes]) -> bytes:
+    def append(self, delta: bytes, dump: Callable[[], Base]) -> bytes:
         """Append what changed and give the position; starts a new generation with `dump()` when it pays.
 
         Raises JournalError or OSError when it cannot be written, or a base could not be before, by the thread.
         """
         self._forget_obsolete()
         if self._file is None:
-            self._begin(dump())
+            self._begin(_made(dump()))
         else:
             self._add(self._file, delta)
             if self._draft is None:
@@ -192,17 +196,17 @@ class Journal:
 
     def _begin(self, base: bytes) -> None:
         """Begin the first generation of a life: there is none to go on with meanwhile."""
-        generation, file = self._made()
+        generation, file = self._opened()
         self._enter(generation, file, file.write(base))
 
-    def _made(self) -> tuple[int, _File]:
+    def _opened(self) -> tuple[int, _File]:
         """Make the file of the next generation."""
         self.folder.mkdir(parents=True, exist_ok=True)
         generation = self.generation
         return generation, _File(self._path(generation), fsync=self._fsync, is_new=True)
 
-    def _drafted(self, base: bytes) -> _Draft:
-        generation, file = self._made()
+    def _drafted(self, base: Base) -> _Draft:
+        generation, file = self._opened()
         file.close()
         return _Draft(generation, _BASES.write(self._path(generation), base, fsync=self._fsync))
 
@@ -236,6 +240,10 @@ class Journal:
                 for generation in self._obsolete:
                     self._path(generation).unlink(missing_ok=True)
                 self._obsolete = []
+
+
+def _made(base: Base) -> bytes:
+    return base if isinstance(base, bytes) else base()
 
 
 def _frames(raw: bytes, path: Path, checksum: Callable[[bytes], int]) -> list[bytes]:

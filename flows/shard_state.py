@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import orjson
 
@@ -27,6 +27,15 @@ class Journaled(Protocol):
 
     def dump(self) -> bytes:
         """Give everything."""
+        ...
+
+
+@runtime_checkable
+class Pictured(Protocol):
+    """A state of which a picture is sooner made than its dump."""
+
+    def picture(self) -> Callable[[], bytes]:
+        """Give what makes the dump of now, whenever it is called, by any thread."""
         ...
 
 
@@ -73,7 +82,8 @@ class ShardState(Generic[State]):
         }
         if self._journal and self.promises:
             self.promises.turn()
-            kept["position"] = self._journal.append(self.table.take_delta(), self.table.dump).hex()
+            dump = self.table.picture if isinstance(self.table, Pictured) else self.table.dump
+            kept["position"] = self._journal.append(self.table.take_delta(), dump).hex()
             return orjson.dumps(kept)
         return orjson.dumps(kept) + _LINE_END + self.table.dump()
 

@@ -20,6 +20,11 @@ def kernel(function: Callable[..., Any]) -> Any:
     return njit(cache=True, _nrt=False)(function)  # type: ignore[call-overload]  # an option numba does not list
 
 
+def releasing(function: Callable[..., Any]) -> Any:
+    """Compile a kernel that makes no arrays, and that other threads run beside: for what a thread of its own calls."""
+    return njit(cache=True, _nrt=False, nogil=True)(function)  # type: ignore[call-overload]
+
+
 def small(function: Callable[..., Any]) -> Any:
     """Compile a kernel that is written out where it is called."""
     return njit(cache=True, _nrt=False, inline="always")(function)  # type: ignore[call-overload]

@@ -63,6 +63,12 @@ def pack(
     return b"".join([*parts, text, *pairs, *(() if waiting is None else (waiting,))])
 
 
+def pack_all(store: Store, names: dict[int, str], expectations: Expected, waiting: NDArray[np.int64]) -> bytes:
+    """Write all runs, as if nothing had been told of them."""
+    slots = np.flatnonzero(store.due[: store.head[Head.ROWS]] != NEVER)
+    return pack(store, len(slots), told_rows.whole(store, slots), names, expectations, waiting)
+
+
 class _Cursor:
     def __init__(self, raw: bytes, at: int) -> None:
         self.raw, self.at = raw, at

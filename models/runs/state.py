@@ -159,6 +159,16 @@ def taken(store: Store, slots: NDArray[np.int64]) -> NDArray[np.void]:
     return np.ndarray(len(slots), STATE, np.take(store.words, slots, axis=0))
 
 
+def copied(store: Store) -> Store:
+    """Give the runs as they are now, and nothing that only helps to find them."""
+    rows, top = int(store.head[Head.ROWS]), int(store.head[Head.TOP])
+    words = store.words[:rows].copy()
+    states = np.ndarray(rows, STATE, words)
+    none: NDArray[np.int64] = np.empty(0, np.int64)
+    due, untold, arena = store.due[:rows].copy(), store.untold[:rows].copy(), store.arena[:top].copy()
+    return Store(states, words, due, untold, none, arena, none, np.empty(0, np.uint8), none, store.head.copy())
+
+
 def new_store() -> Store:
     """Give an empty shard."""
     states = rows_like(64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,15 +17,15 @@ from models.runs.publish import Scratch, decide, derive_touched, emit, more_runs
 from models.runs.pulse import CALLS_ROOM, calls_of, new_pulses, pulses
 from models.runs.record import DIMENSIONS, NEVER, Life
 from models.runs.room import more_names, more_slots, more_words
-from models.runs.state import NAME_GOOD, NAMES_AT, RUN_WORDS, Head, new_store, taken
+from models.runs.state import NAME_GOOD, NAMES_AT, RUN_WORDS, Head, copied, new_store, taken
 from models.runs.texts import Texts
-from models.runs.told import News, whole
+from models.runs.told import News
 from models.runs.waiting import Waiting
 from models.spans.batch import Spans
 from models.spans.columns import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -172,9 +173,12 @@ class RunTable:
 
     def dump(self) -> bytes:
         """Give everything; the next delta still tells what changed since the last one."""
-        slots = np.flatnonzero(self.store.due[: self.store.head[Head.ROWS]] != NEVER)
-        known = self.texts.known, self.expectations.tables(), self.waiting.rows
-        return journal.pack(self.store, len(slots), whole(self.store, slots), *known)
+        return journal.pack_all(self.store, self.texts.known, self.expectations.tables(), self.waiting.rows)
+
+    def picture(self) -> Callable[[], bytes]:
+        """Give what makes the dump of now, by any thread: copying the arrays takes a fraction of the time."""
+        tables = tuple(dict(table) for table in self.expectations.tables())
+        return partial(journal.pack_all, copied(self.store), dict(self.texts.known), tables, self.waiting.rows.copy())
 
     @staticmethod
     def load(

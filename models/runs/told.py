@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from models.kernels import kernel
+from models.kernels import kernel, releasing
 from models.runs.arena import index_all, index_words, take
 from models.runs.index import drop_slot, find_slot, new_slot
 from models.runs.record import NEVER
@@ -52,7 +52,7 @@ def _longest(s: Any) -> Any:
     return _HEAD + STATE_WORDS + SEEN_WORDS * (s.seen_n + s.made_n) + tools + TALLY_WORDS * s.tally_n
 
 
-@kernel
+@releasing
 def _longest_of(states: Any, slots: Any) -> Any:
     """Give the words that the rows of these slots take where they are told whole."""
     total = 0
@@ -133,7 +133,7 @@ def _tell(store: Any, scratch: Any, out: Any, n: Any) -> Any:
     return n, new
 
 
-@kernel
+@releasing
 def _whole(store: Any, slots: Any, out: Any) -> Any:
     """Write whole rows; gives how many words."""
     n = 0

@@ -16,6 +16,7 @@ from flows import journal as module
 from flows.journal import Journal, JournalError, Restored
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from concurrent.futures import Future
     from pathlib import Path
 
@@ -92,7 +93,7 @@ class Slow(module._Bases):
         self.begun = 0
 
     @override
-    def write(self, path: Path, base: bytes, *, fsync: bool) -> Future[int]:
+    def write(self, path: Path, base: module.Base, *, fsync: bool) -> Future[int]:
         self._pool.submit(self.may.acquire)
         self.begun += 1
         return super().write(path, base, fsync=fsync)
@@ -128,6 +129,31 @@ def test_old_generations_go_when_no_resume_can_name_them(tmp_path: Path, bases: 
             begun, waited = bases.begun, 0
     assert max(counts) <= 3  # the one before, the one that goes on, the next
     assert journal.generation > 2
+
+
+def test_a_picture_becomes_bytes_in_the_thread(tmp_path: Path, bases: Slow) -> None:
+    """It is of the time it was taken; what is noted meanwhile follows it."""
+    journal, notes, by = Journal(tmp_path), Notes([b"x"]), set()
+
+    def picture() -> Callable[[], bytes]:
+        then = notes.dump()
+
+        def made() -> bytes:
+            by.add(threading.get_ident())
+            return then
+
+        return made
+
+    for _ in range(12):
+        notes.notes.append(b"y" * 5)
+        position = journal.append(notes.take_delta(), picture)
+        assert restored(tmp_path, position).notes == notes.notes
+    assert by == {threading.get_ident()}  # the first base: nothing goes on before it
+    bases.let()
+    notes.notes.append(b"z")
+    assert restored(tmp_path, journal.append(notes.take_delta(), picture)).notes == notes.notes
+    assert len(by) == 2
+    bases.let()
 
 
 def test_bases_take_turns(tmp_path: Path, bases: Slow) -> None:

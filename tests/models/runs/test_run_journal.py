@@ -48,6 +48,18 @@ def _known(raw: bytes) -> tuple[dict[Any, Any], dict[int, str], Any]:
     return runs, part.names, part.expectations
 
 
+def test_a_picture_is_the_dump_of_then() -> None:
+    """Whatever comes after it, and whenever its bytes are made."""
+    table = RunTable(RunPolicy(), is_journaled=True)
+    table.update(spans_of(_rows(1, 300)), slice(0, 300), 0)
+    table.expect_evaluations({digest_of("shop"): 10})
+    picture, dump = table.picture(), table.dump()
+    table.update(spans_of(_rows(300, 3000)), slice(0, 3000), 0)
+    table.expect_evaluations({digest_of("shop"): 5})
+    assert _known(picture()) == _known(dump)
+    assert _known(table.picture()()) == _known(table.dump()) != _known(dump)
+
+
 def test_deltas_on_a_base_are_the_state() -> None:
     """A table restored from base and deltas dumps what the uncut one dumps, and goes on alike."""
     table = RunTable(RunPolicy(), is_journaled=True)
