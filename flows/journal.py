@@ -90,11 +90,16 @@ class _Draft:
 
 
 class _Bases:
-    """Writes bases by a thread, one at a time for the whole process: they take turns, and so does making them."""
+    """Writes bases by a thread, one at a time for the whole process: they take turns, and so does making them.
+
+    What they make obsolete is deleted by another.
+    """
 
     def __init__(self, apart_s: float = _APART_S) -> None:
         self._pool = ThreadPoolExecutor(1, "journal")
+        self._sweeper = ThreadPoolExecutor(1, "journal-sweep")
         self._last: Future[int] | None = None
+        self._dropped: Future[None] | None = None
         self._apart_s, self._begun = apart_s, 0.0
 
     @property
@@ -106,6 +111,18 @@ class _Bases:
         """Begin to write one to an empty file, through a descriptor of its own; gives the bytes to come."""
         self._last, self._begun = self._pool.submit(self._write, path, base, fsync=fsync), monotonic()
         return self._last
+
+    def drop(self, paths: list[Path]) -> Future[None]:
+        """Begin to delete files: of tens of megabytes each, it takes milliseconds. Raises what it failed by before."""
+        if self._dropped is not None:
+            self._dropped.result()
+        self._dropped = self._sweeper.submit(self._drop, paths)
+        return self._dropped
+
+    @staticmethod
+    def _drop(paths: list[Path]) -> None:
+        for path in paths:
+            path.unlink(missing_ok=True)
 
     @staticmethod
     def _write(path: Path, base: Base, *, fsync: bool) -> int:
@@ -237,8 +254,7 @@ class Journal:
         if self._obsolete and self._file is not None:
             self._retained -= 1
             if self._retained <= 0:
-                for generation in self._obsolete:
-                    self._path(generation).unlink(missing_ok=True)
+                _BASES.drop([self._path(generation) for generation in self._obsolete])
                 self._obsolete = []
 
 

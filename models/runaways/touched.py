@@ -52,10 +52,11 @@ class Runs:
     def texts(self, digests: Iterable[int]) -> dict[int, str]:
         """Give the texts of names, as far as some run has them."""
         asked, known = list(digests), self._texts
-        texts = {digest: known[digest] for digest in asked if digest in known}
-        if len(texts) < len(asked):
-            texts |= self._read([digest for digest in asked if digest not in texts])
-        return texts
+        try:
+            return dict(zip(asked, map(known.__getitem__, asked), strict=True))
+        except KeyError:  # some are new
+            texts = {digest: known[digest] for digest in asked if digest in known}
+            return texts | self._read([digest for digest in asked if digest not in texts])
 
     def _read(self, wanted: list[int]) -> dict[int, str]:
         texts: dict[int, str] = {}

@@ -20,19 +20,18 @@ _ROOM = 1024
 
 
 class Sum:
-    """The sum of one scope and period: steps told, revision of its record, the plan of its user; amounts by column.
+    """The sum of one scope and period: steps told and the plan of its user; numbers by column.
 
     Each is only equal to itself.
     """
 
-    __slots__ = ("_of", "at", "key", "revision", "tier", "told")
+    __slots__ = ("_of", "at", "key", "tier", "told")
 
     def __init__(self, of: Sums, at: int, key: Key) -> None:
         self._of = of
         self.at = at
         self.key = key
         self.told: dict[str, int] | None = None
-        self.revision = 0
         self.tier: str | None = None
 
     @property
@@ -50,6 +49,11 @@ class Sum:
         """Runs."""
         return int(self._of.amounts[2, self.at])
 
+    @property
+    def revision(self) -> int:
+        """Of its record."""
+        return int(self._of.revisions[self.at])
+
 
 class Sums:
     """All sums of a shard. `kind_of` gives a number below 256 for a key, by which sums are chosen."""
@@ -58,6 +62,11 @@ class Sums:
         self.by_key: dict[Key, Sum] = {}
         self.amounts = np.zeros((3, _ROOM), np.int64)
         """[cost | tokens | runs, slot]."""
+        self.revisions = np.zeros(_ROOM, np.int64)
+        """[slot]."""
+        self._opened_since: list[Sum] = []
+        self._reworded: dict[int, Sum] = {}
+        """Those whose plan or told steps changed since the last delta, by slot."""
         self._kind_of = kind_of
         self._marks = np.zeros(_ROOM, np.uint8)
         self._kinds = np.zeros(_ROOM, np.uint8)
@@ -80,26 +89,22 @@ class Sums:
             np.add.at(column, slots, amount)
         self._marks[slots] |= _ALL
 
-    def restore(self, key: Key, cost: int, tokens: int, runs: int) -> Sum:
-        """Set the amounts of a sum."""
-        kept = self.of(key)
-        self.amounts[:, kept.at] = cost, tokens, runs
-        return kept
-
     def say_tiers(self, slots: NDArray[np.int64], tiers: NDArray[np.int64], text: Callable[[int], str | None]) -> None:
         """Take in the plans that rows say (0: none); most say what is known."""
         for row in np.flatnonzero((tiers != 0) & (self._tiers[slots] != tiers)).tolist():
             kept, tier = self._by_slot[slots[row]], int(tiers[row])
             if kept is not None and (said := text(tier)) is not None:
                 kept.tier, self._tiers[kept.at] = said, tier
+                self._reworded[kept.at] = kept
 
     def touch(self, kept: Sum) -> None:
         """Mark a sum as if something had been added."""
         self._marks[kept.at] |= _ALL
 
     def change(self, kept: Sum) -> None:
-        """Mark a sum whose told steps changed."""
+        """Mark a sum whose told steps or plan changed."""
         self._marks[kept.at] |= CHANGED
+        self._reworded[kept.at] = kept
 
     def touch_all(self) -> None:
         """Mark all."""
@@ -108,9 +113,13 @@ class Sums:
 
     def take(self, mark: int, kinds: int = 0, but: int = 0) -> list[Sum]:
         """Give the sums with a mark, of any of `kinds` (0: whatever they are) and none of `but`; unmark them."""
+        return self._at(self.take_slots(mark, kinds, but))
+
+    def take_slots(self, mark: int, kinds: int = 0, but: int = 0) -> NDArray[np.int64]:
+        """As `take`, but give the slots of them."""
         found = self._chosen(mark, kinds, but)
         self._marks[found] &= ~np.uint8(mark)
-        return self._at(found)
+        return found
 
     def marked(self, mark: int, kinds: int = 0) -> list[Sum]:
         """Give the sums with a mark, of any of `kinds` (0: whatever they are)."""
@@ -120,14 +129,26 @@ class Sums:
         """Take a mark off all."""
         self._marks &= ~np.uint8(mark)
 
+    def take_opened(self) -> list[Sum]:
+        """Give those that were opened since the last call."""
+        opened, self._opened_since = self._opened_since, []
+        return opened
+
+    def take_reworded(self) -> list[Sum]:
+        """Give those whose plan or told steps changed since the last call."""
+        reworded, self._reworded = self._reworded, {}
+        return [kept for kept in reworded.values() if self._by_slot[kept.at] is kept]
+
     def drop(self, keys: Iterable[Key]) -> None:
         """Forget sums."""
         for key in keys:
             kept = self.by_key.pop(key, None)
             if kept is not None:
-                self.amounts[:, kept.at] = self._marks[kept.at] = self._tiers[kept.at] = 0
+                self.amounts[:, kept.at] = self.revisions[kept.at] = 0
+                self._marks[kept.at] = self._tiers[kept.at] = 0
                 self._by_slot[kept.at] = None
                 self._unused.append(kept.at)
+        self._opened_since = [kept for kept in self._opened_since if self._by_slot[kept.at] is kept]
 
     def _chosen(self, mark: int, kinds: int, but: int) -> NDArray[np.int64]:
         chosen = self._marks & mark != 0
@@ -146,6 +167,7 @@ class Sums:
             self._by_slot.append(None)
             self._make_room(at)
         kept = self.by_key[key] = self._by_slot[at] = Sum(self, at, key)
+        self._opened_since.append(kept)
         self._kinds[at] = self._kind_of(key)
         return kept
 
@@ -153,5 +175,7 @@ class Sums:
         if at < len(self._marks):
             return
         self.amounts = np.concatenate((self.amounts, np.zeros_like(self.amounts)), axis=1)
-        self._tiers = np.concatenate((self._tiers, np.zeros_like(self._tiers)))
+        self.revisions, self._tiers = (
+            np.concatenate((each, np.zeros_like(each))) for each in (self.revisions, self._tiers)
+        )
         self._marks, self._kinds = (np.concatenate((each, np.zeros_like(each))) for each in (self._marks, self._kinds))

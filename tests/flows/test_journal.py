@@ -103,6 +103,12 @@ class Slow(module._Bases):
         self.may.release()
         self._pool.submit(lambda: None).result(10)
 
+    @override
+    def drop(self, paths: list[Path]) -> Future[None]:
+        dropped = super().drop(paths)
+        dropped.result(10)
+        return dropped
+
 
 @pytest.fixture
 def bases(monkeypatch: pytest.MonkeyPatch) -> Slow:

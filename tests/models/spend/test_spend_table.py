@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -137,6 +138,33 @@ def test_steps_are_told_once_a_period() -> None:
         told.append([(str(v.action), v.evidence["count"], v.evidence["limit"]) for v in spent.look(DAY + 60).verdicts])
         spent = SpendTable.load(table(budget), spent.dump(), [])
     assert told == [[], [("warn", 2, 2)], [], [("warn", 3, 3)], [], [("throttle", 4, 4)], [("kill", 9, 8)], []]
+
+
+def test_a_delta_says_what_an_earlier_one_did_not() -> None:
+    """Told steps, plans and revisions of sums whose keys were said before; and nothing of those that stand."""
+    budget = Budget("free", "user", "day", 4 * NANO, tier="free")
+    spent, base = table(budget), table(budget).dump()
+    stands = [run(1 * NANO), run(2 * NANO, tier=31), run(5 * NANO, tier=31)]
+    deltas = []
+    for before, now in zip([None, *stands], stands, strict=False):
+        feed(spent, pulse(before, now), pulse(None, run(NANO, user=22)))
+        spent.look(DAY + 60, is_last=True)
+        deltas.append(spent.take_delta())
+        again = SpendTable.load(table(budget), base, deltas)
+        for key, kept in spent.sums.items():
+            restored = again.sums[key]
+            assert (restored.told or {}, restored.tier) == (kept.told or {}, kept.tier)
+            assert (restored.cost, restored.runs, restored.revision) == (kept.cost, kept.runs, kept.revision)
+    assert spent.sums["user", "ann", "acme", "day", "2026-03-10"].told
+    assert b"ann" in deltas[0]
+    assert b"bob" not in deltas[1] + deltas[2]
+    assert spent.take_delta() == spent.take_delta()
+
+
+def test_a_state_of_another_version_is_refused() -> None:
+    """It says which."""
+    with pytest.raises(ValueError, match="state of spend: version None, expected 2"):
+        SpendTable.load(table(), b'{"keys": []}', [])
 
 
 def test_a_jump_tells_every_step_and_opens_each_incident() -> None:
