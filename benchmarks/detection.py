@@ -155,7 +155,7 @@ def cycle_null(streams: int, minutes: int) -> Figure:
     for minute in range(weeks):  # as `fit` adds them up, without all of them at once
         past[0, minute // 60 % hour_of_week.HOURS] += chance.binomial(EVENTS, rates[minute % DAY], streams)
         past[1, minute // 60 % hour_of_week.HOURS] += events
-    state, alarms = hour_of_week.start(*past), 0
+    state, alarms = hour_of_week.start(past[:1], past[1]), 0
     for minute in range(weeks, weeks + minutes):
         failed, hour = chance.binomial(EVENTS, rates[minute % DAY], streams), minute // 60 % hour_of_week.HOURS
         alarms += look_null(detector, state, np.stack([failed, events, np.full(streams, hour)]))

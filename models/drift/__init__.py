@@ -10,7 +10,7 @@ from models.drift.cohort_exceedance import CohortExceedance
 from models.drift.cohorts import Cohorts
 from models.drift.exceedance import Exceedance
 from models.drift.frozen_rate import FrozenRate
-from models.drift.hour_of_week import HourOfWeek
+from models.drift.hour_of_week import HourOfWeek, HourOfWeekValues
 from models.drift.known_rate import KnownRate
 from models.drift.minute_mean import MinuteMean
 from models.drift.split import Split
@@ -20,6 +20,7 @@ ALL = (
     FrozenRate(),
     MinuteMean(),
     HourOfWeek(),
+    HourOfWeekValues(),
     Exceedance(),
     Categories(),
     Cohorts(),

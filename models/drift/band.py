@@ -34,19 +34,28 @@ def start(past: Past, *, tolerance: float = bounds.TOLERANCE, is_robust: bool | 
     Tempering by the dispersion (between CLEAN and BURSTY), and bounds from effective counts, are heuristics without
     proof; the bet on means is exact given its bound.
     """
-    watched, streams = past.hits.shape
-    alpha = bounds.ALPHA / (2 * watched)
+    alpha = bounds.ALPHA / (2 * len(past.hits))
     found = past.dispersion()
-    dispersion = np.where((found <= CLEAN) | (is_robust is False), 1.0, found)
+    dispersion = tempering(found, is_robust=is_robust)
     hits, events = past.hits / dispersion, past.events / dispersion
-    up, down = bounds.upper(hits, events, alpha), 1.0 - bounds.lower(hits, events, alpha)
-    bursty = (found > BURSTY) | (past.looks < FEWEST_LOOKS)
-    by_mean = bursty if is_robust is None else np.full(bursty.shape, is_robust)
+    low, high = bounds.lower(hits, events, alpha), bounds.upper(hits, events, alpha)
+    return between(low, high, found, past.looks, tolerance=tolerance, is_robust=is_robust)
+
+
+def tempering(found: Any, *, is_robust: bool | None = None) -> Any:
+    """Give what tempers the tests where this dispersion was found."""
+    return np.where((found <= CLEAN) | (is_robust is False), 1.0, found)
+
+
+def between(low: Any, high: Any, found: Any, looks: Any, *, tolerance: float, is_robust: bool | None = None) -> State:
+    """Open tests against rates between `low` and `high`; the dispersion `found`, [J, stream] each, is of `looks`."""
+    watched, streams = low.shape
+    bursty = (found > BURSTY) | (looks < FEWEST_LOOKS)
     return {
         "m": np.zeros((len(ODDS_RATIOS), 2 * watched, streams)),
-        "null": shifted(np.concatenate([up, down]), tolerance),
-        "dispersion": dispersion,
-        "by_mean": by_mean,
+        "null": shifted(np.concatenate([high, 1.0 - low]), tolerance),
+        "dispersion": tempering(found, is_robust=is_robust),
+        "by_mean": bursty if is_robust is None else np.full(bursty.shape, is_robust),
     }
 
 

@@ -87,6 +87,11 @@ class Bank:
         self.alarm, self.changed = widened(self.alarm, more), widened(self.changed, more)
         self.ring, self._counts = widened(self.ring, more), widened(self._counts, more)
 
+    def hold(self, places: NDArray[np.int64], state: State) -> None:
+        """Hold streams against a null that lies within theirs: what speaks against the wider one does against both."""
+        for name in state.keys() - {"m"}:
+            self.state[name][..., places] = state[name]
+
     def close(self, which: NDArray[np.bool_]) -> None:
         """Let go of streams: they are never looked at again."""
         kept = ~which
@@ -177,8 +182,8 @@ class Bank:
         """Give the Unix minute since when a stream changed, by its strongest start, and its counts since then.
 
         One in alarm is dated once, when the alarm came: looks are kept for less long than an alarm may last. Counts are
-        of the looks that are kept. In place of the hour stand the hits that were to be expected at those hours, in
-        thousandths.
+        of the looks that are kept. In place of the hour stand the hits that were to be expected at those hours, of each
+        rate, in thousandths.
         """
         kept = min(self.at, len(self.ring))
         first = self._window - kept
@@ -186,14 +191,17 @@ class Bank:
         counts = self._with_hours(self.ring[order, :, stream].T.astype(np.int64), np.arange(first, self._window))
         since = int(self.changed[stream]) // self.minutes or first + self._strongest_start(stream, counts)
         if self._is_timed:
-            counts[-1] = np.rint(MILLI * counts[1] * self.state["rate"][counts[-1], stream])
+            *_, events, hours = counts
+            expected = np.rint(MILLI * events * self.state["rate"][:, hours, stream]).astype(np.int64)
+            counts = np.concatenate([counts[:-1], expected])
         return since * self.minutes, counts[:, max(since - first, 0) :].sum(axis=1)
 
     def _strongest_start(self, stream: int, counts: NDArray[np.int64]) -> int:
         """Give the look of `counts` [column, look] from which on they say most."""
         looks = counts.shape[1]
-        alone = {name: np.repeat(array[..., [stream]], looks, axis=-1) for name, array in self.state.items()}
-        self.detector.restart(alone, np.ones(looks, np.bool_))
+        same = {name: array[..., [stream]] for name, array in self.state.items()}
+        alone = {name: np.broadcast_to(array, (*array.shape[:-1], looks)) for name, array in same.items()}
+        alone["m"] = np.zeros(alone["m"].shape)
         self.detector.look(alone, counts)  # from nothing, M is the e-value of the look
         return strongest_start(np.log(np.maximum(alone["m"].reshape(-1, looks), _LEAST)))[0]
 
@@ -219,7 +227,8 @@ class Bank:
         self.changed = arrays.get("changed", np.zeros_like(self.alarm)).copy()  # a state from before it was kept
         self.ring, self._counts = arrays["ring"].copy(), arrays["counts"].copy()
         self.at, self._window = arrays["clock"].tolist()
-        self.state = {name: arrays[f"state_{name}"].copy() for name in self.state}
+        shapes = {name: (*array.shape[:-1], len(self.streams)) for name, array in self.state.items()}
+        self.state = {name: arrays[f"state_{name}"].reshape(shape).copy() for name, shape in shapes.items()}
 
 
 def _fresh(state: State, which: NDArray[np.int64]) -> State:

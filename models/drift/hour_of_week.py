@@ -1,8 +1,8 @@
-"""Hour of week: e-SR of a rate against what it was at this hour of the week: for traffic with a daily cycle.
+"""Hour of week: e-SR of J rates against what they were at this hour of the week: for traffic with a daily cycle.
 
-Guarantee: as `frozen_rate`, for a rate that is constant within each hour of the week (UTC) and the same each week; the
-ALPHA of the bounds is shared by the 168 hours. Hours whose past says little are not bet on: held against a bound far
-above the rate, any look would speak for the baseline. detection.md 4, 10.
+Guarantee: as `frozen_rate`, for rates that are constant within each hour of the week (UTC) and the same each week; the
+ALPHA of the bounds is shared by the 168 hours and the rates. Hours whose past says little are not bet on: held against
+a bound far above the rate, any look would speak for the baseline. detection.md 4, 10.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 
 from models.drift import bounds
 from models.drift.esr import ODDS_RATIOS, SLOW_ODDS_RATIOS, bet_on_counts, shifted
+from models.drift.exceedance import Exceedance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,7 +38,7 @@ def hour_of(minute: Any) -> Any:
 
 @dataclass(frozen=True)
 class HourOfWeek:
-    """Streams of (failed, events, hour of the week)."""
+    """Streams of (failed, events, hour of the week), or of J hits in place of what failed."""
 
     tolerance: float = bounds.TOLERANCE
     is_slow: bool = False
@@ -47,21 +48,23 @@ class HourOfWeek:
 
     def fit(self, past: NDArray[np.int64]) -> State:
         """Freeze the baseline of each hour."""
-        failed, events = np.zeros((2, HOURS, past.shape[1]))
+        *all_hits, all_events, hours = past
+        sums = np.zeros((len(past) - 1, HOURS, past.shape[1]))
         streams = np.broadcast_to(np.arange(past.shape[1])[:, None], past.shape[1:])
-        np.add.at(failed, (past[2], streams), past[0])
-        np.add.at(events, (past[2], streams), past[1])
-        return start(failed, events, self.tolerance)
+        for row, counts in zip(sums, (*all_hits, all_events), strict=True):
+            np.add.at(row, (hours, streams), counts)
+        return start(sums[:-1], sums[-1], self.tolerance)
 
     def look(self, state: State, counts: NDArray[np.int64]) -> NDArray[np.float64]:
         """Take one look."""
-        failed, events, hour = counts
-        streams = np.arange(len(hour))
-        found = np.empty((2, len(hour)))
-        for row, hits in enumerate((failed, events - failed)):
-            null, bets = state["null"][row, hour, streams], state["bets"][row, hour, streams]
-            look = state["m"][:, row], hits * bets, events * bets, null, state["dispersion"]
-            found[row] = bet_on_counts(*look, SLOW_ODDS_RATIOS if self.is_slow else ODDS_RATIOS)
+        *all_hits, events, hour = counts
+        watched, streams = len(all_hits), np.arange(len(hour))
+        found = np.empty((2 * watched, len(hour)))
+        for j, up in enumerate(all_hits):
+            for row, hits in ((j, up), (watched + j, events - up)):
+                null, bets = state["null"][row, hour, streams], state["bets"][row, hour, streams]
+                look = state["m"][:, row], hits * bets, events * bets, null, state["dispersion"][j]
+                found[row] = bet_on_counts(*look, SLOW_ODDS_RATIOS if self.is_slow else ODDS_RATIOS)
         mean: NDArray[np.float64] = found.mean(axis=0)
         return mean
 
@@ -70,17 +73,26 @@ class HourOfWeek:
         state["m"][..., which] = 0.0
 
 
-def start(failed: Any, events: Any, tolerance: float = bounds.TOLERANCE, dispersion: Any = None) -> State:
-    """Freeze `failed` of `events`, [hour, stream] each. `dispersion` [stream] tempers it, without proof."""
-    spread = np.ones(failed.shape[1]) if dispersion is None else dispersion
-    alpha = bounds.ALPHA / (2 * HOURS)
-    hits, of = failed / spread, events / spread
-    up, down = bounds.upper(hits, of, alpha), 1.0 - bounds.lower(hits, of, alpha)
-    usual = failed.sum(axis=0) / np.maximum(events.sum(axis=0), 1)
+@dataclass(frozen=True)
+class HourOfWeekValues(HourOfWeek):
+    """Streams of (values over each threshold ..., events, hour of the week)."""
+
+    name: str = "hour_of_week_values"
+    columns: tuple[str, ...] = (*Exceedance().columns, HOUR)
+
+
+def start(hits: Any, events: Any, tolerance: float = bounds.TOLERANCE, dispersion: Any = None) -> State:
+    """Freeze `hits` [J, hour, stream] of `events` [hour, stream]. `dispersion` [J, stream] tempers, without proof."""
+    watched, _, streams = hits.shape
+    spread = np.ones((watched, streams)) if dispersion is None else dispersion
+    alpha = bounds.ALPHA / (2 * watched * HOURS)
+    of = events / spread[:, None]
+    up, down = bounds.upper(hits / spread[:, None], of, alpha), 1.0 - bounds.lower(hits / spread[:, None], of, alpha)
+    usual = (hits.sum(axis=1) / np.maximum(events.sum(axis=0), 1))[:, None]
     return {
-        "m": np.zeros((len(ODDS_RATIOS), 2, failed.shape[1])),
-        "null": shifted(np.stack([up, down]), tolerance),
-        "bets": np.stack([up <= np.minimum(_LOOSE * usual, _LOOSEST), down < 1.0]),
-        "rate": failed / np.maximum(events, 1),
+        "m": np.zeros((len(ODDS_RATIOS), 2 * watched, streams)),
+        "null": shifted(np.concatenate([up, down]), tolerance),
+        "bets": np.concatenate([up <= np.minimum(_LOOSE * usual, _LOOSEST), down < 1.0]),
+        "rate": hits / np.maximum(events, 1),
         "dispersion": spread,
     }

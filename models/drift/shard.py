@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.drift.arrays import widened
+from models.drift.day import Day
 from models.drift.learner import Learner
 from models.drift.minute import UNKNOWN, J, Minute
+from models.drift.mix_learner import MixLearner
 from models.drift.roles import Role, Roles
 from models.drift.thresholds import Thresholds
 from models.drift.usual_ratio import UsualRatio
@@ -30,15 +32,17 @@ class Shard:
         self.settings = settings
         self.roles = Roles()
         self.thresholds = Thresholds()
+        self.kinds = {"mix": MixLearner(), "mix_failed": MixLearner()}
+        """Learners of mixes."""
         self.learners = {
             "rates": Learner(1, 1),
             "rates_hourly": Learner(1, HOUR),
             "values": Learner(J, 1),
             "values_hourly": Learner(J, HOUR),
-            "mix": Learner(1, 1),
-            "mix_failed": Learner(1, 1),
+            **self.kinds,
         }
-        self.weeks = Weeks()
+        self.weeks = {"rates": Weeks(), "values": Weeks(J)}
+        """Of workflows, and of each of their tools."""
         self.usual = {"rates": UsualRatio.none(0), "values": UsualRatio.none(J, 0)}
         """Of each series against the rest of its workflow."""
         self.seen = np.empty(0, np.int64)
@@ -76,7 +80,9 @@ class Shard:
         for name, which, hits in (("rates", ratio, minute.bad[None]), ("values", values, minute.over)):
             self.learners[name].take(hits, np.where(which, minute.total, 0), minute.at)
             self.learners[f"{name}_hourly"].take(hits, np.where(which & whole, minute.total, 0), minute.at)
-        self._learn_weeks(np.flatnonzero(whole & ratio), minute)
+        watched = whole | (roles.role == Role.TOOL)
+        self._learn_weeks("rates", np.flatnonzero(watched & ratio), minute.bad[None], minute)
+        self._learn_weeks("values", np.flatnonzero(watched & values), minute.over, minute)
         for name, kinds in (("mix", (Role.TOOL, Role.PART)), ("mix_failed", (Role.KIND,))):
             which = (whole & ~roles.is_histogram) | np.isin(roles.role, kinds)
             amount = minute.amounts(name)
@@ -85,9 +91,24 @@ class Shard:
             )
         self._learn_ratios(minute)
 
-    def _learn_weeks(self, series: NDArray[np.int64], minute: Minute) -> None:
-        self.weeks.take(series, minute.bad[series], minute.total[series], minute.at)
-        self.weeks.settle(self.settings.most_span, minute.at)
+    def _learn_weeks(self, name: str, series: NDArray[np.int64], hits: NDArray[np.int64], minute: Minute) -> None:
+        self.weeks[name].take(series, hits[:, series], minute.total[series], minute.at)
+        self.weeks[name].settle(self.settings.most_span, minute.at)
+
+    def day(self, name: str, series: NDArray[np.int64], opened: NDArray[np.int64], at: int) -> tuple[Day, Any]:
+        """Give the hours of the day of baselines that opened at `opened` and are frozen now, and which follow them.
+
+        Nothing of those whose hours are not all known: a state from before they were kept, or weeks that began anew.
+        """
+        weeks = self.weeks[name]
+        places = weeks.places(series)
+        known = places >= 0
+        known[known] = weeks.opened[places[known]] == opened[known]
+        by_weeks = known.copy()
+        by_weeks[known] = weeks.frozen[places[known]] == at  # two weeks have shown it
+        hits, events = weeks.of_the_day(places)
+        day = Day(np.where(known, hits, 0), np.where(known, events, 0))
+        return day, day.follows() | by_weeks
 
     def _learn_ratios(self, minute: Minute) -> None:
         part = (self.roles.role == Role.COHORT) | (self.roles.role == Role.CHANGE)
@@ -116,7 +137,8 @@ class Shard:
         """Open the baselines of these series anew."""
         self.mixes = {of: kinds for of, kinds in self.mixes.items() if not which[of[1]]}
         self.thresholds.reset(which)
-        self.weeks.reset(which)
+        for weeks in self.weeks.values():
+            weeks.reset(which)
         for learner in self.learners.values():
             learner.reset(which)
         for usual in self.usual.values():
@@ -125,4 +147,5 @@ class Shard:
 
     def parts(self) -> dict[str, Any]:
         """Give what is kept beside the labels, by name: each has `arrays` and `fill`."""
-        return {"thresholds": self.thresholds, "weeks": self.weeks, **self.learners}
+        weeks = {"weeks": self.weeks["rates"], "weeks_values": self.weeks["values"]}
+        return {"thresholds": self.thresholds, **weeks, **self.learners}

@@ -147,6 +147,8 @@ class DriftTable:
 
     def _open(self, watch: Watch, at: int) -> None:
         bank = self.banks[watch.name]
+        if (tightened := watch.tightened(self.shard, bank.streams, bank.state)) is not None:
+            bank.hold(*tightened)
         opened = watch.ready(self.shard, bank.streams, at)
         if opened is None:
             return

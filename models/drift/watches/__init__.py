@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from models.drift.exceedance import Exceedance
 from models.drift.frozen_rate import FrozenRate
-from models.drift.hour_of_week import HourOfWeek
+from models.drift.hour_of_week import HourOfWeek, HourOfWeekValues
 from models.drift.watches.change import ChangeRate, ChangeValues
 from models.drift.watches.live import LiveRate, LiveValues
 from models.drift.watches.mix import FEWEST_FAILED, Mix
 from models.drift.watches.objective import Objective
 from models.drift.watches.own import OwnRate, OwnValues
-from models.drift.watches.week import WeekRate
+from models.drift.watches.week import WeekRate, WeekValues
 
 if TYPE_CHECKING:
     from models.drift.watches.base import Watch
@@ -25,6 +25,8 @@ WATCHES: tuple[Watch, ...] = (
     WeekRate("week_rate_hourly", 60, HourOfWeek(is_slow=True)),
     OwnValues("own_values", 1, "values"),
     OwnValues("own_values_hourly", 60, "values_hourly", Exceedance(is_slow=True)),
+    WeekValues("week_values", 1),
+    WeekValues("week_values_hourly", 60, HourOfWeekValues(is_slow=True)),
     Mix("tool_mix", "tool_success", "tool", "tools"),
     Mix("transition_mix", "tool_success", "transition", "steps from tool to tool"),
     Mix("stop_mix", "task_success", "stop_reason", "why the last answer ended"),
@@ -37,5 +39,10 @@ WATCHES: tuple[Watch, ...] = (
 )
 """The order is part of the stored state by name only."""
 
-REPLACED = {"week_rate": "own_rate", "week_rate_hourly": "own_rate_hourly"}
+REPLACED = {
+    "week_rate": "own_rate",
+    "week_rate_hourly": "own_rate_hourly",
+    "week_values": "own_values",
+    "week_values_hourly": "own_values_hourly",
+}
 """A stream of the first watch takes the place of one of the second, of the same series."""

@@ -58,6 +58,13 @@ class Watch(Protocol):
         """Open what can be opened at Unix minute `at` beside those there are; None: nothing."""
         ...
 
+    def tightened(self, shard: Shard, streams: list[Stream], state: State) -> tuple[NDArray[np.int64], State] | None:
+        """Give places of streams whose null is too wide, as it has turned out by now, and a state that is as it should.
+
+        Asked each minute, before `ready`; None: nothing.
+        """
+        ...
+
     def holds(self, shard: Shard, streams: list[Stream], state: State) -> NDArray[np.bool_]:
         """Say, after a restart, which streams are still about what the configuration says."""
         ...
@@ -75,6 +82,10 @@ class Watch(Protocol):
 
 class Standing:
     """Base of watches that no configuration changes: what their streams are about stands."""
+
+    def tightened(self, shard: Shard, streams: list[Stream], state: State) -> tuple[NDArray[np.int64], State] | None:
+        """Give nothing."""
+        return None
 
     def holds(self, shard: Shard, streams: list[Stream], state: State) -> NDArray[np.bool_]:
         """Say that all are."""

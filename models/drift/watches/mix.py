@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.drift import band
+from models.drift import envelope
 from models.drift.bank import Stream
 from models.drift.categories import MOST, Categories
+from models.drift.day import Day
 from models.drift.past import Past
 from models.drift.roles import Role
 from models.drift.watches.base import Contrast, Standing
@@ -57,8 +58,8 @@ class Mix(Standing):
 
     def ready(self, shard: Shard, streams: list[Stream], at: int) -> tuple[list[Stream], State] | None:
         """Open the streams of workflows whose own rate has a frozen baseline, when there are enough events."""
-        own, mix = shard.learners["rates"], shard.learners[self.baselines]
-        new, pasts = [], []
+        own, mix = shard.learners["rates"], shard.kinds[self.baselines]
+        new, pasts, days = [], [], []
         enough = (shard.roles.role == Role.WHOLE) & (own.frozen > 0) & (mix.past.events >= self.fewest)
         for series in np.flatnonzero(enough).tolist():
             if shard.roles.labels[series].sli != self.sli or (self.name, series) in shard.mixes:
@@ -69,11 +70,14 @@ class Mix(Standing):
             if len(kinds) < self.fewest_kinds:
                 continue
             shard.mixes[self.name, series] = kinds.tolist()
+            days.append(mix.day(series, kinds, MOST))
             pasts.append(_past(mix.freeze(np.array([series, *kinds]), at)))
             new.append(Stream(series, -1, int(mix.opened[series]), int(mix.version[series])))
         if not new:
             return None
-        return new, band.start(Past(*(np.concatenate(parts, axis=-1) for parts in zip(*pasts, strict=True))))
+        past = Past(*(np.concatenate(parts, axis=-1) for parts in zip(*pasts, strict=True)))
+        day = Day(*(np.concatenate(parts, axis=-1) for parts in zip(*days, strict=True)))
+        return new, envelope.start(past, day, day.follows())
 
     def counts(
         self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]

@@ -11,7 +11,7 @@ from models.drift.bank import Stream
 from models.drift.confidence import of_rate
 from models.drift.known_rate import KnownRate
 from models.drift.roles import Role
-from models.drift.watches.base import Contrast, Effect
+from models.drift.watches.base import Contrast, Effect, Standing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from models.drift.shard import Shard
 
 
-class Objective:
+class Objective(Standing):
     """Whole workflows, ratio SLIs with an SLO."""
 
     name = "objective"

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.drift import band
+from models.drift import band, envelope
 from models.drift.bank import Stream, opened_streams
 from models.drift.bounds import tolerance
 from models.drift.exceedance import Exceedance
 from models.drift.frozen_rate import FrozenRate
+from models.drift.past import Past
 from models.drift.roles import Role
 from models.drift.watches.base import Contrast, Standing
 from models.drift.watches.words import rate_effect, values_effect
@@ -48,7 +49,24 @@ class OwnRate(Standing):
             return None
         past = learner.freeze(found, at)
         new = opened_streams(found, learner.opened[found], learner.version[found])
-        return new, band.start(past, tolerance=tolerance(self.minutes))
+        day, follows = shard.day(self._weeks, found, learner.opened[found], at)
+        return new, envelope.start(past, day, follows, tolerance=tolerance(self.minutes))
+
+    def tightened(self, shard: Shard, streams: list[Stream], state: State) -> tuple[NDArray[np.int64], State] | None:
+        """Hold against the mean again what seemed to follow the hours in its first days, and in two weeks does not."""
+        denied = shard.weeks[self._weeks].denied
+        if not len(denied) or not streams:
+            return None
+        series = np.array([stream.series for stream in streams])
+        places = np.flatnonzero(np.isin(series, denied))
+        past = Past(*(array[..., series[places]] for array in shard.learners[self.baselines].past))
+        plain = band.start(past, tolerance=tolerance(self.minutes))
+        wide = (plain["null"] != state["null"][..., places]).any(axis=0)
+        return places[wide], {name: array[..., wide] for name, array in plain.items()}
+
+    @property
+    def _weeks(self) -> str:
+        return "values" if self.is_histogram else "rates"
 
     def counts(
         self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]

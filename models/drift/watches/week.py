@@ -1,22 +1,23 @@
-"""Week: rates of workflows that follow the hours of the day, each hour against the same hour of the weeks before.
+"""Week: rates and values that follow the hours of the day, each hour against the same hour of the weeks before.
 
 A rate with a daily cycle really is above its mean for hours each day: held against that it would alarm without a
-change. So where two weeks show a cycle, these streams take the place of those against the mean.
+change, and held against its highest hour a change at any other is told late. So where two weeks show a cycle, these
+streams take the place of those against the past as a whole.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.drift.band import BURSTY, CLEAN
+from models.drift.band import BURSTY, tempering
 from models.drift.bank import Stream, opened_streams
 from models.drift.bounds import tolerance
-from models.drift.hour_of_week import MILLI, HourOfWeek, start
+from models.drift.hour_of_week import MILLI, HourOfWeek, HourOfWeekValues, start
 from models.drift.watches.base import Contrast, Standing
-from models.drift.watches.words import rate_effect
+from models.drift.watches.words import rate_effect, values_effect
 from models.drift.weeks import Clock
 from models.times import rfc3339
 
@@ -30,30 +31,33 @@ if TYPE_CHECKING:
     from models.drift.watches.base import Effect
 
 _MINUTE_NS = 60_000_000_000
+_CONTRAST = Contrast("time", "the same hours of the week", "now")
 
 
 @dataclass(frozen=True)
 class WeekRate(Standing):
-    """Ratio SLIs of workflows."""
+    """Ratio SLIs of workflows and of tools. `baselines` names the weeks."""
 
     name: str
     minutes: int
     detector: Detector = HourOfWeek()  # noqa: RUF009 - frozen, and without state
+    baselines: str = "rates"
 
     def ready(self, shard: Shard, streams: list[Stream], at: int) -> tuple[list[Stream], State] | None:
-        """Open the streams of workflows that were found to follow the day.
+        """Open the streams of series that were found to follow the day.
 
         Bursts so large that only the mean of a look could be believed are left to those against the mean.
         """
-        weeks = shard.weeks
+        weeks = shard.weeks[self.baselines]
         places = np.flatnonzero(weeks.frozen == at)
         if not len(places):
             return None
         found = weeks.dispersion(places, Clock.MINUTE if self.minutes == 1 else Clock.HOUR)
-        places, spread = places[found <= BURSTY], np.where(found <= CLEAN, 1.0, found)[found <= BURSTY]
+        calm = (found <= BURSTY).all(axis=0)
+        places, spread = places[calm], tempering(found)[:, calm]
         series = weeks.series[places]
-        new = opened_streams(series, weeks.opened[places], shard.learners["rates"].version[series])
-        return new, start(weeks.failed[:, places], weeks.events[:, places], tolerance(self.minutes), spread)
+        new = opened_streams(series, weeks.opened[places], shard.learners[self.baselines].version[series])
+        return new, start(weeks.hits[..., places], weeks.events[:, places], tolerance(self.minutes), spread)
 
     def counts(
         self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
@@ -63,15 +67,36 @@ class WeekRate(Standing):
 
     def effect(self, shard: Shard, stream: Stream, state: State, counts: NDArray[np.int64]) -> Effect:
         """Explain: against the rate that the same hours had. `counts` are (failed, events, thousandths expected)."""
-        weeks, wait = shard.weeks, shard.wait(stream.series)
-        place = int(np.flatnonzero(weeks.series == stream.series)[0])
-        failed, events, expected = counts.tolist()
-        before = {
-            "rates": [expected / MILLI / max(events, 1)],
+        return rate_effect(_CONTRAST, state, counts[:2], self._before(shard, stream, counts))
+
+    def _before(self, shard: Shard, stream: Stream, counts: NDArray[np.int64]) -> dict[str, Any]:
+        """Tell the baseline; `rates` [J] are those expected at the hours of `counts` (J hits, events, J expected)."""
+        weeks, wait = shard.weeks[self.baselines], shard.wait(stream.series)
+        place, watched = int(weeks.places(np.array([stream.series]))[0]), len(weeks.hits)
+        return {
+            "rates": counts[watched + 1 :] / MILLI / max(int(counts[watched]), 1),
             "events": int(weeks.events[:, place].sum()),
             "from": rfc3339((stream.opened - wait) * _MINUTE_NS),
             "to": rfc3339((int(weeks.frozen[place]) - wait) * _MINUTE_NS),
             "version": stream.version,
         }
-        contrast = Contrast("time", "the same hours of the week", "now")
-        return rate_effect(contrast, state, np.array([failed, events]), before)
+
+
+@dataclass(frozen=True)
+class WeekValues(WeekRate):
+    """Histogram SLIs of the same."""
+
+    detector: Detector = HourOfWeekValues()  # noqa: RUF009 - frozen, and without state
+    baselines: str = "values"
+
+    def counts(
+        self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Give (values over each threshold ..., events); the bank knows the hour."""
+        return minute.exceedances(series)
+
+    def effect(self, shard: Shard, stream: Stream, state: State, counts: NDArray[np.int64]) -> Effect:
+        """Explain: against the shares over each threshold that the same hours had."""
+        over, label = shard.thresholds.over[:, stream.series], shard.roles.labels[stream.series]
+        before = self._before(shard, stream, counts)
+        return values_effect(_CONTRAST, label.sli, over, state, counts[: len(over) + 1], before)

@@ -27,8 +27,8 @@ def made(detector: Detector, streams: int, looks: int, seed: int, rate: float = 
     events = np.full((streams, looks), 100)
     columns = detector.columns
     if columns[-1] == "hour":
-        failed = chance.binomial(events, rate)
-        return np.stack([failed, events, np.broadcast_to(np.arange(looks) // 60 % 168, (streams, looks))])
+        hours = np.broadcast_to(np.arange(looks) // 60 % 168, (1, streams, looks))
+        return np.concatenate([_over(chance, events, len(columns) - 2, rate), hours])
     if columns == ("failed_a", "events_a", "failed_b", "events_b"):
         return np.stack([chance.binomial(events, RATE), events, chance.binomial(events, rate), events])
     if columns[0].endswith("_a"):

@@ -146,7 +146,7 @@ def test_bursts_are_no_cycle() -> None:
     for hour in range(14 * 24 + 1):
         rate = chance.beta(0.05 * 100, 0.95 * 100, 200)
         events = np.full(200, 400)
-        weeks.take(series, chance.binomial(events, rate), events, START + 60 * hour)
+        weeks.take(series, chance.binomial(events, rate)[None], events, START + 60 * hour)
     assert weeks.follows_the_day(series).sum() <= 2
     for clock in Clock:  # there is one minute an hour
         assert np.median(weeks.dispersion(series, clock)) == pytest.approx(1 + 399 / 101, rel=0.1)  # 1 + (n - 1) rho
@@ -159,7 +159,7 @@ def test_a_cycle_is_no_dispersion(opened: int) -> None:
     events = np.full(20, 30_000)
     for at in range(opened, 14 * DAY + opened, 10):
         weekend = 0.5 if at // DAY % 7 in (2, 3) else 1.0
-        weeks.take(series, chance.binomial(events, weekend * usual(at)), events, START + at)
+        weeks.take(series, chance.binomial(events, weekend * usual(at))[None], events, START + at)
     weeks.settle(14 * DAY, START + 14 * DAY + opened)
     assert (weeks.frozen > 0).all()
     for clock in Clock:
@@ -171,17 +171,17 @@ def test_who_does_not_follow_the_day_is_asked_again() -> None:
     chance, weeks, series, events = np.random.default_rng(8), Weeks(), np.arange(3), np.full(3, 400)
     for at in range(0, 30 * DAY, 30):
         rate = usual(at) if at >= 14 * DAY else 0.05
-        weeks.take(series, chance.binomial(events, rate), events, START + at)
+        weeks.take(series, chance.binomial(events, rate)[None], events, START + at)
         weeks.settle(14 * DAY, START + at)
     assert (weeks.frozen - START > 28 * DAY - 60).all()
-    assert weeks.failed.sum(axis=0) / weeks.events.sum(axis=0) == pytest.approx(np.full(3, 0.05), rel=0.05)
+    assert weeks.rates(np.arange(3)) == pytest.approx(np.full((1, 3), 0.05), rel=0.05)
 
 
 def hourly(events: dict[int, int]) -> Bank:
     """Give a bank with a stream that fails in 2 % of events, so many of them in the past of each hour of the week."""
     past = np.array([[events.get(hour, 0)] for hour in range(168)])
     bank = Bank(HourOfWeek(), 1)
-    bank.admit([Stream(0, -1, 1, 0)], start(past // 50, past))
+    bank.admit([Stream(0, -1, 1, 0)], start(past[None] // 50, past))
     return bank
 
 
@@ -213,16 +213,16 @@ def test_hours_without_a_past_say_nothing() -> None:
 def test_sums_of_hours_by_hand() -> None:
     """Two workflows, one of which begins later; minutes of an hour add up; what is frozen learns no more."""
     weeks, first = Weeks(), START // 60 % 168
-    weeks.take(np.array([3]), np.array([1]), np.array([10]), START)
-    weeks.take(np.array([3]), np.array([2]), np.array([10]), START + 59)
-    weeks.take(np.array([1, 3]), np.array([0, 4]), np.array([5, 10]), START + 60)
-    weeks.take(np.array([1, 3]), np.array([0, 0]), np.array([0, 0]), START + 120)
+    weeks.take(np.array([3]), np.array([[1]]), np.array([10]), START)
+    weeks.take(np.array([3]), np.array([[2]]), np.array([10]), START + 59)
+    weeks.take(np.array([1, 3]), np.array([[0, 4]]), np.array([5, 10]), START + 60)
+    weeks.take(np.array([1, 3]), np.array([[0, 0]]), np.array([0, 0]), START + 120)
     assert weeks.series.tolist() == [3, 1]
-    assert weeks.failed[:, 0].nonzero()[0].tolist() == [first, first + 1]
-    assert weeks.failed[first : first + 2, 0].tolist() == [3, 4]
+    assert weeks.hits[0, :, 0].nonzero()[0].tolist() == [first, first + 1]
+    assert weeks.hits[0, first : first + 2, 0].tolist() == [3, 4]
     assert weeks.events[first : first + 2].tolist() == [[20, 0], [10, 5]]
     assert (weeks.opened - START).tolist() == [0, 60]
     weeks.frozen[0] = START + 120
-    weeks.take(np.array([1, 3]), np.array([1, 1]), np.array([5, 5]), START + 180)
-    weeks.take(np.array([1, 3]), np.array([1, 1]), np.array([5, 5]), START + 240)
-    assert (weeks.failed.sum(axis=0).tolist(), weeks.events.sum(axis=0).tolist()) == ([7, 1], [30, 10])
+    weeks.take(np.array([1, 3]), np.array([[1, 1]]), np.array([5, 5]), START + 180)
+    weeks.take(np.array([1, 3]), np.array([[1, 1]]), np.array([5, 5]), START + 240)
+    assert (weeks.hits[0].sum(axis=0).tolist(), weeks.events.sum(axis=0).tolist()) == ([7, 1], [30, 10])
