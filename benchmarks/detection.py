@@ -22,14 +22,17 @@ from laws import failures_of
 from report import Figure, arguments, tell
 from scipy.stats import chi2
 
-from models.drift import fleet, hour_of_week, known_rate
+from models.drift import envelope, fleet, hour_of_week, known_rate
 from models.drift.bounds import HOURLY_TOLERANCE
 from models.drift.categories import Categories
 from models.drift.cohorts import Cohorts
+from models.drift.day import HOURS as HOURS_OF_DAY
+from models.drift.day import Day
 from models.drift.exceedance import QUANTILES, Exceedance
 from models.drift.frozen_rate import FrozenRate
 from models.drift.hour_of_week import HourOfWeek
 from models.drift.known_rate import KnownRate
+from models.drift.past import Past
 from models.drift.split import Split
 
 if TYPE_CHECKING:
@@ -143,7 +146,24 @@ def nulls(*, quick: bool) -> list[Figure]:
         *null_rates(independent, drawn_from(failures_of(EVENTS, Q), 1000), minutes, 1000),
         *null_rates(bursts, drawn_from(failures_of(EVENTS, Q, 0.02), 2000), minutes, 1000),
     ]
-    return figures + ([] if quick else [cycle_null(streams, minutes)]) + usual_nulls()
+    cycles = [first_days_null(streams, minutes)] + ([] if quick else [cycle_null(streams, minutes)])
+    return figures + cycles + usual_nulls()
+
+
+def first_days_null(streams: int, minutes: int) -> Figure:
+    """Baseline of one day under a daily cycle of 40 %, which goes on: between its lowest and highest hours."""
+    chance, events = np.random.default_rng(3500), np.full(streams, EVENTS)
+    rates = Q * (1 + 0.4 * np.sin(2 * np.pi * np.arange(DAY) / DAY))
+    past, hits = Past.none(1, streams), np.zeros((1, HOURS_OF_DAY, streams), np.int64)
+    for minute in range(DAY):
+        failed = chance.binomial(EVENTS, rates[minute], streams)
+        past, hits[0, minute // 60] = past.with_look(failed[None], events), hits[0, minute // 60] + failed
+    hours = Day(hits, np.full((HOURS_OF_DAY, streams), 60 * EVENTS))
+    detector, state, alarms = FrozenRate(), envelope.start(past, hours, hours.follows()), 0
+    for minute in range(minutes):
+        failed = chance.binomial(EVENTS, rates[minute % DAY], streams)
+        alarms += look_null(detector, state, np.stack([failed, events]))
+    return null_rate("frozen rate by the hours of one day, daily cycle", alarms, streams * minutes)
 
 
 def cycle_null(streams: int, minutes: int) -> Figure:

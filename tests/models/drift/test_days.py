@@ -144,7 +144,7 @@ def test_a_change_is_found_in_the_first_days(outage: range) -> None:
 
     An outage of an hour in the first is no hour of the cycle. Costs have no baseline then: it asks for more events.
     """
-    watched, change = Watched(Days(cost=0.2, share=0.2, failing=0.4, outage=outage)), 3 * DAY + 360
+    watched, change = Watched(Days(every=10, cost=0.2, share=0.2, failing=0.4, outage=outage)), 3 * DAY + 360
     watched.watch(0, change)
     assert watched.alarms == {}
     watched.watch(change, change + 240, dearer=1.5, worse=2.0, more=1.5)

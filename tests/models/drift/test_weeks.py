@@ -68,13 +68,11 @@ class Watched:
 def learnt() -> bytes:
     """Give a shard that has seen two weeks, and the third, in which nothing changed."""
     watched = Watched(1).watch(0, 14 * DAY + EVERY)
-    assert ("own_rate", "cycle") in watched.alarms  # what a mean makes of a cycle
+    assert watched.alarms == {}
     assert (watched.streams("own_rate"), watched.streams("own_rate_hourly")) == (["flat"], ["flat"])
     assert watched.streams("week_rate") == watched.streams("week_rate_hourly") == ["cycle"]
-    before = set(watched.alarms)
     watched.watch(14 * DAY + EVERY, 21 * DAY)
-    assert set(watched.alarms) == before
-    assert watched.lasting == set()
+    assert watched.alarms == {}
     return watched.table.dump()
 
 
@@ -132,11 +130,11 @@ def test_what_is_accepted_is_learnt_anew(learnt: bytes) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("days", "alarms"), [(7, {("own_rate", "cycle")}), (14, set())])
-def test_a_baseline_as_long_as_can_be_bets_on_no_average(days: int, alarms: set[tuple[str, str]]) -> None:
-    """As `docs/drift.md` advises where the cycle is strong: two weeks do it, one does not."""
+@pytest.mark.parametrize("days", [7, 14])
+def test_longer_baselines(days: int) -> None:
+    """As `docs/drift.md` advises where a cycle is no wave: with two weeks there is none against all hours together."""
     watched = Watched(1, DriftSettings(least_span=days * DAY)).watch(0, 17 * DAY)
-    assert set(watched.alarms) == alarms
+    assert watched.alarms == {}
     assert (watched.streams("own_rate"), watched.streams("week_rate")) == (["flat"], ["cycle"])
 
 
