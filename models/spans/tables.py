@@ -7,9 +7,9 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
 from models.digest import SLACK, digest_of, load64, mix64
+from models.kernels import kernel
 from models.spans.columns import Column
 from models.spans.mapping import (
     ALL_KINDS,
@@ -74,7 +74,7 @@ _ONE = np.uint64(1)
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
 
-@njit(cache=True)
+@kernel
 def hash_key(buffer: Any, at: Any, length: Any) -> Any:
     """Hash an attribute's name: by its length and its first and last 8 bytes; equal names are compared in full."""
     if length >= 8:
@@ -85,19 +85,19 @@ def hash_key(buffer: Any, at: Any, length: Any) -> Any:
     return np.int64(mix64((first * _SPREAD) ^ last ^ (np.uint64(length) << np.uint64(56))))
 
 
-@njit(cache=True)
+@kernel
 def number_digest(number: Any) -> Any:
     """Digest a whole number, to look it up in a set of values."""
     return np.int64(mix64(np.uint64(number) ^ _SPREAD) | _ONE)
 
 
-@njit(cache=True)
+@kernel
 def hash_member(hashed: Any, parent: Any) -> Any:
     """Hash a member's name, hashed as an attribute's, in the value of the key of this number; -1: the attribute's."""
     return np.int64(mix64(np.uint64(hashed) + np.uint64(parent + 1) * _SPREAD)) if parent >= 0 else hashed
 
 
-@njit(cache=True)
+@kernel
 def value_key(digest: Any, values: Any) -> Any:
     """Key of a text in a set of values."""
     return np.int64(mix64(np.uint64(digest) ^ (np.uint64(values + 1) * _SPREAD)) | _ONE)

@@ -14,7 +14,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from models.kernels import kernel
 
 TRUNCATED, VARINT, TAG, WIRE, GROUP, DEPTH, LENGTH = -1, -2, -3, -4, -5, -6, -7
 
@@ -46,7 +47,7 @@ _CHILD[KEY_VALUE, 2] = ANY
 _CHILD[SCOPE, 3] = KEY_VALUE
 
 
-@njit(cache=True)
+@kernel
 def read_varint(buffer: Any, at: Any, end: Any) -> Any:
     """Read a varint: (value as uint64, next position). Bits beyond the 64th are dropped, as the library does."""
     if at >= end:
@@ -65,7 +66,7 @@ def read_varint(buffer: Any, at: Any, end: Any) -> Any:
     return np.uint64(0), VARINT
 
 
-@njit(cache=True)
+@kernel
 def read_short(buffer: Any, at: Any, end: Any, limit: Any, error: Any) -> Any:
     """Read a varint of at most 5 bytes and at most `limit`: (value as int64, next position)."""
     value = np.int64(0)
@@ -79,7 +80,7 @@ def read_short(buffer: Any, at: Any, end: Any, limit: Any, error: Any) -> Any:
     return np.int64(0), error
 
 
-@njit(cache=True)
+@kernel
 def read_tag(buffer: Any, at: Any, end: Any) -> Any:
     """Read a tag: (field number * 8 + wire type, next position). The caller knows that at < end."""
     byte = np.int64(buffer[at])
@@ -91,7 +92,7 @@ def read_tag(buffer: Any, at: Any, end: Any) -> Any:
     return tag, at
 
 
-@njit(cache=True)
+@kernel
 def read_length(buffer: Any, at: Any, end: Any) -> Any:
     """Read the length of a field: (end of its content, start of its content)."""
     if at < end and buffer[at] < 128:
@@ -103,7 +104,7 @@ def read_length(buffer: Any, at: Any, end: Any) -> Any:
     return (at + length, at) if at + length <= end else (np.int64(0), TRUNCATED)
 
 
-@njit(cache=True)
+@kernel
 def skip(buffer: Any, at: Any, end: Any, tag: Any, depth: Any, s: Any) -> Any:
     """Step over the content of the field of this tag, in a message at this depth."""
     if tag & 7 == 3:
@@ -111,7 +112,7 @@ def skip(buffer: Any, at: Any, end: Any, tag: Any, depth: Any, s: Any) -> Any:
     return _skip_plain(buffer, at, end, tag & 7)
 
 
-@njit(cache=True)
+@kernel
 def _skip_plain(buffer: Any, at: Any, end: Any, wire: Any) -> Any:
     """Step over the content of a field that is no group."""
     if wire == 2:
@@ -126,7 +127,7 @@ def _skip_plain(buffer: Any, at: Any, end: Any, wire: Any) -> Any:
     return GROUP if wire == 4 else WIRE
 
 
-@njit(cache=True)
+@kernel
 def _skip_group(buffer: Any, at: Any, end: Any, field: Any, depth: Any, s: Any) -> Any:
     """Step over a group (no version of OTLP has any) to behind its end tag, groups inside it included."""
     if depth > MAX_DEPTH:
@@ -155,7 +156,7 @@ def _skip_group(buffer: Any, at: Any, end: Any, field: Any, depth: Any, s: Any) 
     return at
 
 
-@njit(cache=True)
+@kernel
 def check(buffer: Any, at: Any, end: Any, kind: Any, depth: Any, s: Any) -> Any:
     """Check a whole message of `kind`, and all in it: gives `end`, or an error.
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from models.digest import digest64, mix64
+from models.kernels import kernel
 from models.spans.wire import STACK
 from models.spans.wire_json import (
     CLOSE_BRACE,
@@ -34,7 +34,7 @@ _OBJECT, _LIST = np.uint64(0x5851F42D4C957F2D), np.uint64(0x14057B7EF767814F)
 _CLOSE_BRACKET = 0x5D
 
 
-@njit(cache=True)
+@kernel
 def digest_alike(buffer: Any, start: Any, length: Any, s: Any) -> Any:
     """Digest a text, never 0. `buffer` as for `digest64`; `s` is the workspace, whose stack is used."""
     end = start + length
@@ -48,7 +48,7 @@ def digest_alike(buffer: Any, start: Any, length: Any, s: Any) -> Any:
     return digest64(buffer, start, length)
 
 
-@njit(cache=True)
+@kernel
 def _digest(buffer: Any, at: Any, end: Any, s: Any) -> Any:
     """Digest an object or list that was checked; 0: it is nested too deep."""
     level = STACK - _LEVEL  # of the innermost that is open
@@ -83,7 +83,7 @@ def _digest(buffer: Any, at: Any, end: Any, s: Any) -> Any:
         _add(s, level, said)
 
 
-@njit(cache=True)
+@kernel
 def _add(s: Any, level: Any, said: Any) -> None:
     """Add a value to what it stands in."""
     kept, value = np.uint64(s[level + _SUM]), np.uint64(said)
@@ -94,7 +94,7 @@ def _add(s: Any, level: Any, said: Any) -> None:
         s[level + _SUM] = np.int64(mix64(kept) ^ value)
 
 
-@njit(cache=True)
+@kernel
 def _behind_word(buffer: Any, at: Any) -> Any:
     """Give the position behind a number or literal: something always follows it, as it stands in something."""
     while buffer[at] > 0x20 and buffer[at] != COMMA and buffer[at] != CLOSE_BRACE and buffer[at] != _CLOSE_BRACKET:

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from models.kernels import allocating, kernel
 from models.spans.columns import ABSENT, Column
 from models.spans.mapping import RESOURCE
 from models.spans.pointers import bytes_of, pointer_to
@@ -52,7 +52,7 @@ _LOG_WIRES = np.array([-1, 1, 0, 2, -1, 2, 2, 0, 5, 2, 2, 1, 2, -1, -1, -1, -1],
 """Wire types of the fields of Span and LogRecord, by field number; -1: no such field."""
 
 
-@njit(cache=True)
+@kernel
 def read_messages(
     array: Any, starts: Any, stops: Any, numbers: Any, received: Any, first: Any, tables: Any, workspace: Any
 ) -> Any:
@@ -79,14 +79,14 @@ def read_messages(
     return len(starts)
 
 
-@njit(cache=True)
+@kernel
 def _copy_mended(s: Any, source: Any, target: Any) -> Any:
     """Copy the counters of repairs."""
     for i in range(_RULES):
         s[target + i] = s[source + i]
 
 
-@njit(cache=True)
+@kernel
 def _read_message(buffer: Any, at: Any, end: Any, t: Any, s: Any) -> Any:
     """Read a TracesData or LogsData: `end`, or an error."""
     logs = holds_logs(buffer, at, end, s)
@@ -105,7 +105,7 @@ def _read_message(buffer: Any, at: Any, end: Any, t: Any, s: Any) -> Any:
     return at
 
 
-@njit(cache=True)
+@kernel
 def _read_resource_part(buffer: Any, start: Any, end: Any, logs: Any, t: Any, s: Any) -> Any:
     """Read a ResourceSpans or ResourceLogs: first its resource, wherever it stands, then its scopes."""
     for slot in range(t[SLOTS]):
@@ -135,7 +135,7 @@ def _read_resource_part(buffer: Any, start: Any, end: Any, logs: Any, t: Any, s:
     return at
 
 
-@njit(cache=True)
+@kernel
 def _read_resource(buffer: Any, at: Any, end: Any, t: Any, s: Any) -> Any:
     """Read the attributes of a Resource."""
     while at < end:
@@ -157,7 +157,7 @@ def _read_resource(buffer: Any, at: Any, end: Any, t: Any, s: Any) -> Any:
     return at
 
 
-@njit(cache=True)
+@kernel
 def _read_resource_attribute(buffer: Any, at: Any, stop: Any, t: Any, s: Any) -> Any:
     """Read an attribute of a resource: the next position."""
     key, length, kind, a, b, at = read_pair(buffer, at, stop, 3, s)
@@ -179,7 +179,7 @@ def _read_resource_attribute(buffer: Any, at: Any, stop: Any, t: Any, s: Any) ->
     return at
 
 
-@njit(cache=True)
+@kernel
 def _keep_resource(buffer: Any, t: Any, s: Any) -> Any:
     """Keep what the resource said as the base of all of its spans."""
     for slot in range(t[SLOTS]):
@@ -195,7 +195,7 @@ def _keep_resource(buffer: Any, t: Any, s: Any) -> Any:
             s[BASE_RANK + column], s[BASE_VALUE + column] = s[SAID + column], s[SAID + BEST + 4 * column + 1]
 
 
-@njit(cache=True)
+@kernel
 def _read_scope_part(buffer: Any, start: Any, end: Any, logs: Any, t: Any, s: Any) -> Any:
     """Read a ScopeSpans or ScopeLogs: first its scope, wherever it stands, then its spans or records."""
     at = _read_scope(buffer, start, end, t, s)
@@ -218,7 +218,7 @@ def _read_scope_part(buffer: Any, start: Any, end: Any, logs: Any, t: Any, s: An
     return at
 
 
-@njit(cache=True)
+@kernel
 def _read_scope(buffer: Any, at: Any, end: Any, t: Any, s: Any) -> Any:
     """Find the scope's name, check the rest of it, and note which patterns the name matches."""
     name, length = np.int64(0), np.int64(0)
@@ -252,7 +252,7 @@ def _read_scope(buffer: Any, at: Any, end: Any, t: Any, s: Any) -> Any:
     return at
 
 
-@njit(cache=True)
+@kernel
 def _matching_scopes(buffer: Any, name: Any, length: Any, t: Any) -> Any:
     """Give the patterns that a scope's name begins with, as bits."""
     bits = np.int64(0)
@@ -264,7 +264,7 @@ def _matching_scopes(buffer: Any, name: Any, length: Any, t: Any) -> Any:
     return bits
 
 
-@njit(cache=True)
+@kernel
 def holds_logs(buffer: Any, at: Any, end: Any, s: Any) -> Any:
     """Tell LogsData from TracesData: by the first field of a record whose wire type only one of the two has.
 
@@ -295,7 +295,7 @@ def holds_logs(buffer: Any, at: Any, end: Any, s: Any) -> Any:
             return False
 
 
-@njit(cache=True)
+@kernel
 def is_json(buffer: Any, at: Any, end: Any) -> Any:
     """Tell JSON from protobuf: an open brace, then a name in quotes or the closing brace, spaces between.
 
@@ -313,7 +313,7 @@ def is_json(buffer: Any, at: Any, end: Any) -> Any:
     return 0x61 <= letter <= 0x7A or buffer[at + 1] == 0x5F
 
 
-@njit(cache=True)
+@kernel
 def _skip_space(buffer: Any, at: Any, end: Any) -> Any:
     """Step over what JSON calls whitespace."""
     while at < end and (buffer[at] == 0x20 or 0x09 <= buffer[at] <= 0x0D):
@@ -321,7 +321,7 @@ def _skip_space(buffer: Any, at: Any, end: Any) -> Any:
     return at
 
 
-@njit(cache=True)
+@allocating
 def find_json(array: Any, starts: Any, stops: Any) -> Any:
     """Tell which messages are JSON, as booleans."""
     buffer = pointer_to(array)

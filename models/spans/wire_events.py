@@ -6,9 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from models.digest import digest64, digest_of, load64
+from models.kernels import kernel
 from models.spans.columns import Column
 from models.spans.mapping import EVALUATION_EVENT, EVENT, EXCEPTION
 from models.spans.tables import SLOTS
@@ -35,19 +35,19 @@ _EXCEPTION_LENGTH, _EXCEPTION_DIGEST = len(_EXCEPTION_EVENT), digest_of(_EXCEPTI
 EVENT_SLOTS = (int(Column.EVALUATION), int(Column.LABEL), int(Column.SCORE))
 
 
-@njit(cache=True)
+@kernel
 def is_evaluation(buffer: Any, at: Any, length: Any) -> Any:
     """Tell whether this is the name of an evaluation event."""
     return length == _EVALUATION_LENGTH and digest64(buffer, at, length) == _EVALUATION_DIGEST
 
 
-@njit(cache=True)
+@kernel
 def _is_exception(buffer: Any, at: Any, length: Any) -> Any:
     """Tell whether this is the name of an exception event."""
     return length == _EXCEPTION_LENGTH and digest64(buffer, at, length) == _EXCEPTION_DIGEST
 
 
-@njit(cache=True)
+@kernel
 def read_attribute(buffer: Any, at: Any, stop: Any, depth: Any, place: Any, t: Any, s: Any) -> Any:
     """Read a KeyValue of an event and offer its value: the next position."""
     key, length, kind, a, b, at = read_pair(buffer, at, stop, depth, s)
@@ -59,7 +59,7 @@ def read_attribute(buffer: Any, at: Any, stop: Any, depth: Any, place: Any, t: A
     return at
 
 
-@njit(cache=True)
+@kernel
 def read_event(buffer: Any, at: Any, end: Any, depth: Any, t: Any, s: Any) -> Any:
     """Check an event of a span, take what an exception says, and note whether it is an evaluation."""
     name, length, start = np.int64(0), np.int64(0), at
@@ -86,7 +86,7 @@ def read_event(buffer: Any, at: Any, end: Any, depth: Any, t: Any, s: Any) -> An
     return at
 
 
-@njit(cache=True)
+@kernel
 def _read_event_attributes(buffer: Any, at: Any, end: Any, depth: Any, place: Any, t: Any, s: Any) -> Any:
     """Read the attributes of an event that was checked before: its name's position, length, and time."""
     name, length, time = np.int64(0), np.int64(0), np.int64(0)
@@ -107,7 +107,7 @@ def _read_event_attributes(buffer: Any, at: Any, end: Any, depth: Any, place: An
     return name, length, time
 
 
-@njit(cache=True)
+@kernel
 def write_span_evaluations(buffer: Any, at: Any, end: Any, trace: Any, scored: Any, t: Any, s: Any) -> Any:
     """Write a row for each evaluation event of a span that was checked before."""
     while at < end:
@@ -130,14 +130,14 @@ def write_span_evaluations(buffer: Any, at: Any, end: Any, trace: Any, scored: A
         at = stop
 
 
-@njit(cache=True)
+@kernel
 def forget_event(t: Any, s: Any) -> Any:
     """Forget what the event before said."""
     for slot in range(t[SLOTS]):
         s[EVENT_SAID + slot] = UNSAID
 
 
-@njit(cache=True)
+@kernel
 def mend_time(s: Any, time: Any) -> Any:
     """Cap a time in the future; one beyond the range of int64 is."""
     if time < 0 or time > s[RECEIVED] + s[SKEW]:

@@ -6,9 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from models.digest import digest64, load64
+from models.kernels import kernel
 from models.spans.wire_state import TRACE_ID_TEXT
 
 _BAD = 255
@@ -20,7 +20,7 @@ for _i, _c in enumerate(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01
     _BASE64[_c] = _i
 
 
-@njit(cache=True)
+@kernel
 def read_word(buffer: Any, at: Any) -> Any:
     """Read 8 bytes as a big-endian int64: an id in the order in which it is printed."""
     x = load64(buffer, at)
@@ -30,7 +30,7 @@ def read_word(buffer: Any, at: Any) -> Any:
     return np.int64((x << np.uint64(32)) | (x >> np.uint64(32)))
 
 
-@njit(cache=True)
+@kernel
 def read_trace_id(buffer: Any, at: Any, length: Any, s: Any) -> Any:
     """Read a trace id: (high word, low word), both 0 where there is none; 32 hex or 24 base64 digits are read."""
     if length == 16:
@@ -49,7 +49,7 @@ def read_trace_id(buffer: Any, at: Any, length: Any, s: Any) -> Any:
     return high, low
 
 
-@njit(cache=True)
+@kernel
 def read_span_id(buffer: Any, at: Any, length: Any, rule: Any, s: Any) -> Any:
     """Read a span id: 0 where there is none; of another length than 8: read from hex, or digested, and counted.
 
@@ -67,7 +67,7 @@ def read_span_id(buffer: Any, at: Any, length: Any, rule: Any, s: Any) -> Any:
     return digest64(buffer, at, length)
 
 
-@njit(cache=True)
+@kernel
 def _hex(buffer: Any, at: Any) -> Any:
     """Read 16 hexadecimal digits: (word, whether they are)."""
     word = np.int64(0)
@@ -79,7 +79,7 @@ def _hex(buffer: Any, at: Any) -> Any:
     return word, True
 
 
-@njit(cache=True)
+@kernel
 def _base64(buffer: Any, at: Any) -> Any:
     """Read 22 base64 digits: (high word, low word, whether they are); the last 4 bits are not used."""
     high, low = np.int64(0), np.int64(0)
@@ -99,7 +99,7 @@ def _base64(buffer: Any, at: Any) -> Any:
     return high, low, True
 
 
-@njit(cache=True)
+@kernel
 def is_uuid(buffer: Any, at: Any, length: Any) -> Any:
     """Tell whether a text is a UUID (RFC 9562): 32 hexadecimal digits, or 36 with dashes behind 8, 12, 16 and 20."""
     if length != 32 and length != 36:

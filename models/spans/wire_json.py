@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
-
+from models.kernels import kernel
 from models.spans.wire import MAX_DEPTH, STACK
 
 NO_JSON = -1
@@ -20,7 +19,7 @@ TRUE, FALSE, NULL = 0x74, 0x66, 0x6E  # their first letters
 _TRUE, _FALSE, _NULL = (int.from_bytes(word, "little") for word in (b"true", b"false", b"null"))
 
 
-@njit(cache=True)
+@kernel
 def behind_space(buffer: Any, at: Any, end: Any) -> Any:
     """Give the position of the first byte that is no whitespace."""
     while at < end and (buffer[at] == 0x20 or buffer[at] == 0x0A or buffer[at] == 0x0D or buffer[at] == 0x09):
@@ -28,7 +27,7 @@ def behind_space(buffer: Any, at: Any, end: Any) -> Any:
     return at
 
 
-@njit(cache=True)
+@kernel
 def behind_string(buffer: Any, at: Any, end: Any) -> Any:
     """Give the position behind the string whose opening quote is at `at`."""
     if at >= end or buffer[at] != QUOTE:
@@ -48,7 +47,7 @@ def behind_string(buffer: Any, at: Any, end: Any) -> Any:
     return NO_JSON
 
 
-@njit(cache=True)
+@kernel
 def _behind_escape(buffer: Any, at: Any, end: Any) -> Any:
     """Give the position behind what stands behind a backslash."""
     if at >= end:
@@ -65,7 +64,7 @@ def _behind_escape(buffer: Any, at: Any, end: Any) -> Any:
     return at + 5
 
 
-@njit(cache=True)
+@kernel
 def behind_key(buffer: Any, at: Any, end: Any) -> Any:
     """Give the position of the value whose key is at `at`, spaces before it allowed."""
     at = behind_string(buffer, behind_space(buffer, at, end), end)
@@ -75,7 +74,7 @@ def behind_key(buffer: Any, at: Any, end: Any) -> Any:
     return behind_space(buffer, at + 1, end) if at < end and buffer[at] == COLON else NO_JSON
 
 
-@njit(cache=True)
+@kernel
 def _behind_digits(buffer: Any, at: Any, end: Any) -> Any:
     """Give the position behind one digit or more."""
     first = at
@@ -84,7 +83,7 @@ def _behind_digits(buffer: Any, at: Any, end: Any) -> Any:
     return at if at > first else NO_JSON
 
 
-@njit(cache=True)
+@kernel
 def _behind_number(buffer: Any, at: Any, end: Any) -> Any:
     """Give the position behind a number."""
     if at < end and buffer[at] == 0x2D:
@@ -100,7 +99,7 @@ def _behind_number(buffer: Any, at: Any, end: Any) -> Any:
     return at
 
 
-@njit(cache=True)
+@kernel
 def _is_word(buffer: Any, at: Any, end: Any, word: Any, length: Any) -> Any:
     """Tell whether a literal stands here."""
     if at + length > end:
@@ -111,7 +110,7 @@ def _is_word(buffer: Any, at: Any, end: Any, word: Any, length: Any) -> Any:
     return True
 
 
-@njit(cache=True)
+@kernel
 def _behind_plain(buffer: Any, at: Any, end: Any) -> Any:
     """Give the position behind a value that is neither object nor list."""
     if at >= end:
@@ -127,7 +126,7 @@ def _behind_plain(buffer: Any, at: Any, end: Any) -> Any:
     return _behind_number(buffer, at, end)
 
 
-@njit(cache=True)
+@kernel
 def behind_value(buffer: Any, at: Any, end: Any, s: Any) -> Any:
     """Give the position behind the value at `at`; all in it is checked. No deeper than 100."""
     depth = 0

@@ -6,9 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from models.digest import digest64, digest_of, load64
+from models.kernels import kernel
 from models.spans.columns import UNKNOWN, Column, SpanKind
 from models.spans.mapping import EVENT, LOG, RECORD_NAME
 from models.spans.pointers import words_at
@@ -56,7 +56,7 @@ _RESPONSE, _CONVERSATION = int(Column.RESPONSE_ID), int(Column.CONVERSATION)
 _COLUMNS = len(Column)
 
 
-@njit(cache=True)
+@kernel
 def read_record(buffer: Any, at: Any, end: Any, t: Any, s: Any) -> Any:
     """Read a LogRecord, which lies at depth 3, and write its rows if it has any: `end`, or an error."""
     start = at
@@ -92,7 +92,7 @@ def read_record(buffer: Any, at: Any, end: Any, t: Any, s: Any) -> Any:
     return at
 
 
-@njit(cache=True)
+@kernel
 def _read_fields(buffer: Any, at: Any, end: Any, s: Any) -> Any:
     """Check all fields of a LogRecord, and note those that a row may need."""
     while at < end:
@@ -116,7 +116,7 @@ def _read_fields(buffer: Any, at: Any, end: Any, s: Any) -> Any:
     return at
 
 
-@njit(cache=True)
+@kernel
 def _read_part(buffer: Any, at: Any, stop: Any, tag: Any, s: Any) -> Any:
     """Read body, attribute, trace id, span id or event name of a log record: the next position.
 
@@ -135,7 +135,7 @@ def _read_part(buffer: Any, at: Any, stop: Any, tag: Any, s: Any) -> Any:
     return stop
 
 
-@njit(cache=True)
+@kernel
 def _kind(buffer: Any, t: Any, s: Any) -> Any:
     """Tell by its name what a record is; begins the collection of what it says with that."""
     if is_evaluation(buffer, s[NAME_AT], s[NAME_LEN]):
@@ -150,7 +150,7 @@ def _kind(buffer: Any, t: Any, s: Any) -> Any:
     return s[SAID + BEST + 4 * _KIND + 1] if s[SAID + _KIND] < UNSAID else np.int64(_NOT_KNOWN)
 
 
-@njit(cache=True)
+@kernel
 def _scored(buffer: Any, trace: Any, t: Any, s: Any) -> Any:
     """Give the answer that an evaluation scores, and the conversation where neither trace nor answer is said; or 0."""
     response, conversation = content_in(buffer, EVENT_SAID, _RESPONSE, s), np.int64(0)
@@ -159,7 +159,7 @@ def _scored(buffer: Any, trace: Any, t: Any, s: Any) -> Any:
     return response, conversation
 
 
-@njit(cache=True)
+@kernel
 def _offer_attributes(buffer: Any, at: Any, end: Any, place: Any, t: Any, s: Any) -> Any:
     """Offer the attributes of a record that was checked before."""
     while at < end:
@@ -171,7 +171,7 @@ def _offer_attributes(buffer: Any, at: Any, end: Any, place: Any, t: Any, s: Any
             at = skip(buffer, at, end, tag, 3, s)
 
 
-@njit(cache=True)
+@kernel
 def _write_record(buffer: Any, start: Any, end: Any, trace: Any, scored: Any, kind: Any, t: Any, s: Any) -> Any:
     """Write the row of a record that is no evaluation, as if it were a span inside the one it was written in.
 
@@ -189,7 +189,7 @@ def _write_record(buffer: Any, start: Any, end: Any, trace: Any, scored: Any, ki
         _part_bill(row, s)
 
 
-@njit(cache=True)
+@kernel
 def _part_bill(row: Any, s: Any) -> Any:
     """Part a bill in two rows: what was paid, and what it was paid for, which the call's span says too.
 
@@ -205,7 +205,7 @@ def _part_bill(row: Any, s: Any) -> Any:
         cols[at + column] = UNKNOWN
 
 
-@njit(cache=True)
+@kernel
 def _digest(buffer: Any, at: Any, end: Any, digest: Any, s: Any) -> Any:
     """Fold the attributes of a record, in their order, into a digest: sent twice, they give the same."""
     while at < end:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from models.kernels import kernel
 from models.spans.tables import KEY_FIELDS, KEY_OPENS, KEYS
 from models.spans.wire import read_length, read_tag, skip
 from models.spans.wire_json import (
@@ -35,7 +35,7 @@ from models.spans.wire_state import NESTING, NUMBER_UNREADABLE
 from models.spans.wire_values import BOOL, BYTES, DICT, LIST, NOTHING, STRING, read_pair, value_is_empty
 
 
-@njit(cache=True)
+@kernel
 def offer_attribute(buffer: Any, key: Any, place: Any, scopes: Any, kind: Any, a: Any, b: Any, t: Any, s: Any) -> Any:
     """Take the value of a mapped attribute, and those of its members if they are mapped."""
     offer(buffer, key, place, scopes, kind, a, b, t, s)
@@ -44,7 +44,7 @@ def offer_attribute(buffer: Any, key: Any, place: Any, scopes: Any, kind: Any, a
         _offer_members(buffer, np.int64(key), np.int64(place), np.int64(scopes), kind, a, b, t, s)
 
 
-@njit(cache=True)
+@kernel
 def _offer_members(buffer: Any, key: Any, place: Any, scopes: Any, kind: Any, a: Any, b: Any, t: Any, s: Any) -> Any:
     """Take the values of the members of an object; what is none is counted."""
     if value_is_empty(kind, b):
@@ -55,13 +55,13 @@ def _offer_members(buffer: Any, key: Any, place: Any, scopes: Any, kind: Any, a:
         s[NUMBER_UNREADABLE] += 1
 
 
-@njit(cache=True)
+@kernel
 def _opens(key: Any, t: Any) -> Any:
     """Tell whether members of a key's value are mapped."""
     return t[t[KEYS] + KEY_FIELDS * key + KEY_OPENS] != 0
 
 
-@njit(cache=True)
+@kernel
 def _offer_text(buffer: Any, key: Any, place: Any, scopes: Any, at: Any, end: Any, t: Any, s: Any) -> Any:
     """Offer the members of an object as JSON; False if it is none."""
     at = behind_space(buffer, at, end)
@@ -98,7 +98,7 @@ def _offer_text(buffer: Any, key: Any, place: Any, scopes: Any, at: Any, end: An
             at = stop
 
 
-@njit(cache=True)
+@kernel
 def _json_value(buffer: Any, at: Any, stop: Any) -> Any:
     """Give a value of JSON at [at, stop) as that of an attribute: (kind, a, b)."""
     first = buffer[at]
@@ -116,7 +116,7 @@ def _json_value(buffer: Any, at: Any, stop: Any) -> Any:
     return np.int64(kind), at, stop - at
 
 
-@njit(cache=True)
+@kernel
 def _offer_pairs(buffer: Any, key: Any, place: Any, scopes: Any, at: Any, end: Any, t: Any, s: Any) -> Any:
     """Offer the members of a KeyValueList that was checked before."""
     level = 0

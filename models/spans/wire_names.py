@@ -6,9 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from models.digest import digest64
+from models.kernels import kernel
 from models.spans.pointers import bytes_of, words_at
 from models.spans.tables import CONTENT_NAME
 from models.spans.wire_state import (
@@ -33,7 +33,7 @@ _HEX_TEXT = 16
 _TRUE, _FALSE = (int.from_bytes(text, "little") for text in (b"true", b"false"))
 
 
-@njit(cache=True)
+@kernel
 def intern_name(buffer: Any, at: Any, length: Any, column: Any, s: Any) -> Any:
     """Remember a text of one byte or more, cut to MAX_NAME bytes at a character's start: its digest.
 
@@ -58,7 +58,7 @@ def intern_name(buffer: Any, at: Any, length: Any, column: Any, s: Any) -> Any:
     return digest
 
 
-@njit(cache=True)
+@kernel
 def _keep(buffer: Any, at: Any, length: Any, digest: Any, s: Any) -> Any:
     """Put a new name on the list, its text behind those of the others; False where there is no room."""
     i, end = s[NAMES], s[TEXT]
@@ -76,7 +76,7 @@ def _keep(buffer: Any, at: Any, length: Any, digest: Any, s: Any) -> Any:
     return True
 
 
-@njit(cache=True)
+@kernel
 def place_names(old: Any, new: Any) -> Any:
     """Put the names of a table of places, [place, (digest, bits)], into one of more places, all empty."""
     mask = len(new) - 1
@@ -88,7 +88,7 @@ def place_names(old: Any, new: Any) -> Any:
             new[place, 0], new[place, 1] = old[i, 0], old[i, 1]
 
 
-@njit(cache=True)
+@kernel
 def name_of(buffer: Any, how: Any, kind: Any, a: Any, b: Any, column: Any, s: Any) -> Any:
     """Give the digest of a value as a name: text as it is, whole numbers and booleans written out; else 0, counted."""
     if kind == STRING and how != CONTENT_NAME:
@@ -108,7 +108,7 @@ def name_of(buffer: Any, how: Any, kind: Any, a: Any, b: Any, column: Any, s: An
     return intern_name(text, at, length, column, s)
 
 
-@njit(cache=True)
+@kernel
 def _write_hex(buffer: Any, at: Any, digest: Any) -> Any:
     """Write 16 hexadecimal digits: how many they are."""
     for i in range(_HEX_TEXT):
@@ -117,7 +117,7 @@ def _write_hex(buffer: Any, at: Any, digest: Any) -> Any:
     return np.int64(_HEX_TEXT)
 
 
-@njit(cache=True)
+@kernel
 def _write_int(buffer: Any, at: Any, value: Any) -> Any:
     """Write a whole number in decimal: its length."""
     length = np.int64(0)
@@ -136,7 +136,7 @@ def _write_int(buffer: Any, at: Any, value: Any) -> Any:
     return length + digits
 
 
-@njit(cache=True)
+@kernel
 def _write_bool(buffer: Any, at: Any, value: Any) -> Any:
     """Write true or false: its length."""
     length = np.int64(4 if value else 5)

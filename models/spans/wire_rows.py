@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from models.digest import mix64
+from models.kernels import kernel
 from models.spans.columns import ABSENT, NO_SCORE, UNKNOWN, Column, SpanKind, SpanStatus
 from models.spans.pointers import bytes_of, words_at
 from models.spans.tables import (
@@ -74,7 +74,7 @@ _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 _INT64_MAX = 2**63 - 1
 
 
-@njit(cache=True)
+@kernel
 def new_row(s: Any) -> Any:
     """Take the next row; without room it is the last one, kept free for that: the message will be read again."""
     row = s[ROWS]
@@ -85,7 +85,7 @@ def new_row(s: Any) -> Any:
     return row
 
 
-@njit(cache=True)
+@kernel
 def number_of(buffer: Any, bank: Any, slot: Any, t: Any, s: Any, unsaid: Any) -> Any:
     """Read the number in a slot; what is no number is `unsaid` and counted."""
     best = bank + BEST + 4 * slot
@@ -97,7 +97,7 @@ def number_of(buffer: Any, bank: Any, slot: Any, t: Any, s: Any, unsaid: Any) ->
     return np.int64(unsaid)
 
 
-@njit(cache=True)
+@kernel
 def name_in(buffer: Any, bank: Any, slot: Any, column: Any, t: Any, s: Any) -> Any:
     """Read the name in a slot, for a column; 0 where it is none."""
     best = bank + BEST + 4 * slot
@@ -105,7 +105,7 @@ def name_in(buffer: Any, bank: Any, slot: Any, column: Any, t: Any, s: Any) -> A
     return name_of(buffer, how, s[best], s[best + 1], s[best + 2], column - _FIRST_NAME, s)
 
 
-@njit(cache=True)
+@kernel
 def content_in(buffer: Any, bank: Any, slot: Any, s: Any) -> Any:
     """Digest the content in a slot; ABSENT where nothing was said."""
     if s[bank + slot] == UNSAID:
@@ -114,7 +114,7 @@ def content_in(buffer: Any, bank: Any, slot: Any, s: Any) -> Any:
     return digest_value(buffer, s[best], s[best + 1], s[best + 2])
 
 
-@njit(cache=True)
+@kernel
 def _arguments(buffer: Any, s: Any) -> Any:
     """Digest what was said of a tool's arguments: JSON whatever the order of its keys."""
     best = SAID + BEST + 4 * _ARGUMENTS
@@ -123,7 +123,7 @@ def _arguments(buffer: Any, s: Any) -> Any:
     return content_in(buffer, SAID, _ARGUMENTS, s)
 
 
-@njit(cache=True)
+@kernel
 def name_said(buffer: Any, bank: Any, column: Any, t: Any, s: Any) -> Any:
     """Give the name that was said for a column, else that of the resource; ABSENT where there is none."""
     if s[bank + column] != UNSAID and s[bank + column] != s[BASE_RANK + column]:
@@ -133,7 +133,7 @@ def name_said(buffer: Any, bank: Any, column: Any, t: Any, s: Any) -> Any:
     return s[BASE_VALUE + column]
 
 
-@njit(cache=True)
+@kernel
 def write_span(buffer: Any, t: Any, s: Any, trace: Any, span_id: Any, parent: Any, kind: Any) -> Any:
     """Write the row of the span that was read: its number."""
     row = new_row(s)
@@ -161,7 +161,7 @@ def write_span(buffer: Any, t: Any, s: Any, trace: Any, span_id: Any, parent: An
     return row
 
 
-@njit(cache=True)
+@kernel
 def _write_status(t: Any, s: Any, row: Any) -> Any:
     """Write the status that an attribute says: an error has a type, what is no error has none."""
     cols, at = words_at(s[COLS]), _COLUMNS * row
@@ -174,7 +174,7 @@ def _write_status(t: Any, s: Any, row: Any) -> Any:
         cols[at + _ERROR_TYPE] = intern_name(bytes_of(t), t[OTHER_ERROR], _OTHER_LENGTH, column, s)
 
 
-@njit(cache=True)
+@kernel
 def _choice(s: Any, column: Any) -> Any:
     """Give the choice that was made for an enumerated column; 0 where none was."""
     if s[SAID + column] == UNSAID:
@@ -182,7 +182,7 @@ def _choice(s: Any, column: Any) -> Any:
     return s[SAID + BEST + 4 * column + 1] if s[SAID + column] != s[BASE_RANK + column] else s[BASE_VALUE + column]
 
 
-@njit(cache=True)
+@kernel
 def _add(buffer: Any, t: Any, s: Any, row: Any) -> Any:
     """Add what sources say is to be added to them, where it was said."""
     cols, at = words_at(s[COLS]), _COLUMNS * row
@@ -203,7 +203,7 @@ def _add(buffer: Any, t: Any, s: Any, row: Any) -> Any:
                     cols[at + column] += more
 
 
-@njit(cache=True)
+@kernel
 def _said_number(buffer: Any, slot: Any, t: Any, s: Any, row: Any) -> Any:
     """Give the number in a slot, that of the row where it is a column; UNKNOWN where none was said."""
     if s[SAID + slot] == UNSAID:
@@ -211,7 +211,7 @@ def _said_number(buffer: Any, slot: Any, t: Any, s: Any, row: Any) -> Any:
     return words_at(s[COLS])[_COLUMNS * row + slot] if slot < _COLUMNS else number_of(buffer, SAID, slot, t, s, UNKNOWN)
 
 
-@njit(cache=True)
+@kernel
 def _write_inherited(s: Any, row: Any) -> Any:
     """Write the cohorts of the resource that the span did not say itself."""
     cohorts, room = words_at(s[COHORTS_AT]), s[MAX_COHORTS]
@@ -226,7 +226,7 @@ def _write_inherited(s: Any, row: Any) -> Any:
         cohorts[j] = row
 
 
-@njit(cache=True)
+@kernel
 def write_cohort(s: Any, name: Any, value: Any) -> Any:
     """Write a cohort of the span that is read; its row is filled in when that is known."""
     i = s[COHORTS]
@@ -238,7 +238,7 @@ def write_cohort(s: Any, name: Any, value: Any) -> Any:
     s[COHORTS] += 1
 
 
-@njit(cache=True)
+@kernel
 def mend_times(s: Any) -> Any:
     """Bring the two times of a span in order: see `models.spans.decoder.Decoder` for the rules."""
     received = s[RECEIVED]
@@ -261,13 +261,13 @@ def mend_times(s: Any) -> Any:
     s[STARTED], s[ENDED] = start, end
 
 
-@njit(cache=True)
+@kernel
 def _late_if_negative(time: Any) -> Any:
     """Read a fixed64 beyond the range of int64 as the latest time there is."""
     return time if time >= 0 else np.int64(_INT64_MAX)
 
 
-@njit(cache=True)
+@kernel
 def write_evaluation(buffer: Any, t: Any, s: Any, of: Any, time: Any, bank: Any, slots: Any) -> Any:
     """Write the row of an evaluation whose name, label and score are in `slots`; without a name: none, counted.
 
@@ -305,13 +305,13 @@ def write_evaluation(buffer: Any, t: Any, s: Any, of: Any, time: Any, bank: Any,
     cols[at + _SPAN_ID] = as_id(digest)
 
 
-@njit(cache=True)
+@kernel
 def as_id(digest: Any) -> Any:
     """Give a digest as a span id, which is never 0."""
     return np.int64(digest) if digest != np.uint64(0) else np.int64(1)
 
 
-@njit(cache=True)
+@kernel
 def fold(digest: Any, word: Any) -> Any:
     """Digest one more word."""
     return mix64((digest * _SPREAD) ^ np.uint64(word))

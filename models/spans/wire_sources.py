@@ -6,9 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from models.digest import digest64, digest_of, load64
+from models.kernels import kernel
 from models.spans.columns import Column
 from models.spans.mapping import EVENT, EXCEPTION, RESOURCE
 from models.spans.pointers import bytes_of
@@ -65,13 +65,13 @@ _TRUE, _FALSE = digest_of("true"), digest_of("false")
 _OUTCOME = int(Column.OUTCOME)
 
 
-@njit(cache=True)
+@kernel
 def find_key(buffer: Any, at: Any, length: Any, t: Any) -> Any:
     """Look an attribute's name up: the number of its key, -1 where no source has it."""
     return find_member(buffer, at, length, -1, t)  # a literal: compiled without what members need
 
 
-@njit(cache=True)
+@kernel
 def find_member(buffer: Any, at: Any, length: Any, parent: Any, t: Any) -> Any:
     """Look the name of a member up, of the value of the key `parent`: the number of its own key, -1: no source."""
     h = hash_member(hash_key(buffer, at, length), parent)
@@ -88,7 +88,7 @@ def find_member(buffer: Any, at: Any, length: Any, parent: Any, t: Any) -> Any:
     return np.int64(-1)
 
 
-@njit(cache=True)
+@kernel
 def same_bytes(buffer: Any, at: Any, other: Any, there: Any, length: Any) -> Any:
     """Compare two stretches of the same length, 8 bytes at a time."""
     left = np.int64(length)
@@ -104,7 +104,7 @@ def same_bytes(buffer: Any, at: Any, other: Any, there: Any, length: Any) -> Any
     return (load64(buffer, at) & mask) == (load64(other, there) & mask)
 
 
-@njit(cache=True)
+@kernel
 def offer(buffer: Any, key: Any, place: Any, scopes: Any, kind: Any, a: Any, b: Any, t: Any, s: Any) -> Any:
     """Take a value for a key: of a span or record, an evaluation event, an exception event or a resource (rank + 1)."""
     if value_is_empty(kind, b):
@@ -125,7 +125,7 @@ def offer(buffer: Any, key: Any, place: Any, scopes: Any, kind: Any, a: Any, b: 
             take(s, bank, t[SOURCES + FIELDS * source + SLOT], rank, value_kind, value, b, source)
 
 
-@njit(cache=True)
+@kernel
 def take(s: Any, bank: Any, slot: Any, rank: Any, kind: Any, a: Any, b: Any, source: Any) -> Any:
     """Keep the value if its source comes before the one that is kept; the first of the same source stays."""
     if rank < s[bank + slot]:
@@ -134,7 +134,7 @@ def take(s: Any, bank: Any, slot: Any, rank: Any, kind: Any, a: Any, b: Any, sou
         s[best], s[best + 1], s[best + 2], s[best + 3] = kind, a, b, source
 
 
-@njit(cache=True)
+@kernel
 def settle(kind: Any, t: Any, s: Any) -> Any:
     """Take the values that waited for the span's kind, for OTLP's kind of it, or for an attribute beside them."""
     for i in range(s[LATER]):
@@ -147,7 +147,7 @@ def settle(kind: Any, t: Any, s: Any) -> Any:
             take(s, SAID, t[first + SLOT], t[first + RANK], s[waited + 1], s[waited + 2], s[waited + 3], source)
 
 
-@njit(cache=True)
+@kernel
 def _wait(s: Any, source: Any, kind: Any, a: Any, b: Any) -> Any:
     """Keep the value until all that the source depends on is known; the first of the same source stays."""
     if s[WAITED + 4 * source + 0] != s[SPAN_NUMBER]:
@@ -157,14 +157,14 @@ def _wait(s: Any, source: Any, kind: Any, a: Any, b: Any) -> Any:
         s[LATER] += 1
 
 
-@njit(cache=True)
+@kernel
 def _applies(t: Any, source: Any, place: Any, scopes: Any) -> Any:
     """Tell whether a source is looked for here."""
     scope = t[SOURCES + FIELDS * source + SCOPE]
     return t[SOURCES + FIELDS * source + PLACE] & place != 0 and (scope < 0 or (scopes >> scope) & 1 != 0)
 
 
-@njit(cache=True)
+@kernel
 def _meaning(buffer: Any, t: Any, source: Any, kind: Any, a: Any, b: Any, s: Any) -> Any:
     """Tell whether the value says something to this source: (whether, kind, a), a choice where texts have meanings."""
     how, values = t[SOURCES + FIELDS * source + HOW], t[SOURCES + FIELDS * source + VALUES]
@@ -194,7 +194,7 @@ def _meaning(buffer: Any, t: Any, source: Any, kind: Any, a: Any, b: Any, s: Any
 _NOT_THERE = -2
 
 
-@njit(cache=True)
+@kernel
 def _find_value(t: Any, digest: Any, values: Any) -> Any:
     """Look a text up in a set of values: its meaning, _NOT_THERE."""
     key = value_key(digest, values)

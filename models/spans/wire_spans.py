@@ -6,9 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from models.digest import digest64, load64
+from models.kernels import kernel
 from models.spans.columns import Column, SpanKind
 from models.spans.mapping import ANNOTATIONS, SPAN, SPAN_KINDS
 from models.spans.pointers import words_at
@@ -75,7 +75,7 @@ _EVALUATION, _LABEL, _SCORE = int(Column.EVALUATION), int(Column.LABEL), int(Col
 _CONVERSATION = int(Column.CONVERSATION)
 
 
-@njit(cache=True)
+@kernel
 def read_span(buffer: Any, at: Any, end: Any, t: Any, s: Any) -> Any:
     """Read a Span, which lies at depth 3, and write its rows: `end`, or an error."""
     start = at
@@ -115,7 +115,7 @@ def read_span(buffer: Any, at: Any, end: Any, t: Any, s: Any) -> Any:
     return at
 
 
-@njit(cache=True)
+@kernel
 def _read_span_attribute(buffer: Any, at: Any, stop: Any, t: Any, s: Any) -> Any:
     """Read an attribute of the span: the next position."""
     key, length, kind, a, b, at = read_pair(buffer, at, stop, 4, s)
@@ -132,7 +132,7 @@ def _read_span_attribute(buffer: Any, at: Any, stop: Any, t: Any, s: Any) -> Any
     return at
 
 
-@njit(cache=True)
+@kernel
 def is_cohort(buffer: Any, at: Any, length: Any) -> Any:
     """Tell whether an attribute's name is that of a cohort."""
     return (
@@ -142,7 +142,7 @@ def is_cohort(buffer: Any, at: Any, length: Any) -> Any:
     )
 
 
-@njit(cache=True)
+@kernel
 def _read_part(buffer: Any, at: Any, stop: Any, tag: Any, t: Any, s: Any) -> Any:
     """Read ids, events, links or status of the span: the next position."""
     if tag == 0x0A:
@@ -160,7 +160,7 @@ def _read_part(buffer: Any, at: Any, stop: Any, tag: Any, t: Any, s: Any) -> Any
     return stop
 
 
-@njit(cache=True)
+@kernel
 def _read_status(buffer: Any, at: Any, end: Any, s: Any) -> Any:
     """Read a Status; a code that is none is UNSET."""
     while at < end:
@@ -178,7 +178,7 @@ def _read_status(buffer: Any, at: Any, end: Any, s: Any) -> Any:
     return at
 
 
-@njit(cache=True)
+@kernel
 def _read_link(buffer: Any, at: Any, end: Any, s: Any) -> Any:
     """Read a Link; the ids of the last one are kept, and how many there are."""
     s[LINKS] += 1
@@ -204,7 +204,7 @@ def _read_link(buffer: Any, at: Any, end: Any, s: Any) -> Any:
     return at
 
 
-@njit(cache=True)
+@kernel
 def _finish_span(buffer: Any, start: Any, end: Any, t: Any, s: Any) -> Any:
     """Write down what was read of a span."""
     trace = read_trace_id(buffer, s[TRACE_AT], s[TRACE_LEN], s)
@@ -246,7 +246,7 @@ def _finish_span(buffer: Any, start: Any, end: Any, t: Any, s: Any) -> Any:
         write_span_evaluations(buffer, start, end, trace, span_id, t, s)
 
 
-@njit(cache=True)
+@kernel
 def _is_annotated(t: Any, s: Any) -> Any:
     """Tell whether attributes of the span say something of an evaluation."""
     if s[SAID + _EVALUATION] < UNSAID or s[SAID + _LABEL] < UNSAID or s[SAID + _SCORE] < UNSAID:
@@ -258,7 +258,7 @@ def _is_annotated(t: Any, s: Any) -> Any:
     return False
 
 
-@njit(cache=True)
+@kernel
 def _write_annotations(buffer: Any, of: Any, t: Any, s: Any) -> Any:
     """Write a row for each evaluation that the span's attributes tell of; `of`: what they score."""
     time = s[ENDED]
@@ -272,7 +272,7 @@ def _write_annotations(buffer: Any, of: Any, t: Any, s: Any) -> Any:
             write_evaluation(buffer, t, s, of, time, SAID, slots)
 
 
-@njit(cache=True)
+@kernel
 def write_dead(s: Any, reason: Any, size: Any) -> Any:
     """Write a dead letter."""
     i = s[DEAD]

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 
 from models.digest import digest64, load64, mix64
+from models.kernels import kernel
 from models.spans.pointers import inlined
 from models.spans.wire import ARRAY, DEPTH, MAP, MAX_DEPTH, check, read_length, read_tag, read_varint, skip
 from models.spans.wire_json import OPEN_BRACKET
@@ -34,7 +35,7 @@ def _as_double(typingctx: Any, bits: Any) -> Any:
     return types.float64(types.int64), codegen
 
 
-@njit(cache=True)
+@kernel
 def read_value(buffer: Any, at: Any, end: Any, depth: Any, s: Any, kind: Any, a: Any, b: Any) -> Any:
     """Read an AnyValue: (kind, a, b, next position); `kind, a, b` is what an earlier part of the same value said.
 
@@ -77,7 +78,7 @@ def read_value(buffer: Any, at: Any, end: Any, depth: Any, s: Any, kind: Any, a:
     return kind, a, b, at
 
 
-@njit(cache=True)
+@kernel
 def _short_text(buffer: Any, at: Any, end: Any) -> Any:
     """Find the text of a KeyValue that is a key and a text, in that order, of less than 128 bytes each; 0 if it is not.
 
@@ -92,7 +93,7 @@ def _short_text(buffer: Any, at: Any, end: Any) -> Any:
     return value + 4 if inside and value + 2 + np.int64(buffer[value + 1]) == end else np.int64(0)
 
 
-@njit(cache=True)
+@kernel
 def read_pair(buffer: Any, at: Any, end: Any, depth: Any, s: Any) -> Any:
     """Read a KeyValue: (position of the key, its length, kind, a, b of the value, next position)."""
     text = _short_text(buffer, at, end)
@@ -121,13 +122,13 @@ def read_pair(buffer: Any, at: Any, end: Any, depth: Any, s: Any) -> Any:
     return key, length, kind, a, b, at
 
 
-@njit(cache=True)
+@kernel
 def value_is_empty(kind: Any, b: Any) -> Any:
     """Tell whether a value says nothing: not set, or an empty string, list or map."""
     return kind == NOTHING or (b == 0 and (kind == STRING or LIST <= kind <= BYTES))
 
 
-@njit(cache=True)
+@kernel
 def first_of(buffer: Any, at: Any, length: Any, s: Any) -> Any:
     """Give (kind, a, b) of the first element of a list that was checked as a whole; NOTHING where it has none.
 
@@ -146,7 +147,7 @@ def first_of(buffer: Any, at: Any, length: Any, s: Any) -> Any:
     return np.int64(NOTHING), np.int64(0), np.int64(0)
 
 
-@njit(cache=True)
+@kernel
 def digest_value(buffer: Any, kind: Any, a: Any, b: Any) -> Any:
     """Digest the content of a value: strings and bytes by their bytes, lists and maps by their bytes on the wire."""
     if kind == STRING or LIST <= kind <= BYTES:
@@ -155,7 +156,7 @@ def digest_value(buffer: Any, kind: Any, a: Any, b: Any) -> Any:
     return digest if digest != 0 else np.int64(1)
 
 
-@njit(cache=True)
+@kernel
 def to_integer(buffer: Any, kind: Any, a: Any, b: Any, scale: Any, signed: Any) -> Any:
     """Read a value as a number times 10**scale, rounded half away from zero: (value, whether it is a number).
 
@@ -175,7 +176,7 @@ def to_integer(buffer: Any, kind: Any, a: Any, b: Any, scale: Any, signed: Any) 
     return (value, True) if fine and (signed or value >= 0) else (np.int64(0), False)
 
 
-@njit(cache=True)
+@kernel
 def _from_double(number: Any, scale: Any) -> Any:
     """Scale and round a double."""
     size = abs(number) * 10.0**scale
@@ -185,7 +186,7 @@ def _from_double(number: Any, scale: Any) -> Any:
     return (whole if number >= 0 else -whole), True
 
 
-@njit(cache=True)
+@kernel
 def _shift(digits: Any, exponent: Any, negative: Any) -> Any:
     """Give digits * 10**exponent with its sign, rounded half away from zero, and whether it fits."""
     value = np.int64(digits)
@@ -205,7 +206,7 @@ def _shift(digits: Any, exponent: Any, negative: Any) -> Any:
     return (-value if negative else value), value <= _TOO_LARGE
 
 
-@njit(cache=True)
+@kernel
 def _from_text(buffer: Any, at: Any, length: Any, scale: Any) -> Any:
     """Read a decimal text, spaces around it allowed; exact: `left_out` is the first digit without room."""
     end = at + length
@@ -238,7 +239,7 @@ def _from_text(buffer: Any, at: Any, length: Any, scale: Any) -> Any:
     return _shift(digits, exponent + shift, negative)
 
 
-@njit(cache=True)
+@kernel
 def _exponent(buffer: Any, at: Any, end: Any) -> Any:
     """Read what follows the digits: nothing, or e and a whole number; sizes beyond 9999 are all the same."""
     if at == end:
