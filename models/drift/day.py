@@ -85,8 +85,8 @@ class Day(NamedTuple):
 
     def _squares(self, weight: NDArray[np.int64], asked: NDArray[np.bool_]) -> tuple[Any, Any, Any]:
         """Give the squares of hours around their mean, what the waves leave of them, and its degrees of freedom."""
-        rates, weight = (np.moveaxis(each, 1, -1)[asked] for each in (self.rates(), weight))
-        return *_squares(rates, weight), (weight > 0).sum(axis=1) - _WAVES.shape[1]
+        rates, of = np.moveaxis(self.rates(), 1, -1)[asked], np.moveaxis(weight, 1, -1)[asked]
+        return *_squares(rates, of), (of > 0).sum(axis=1) - _WAVES.shape[1]
 
     def in_line(self) -> NDArray[np.bool_]:
         """Say which hours [J, 24, stream] are as those around them are, or nearly."""
