@@ -82,8 +82,26 @@ def test_the_collector_writes_what_flyball_reads() -> None:
         assert used == COLLECTOR[part].keys()
     assert [name for name in COLLECTOR["processors"] if re.search("sampl|filter", name)] == []
     assert COLLECTOR["service"]["extensions"] == list(COLLECTOR["extensions"])
-    limit = int(SERVICES["kafka"]["environment"]["KAFKA_MESSAGE_MAX_BYTES"])
-    assert kafka["producer"]["max_message_bytes"] <= limit
+
+
+def test_the_collector_drops_nothing_that_it_took() -> None:
+    """A full queue is told to the sender, Kafka is waited for, and whatever is taken fits into a message.
+
+    The exporter's batches count items where their own `sizer` is not said; `batch` answers before the queue has it.
+    """
+    assert [name for name in COLLECTOR["processors"] if name.split("/")[0] == "batch"] == []
+    kafka = COLLECTOR["exporters"]["kafka"]
+    assert kafka["retry_on_failure"] == {"enabled": True, "max_elapsed_time": "0s"}
+    queue, protocols = kafka["sending_queue"], COLLECTOR["receivers"]["otlp"]["protocols"]
+    assert queue["sizer"] == queue["batch"]["sizer"] == "bytes"
+    sizes = [
+        max(protocols["grpc"]["max_recv_msg_size_mib"] << 20, protocols["http"]["max_request_body_size"]),
+        queue["batch"]["max_size"],
+        kafka["producer"]["max_message_bytes"],
+        int(SERVICES["kafka"]["environment"]["KAFKA_MESSAGE_MAX_BYTES"]),
+    ]
+    assert sizes == sorted(sizes)
+    assert queue["queue_size"] > 10 * queue["batch"]["max_size"]
 
 
 def test_the_cluster_on_kubernetes_starts_and_ends_as_one() -> None:
