@@ -81,7 +81,9 @@ def main() -> None:
             Figure(f"{name}_look_p50_ms", float(np.percentile(took, 50)), "ms", note, "<= 50"),
             Figure(f"{name}_look_p99_ms", float(np.percentile(took, 99)), "ms", note, "<= 50"),
         ]
-    figures.append(Figure("bytes_per_slo", size, "bytes", "ledger of one SLO; blame adds 24 kB at most", "<= 100,000"))
+    figures.append(
+        Figure("bytes_per_slo", size, "bytes", "ledger; blame adds 32 kB, timeslices 20 kB at most", "<= 100,000")
+    )
     tell("slos", figures, as_json=args.json)
 
 

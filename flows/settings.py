@@ -66,5 +66,7 @@ class FlowSettings:
     """When incidents are resolved and told again."""
     lag_limit_ns: int = 300 * SECOND
     """How old input may be when it is read; beyond it alerts rest."""
+    silent_after_s: int | None = None
+    """After so long without the end of a run a workflow is silent; None: that is learnt of each."""
     journal: Path | None = None
     """Folder of the shard journals; None: state lies in the engine's snapshots."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from models.slos.period import period_s
 from models.slos.words import duration
@@ -49,9 +49,12 @@ _SLOTH = {
 
 def slo_families(tables: Iterable[SloTable]) -> Iterator[Metric]:
     """Give all series of all SLOs; what has no events has no series, it is neither 0 nor 1."""
+    tables = list(tables)
     readings = [reading for table in tables for reading in table.readings()]
     yield from _own(readings)
     yield from _sloth(readings)
+    refused = sum(table.instances.refused for table in tables)
+    yield CounterMetricFamily("flyball_slo_instances_refused", "Times that an SLO instance had no room.", value=refused)
 
 
 def _own(readings: list[Reading]) -> Iterator[Metric]:

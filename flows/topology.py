@@ -241,7 +241,9 @@ def _judge(
     settings: FlowSettings, metrics: Metrics, clock: Clock, *, drain: bool, kept: bool
 ) -> Callable[[bytes | None], JudgeLogic]:
     def load(base: bytes | None, deltas: list[bytes], life: int) -> KeptSloTable:
-        return KeptSloTable.load(settings.slos, base, deltas, life, settings.patience)
+        return KeptSloTable.load(
+            settings.slos, base, deltas, life, settings.patience, silent_after_s=settings.silent_after_s
+        )
 
     states = ShardStates(load, _folder(settings, "judge"), 0, () if clock else tuple(RUN_SHARDS), clock, kept)
     lag = LagWatch(metrics.backlog, settings.lag_limit_ns)

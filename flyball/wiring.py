@@ -65,6 +65,7 @@ def flow_settings(
         zone=policy.spend.time_zone,
         lateness_ns=settings.flow.lateness,
         lag_limit_ns=settings.flow.lag_limit,
+        silent_after_s=None if settings.flow.silent_after is None else settings.flow.silent_after // SECOND,
         patience=Patience(settings.flow.resolve_after // SECOND, settings.flow.tell_again_after // SECOND),
         journal=journal,
     )

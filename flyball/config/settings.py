@@ -102,6 +102,11 @@ class Flow:
     epoch: Epoch = key(duration("1s"), "time between snapshots: what a crash repeats")
     lateness: Period = key(duration("60s"), "how late spans may come, in event time, before a pane is final")
     lag_limit: Longer = key(duration("5m"), "how old input may be when it is read; beyond, alerts rest and it is told")
+    silent_after: Longer | None = key(
+        None,
+        "a workflow of which no run ends for this long is silent; without it, three times its longest gap of a week,"
+        " 15m at least, once it has been heard for a week",
+    )
     resolve_after: Longer = key(duration("1m"), "how long something must be right until its incident is resolved")
     tell_again_after: Longer = key(duration("4h"), "what stays wrong is told again after this long")
     recovery: Path | None = key(None, "folder of the snapshots; without it, `recovery` in the data folder")

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from models.slos.spec import Slo
 
 MAX_INSTANCES = 2000
-"""Instances a shard; events of further ones do not count, and are counted as such."""
+"""Instances a shard of SLOs that are split; events of further ones do not count, and are counted as such. An SLO that
+is not split always has its one: as many as the files say."""
 
 
 @dataclass
@@ -83,6 +84,7 @@ class Instances:
         self._slots: dict[tuple[int, int], int] = {}
         self._sorted, self._places = np.empty(0, np.int64), np.empty(0, np.int64)  # keys as one word, and their slots
         self.known: list[Instance] = []
+        self._split = 0
         self.refused = 0
         """Events of instances beyond the bound, or of SLOs that are no more."""
 
@@ -103,9 +105,11 @@ class Instances:
         found = self._slots.get((slo, value), -1)
         if found >= 0:
             return found
-        if slo not in self._slos or len(self.known) >= MAX_INSTANCES:
+        is_split = slo in self._slos and self._slos[slo].split is not None
+        if slo not in self._slos or (is_split and self._split >= MAX_INSTANCES):
             self.refused += 1
             return -1
+        self._split += is_split
         self.known.append(Instance(self._slos[slo], text if value else None, Blame()))
         self._slots[slo, value] = len(self.known) - 1
         return len(self.known) - 1

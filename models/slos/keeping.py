@@ -61,9 +61,11 @@ class KeptSloTable(SloTable):
         deltas: Sequence[bytes],
         generation: int = 0,
         patience: Patience | None = None,
+        *,
+        silent_after_s: int | None = None,
     ) -> KeptSloTable:
         """Restore from a dump and the deltas after it. Raises PackingError or KeepingError for anything else."""
-        table = KeptSloTable(slos, generation, patience=patience)
+        table = KeptSloTable(slos, generation, patience=patience, silent_after_s=silent_after_s)
         for raw in ([base] if base else []) + list(deltas):
             arrays = unpack(raw)
             text = orjson.loads(arrays["text"].tobytes())

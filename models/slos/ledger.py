@@ -68,7 +68,7 @@ class Ledger:
         """Make it hold `n` instances; new ones have seen nothing."""
         room = self._sums.shape[2]
         if n > room:
-            more = max(n, 2 * room) - room
+            more = max(n, room * 3 // 2) - room  # not twice: what is not used counts, too
             self._rings = [_widened(ring, more) for ring in self._rings]
             self._sums = _widened(self._sums, more)
         self.n = n

@@ -63,7 +63,10 @@ def from_table(table: Table, period_s: int, confidence: float) -> tuple[BurnRule
 
 
 def fit(rules: Iterable[BurnRule], target: Fraction, period_s: int, slice_s: int = 0) -> Fitted:
-    """Make rules fit: rescaled where they could never fire, no window shorter than a slice or longer than a period."""
+    """Make rules fit: rescaled where they could never fire, no window shorter than a slice or longer than a period.
+
+    They come in the order of `haste`, however a file has them.
+    """
     kept: list[BurnRule] = []
     dropped: list[str] = []
     for each in rules:
@@ -73,7 +76,7 @@ def fit(rules: Iterable[BurnRule], target: Fraction, period_s: int, slice_s: int
             dropped.append(f"the rule {rule.name} is left out: {reason}")
         else:
             kept.append(rule)
-    return Fitted(tuple(kept), tuple(dropped))
+    return Fitted(tuple(sorted(kept, key=lambda rule: rule.haste)), tuple(dropped))
 
 
 def _rescaled(rule: BurnRule, target: Fraction, period_s: int) -> BurnRule:

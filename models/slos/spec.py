@@ -112,6 +112,14 @@ class BurnRule:
     rescaled: str = ""
     """How windows and factor differ from what the file or table said, and why; empty where they do not."""
 
+    @property
+    def haste(self) -> tuple[bool, Fraction, int]:
+        """Give what rules are ordered by, the most urgent first: pages, then by how little is spent when one fires.
+
+        Not by factor: where one was rescaled, that of a slower rule may be higher.
+        """
+        return not self.page, self.factor * self.long_s, self.long_s
+
 
 class Action(StrEnum):
     """What is done when a share of the budget is spent."""

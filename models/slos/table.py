@@ -85,6 +85,7 @@ class SloTable:
         generation: int = 0,
         levels: Sequence[Level] = LEVELS,
         patience: Patience | None = None,
+        silent_after_s: int | None = None,
     ) -> None:
         self.slos = tuple(slos)
         self.ledger = Ledger(windows_of(slos), levels)
@@ -105,7 +106,7 @@ class SloTable:
         self.anew: set[str] = set()
         """Names of SLOs that count something else than before a restart: nothing that they told holds any more."""
         self._lock = RLock()  # readings are taken by other threads
-        self._judge = Judge(self)
+        self._judge = Judge(self, silent_after_s)
         self._news: list[Events] = []  # since the last delta
 
     def apply(self, events: Events) -> None:

@@ -41,10 +41,10 @@ _WOKEN = "on-call"
 class Judge:
     """Looks at one table."""
 
-    def __init__(self, table: SloTable) -> None:
+    def __init__(self, table: SloTable, silent_after_s: int | None = None) -> None:
         self._table = table
         self._steps = {_step_rule(slo.name, step): slo.name for slo in table.slos for step in steps_of(slo)}
-        self.silence = Silence()
+        self.silence = Silence(silent_after_s)
         self.told = np.empty(0, np.int64)
         """By slot: when its last `slo` record was told, Unix seconds."""
         self._phase = np.empty(0, np.int64)
@@ -222,7 +222,7 @@ def _severity(slo: Slo, rule: BurnRule) -> Severity:
     """Give SEV-1 to the fastest rule that pages: harm goes on right now; SEV-2 to other pages, SEV-3 to tickets."""
     if not rule.page:
         return Severity.SEV_3
-    fastest = max(slo.rules, key=lambda each: (each.page, each.factor, -each.long_s))
+    fastest = min(slo.rules, key=lambda each: each.haste)
     return Severity.SEV_1 if rule == fastest and slo.owner == _WOKEN else Severity.SEV_2
 
 

@@ -117,6 +117,7 @@ class Speaker:
                 "budget_used": _number(budget.used),
                 "actions": actions,
                 "guilty": self._guilty(guilty),
+                "change": self._change(guilty),
                 "contributors": self._contributors(slices),
             },
             runs=_examples(instance.blame.runs(), guilty),

@@ -110,6 +110,19 @@ def test_the_slices_of_an_instance_are_bounded() -> None:
     assert blame._counts.nbytes <= 31_000
 
 
+def test_many_tenants_do_not_drive_out_a_version() -> None:
+    """That all was well with it for hours is no reason to forget since when it is there."""
+    version, tenant = DIMENSIONS.index("version"), DIMENSIONS.index("tenant")
+    rows: list[Part] = [(version, 2, START, 1, 0)]
+    for minute in range(600):
+        at = START + minute * 60
+        rows += [(version, 1, at, 1, 1), (tenant, 100 + minute % 60, at, 1, int(minute % 7 == 0))]
+    rows += [(version, 2, START + 36_000, 5, 5)]
+    blame = fed([(d, n, at // 600 * 600, total, bad) for d, n, at, total, bad in rows])
+    (found,) = [s for s in blame.slices(START + 36_000, 30 * DAY) if (s.dimension, s.name) == (version, 2)]
+    assert found == Slice(version, 2, 6, 5, START + 7)
+
+
 def test_a_freed_place_is_empty() -> None:
     """Who takes the place of another slice starts from nothing."""
     blame = fed([(0, version, START, 9, 2) for version in range(1, MAX_SLICES + 2)])

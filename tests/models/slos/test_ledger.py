@@ -215,6 +215,14 @@ def test_time_never_goes_back() -> None:
     assert (ledger.now, read(ledger)) == (100, [[(2, 1)]])
 
 
+def test_room_ahead_is_bounded() -> None:
+    """What is held for instances to come is at most half of what is in use, once there are some."""
+    ledger = Ledger([10], SMALL)
+    for n in range(16, 400):
+        ledger.resize(n)
+        assert sum(ring.nbytes for ring in ledger._rings) <= 1.5 * ledger.memory_bytes
+
+
 def test_an_instance_takes_less_than_a_hundred_kilobytes() -> None:
     """The counts of one instance over 90 days, blame (31 kB) beside them, stay within 100 kB."""
     ledger = Ledger([90 * 86_400])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
+from models.slos.keeping import KeptSloTable
 from models.slos.silence import LEARN_S, MIN_SILENCE_S, RETIRE_S, Silence
 from models.slos.spec import Rolling
 from models.slos.table import SloTable
@@ -80,6 +81,17 @@ def test_gaps_are_those_of_the_events_however_seldom_one_looks(step: int) -> Non
     last = START + 8 * DAY - 600
     told = table.look(last + 1811).incidents
     assert [(t.class_, t.evidence["limit"], t.evidence["count"]) for t in told] == [("telemetry.silent", 1800, 1811)]
+
+
+def test_a_table_may_be_told_what_silence_is() -> None:
+    """With a time of its own a workflow that is new this day is told of, too, also after a restart."""
+    table = KeptSloTable((ONE,), silent_after_s=600)
+    table.apply(events(Row("one", START + at, value="air") for at in range(0, HOUR, 60)))
+    table.look(START + HOUR)
+    table = KeptSloTable.load((ONE,), table.dump(), [], 1, silent_after_s=600)
+    last = START + HOUR - 60
+    assert table.look(last + 600).incidents == []
+    assert [(t.class_, t.evidence["limit"]) for t in table.look(last + 601).incidents] == [("telemetry.silent", 600)]
 
 
 def test_alerts_of_a_silent_workflow_rest() -> None:

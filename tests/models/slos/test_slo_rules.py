@@ -85,6 +85,17 @@ def test_a_factor_on_the_ceiling_is_rescaled() -> None:
     assert fit([below], Fraction("0.95"), 30 * DAY).rules == (below,)
 
 
+def test_rules_are_in_order_of_haste_however_they_are_written() -> None:
+    """Pages first, and of these the one that fires when least is spent, though a slower one has a higher factor."""
+    slow = BurnRule("slow", Fraction(6), 6 * HOUR, 1800, page=True)
+    fast = BurnRule("fast", Fraction("14.4"), HOUR, 300, page=True)
+    ticket = BurnRule("ticket", Fraction(20), 60, None, page=False)
+    for target, factor in (("0.99", Fraction("14.4")), ("0.9", Fraction(5))):
+        rules = fit([ticket, slow, fast], Fraction(target), 30 * DAY).rules
+        assert [rule.name for rule in rules] == ["fast", "slow", "ticket"]
+        assert rules[0].factor == factor
+
+
 def test_a_target_of_zero_has_rules() -> None:
     """At target 0 the ceiling is 1: 14.4x over 1h is half over 864 / 0.5 = 1728 min, 6x over 2160 / 0.5 = 4320 min."""
     fitted = fit(from_table(tables()["google-30d"], 30 * DAY, 0.95), Fraction(0), 30 * DAY)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import numpy as np
+
+from models.slos.blame import MAX_SLICES, Blame
 from models.slos.burn import burn_rate
+from models.slos.ledger import Ledger
 from models.slos.slices import Slicer
 from models.slos.spec import Slices
 
@@ -34,6 +38,16 @@ def test_a_slice_counts_once_it_has_settled() -> None:
     assert len(list(counting.settle(3300 + 300 + 59))) == 11
     assert list(counting.settle(3300 + 300 + 60)) == [(3300, 1, 1)]
     assert list(counting.settle(10_000)) == []
+
+
+def test_an_slo_of_the_shortest_slices_takes_less_than_a_hundred_kilobytes() -> None:
+    """Its 25 hours of minutes beside its ledger and its blame, each as full as it can be."""
+    minutes, ledger, blame = Slicer(Slices(60, Fraction("0.9"))), Ledger([90 * 86_400]), Blame()
+    ledger.resize(1)
+    for name in range(2 * MAX_SLICES):
+        blame.add_slice([0, 0, 0, 0, 0, name, 1, 1, 0])
+    arrays = [each for kept in (minutes, blame) for each in vars(kept).values() if isinstance(each, np.ndarray)]
+    assert ledger.memory_bytes + sum(array.nbytes for array in arrays) <= 100_000
 
 
 def test_late_outcomes_turn_a_slice_also_after_a_restart() -> None:

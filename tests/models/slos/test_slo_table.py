@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import random
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from models.slos.events import Events
 from models.slos.keeping import KeptSloTable
+from models.slos.rules import fit, from_table, table_for
 from models.slos.spec import Action, Calendar, Indicator, PolicyStep, Rolling, Unit
 from models.slos.table import SloTable
+from models.times import rfc3339
 from tests.helpers.slo_events import DAY, HOUR, Row, events, rule, slo
 
 if TYPE_CHECKING:
@@ -181,6 +185,54 @@ def test_only_the_finest_of_evidence_is_told_once() -> None:
     assert len(told[0].runs) == 5
     later = [t for t in table.follow(START + 4 * HOUR).incidents if t.class_ == "slo.burn"]
     assert later == []  # nothing more was heard: it rests
+
+
+@pytest.mark.parametrize("target", ["0.95", "0.9", "0.85", "0.8"])
+def test_an_outage_is_the_worst_there_is_whatever_the_target(target: str) -> None:
+    """Where the fast rule was rescaled, and the slow one has the higher factor, all failing is SEV-1 all the same."""
+    rules = fit(from_table(table_for(30 * DAY), 30 * DAY, 0.999), Fraction(target), 30 * DAY).rules
+    table = SloTable([slo("whole", target, rules=rules)])
+    table.apply(events(Row("whole", START + 60 * at, bad=at >= 12 * 60, run=at + 1) for at in range(18 * 60)))
+    told = [t for t in table.follow(START + 18 * HOUR).incidents if t.class_ == "slo.burn"]
+    assert told[0].severity == "SEV-1"
+    assert told[0].evidence["rule"] == "page-fast"
+
+
+def test_what_slow_burning_had_opened_gets_worse_when_all_fails() -> None:
+    """Also where an SLO names its slow policy first: the page that is open becomes SEV-1."""
+    slow, fast = rule("6", 6 * HOUR, None, name="slow"), rule("14.4", HOUR, None, name="fast")
+    table = SloTable([slo("whole", "0.99", rules=fit([slow, fast], Fraction("0.99"), 30 * DAY).rules)])
+    rows = (
+        Row("whole", START + 10 * at, bad=at >= 10 * 360 or (at >= 6 * 360 and at % 10 == 0), run=at + 1)
+        for at in range(11 * 360)
+    )
+    table.apply(events(rows))
+    told = [t for t in table.follow(START + 11 * HOUR).incidents if t.class_ == "slo.burn"]
+    assert [(t.severity, t.evidence["rule"]) for t in told] == [("SEV-2", "slow"), ("SEV-1", "fast")]
+
+
+def test_an_slo_that_is_not_split_always_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many tenants another one is split by; those that there is no room for are counted."""
+    monkeypatch.setattr("models.slos.instances.MAX_INSTANCES", 3)
+    table = SloTable([slo("each", split="tenant"), slo("whole")])
+    table.apply(events(Row("each", START + at, value=f"t{at}", run=at + 1) for at in range(5)))
+    table.look(START + 10)
+    table.apply(events([Row("whole", START + 20, bad=True, run=9)]))
+    table.look(START + 30)
+    assert [instance.name for instance in table.instances.known] == ["each:t0", "each:t1", "each:t2", "whole"]
+    assert table.instances.refused > 0
+
+
+def test_a_spent_budget_tells_what_was_rolled_out() -> None:
+    """The version that explains the bad events, and when it was first seen."""
+    table = SloTable([slo("whole", "0.9", policy=POLICY[:1])])
+    rows = [Row("whole", START + at, run=at + 1, version="v1") for at in range(600)]
+    rows += [Row("whole", START + 600 + at, bad=True, run=1000 + at, version="v2") for at in range(200)]
+    table.apply(events(rows))
+    (told,) = [t for t in table.finish().incidents if t.class_ == "slo.budget"]
+    change = told.evidence["change"]
+    assert (change["dimension"], change["value"]) == ("version", "v2")
+    assert change["first_seen"] == rfc3339((START + 600) * 10**9)
 
 
 def test_an_indicator_names_its_scope() -> None:
