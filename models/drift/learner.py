@@ -74,11 +74,15 @@ class Learner:
         return learns
 
     def freeze(self, which: NDArray[np.int64], at: int) -> Past:
-        """Freeze these series; gives their past."""
+        """Freeze these series, with the hour that is under way as far as it is, as `Weeks` has it; gives their past."""
         self.frozen[which] = at
+        some = Past(*(array[..., which] for array in self.past))
+        some = some.with_look(self._hits[:, which], self._events[which])
+        for array, learnt in zip(self.past, some, strict=True):
+            array[..., which] = learnt
         self._hits[..., which] = 0
         self._events[which] = 0
-        return Past(*(array[..., which] for array in self.past))
+        return some
 
     def reset(self, which: NDArray[np.bool_]) -> None:
         """Open anew: what was learnt is let go of."""

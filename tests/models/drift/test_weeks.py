@@ -7,8 +7,11 @@ import math
 import numpy as np
 import pytest
 
+from models.drift.band import BURSTY
 from models.drift.bank import Bank, Stream
+from models.drift.day import Day
 from models.drift.hour_of_week import HourOfWeek, start
+from models.drift.learner import Learner
 from models.drift.settings import Accepted, DriftSettings
 from models.drift.table import DriftTable
 from models.drift.weeks import Clock, Weeks
@@ -162,6 +165,29 @@ def test_a_cycle_is_no_dispersion(opened: int) -> None:
     assert (weeks.frozen > 0).all()
     for clock in Clock:
         assert np.median(weeks.dispersion(series, clock)) == pytest.approx(1.0, abs=0.15)
+
+
+@pytest.mark.parametrize("opened", [0, 1, 30])
+def test_a_baseline_of_hours_has_what_its_weeks_have(opened: int) -> None:
+    """With the hour under way: else the hours of the day took for dispersion what they alone had seen, up to all."""
+    chance, weeks, learner, series = np.random.default_rng(9), Weeks(), Learner(1, 60), np.arange(20)
+    learner.grow(20)
+    events, last = np.full(20, 2000), 14 * DAY + opened - 1
+    for at in range(opened, last + 1):
+        if at == opened or at % 60 == 0:  # bursts of an hour
+            rate = 10 * usual(at)
+            of_hour = chance.beta(500 * rate, 500 * (1 - rate), 20)
+        some = events if at == opened or at % 20 == 0 else np.zeros_like(events)
+        hits = chance.binomial(some, of_hour)[None]
+        learner.take(hits, some, START + at)
+        weeks.take(series, hits, some, START + at)
+    weeks.settle(14 * DAY, START + last)
+    past = learner.freeze(series, START + last)
+    day = Day(*weeks.of_the_day(series))
+    assert (past.events == day.events.sum(axis=0)).all()
+    expected = weeks.dispersion(series, Clock.HOUR)
+    assert np.median(expected) > BURSTY
+    assert np.median(day.dispersion(past)) == pytest.approx(np.median(expected), rel=0.25)
 
 
 def test_who_does_not_follow_the_day_is_asked_again() -> None:
