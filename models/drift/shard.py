@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.drift.arrays import widened
+from models.drift.day import HOURS as DAY_HOURS
 from models.drift.day import Day
 from models.drift.learner import Learner
 from models.drift.minute import UNKNOWN, J, Minute
@@ -106,8 +107,8 @@ class Shard:
         known[known] = weeks.opened[places[known]] == opened[known]
         by_weeks = known.copy()
         by_weeks[known] = weeks.frozen[places[known]] == at  # two weeks have shown it
-        hits, events = weeks.of_the_day(places)
-        day = Day(np.where(known, hits, 0), np.where(known, events, 0))
+        day = Day(*(np.zeros((*of, DAY_HOURS, len(series)), np.int64) for of in ((len(weeks.hits),), ())))
+        day.hits[..., known], day.events[:, known] = weeks.of_the_day(places[known])
         return day, day.follows() | by_weeks
 
     def _learn_ratios(self, minute: Minute) -> None:

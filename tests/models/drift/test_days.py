@@ -220,3 +220,14 @@ def test_a_state_from_before_a_baseline_was_frozen_goes_on() -> None:
     assert len(series) == 3
     np.testing.assert_array_equal(bank.state["null"], plain["null"])
     assert watched.streams("tool_mix") == 3
+
+
+@pytest.mark.slow
+def test_a_state_from_before_without_values_since_goes_on() -> None:
+    """Costs have a baseline in a minute that has none, the first since: no hours of them are known at all."""
+    watched = Watched(Days(workflows=1, every=5)).watch(0, DAY + 50)
+    assert watched.streams("own_values") == 0
+    watched.table = DriftTable.load(DriftSettings(), old_state(watched.table.dump()), [])
+    quiet = watched.days.closed(DAY + 50)._replace(bins=np.empty((0, 3), np.int64))
+    watched.table.look(quiet)
+    assert watched.streams("own_values") == 1
