@@ -106,7 +106,8 @@ class Day(NamedTuple):
         """Give (lowest, highest) [J, stream]: bounds of the rate of the hours around any hour, ALPHA shared by all.
 
         The five hours around each are taken together: alone they would be bound twice as loosely, and a wave of a day
-        is by no more than a fifteenth lower there than at its top. `dispersion` [J, stream] as of `Past`.
+        is by no more than a fifteenth lower there than at its top, one of twelve hours by a quarter. `dispersion`
+        [J, stream] as of `Past`.
         """
         kept, alpha = self.in_line(), bounds.ALPHA / (2 * len(self.hits) * HOURS)
         hits, events = (_together(np.where(kept, each, 0)) / dispersion[:, None] for each in (self.hits, self.events))

@@ -1,8 +1,10 @@
 """Envelope: the band of a rate that follows the hours: between those of the lowest and of the highest of its hours.
 
-Held against its mean it would alarm without a change. Guarantee: as `band`, for a rate that stays within what the hours
-of its baseline's day were: a bet on more, against a rate, is one against every lower rate too, so all of these are no
-change. The price: at a low hour a change is told only once it is beyond the highest.
+Held against its mean it would alarm without a change. Guarantee: as `band`, for a rate that stays within what any five
+hours in a row of its baseline's day were: a bet on more, against a rate, is one against every lower rate too, so all of
+these are no change. Not covered: the single hour at the top of a wave of twelve hours, or beside the hours left out as
+out of line; for the former the tolerance and the bounds are enough but for large waves of much traffic. The price: at a
+low hour a change is told only once it is beyond the highest.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import numpy as np
 from models.drift.band import BURSTY, tempering
 from models.drift.bank import Stream, opened_streams
 from models.drift.bounds import tolerance
+from models.drift.esr import shifted
 from models.drift.hour_of_week import MILLI, HourOfWeek, HourOfWeekValues, start
 from models.drift.watches.base import Contrast, Standing
 from models.drift.watches.words import rate_effect, values_effect
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from models.drift.watches.base import Effect
 
 _MINUTE_NS = 60_000_000_000
+_NARROW, _MOSTLY = 2.0, 0.5
+"""Of its events so many are at least in hours whose null has at most so many times the odds of all hours together."""
 _CONTRAST = Contrast("time", "the same hours of the week", "now")
 
 
@@ -46,7 +49,8 @@ class WeekRate(Standing):
     def ready(self, shard: Shard, streams: list[Stream], at: int) -> tuple[list[Stream], State] | None:
         """Open the streams of series that were found to follow the day.
 
-        Bursts so large that only the mean of a look could be believed are left to those against the mean.
+        Bursts so large that only the mean of a look could be believed are left to those against the mean, and so is who
+        has too few events an hour: held against what little is known of each, no change of it would be told any more.
         """
         weeks = shard.weeks[self.baselines]
         places = np.flatnonzero(weeks.frozen == at)
@@ -55,9 +59,13 @@ class WeekRate(Standing):
         found = weeks.dispersion(places, Clock.MINUTE if self.minutes == 1 else Clock.HOUR)
         calm = (found <= BURSTY).all(axis=0)
         places, spread = places[calm], tempering(found)[:, calm]
+        state = start(weeks.hits[..., places], weeks.events[:, places], tolerance(self.minutes), spread)
+        told = _is_narrow(state, weeks.rates(places), weeks.events[:, places])
+        if not told.any():
+            return None
+        places, state = places[told], {name: array[..., told] for name, array in state.items()}
         series = weeks.series[places]
-        new = opened_streams(series, weeks.opened[places], shard.learners[self.baselines].version[series])
-        return new, start(weeks.hits[..., places], weeks.events[:, places], tolerance(self.minutes), spread)
+        return opened_streams(series, weeks.opened[places], shard.learners[self.baselines].version[series]), state
 
     def counts(
         self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
@@ -100,3 +108,15 @@ class WeekValues(WeekRate):
         over, label = shard.thresholds.over[:, stream.series], shard.roles.labels[stream.series]
         before = self._before(shard, stream, counts)
         return values_effect(_CONTRAST, label.sli, over, state, counts[: len(over) + 1], before)
+
+
+def _is_narrow(state: State, rates: NDArray[np.float64], events: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Say of which streams more of at least one of the `rates` [J, stream] is told, most of the time.
+
+    `events` [hour, stream].
+    """
+    watched = len(rates)
+    told = state["bets"][:watched] & (state["null"][:watched] <= shifted(rates, _NARROW)[:, None])
+    share = (told * events).sum(axis=1) / np.maximum(events.sum(axis=0), 1)
+    found: NDArray[np.bool_] = (share >= _MOSTLY).any(axis=0)
+    return found

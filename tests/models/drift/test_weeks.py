@@ -190,6 +190,25 @@ def test_a_baseline_of_hours_has_what_its_weeks_have(opened: int) -> None:
     assert np.median(day.dispersion(past)) == pytest.approx(np.median(expected), rel=0.25)
 
 
+@pytest.mark.slow
+def test_who_has_few_events_an_hour_stays_as_before() -> None:
+    """Fifty tasks an hour: of an hour of the week too little is known, so a change is told as before two weeks."""
+    watched, found = Watched(1), {}
+
+    def watch(first: int, last: int, worse: float = 1.0) -> None:
+        for at in range(first, last, 30):
+            odds = worse * usual(at) / (1 - usual(at))
+            looked = watched.table.look(panes(watched.chance, at, (odds / (1 + odds), 0.05), 25))
+            found.update({each.watch: at for each in looked.evidence if each.alarm and each.workflow == "cycle"})
+
+    watch(0, 15 * DAY)
+    assert found == {}
+    assert (watched.streams("own_rate"), watched.streams("week_rate")) == (["cycle", "flat"], [])
+    assert watched.table.shard.weeks["rates"].frozen.any()
+    watch(15 * DAY, 16 * DAY, worse=4.0)
+    assert {"own_rate", "own_rate_hourly"} <= found.keys()
+
+
 def test_who_does_not_follow_the_day_is_asked_again() -> None:
     """Two weeks without a cycle, then two with one: what was learnt before it is let go of."""
     chance, weeks, series, events = np.random.default_rng(8), Weeks(), np.arange(3), np.full(3, 400)
