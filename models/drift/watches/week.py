@@ -110,7 +110,7 @@ class WeekValues(WeekRate):
         return values_effect(_CONTRAST, label.sli, over, state, counts[: len(over) + 1], before)
 
 
-def _is_narrow(state: State, rates: NDArray[np.float64], events: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _is_narrow(state: State, rates: NDArray[np.float64], events: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Say of which streams more of at least one of the `rates` [J, stream] is told, most of the time.
 
     `events` [hour, stream].
