@@ -26,7 +26,8 @@ _BACK = {1: 60, 60: 24}
 """Looks that must, as one, speak for the null before an alarm is over."""
 _LEAST = 1e-300
 _FEWEST = 50
-"""Events that these looks must have: one good event is no recovery."""
+"""Events that these looks must have: one good event is no recovery. Where they have fewer, as many looks as it takes
+are one look, and then as many again."""
 
 
 class Stream(NamedTuple):
@@ -68,6 +69,8 @@ class Bank:
         self._window = 0
         self._counts = np.zeros((columns, 0), np.int64)
         """Of the look that is under way, without its hour."""
+        self._lately = np.zeros((columns, 0), np.int64)
+        """Of the looks of a stream in alarm since it was last asked whether that is over."""
 
     def __len__(self) -> int:
         """Count the streams."""
@@ -86,6 +89,7 @@ class Bank:
         self.m = np.append(self.m, np.zeros(more))
         self.alarm, self.changed = widened(self.alarm, more), widened(self.changed, more)
         self.ring, self._counts = widened(self.ring, more), widened(self._counts, more)
+        self._lately = widened(self._lately, more)
 
     def hold(self, places: NDArray[np.int64], state: State) -> None:
         """Hold streams against a null that lies within theirs: what speaks against the wider one does against both."""
@@ -99,6 +103,7 @@ class Bank:
         self.state = {name: np.ascontiguousarray(array[..., kept]) for name, array in self.state.items()}
         self.m, self.alarm, self.changed = self.m[kept], self.alarm[kept], self.changed[kept]
         self.ring, self._counts = self.ring[..., kept].copy(), self._counts[:, kept].copy()
+        self._lately = self._lately[:, kept].copy()
 
     def take(self, counts: NDArray[np.int64], at: int) -> None:
         """Take in the counts [column, stream] of Unix minute `at`."""
@@ -133,6 +138,7 @@ class Bank:
         if not self.streams:
             return
         self.m = self.detector.look(self.state, counts)
+        self._lately += np.where(self.alarm > 0, self._counts, 0)
         self._counts = np.zeros_like(self._counts)
         raised = (self.m >= self.threshold) & (self.alarm == 0)
         for place in np.flatnonzero(raised).tolist():
@@ -150,7 +156,17 @@ class Bank:
             over = (counts[-1] >= _FEWEST) & (self._e_value(old, recent, counts) < 1.0)
             ended = np.zeros(len(self), np.bool_)
             ended[old[over]] = True
+            if not self._is_timed:
+                self._end_slowly(old[counts[-1] < _FEWEST], ended)
             self.end(ended)
+
+    def _end_slowly(self, sparse: NDArray[np.int64], ended: NDArray[np.bool_]) -> None:
+        """Ask those with few events by as many looks as it took; note in `ended` whose alarm is over."""
+        asked = sparse[self._lately[-1, sparse] >= _FEWEST]
+        if len(asked):
+            found = self.detector.look(_fresh(self.state, asked), self._lately[:, asked])
+            ended[asked[found < 1.0]] = True
+            self._lately[:, asked] = 0
 
     def _e_value(self, which: NDArray[np.int64], looks: NDArray[np.int32], counts: NDArray[np.int64]) -> Any:
         """Give what the last looks [look, column, stream], newest first, say as one; `counts` are their sums.
@@ -177,6 +193,7 @@ class Bank:
         """End the alarms of streams; they begin anew."""
         self.detector.restart(self.state, which)
         self.alarm[which], self.changed[which], self.m[which] = 0, 0, 0.0
+        self._lately[:, which] = 0
 
     def since(self, stream: int) -> tuple[int, NDArray[np.int64]]:
         """Give the Unix minute since when a stream changed, by its strongest start, and its counts since then.
@@ -216,6 +233,7 @@ class Bank:
             "changed": self.changed,
             "ring": self.ring,
             "counts": self._counts,
+            "lately": self._lately,
             "clock": np.array([self.at, self._window], np.int64),
             **{f"state_{name}": array for name, array in self.state.items()},
         }
@@ -226,6 +244,7 @@ class Bank:
         self.m, self.alarm = arrays["last"].copy(), arrays["alarm"].copy()
         self.changed = arrays.get("changed", np.zeros_like(self.alarm)).copy()  # a state from before it was kept
         self.ring, self._counts = arrays["ring"].copy(), arrays["counts"].copy()
+        self._lately = arrays.get("lately", np.zeros_like(self._counts)).copy()  # as above
         self.at, self._window = arrays["clock"].tolist()
         shapes = {name: (*array.shape[:-1], len(self.streams)) for name, array in self.state.items()}
         self.state = {name: arrays[f"state_{name}"].reshape(shape).copy() for name, shape in shapes.items()}
