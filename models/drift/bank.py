@@ -164,8 +164,7 @@ class Bank:
         """Ask those with few events by as many looks as it took; note in `ended` whose alarm is over."""
         asked = sparse[self._lately[-1, sparse] >= _FEWEST]
         if len(asked):
-            found = self.detector.look(_fresh(self.state, asked), self._lately[:, asked])
-            ended[asked[found < 1.0]] = True
+            ended[asked[self._of_one_look(asked, self._lately[:, asked]) < 1.0]] = True
             self._lately[:, asked] = 0
 
     def _e_value(self, which: NDArray[np.int64], looks: NDArray[np.int32], counts: NDArray[np.int64]) -> Any:
@@ -173,15 +172,19 @@ class Bank:
 
         Looks of different hours are no sums: the e-values of each bet are multiplied. From nothing, M is the e-value.
         """
-        state = _fresh(self.state, which)
         if not self._is_timed:
-            return self.detector.look(state, counts)
+            return self._of_one_look(which, counts)
+        state = _fresh(self.state, which)
         logs = np.zeros_like(state["m"])
         for step, look in enumerate(looks):
             self.detector.look(state, self._with_hours(look.astype(np.int64), self._window - 1 - step))
             logs += np.log(np.maximum(state["m"], _LEAST))
             state["m"][:] = 0.0
         return np.exp(np.minimum(logs, LARGEST_LOG)).reshape(-1, len(which)).mean(axis=0)
+
+    def _of_one_look(self, which: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Give what counts [column, stream] of these streams say as one look: from nothing, M is the e-value."""
+        return self.detector.look(_fresh(self.state, which), counts)
 
     def _with_hours(self, counts: NDArray[np.int64], windows: Any) -> NDArray[np.int64]:
         """Put the hour of the week behind the counts, where the detector wants it. `windows`: one, or by column."""

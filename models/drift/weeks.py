@@ -94,12 +94,16 @@ class Weeks:
 
     def of_the_day(self, places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Give hits [J, 24, n] of events [24, n] by hour of the day, with the hour that is under way."""
-        days = HOURS // _DAY
-        hits = self.hits[..., places].reshape(len(self.hits), days, _DAY, -1).sum(axis=1, dtype=np.int64)
-        events = self.events[:, places].reshape(days, _DAY, -1).sum(axis=0, dtype=np.int64)
+        hits, events = self._by_day(places)
         hits[:, self._window % _DAY] += self._now[:-1, places]
         events[self._window % _DAY] += self._now[-1, places]
         return hits, events
+
+    def _by_day(self, places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Give hits [J, 24, n] of events [24, n] by hour of the day, of hours that are over."""
+        days = HOURS // _DAY
+        hits = self.hits[..., places].reshape(len(self.hits), days, _DAY, -1).sum(axis=1, dtype=np.int64)
+        return hits, self.events[:, places].reshape(days, _DAY, -1).sum(axis=0, dtype=np.int64)
 
     def _end_hour(self) -> None:
         """Take in the hour that is under way, as far as it is."""
@@ -124,9 +128,7 @@ class Weeks:
 
     def follows_the_day(self, places: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Say of whom a rate differs from hour to hour of the day by more than chance."""
-        days = HOURS // _DAY
-        hits = self.hits[..., places].reshape(len(self.hits), days, _DAY, -1).sum(axis=1)
-        events = self.events[:, places].reshape(days, _DAY, -1).sum(axis=0)
+        hits, events = self._by_day(places)
         between, within, freedom = self._variances(places, Clock.HOUR, hits, events)
         apart = np.maximum((events > 0).sum(axis=0) - 1, 1)
         far = law_of_f.sf(between / apart / np.maximum(within, 1e-300), apart, freedom) < _ALPHA / len(self.hits)

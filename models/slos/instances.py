@@ -105,12 +105,13 @@ class Instances:
         found = self._slots.get((slo, value), -1)
         if found >= 0:
             return found
-        is_split = slo in self._slos and self._slos[slo].split is not None
-        if slo not in self._slos or (is_split and self._split >= MAX_INSTANCES):
+        spec = self._slos.get(slo)
+        is_split = spec is not None and spec.split is not None
+        if spec is None or (is_split and self._split >= MAX_INSTANCES):
             self.refused += 1
             return -1
         self._split += is_split
-        self.known.append(Instance(self._slos[slo], text if value else None, Blame()))
+        self.known.append(Instance(spec, text if value else None, Blame()))
         self._slots[slo, value] = len(self.known) - 1
         return len(self.known) - 1
 

@@ -137,7 +137,7 @@ class Sums:
     def take_reworded(self) -> list[Sum]:
         """Give those whose plan or told steps changed since the last call."""
         reworded, self._reworded = self._reworded, {}
-        return [kept for kept in reworded.values() if self._by_slot[kept.at] is kept]
+        return [*reworded.values()]
 
     def drop(self, keys: Iterable[Key]) -> None:
         """Forget sums."""
@@ -147,6 +147,7 @@ class Sums:
                 self.amounts[:, kept.at] = self.revisions[kept.at] = 0
                 self._marks[kept.at] = self._tiers[kept.at] = 0
                 self._by_slot[kept.at] = None
+                self._reworded.pop(kept.at, None)
                 self._unused.append(kept.at)
         self._opened_since = [kept for kept in self._opened_since if self._by_slot[kept.at] is kept]
 

@@ -23,6 +23,9 @@ class ServiceError(Exception):
 class WebService:
     """Runs `command` while it is entered; it listens on `port`, 0: a free one, and logs to `folder`/NAME.log."""
 
+    ready_at = "/-/ready"
+    """Where it answers once it is ready."""
+
     def __init__(self, folder: Path, name: str, port: int = 0) -> None:
         self.folder = folder
         self.port = port or free_port()
@@ -58,7 +61,7 @@ class WebService:
 
     def _is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=1) as answer:  # noqa: S310 -- our own
+            with urllib.request.urlopen(f"{self.url}{self.ready_at}", timeout=1) as answer:  # noqa: S310 -- our own
                 return bool(answer.status == 200)
         except OSError:
             return False
