@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.kernels import kernel, small
+from models.json_lines import put_whole
+from models.kernels import kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_QUOTE, _COLON, _COMMA, _MINUS, _NOUGHT = b'":,-0'
+_QUOTE, _COLON, _COMMA = b'":,'
 _PAIR = 48
 """Bytes of a pair at most: two numbers of 20, and what stands between."""
 
@@ -33,25 +34,9 @@ def _write(bounds: Any, bins: Any, out: Any, ends: Any) -> None:
     for pane in range(bounds.shape[0] - 1):
         for k in range(bounds[pane], bounds[pane + 1]):
             out[at] = _QUOTE
-            at = _put_number(out, at + 1, bins[k, 0])
+            at = put_whole(out, at + 1, bins[k, 0])
             out[at], out[at + 1] = _QUOTE, _COLON
-            at = _put_number(out, at + 2, bins[k, 1])
+            at = put_whole(out, at + 2, bins[k, 1])
             out[at] = _COMMA
             at += 1
         ends[pane + 1] = at
-
-
-@small
-def _put_number(out: Any, at: Any, number: Any) -> Any:
-    """Write a number in decimal; give the next place."""
-    if number < 0:
-        out[at] = _MINUS
-        at += 1
-    left = np.uint64(abs(number))
-    digits, rest = 1, left // np.uint64(10)
-    while rest:
-        digits, rest = digits + 1, rest // np.uint64(10)
-    for place in range(at + digits - 1, at - 1, -1):
-        out[place] = _NOUGHT + left % np.uint64(10)
-        left //= np.uint64(10)
-    return at + digits
