@@ -80,7 +80,7 @@ class Guard:
 
     Thread-safe. It never waits, unless `reserver` does. `on_event` is told what is not a plain allow; what it raises is
     logged. Plain allows of tools become spans if everything else does, and `policy.tell_allowed`. `now` gives seconds,
-    for all that has an age.
+    for all that has an age. `throttles` keeps what throttles count by; else they count in this process.
     """
 
     def __init__(
@@ -92,6 +92,7 @@ class Guard:
         reserver: reserving.Reserver | None = None,
         on_event: Callable[[Event], None] = tell_by_span,
         now: Callable[[], float] = steady,
+        throttles: Throttles | None = None,
     ) -> None:
         self.policy = policy or Policy()
         self.signals = signals
@@ -103,7 +104,7 @@ class Guard:
         self._tells_allowed = self.policy.tell_allowed and on_event is tell_by_span
         self._now = now
         self._runs = RunBook(self.policy.limits)
-        self._throttles = Throttles()
+        self._throttles = throttles or Throttles()
         self._pending: OrderedDict[str, _Pending] = OrderedDict()
         self._approved: OrderedDict[str, float] = OrderedDict()
         self._asked: OrderedDict[str, tuple[tuple[str, Made], ...]] = OrderedDict()

@@ -3,7 +3,8 @@
     {"type": "command", "command": "python -m flyball_sdk.adapters.claude_code"}
 
 Each call of a hook is a process of its own. So the calls of a session are kept in a file, as digests, and the last
-of them are read again each time: loops and caps are found as in one process. Settings are FLYBALL_RULES (file or
+of them are read again each time: loops and caps are found as in one process. What throttles count by is in a file of
+all sessions. Settings are FLYBALL_RULES (file or
 folder), FLYBALL_MODE, FLYBALL_HOOK_DIR (where the files are), and those of the control plane if FLYBALL_URL is set.
 
 Exit code 2 blocks, and is what any failure gives: with another one Claude Code would go on.
@@ -21,7 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from flyball_sdk.adapters.hook_output import output_of, subject_of
+from flyball_sdk.adapters.hook_throttles import HookThrottles
 from flyball_sdk.arguments import call_of, digest_of
+from flyball_sdk.clock import steady
 from flyball_sdk.guard import Guard, Seen
 from flyball_sdk.http import TROUBLE, ask, connection
 from flyball_sdk.limits import ENFORCE
@@ -59,8 +62,9 @@ def _answer(said: Mapping[str, Any], journal: TextIO, env: Mapping[str, str]) ->
         error = said.get("error")
         result = digest_of(said.get("tool_response") if error is None else str(error))
         _append(journal, {"end": call, "result": None if result is None else result.hex(), "failed": error is not None})
+        _throttles(said, env).end()
         return {}
-    guard, subject = _guard(env), subject_of(said)
+    guard, subject = _guard(said, env), subject_of(said)
     guard.replay(subject, _seen([json.loads(line) for line in journal.readlines()[-_MOST_LINES:]]))
     tool, tool_input = said["tool_name"], said["tool_input"]
     alike = call_of(tool, tool_input, subject).alike
@@ -84,9 +88,14 @@ def _raw(text: str | None) -> bytes | None:
     return None if text is None else bytes.fromhex(text)
 
 
-def _guard(env: Mapping[str, str]) -> Guard:
+def _guard(said: Mapping[str, Any], env: Mapping[str, str]) -> Guard:
     rules = RuleBook(env["FLYBALL_RULES"]) if env.get("FLYBALL_RULES") else None
-    return Guard(Policy(mode=env.get("FLYBALL_MODE", ENFORCE)), rules=rules, signals=_signals(env))
+    policy = Policy(mode=env.get("FLYBALL_MODE", ENFORCE))
+    return Guard(policy, rules=rules, signals=_signals(env), throttles=_throttles(said, env))
+
+
+def _throttles(said: Mapping[str, Any], env: Mapping[str, str]) -> HookThrottles:
+    return HookThrottles(_folder(env) / "throttles.json", f"{said['session_id']}/{said['tool_use_id']}", steady)
 
 
 def _signals(env: Mapping[str, str]) -> SignalStore | None:
@@ -108,7 +117,7 @@ def _signals(env: Mapping[str, str]) -> SignalStore | None:
 
 def _journal(said: Mapping[str, Any], env: Mapping[str, str]) -> TextIO:
     """Open the file of the session, locked until it is closed; only its owner can read it."""
-    folder = Path(env.get("FLYBALL_HOOK_DIR") or Path.home() / ".cache" / "flyball")
+    folder = _folder(env)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     _forget_old(folder)
     name = hashlib.sha256(str(said["session_id"]).encode()).hexdigest()[:32]
@@ -116,6 +125,10 @@ def _journal(said: Mapping[str, Any], env: Mapping[str, str]) -> TextIO:
     fcntl.flock(file, fcntl.LOCK_EX)
     file.seek(0)
     return file
+
+
+def _folder(env: Mapping[str, str]) -> Path:
+    return Path(env.get("FLYBALL_HOOK_DIR") or Path.home() / ".cache" / "flyball")
 
 
 def _append(journal: TextIO, entry: dict[str, Any]) -> None:
