@@ -8,6 +8,7 @@ are compiled side by side have folders of their own, which are put together afte
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import subprocess
 import sys
@@ -45,7 +46,7 @@ def compiling(parts: Sequence[tuple[str, str]], say: Callable[[str], None]) -> I
     with (place / _LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (place / _READY).exists():
-            say("compiling, once: a minute or two")
+            say("compiling, once: some 40 s on two cores")
             _compile_apart(place, parts)
         yield
         (place / _READY).touch()
@@ -70,6 +71,7 @@ def _start(call: str, folder: Path) -> subprocess.Popen[bytes]:
 
 def call_part(module: str, name: str) -> None:
     """Call a function, in a process that ends when its parent does."""
+    gc.disable()  # looking for garbage is a tenth of the time of compiling
     threading.Thread(target=_end_with_parent, daemon=True).start()
     getattr(__import__(module, fromlist=[name]), name)()
 

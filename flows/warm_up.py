@@ -1,6 +1,6 @@
 """Warm-up: every kernel is compiled, or loaded from disk, before the first batch comes.
 
-Compiling takes a minute or two, once per version and machine, on two cores (`flows.compiling`); a service that compiled
+Compiling takes some 40 seconds, once per version and machine, on two cores (`flows.compiling`); a service that compiled
 when its first span arrived would fall behind by that much, and a person would wonder what it does.
 """
 
@@ -97,6 +97,7 @@ def _track(spans: Spans, asked: Spans) -> list[Changes]:
     changes = [table.join(_AT)]
     changes += [table.update(spans, rows, _AT) for rows in by_shard(spans.cols) if len(rows)]
     deltas = [table.take_delta()]
+    table.expect_evaluations({1: _AT})
     changes.append(table.update(spans, np.arange(len(spans)), _AT + SECOND))
     changes.append(table.advance(_AT + 1000 * SECOND))
     changes.append(table.update(_many(spans), slice(0, _MANY * len(spans)), _AT + SECOND))

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from models.kernels import allocating, small
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +52,7 @@ def load64(typingctx: Any, buffer: Any, position: Any) -> Any:
     return types.uint64(buffer, position), codegen
 
 
-@njit(cache=True, inline="always")
+@small
 def mix64(x: Any) -> Any:
     """Spread the bits of a uint64 (the finaliser of MurmurHash3)."""
     x = np.uint64(x)
@@ -59,7 +61,7 @@ def mix64(x: Any) -> Any:
     return x ^ (x >> _SHIFT_32)
 
 
-@njit(cache=True)
+@allocating
 def digest64(buffer: Any, start: Any, length: Any) -> Any:
     """Digest `buffer[start : start + length]` to a non-zero int64; 0 is kept for "absent".
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from numba import njit
-from numba.core.types import unliteral
+
+from models.kernel_parts import in_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a kernel that makes no arrays."""
-    return _once(njit(cache=True, _nrt=False)(function))  # type: ignore[call-overload]  # an option numba does not list
+    return in_parts(njit(cache=True, _nrt=False)(function))  # type: ignore[call-overload]  # an option numba does not list
 
 
 def releasing(function: Callable[..., Any]) -> Any:
     """Compile a kernel that makes no arrays, and that other threads run beside: for what a thread of its own calls."""
-    return _once(njit(cache=True, _nrt=False, nogil=True)(function))  # type: ignore[call-overload]
+    return in_parts(njit(cache=True, _nrt=False, nogil=True)(function))  # type: ignore[call-overload]
 
 
 def small(function: Callable[..., Any]) -> Any:
@@ -33,17 +34,4 @@ def small(function: Callable[..., Any]) -> Any:
 
 def allocating(function: Callable[..., Any]) -> Any:
     """Compile a kernel that makes arrays."""
-    return _once(njit(cache=True)(function))
-
-
-def _once(compiled: Any) -> Any:
-    """Have a kernel compiled once for the types of its arguments.
-
-    numba would make a version for each constant that another kernel calls it with: a seventh of all that was compiled
-    at a first start, and no faster (benchmarks/decode.py).
-    """
-    given = compiled.get_call_template
-    compiled.get_call_template = lambda args, kws: given(
-        tuple(map(unliteral, args)), {name: unliteral(kind) for name, kind in kws.items()}
-    )
-    return compiled
+    return in_parts(njit(cache=True)(function))

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
 from models.drift.esr import LARGEST_LOG, advance
+from models.kernels import allocating
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,7 +89,7 @@ def _log_ways(counts: NDArray[np.int64], odds_ratios: NDArray[np.float64]) -> ND
     return out
 
 
-@njit(cache=True)
+@allocating
 def _fill_log_ways(counts: Any, odds_ratios: Any, out: Any) -> None:
     """Add up from the largest term outwards, each from the one before it, until they no longer count.
 

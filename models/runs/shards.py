@@ -6,10 +6,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
 from models.digest import mix64
-from models.kernels import kernel
+from models.kernels import kernel, small
 from models.spans.columns import Column
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ _HI, _LO = int(Column.TRACE_HI), int(Column.TRACE_LO)
 _SHIFT_32 = np.uint64(32)
 
 
-@njit(cache=True, inline="always")
+@small
 def trace_hash(hi: Any, lo: Any) -> Any:
     """Spread a trace id over a uint64. The low bits choose the shard, the others the place in its index."""
     low = np.uint64(lo)

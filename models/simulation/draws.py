@@ -11,9 +11,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
 from models.digest import digest_of, mix64
+from models.kernels import allocating
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +28,7 @@ def stream_of(seed: int, name: str) -> int:
     return digest_of(f"{seed}/{name}")
 
 
-@njit(cache=True)
+@allocating
 def keys_of(stream: Any, first: Any, count: Any) -> Any:
     """Give the uint64 keys of members first .. first + count - 1 of a stream."""
     keys = np.empty(count, np.uint64)
@@ -37,7 +37,7 @@ def keys_of(stream: Any, first: Any, count: Any) -> Any:
     return keys
 
 
-@njit(cache=True)
+@allocating
 def bits(keys: Any, purpose: Any) -> Any:
     """Give 64 random bits for each key, as int64 and never 0."""
     drawn = np.empty(len(keys), np.int64)
@@ -47,7 +47,7 @@ def bits(keys: Any, purpose: Any) -> Any:
     return drawn
 
 
-@njit(cache=True)
+@allocating
 def uniforms(keys: Any, purpose: Any) -> Any:
     """Give one float64 in [0, 1) for each key; draws for different purposes are independent."""
     drawn = np.empty(len(keys), np.float64)
@@ -56,20 +56,20 @@ def uniforms(keys: Any, purpose: Any) -> Any:
     return drawn
 
 
-@njit(cache=True)
+@allocating
 def next_bits(state: Any) -> Any:
     """Draw 64 bits and step `state` (uint64[1])."""
     state[0] += _STEP
     return mix64(state[0])
 
 
-@njit(cache=True)
+@allocating
 def next_unit(state: Any) -> Any:
     """Draw a float64 in [0, 1)."""
     return np.float64(next_bits(state) >> _SHIFT) * _TO_UNIT
 
 
-@njit(cache=True)
+@allocating
 def next_spread(state: Any, median: Any, sigma: Any) -> Any:
     """Draw from the log-normal of this median and this deviation of the logarithm (Box-Muller)."""
     radius = math.sqrt(-2.0 * math.log(1.0 - next_unit(state)))

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
 from models.digest import mix64
+from models.kernels import allocating, small
 from models.simulation.bytes_copy import copy_bytes
 from models.simulation.rows import TAIL, Row
 from models.simulation.scenario import Encoding
@@ -58,7 +58,7 @@ def stamp(rows: NDArray[np.int64], templates: Templates) -> tuple[NDArray[np.uin
     return out[: starts[-1]], starts
 
 
-@njit(cache=True)
+@allocating
 def _stamp_all(
     rows: Any,
     shapes: Any,
@@ -92,13 +92,13 @@ def _stamp_all(
     starts[rows.shape[1]] = at
 
 
-@njit(cache=True, inline="always")
+@small
 def _copy(source: Any, start: Any, stop: Any, out: Any, at: Any) -> Any:
     copy_bytes(source, start, stop - start, out, at)  # type: ignore[call-arg]
     return at + stop - start
 
 
-@njit(cache=True)
+@allocating
 def _patch(out: Any, at: Any, how: Any, value: Any) -> None:
     if how == _BIG:
         for j in range(8):
@@ -124,14 +124,14 @@ def _patch(out: Any, at: Any, how: Any, value: Any) -> None:
         _hex(out, at, np.int64(mix64(value)))
 
 
-@njit(cache=True, inline="always")
+@small
 def _hex(out: Any, at: Any, value: Any) -> None:
     for j in range(16):
         nibble = (value >> (60 - 4 * j)) & 0xF
         out[at + j] = nibble + 48 + 39 * (nibble > 9)
 
 
-@njit(cache=True, inline="always")
+@small
 def _digits(out: Any, at: Any, count: Any, value: Any) -> None:
     rest = np.uint64(value)  # unsigned division by a constant is a multiplication
     for j in range(count - 1, -1, -1):
@@ -140,7 +140,7 @@ def _digits(out: Any, at: Any, count: Any, value: Any) -> None:
         rest = tenth
 
 
-@njit(cache=True)
+@allocating
 def _end_json(out: Any, at: Any, value: Any) -> Any:
     """Write the digits of an appended integer and `"}}`."""
     count, rest = 1, value // 10
@@ -152,7 +152,7 @@ def _end_json(out: Any, at: Any, value: Any) -> Any:
     return at + 3
 
 
-@njit(cache=True)
+@allocating
 def _end_protobuf(out: Any, begin: Any, at: Any, value: Any) -> Any:
     """Write the varint of an appended integer and the two lengths before it."""
     start = at
@@ -167,13 +167,13 @@ def _end_protobuf(out: Any, begin: Any, at: Any, value: Any) -> Any:
     return at
 
 
-@njit(cache=True, inline="always")
+@small
 def _close_json(out: Any, at: Any) -> Any:
     out[at], out[at + 1], out[at + 2] = 93, 125, 44
     return at + 3
 
 
-@njit(cache=True)
+@allocating
 def _close_protobuf(out: Any, at: Any, end: Any) -> Any:
     """Put tag and length before a record; move it where its length does not take two bytes."""
     length = end - at - 3

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from models.digest import mix64
+from models.kernels import allocating
 from models.simulation.draws import next_spread, next_unit
 from models.simulation.rows import Row
 from models.simulation.runs import Ending, Line
@@ -49,20 +49,20 @@ _CHAT, _APPROVED, _REFUSED = int(Line.CHAT), int(Line.APPROVED), int(Line.REJECT
 _OUTAGE_SALT = np.uint64(0x0071A6E)
 
 
-@njit(cache=True)
+@allocating
 def nanoseconds(seconds: Any) -> Any:
     """Turn seconds into whole nanoseconds, at least one microsecond."""
     return max(np.int64(seconds * SECOND), np.int64(1000))
 
 
-@njit(cache=True)
+@allocating
 def id_of(key: Any, number: Any) -> Any:
     """Give the non-zero span id of a run's span."""
     span = np.int64(mix64(key ^ mix64(np.uint64(number) + np.uint64(1))))
     return span if span != 0 else np.int64(1)
 
 
-@njit(cache=True)
+@allocating
 def emit(world: Any, cursor: Any, run: Any, shape: Any, span: Any, parent: Any, start: Any, end: Any) -> Any:
     """Write a row, without number and tokens; gives its position."""
     at = cursor[ROWS]
@@ -85,7 +85,7 @@ def emit(world: Any, cursor: Any, run: Any, shape: Any, span: Any, parent: Any, 
     return at
 
 
-@njit(cache=True)
+@allocating
 def step(world: Any, cursor: Any, run: Any, shape: Any, seconds: Any) -> Any:
     """Write a child span of this duration and move the clock to its end; gives its position."""
     run.spans += 1
@@ -94,7 +94,7 @@ def step(world: Any, cursor: Any, run: Any, shape: Any, seconds: Any) -> Any:
     return emit(world, cursor, run, shape, id_of(run.key, run.spans), cursor[PARENT], start, cursor[CLOCK])
 
 
-@njit(cache=True)
+@allocating
 def chat(world: Any, cursor: Any, state: Any, run: Any) -> None:
     """Call the model with all that was said so far; what the call before had sent comes from the cache."""
     settings = world.settings[0]
@@ -118,7 +118,7 @@ def chat(world: Any, cursor: Any, state: Any, run: Any) -> None:
     run.cost += cost
 
 
-@njit(cache=True)
+@allocating
 def call(world: Any, cursor: Any, state: Any, run: Any, tool: Any, number: Any) -> Any:
     """Call a tool, after approval where it is asked for; gives the Ending."""
     settings = world.tools[tool]
@@ -133,7 +133,7 @@ def call(world: Any, cursor: Any, state: Any, run: Any, tool: Any, number: Any) 
     return ending
 
 
-@njit(cache=True)
+@allocating
 def call_ending(world: Any, cursor: Any, run: Any, tool: Any, number: Any, ending: Any, seconds: Any) -> None:
     """Write a tool call that ends as told."""
     seconds = _TIMEOUT_S if ending == _TIMEOUT else min(seconds, 0.9 * _TIMEOUT_S)
@@ -145,7 +145,7 @@ def call_ending(world: Any, cursor: Any, run: Any, tool: Any, number: Any, endin
     run.tool_timeouts += ending == _TIMEOUT
 
 
-@njit(cache=True)
+@allocating
 def _approved(world: Any, cursor: Any, state: Any, run: Any) -> Any:
     granted = next_unit(state) < 0.9
     step(world, cursor, run, world.lines[_APPROVED if granted else _REFUSED], next_spread(state, 8.0, 0.8))
@@ -154,7 +154,7 @@ def _approved(world: Any, cursor: Any, state: Any, run: Any) -> Any:
     return granted
 
 
-@njit(cache=True)
+@allocating
 def _outage(world: Any, cursor: Any, run: Any, tool: Any, ending: Any) -> Any:
     """Let calls fail that begin while their tool is out; the draw is the call's own, so that no other draw moves."""
     now = cursor[CLOCK]

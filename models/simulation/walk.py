@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from models.kernels import allocating
 from models.simulation.draws import next_bits, next_spread, next_unit
 from models.simulation.rows import Row
 from models.simulation.runs import Ending, Line
@@ -42,7 +42,7 @@ _ROOT_ID = 1 << 20
 _NESTED_ID = 1 << 21
 
 
-@njit(cache=True)
+@allocating
 def walk(world: Any, runs: Any, first: Any) -> Any:
     """Write runs first ... of RUN records as rows until they are done or the rows could run out.
 
@@ -58,7 +58,7 @@ def walk(world: Any, runs: Any, first: Any) -> Any:
     return len(runs), cursor[ROWS]
 
 
-@njit(cache=True)
+@allocating
 def _run(world: Any, cursor: Any, state: Any, run: Any) -> None:
     state[0] = run.key
     root = id_of(run.key, _ROOT_ID)
@@ -76,7 +76,7 @@ def _run(world: Any, cursor: Any, state: Any, run: Any) -> None:
     _aftermath(world, cursor, state, run, root)
 
 
-@njit(cache=True)
+@allocating
 def _work(world: Any, cursor: Any, state: Any, run: Any) -> None:
     settings = world.settings[0]
     drawn: Any = np.int64(round(next_spread(state, settings.rounds, settings.rounds_spread)))
@@ -93,7 +93,7 @@ def _work(world: Any, cursor: Any, state: Any, run: Any) -> None:
         call(world, cursor, state, run, settings.transfer, _number(state))
 
 
-@njit(cache=True)
+@allocating
 def _round(world: Any, cursor: Any, state: Any, run: Any) -> None:
     """Do one model call and the tool calls it asks for, perhaps inside a nested agent."""
     parent, start = cursor[PARENT], cursor[CLOCK]
@@ -116,7 +116,7 @@ def _round(world: Any, cursor: Any, state: Any, run: Any) -> None:
         emit(world, cursor, run, world.lines[_NESTED], span, parent, start, cursor[CLOCK])
 
 
-@njit(cache=True)
+@allocating
 def _use_tool(world: Any, cursor: Any, state: Any, run: Any) -> None:
     """Call one of the workflow's tools; failures may be tried again with the same arguments."""
     drawn, tool = next_unit(state), 0
@@ -130,12 +130,12 @@ def _use_tool(world: Any, cursor: Any, state: Any, run: Any) -> None:
         ending = call(world, cursor, state, run, tool, number)
 
 
-@njit(cache=True)
+@allocating
 def _number(state: Any) -> Any:
     return np.int64(next_bits(state) >> np.uint64(11)) % 100_000_000
 
 
-@njit(cache=True)
+@allocating
 def _trouble(world: Any, cursor: Any, run: Any) -> Any:
     """Do what the incidents planned for this run, with draws apart from those of the run; tells if that ends it."""
     if run.loop_tool < 0 and run.stranger < 0 and run.lure < 0:
@@ -152,7 +152,7 @@ def _trouble(world: Any, cursor: Any, run: Any) -> Any:
     return run.loop_tool >= 0
 
 
-@njit(cache=True)
+@allocating
 def _loop(world: Any, cursor: Any, state: Any, run: Any) -> None:
     """Make the same calls over and over: one that fails every time, or two in turn that lead nowhere."""
     number = _number(state)
@@ -167,7 +167,7 @@ def _loop(world: Any, cursor: Any, state: Any, run: Any) -> None:
             call_ending(world, cursor, run, run.loop_other, number, _OK, seconds)
 
 
-@njit(cache=True)
+@allocating
 def _fall_for_it(world: Any, cursor: Any, state: Any, run: Any) -> None:
     """Read a tool result that carries instructions, and follow them."""
     chat(world, cursor, state, run)
@@ -178,7 +178,7 @@ def _fall_for_it(world: Any, cursor: Any, state: Any, run: Any) -> None:
     call_ending(world, cursor, run, run.lured, _number(state), _OK, 0.3)
 
 
-@njit(cache=True)
+@allocating
 def _aftermath(world: Any, cursor: Any, state: Any, run: Any, root: Any) -> None:
     """Score the run: an evaluator after some seconds, the user after some minutes."""
     if run.evaluated:

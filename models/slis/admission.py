@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
+from models.kernels import allocating, small
 from models.slis.groups import ALONE, FIXED, OTHER
 from models.slis.keys import Keys, locate, put
 
@@ -71,7 +71,7 @@ class Admission:
         self._admitted = admitted
 
 
-@njit(cache=True)
+@allocating
 def _resolve(
     cols: Any, series: Any, admitted: Any, members: Any, limits: Any, fixed: Any, overflow: Any, out: Any
 ) -> None:
@@ -89,12 +89,12 @@ def _resolve(
         out[i] = at
 
 
-@njit(cache=True)
+@allocating
 def _refused(admitted: Any, workflow: Any) -> Any:
     return locate(admitted, workflow, 0, 0, _WORKFLOW)[0] < 0
 
 
-@njit(cache=True)
+@allocating
 def _admit(admitted: Any, members: Any, limits: Any, fixed: Any, overflow: Any, w: Any, d: Any, v: Any) -> Any:
     """Give the value to count under, 0 where the cell is refused (or the workflow is alone)."""
     workflow = _child(admitted, members, 0, w, 0, 0, _WORKFLOW, limits[0])
@@ -116,7 +116,7 @@ def _admit(admitted: Any, members: Any, limits: Any, fixed: Any, overflow: Any, 
     return np.int64(v)
 
 
-@njit(cache=True, inline="always")
+@small
 def _child(admitted: Any, members: Any, parent: Any, a: Any, b: Any, c: Any, level: Any, limit: Any) -> Any:
     """Find or admit a key below `parent` (-1: uncounted); -1 when that is full."""
     at, slot = locate(admitted, a, b, c, level)

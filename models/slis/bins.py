@@ -13,7 +13,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
+
+from models.kernels import allocating
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +53,7 @@ def _edges() -> NDArray[np.float64]:
 EDGES = _edges()
 
 
-@njit(cache=True)
+@allocating
 def _bin_of(v: Any, edges: Any) -> Any:
     if np.isnan(v):
         return NOTHING
@@ -68,7 +69,7 @@ def _bin_of(v: Any, edges: Any) -> Any:
     return k
 
 
-@njit(cache=True)
+@allocating
 def _bins_of(values: Any, caps: Any, edges: Any, out: Any) -> None:
     for h in range(values.shape[0]):
         for row in range(values.shape[1]):

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from models.digest import mix64
+from models.kernels import allocating, small
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,7 +58,7 @@ class Index(NamedTuple):
         return len(self.series) - int(self.meta[HIGH]) + int(self.meta[N_FREE]) < more
 
 
-@njit(cache=True, inline="always")
+@small
 def find(index: Any, series: Any, epoch: Any) -> Any:
     """Give (block, slot); block -1: not there, the slot is where it would go."""
     mask = index.slots.size - 1
@@ -70,7 +70,7 @@ def find(index: Any, series: Any, epoch: Any) -> Any:
         at = (at + 1) & mask
 
 
-@njit(cache=True, inline="always")
+@small
 def make(index: Any, slot: Any, series: Any, epoch: Any) -> Any:
     """Take a block for (series, epoch) at the slot that `find` gave; the caller has made room."""
     if index.meta[N_FREE] > 0:
@@ -83,7 +83,7 @@ def make(index: Any, slot: Any, series: Any, epoch: Any) -> Any:
     return block
 
 
-@njit(cache=True, inline="always")
+@small
 def release(index: Any, block: Any) -> None:
     """Free a block. The hash still holds it until `rehash`."""
     index.epoch[block] = FREE
@@ -91,14 +91,14 @@ def release(index: Any, block: Any) -> None:
     index.meta[N_FREE] += 1
 
 
-@njit(cache=True)
+@allocating
 def rehash(index: Any) -> None:
     """Rebuild the hash: cheaper than taking blocks out of it one by one, for they go in hours and days."""
     index.slots[:] = -1
     _refill(index)
 
 
-@njit(cache=True)
+@allocating
 def _refill(index: Any) -> None:
     for block in range(index.meta[HIGH]):
         if index.epoch[block] != FREE:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from models.kernels import allocating, small
 from models.slis.blocks import widened
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Chains(NamedTuple):
         return Chains(widened(self.chunk, size), widened(self.next, size), widened(self.counts, size), self.meta)
 
 
-@njit(cache=True, inline="always")
+@small
 def add(chains: Any, head: Any, bin_: Any, count: Any) -> Any:
     """Add to a bin of the chain at `head`; gives the new head. The caller has reserved a node."""
     width = chains.counts.shape[1]
@@ -66,7 +66,7 @@ def add(chains: Any, head: Any, bin_: Any, count: Any) -> Any:
     return head
 
 
-@njit(cache=True, inline="always")
+@small
 def _taken(chains: Any) -> Any:
     if chains.meta[FREED] != END:
         node = chains.meta[FREED]
@@ -77,7 +77,7 @@ def _taken(chains: Any) -> Any:
     return chains.meta[HIGH] - 1
 
 
-@njit(cache=True)
+@allocating
 def free(chains: Any, head: Any) -> None:
     """Give all nodes of a chain back."""
     node = head

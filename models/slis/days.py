@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from models.kernels import allocating
 from models.slis import chains as ch
 from models.slis.additions import NOWHERE
 from models.slis.blocks import FREE, HIGH, Index, find, make, rehash, release, widened
@@ -53,7 +53,7 @@ class Days(NamedTuple):
         return Days(index, total, good, head)
 
 
-@njit(cache=True)
+@allocating
 def add_days(days: Any, chunks: Any, kinds: Any, cells: Any) -> None:
     """Add those cells that count anywhere. The caller has reserved blocks and nodes."""
     for i in range(cells.series.size):
@@ -75,7 +75,7 @@ def add_days(days: Any, chunks: Any, kinds: Any, cells: Any) -> None:
             days.good[block, hour] += cells.amount[i]
 
 
-@njit(cache=True)
+@allocating
 def evict_days(days: Any, chunks: Any, horizon: Any) -> None:
     """Free the blocks of days before `horizon`."""
     for block in range(days.blocks.meta[HIGH]):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
 from models.digest import digest_of, mix64
+from models.kernels import allocating, small
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,7 +54,7 @@ _COHORT = np.uint64(0x632BE59BD9B4E019)
 _SERIES_SEED = np.uint64(0x9E6C63D0876A9A35)
 
 
-@njit(cache=True, inline="always")
+@small
 def cohort_dimension(name: Any) -> Any:
     """Give the dimension of a cohort from the digest of its name; never that of a fixed dimension of the same name."""
     return np.int64(mix64(np.uint64(name) ^ _COHORT))
@@ -70,7 +70,7 @@ def cohort_names(digests: Iterable[int], names: dict[int, str]) -> dict[int, str
     return {int(cohort_dimension(digest)): cohort_key(names.get(digest, f"{digest:x}")) for digest in digests}
 
 
-@njit(cache=True)
+@allocating
 def series_shards(workflows: Any, shards: Any) -> Any:
     """Give the series shard, 0 <= shard < shards, of each workflow digest."""
     out = np.empty(workflows.size, np.int64)

@@ -6,9 +6,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from models.digest import mix64
+from models.kernels import allocating, small
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,7 +42,7 @@ class Keys(NamedTuple):
         return grown
 
 
-@njit(cache=True, inline="always")
+@small
 def locate(keys: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     """Give (number, slot) of a key; number -1: not there, the slot is where it would go."""
     mask = keys.slots.size - 1
@@ -58,7 +58,7 @@ def locate(keys: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
         at = (at + 1) & mask
 
 
-@njit(cache=True, inline="always")
+@small
 def put(keys: Any, slot: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     """Add a key at the free slot that `locate` gave; gives its number. The caller has reserved the room."""
     i = keys.n[0]
@@ -68,7 +68,7 @@ def put(keys: Any, slot: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     return i
 
 
-@njit(cache=True)
+@allocating
 def _fill(keys: Any, n: Any) -> None:
     for i in range(n):
         row = keys.rows[i]

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from models.kernels import allocating
 from models.slis import chains as ch
 from models.slis.additions import EVERYWHERE
 from models.slis.blocks import find
@@ -69,7 +69,7 @@ def _headed(head: NDArray[np.int32], n: int) -> NDArray[np.int32]:
     return np.concatenate([head, np.full(n - len(head), END, np.int32)]) if n > len(head) else head
 
 
-@njit(cache=True)
+@allocating
 def _add(head: Any, pool: Any, end: Any, kinds: Any, cells: Any) -> None:
     for i in range(cells.series.size):
         s = cells.series[i]
@@ -77,7 +77,7 @@ def _add(head: Any, pool: Any, end: Any, kinds: Any, cells: Any) -> None:
             head[s] = ch.add(pool, head[s], cells.bin[i], cells.amount[i])
 
 
-@njit(cache=True)
+@allocating
 def _slide(
     head: Any, pool: Any, minutes: Any, nodes: Any, kinds: Any, since: Any, until: Any, anew: Any, first: Any
 ) -> Any:
@@ -96,7 +96,7 @@ def _slide(
     return kinds.size
 
 
-@njit(cache=True)
+@allocating
 def _poured(pool: Any, head: Any, minutes: Any, nodes: Any, s: Any, since: Any, until: Any, sign: Any) -> Any:
     """Add `sign` times the panes of the minutes (since, until]; gives the new head."""
     for hour in range((since + 1) // WIDTH, until // WIDTH + 1):

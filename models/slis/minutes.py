@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from models.kernels import allocating, small
 from models.slis import chains as ch
 from models.slis.additions import EVERYWHERE
 from models.slis.blocks import FREE, HIGH, Index, find, make, rehash, release, widened
@@ -61,7 +61,7 @@ class Minutes(NamedTuple):
         return Minutes(index, total, side, state, dirty, n_dirty)
 
 
-@njit(cache=True)
+@allocating
 def add_minutes(minutes: Any, nodes: Any, kinds: Any, alone: Any, cells: Any) -> None:
     """Add those cells that count everywhere; panes that change become dirty. The caller has made room."""
     for i in range(cells.series.size):
@@ -86,13 +86,13 @@ def add_minutes(minutes: Any, nodes: Any, kinds: Any, alone: Any, cells: Any) ->
             _remember(minutes, ALONE_LIST if alone[s] else GROUP_LIST, block * WIDTH + at)
 
 
-@njit(cache=True, inline="always")
+@small
 def _remember(minutes: Any, which: Any, reference: Any) -> None:
     minutes.dirty[which, minutes.n_dirty[which]] = reference
     minutes.n_dirty[which] += 1
 
 
-@njit(cache=True)
+@allocating
 def take_dirty(minutes: Any, which: Any, until: Any) -> Any:
     """Take the dirty panes of one list whose minute is before `until`: int64 [n, 3]: minute, series, reference."""
     n = minutes.n_dirty[which]
@@ -112,7 +112,7 @@ def take_dirty(minutes: Any, which: Any, until: Any) -> Any:
     return out[:taken]
 
 
-@njit(cache=True)
+@allocating
 def find_dirty(minutes: Any, alone: Any) -> None:
     """List all dirty panes anew, from their bits; the caller has reserved 60 for each block."""
     minutes.n_dirty[:] = 0
@@ -125,7 +125,7 @@ def find_dirty(minutes: Any, alone: Any) -> None:
                     )
 
 
-@njit(cache=True)
+@allocating
 def evict_minutes(minutes: Any, nodes: Any, kinds: Any, horizon: Any) -> None:
     """Free the blocks of hours before `horizon`; their panes must have been told."""
     for block in range(minutes.blocks.meta[HIGH]):
@@ -138,7 +138,7 @@ def evict_minutes(minutes: Any, nodes: Any, kinds: Any, horizon: Any) -> None:
     rehash(minutes.blocks)
 
 
-@njit(cache=True)
+@allocating
 def states_of(minutes: Any, series: Any, minute: Any) -> Any:
     """Give the state of each pane, -1 where it is gone."""
     out = np.empty(series.size, np.int32)
@@ -148,7 +148,7 @@ def states_of(minutes: Any, series: Any, minute: Any) -> Any:
     return out
 
 
-@njit(cache=True)
+@allocating
 def set_states(minutes: Any, series: Any, minute: Any, state: Any) -> None:
     """Set the state of each pane that is there."""
     for i in range(series.size):

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from models.digest import mix64
+from models.kernels import allocating
 
 NAMED = 3
 """The first rows of cells hold digests of names: workflow, dimension, value."""
 
 
-@njit(cache=True)
+@allocating
 def part(cols: Any, shard: Any, shards: Any) -> Any:
     """Order cells ([7, n]) by shard, stably: the ordered cells and int64 [shards + 1] bounds of the shards in them."""
     bounds = np.zeros(shards + 1, np.int64)
@@ -32,7 +32,7 @@ def part(cols: Any, shard: Any, shards: Any) -> Any:
     return out, bounds
 
 
-@njit(cache=True)
+@allocating
 def digests_in(cols: Any, start: Any, stop: Any) -> Any:
     """Give the distinct digests, 0 left out, in the first NAMED rows of cells [start, stop)."""
     size = 64

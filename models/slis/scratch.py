@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from models.kernels import allocating
 from models.slis import chains as ch
 from models.slis.bins import HIGHEST, OVER, ZERO
 
@@ -17,7 +17,7 @@ PER_MILLE = (500, 950, 990)
 LOW, HIGH, TOTAL, GOOD = 0, 1, 2, 3  # places in `seen`: touched places [LOW, HIGH), counts
 
 
-@njit(cache=True)
+@allocating
 def fresh() -> Any:
     """Give (flat counts int64 [SIZE], seen int64 [4]); place p is bin p + ZERO."""
     seen = np.zeros(4, np.int64)
@@ -25,7 +25,7 @@ def fresh() -> Any:
     return np.zeros(SIZE, np.int64), seen
 
 
-@njit(cache=True)
+@allocating
 def clear(flat: Any, seen: Any) -> None:
     """Empty it, in the time of what was touched."""
     if seen[LOW] < seen[HIGH]:
@@ -33,7 +33,7 @@ def clear(flat: Any, seen: Any) -> None:
     seen[LOW], seen[HIGH], seen[TOTAL], seen[GOOD] = SIZE, 0, 0, 0
 
 
-@njit(cache=True)
+@allocating
 def pour(flat: Any, seen: Any, chains: Any, head: Any) -> None:
     """Add a chain."""
     width = chains.counts.shape[1]
@@ -53,7 +53,7 @@ def pour(flat: Any, seen: Any, chains: Any, head: Any) -> None:
         node = chains.next[node]
 
 
-@njit(cache=True)
+@allocating
 def quantiles(flat: Any, seen: Any, out: Any) -> None:
     """Write the place of each quantile of PER_MILLE (nearest rank), -1: nothing counted. Counts < 0 are left out."""
     total = np.int64(0)

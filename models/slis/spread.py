@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from models.kernels import allocating
 from models.slis.bins import ZERO, bin_of
 from models.slis.blocks import find
 from models.slis.minutes import WIDTH
@@ -45,7 +45,7 @@ def spread_of(store: Store, labels: Sequence[Label], minute: int) -> list[Spread
     return [Spread(labels[at].group["workflow"], row) for at, row in zip(found, counts.tolist(), strict=True)]
 
 
-@njit(cache=True)
+@allocating
 def _read(minutes: Any, nodes: Any, series: Any, places: Any, now: Any) -> Any:
     out = np.zeros((series.size, places.size + 1), np.int64)
     flat, seen = fresh()

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from models.digest import mix64
+from models.kernels import allocating, small
 from models.slis.bins import NOTHING
 from models.slis.groups import ALONE, cohort_dimension
 
@@ -23,7 +23,7 @@ _BINS = 1 << 16
 _HALF = 1 << 15
 
 
-@njit(cache=True, inline="always")
+@small
 def _slots(entries: Any) -> Any:
     size = 16
     while size < 2 * entries:
@@ -31,7 +31,7 @@ def _slots(entries: Any) -> Any:
     return np.full(size, -1, np.int32)
 
 
-@njit(cache=True, inline="always")
+@small
 def _group(found: Any, slots: Any, count: Any, workflow: Any, dimension: Any, value: Any, minute: Any) -> Any:
     """Find or make the group; `found` int64 [group, 4]."""
     mask = slots.size - 1
@@ -48,7 +48,7 @@ def _group(found: Any, slots: Any, count: Any, workflow: Any, dimension: Any, va
         at = (at + 1) & mask
 
 
-@njit(cache=True)
+@allocating
 def groups_of(workflow: Any, minute: Any, dimensions: Any, values: Any, cohort_names: Any, cohort_values: Any) -> Any:
     """Give (groups int64 [g, 4]: workflow, dimension, value, minute; members int64 [m, 2]: row, group).
 
@@ -77,7 +77,7 @@ def groups_of(workflow: Any, minute: Any, dimensions: Any, values: Any, cohort_n
     return found[:count], members[:m]
 
 
-@njit(cache=True)
+@allocating
 def ratio_sums(members: Any, groups: Any, good: Any, bad: Any, weight: Any) -> Any:
     """Add up int64 [group, ratio, BAD | GOOD]."""
     ratios, n = good.shape
@@ -94,7 +94,7 @@ def ratio_sums(members: Any, groups: Any, good: Any, bad: Any, weight: Any) -> A
     return sums
 
 
-@njit(cache=True)
+@allocating
 def histogram_sums(members: Any, bins: Any, weight: Any) -> Any:
     """Give (keys int64 [k]: (group * histograms + histogram) * 2**16 + bin + 2**15; counts int64 [k])."""
     histograms = bins.shape[0]
@@ -120,7 +120,7 @@ def histogram_sums(members: Any, bins: Any, weight: Any) -> Any:
     return keys[:count], counts[:count]
 
 
-@njit(cache=True)
+@allocating
 def cells_from(groups: Any, sums: Any, ratios: Any, keys: Any, counts: Any, histograms: Any) -> Any:
     """Lay the sums out as int64 [7, n]: workflow, dimension, value, SLI, minute, bin, count; zero sums are left out."""
     out = np.empty((7, np.count_nonzero(sums) + np.count_nonzero(counts)), np.int64)
@@ -139,7 +139,7 @@ def cells_from(groups: Any, sums: Any, ratios: Any, keys: Any, counts: Any, hist
     return out
 
 
-@njit(cache=True, inline="always")
+@small
 def _lay(out: Any, n: Any, groups: Any, g: Any, sli: Any, b: Any, count: Any) -> None:
     out[0, n], out[1, n], out[2, n], out[3, n] = groups[g, 0], groups[g, 1], groups[g, 2], sli
     out[4, n], out[5, n], out[6, n] = groups[g, 3], b, count

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from models.kernels import allocating, small
 from models.slis.bins import ZERO
 from models.slis.minutes import DIRTY, HISTOGRAM, WIDTH
 from models.slis.scratch import GOOD, HIGH, LOW, PER_MILLE, SIZE, TOTAL, clear, fresh, pour, quantiles
 
 
-@njit(cache=True)
+@allocating
 def tell(minutes: Any, nodes: Any, kinds: Any, panes: Any) -> Any:
     """Read panes (int64 [n, 3]: minute, series, reference) and mark them as told.
 
@@ -46,7 +46,7 @@ def tell(minutes: Any, nodes: Any, kinds: Any, panes: Any) -> Any:
     return counts, places, bounds, bins[:k]
 
 
-@njit(cache=True, inline="always")
+@small
 def _told(minutes: Any, block: Any, at: Any, total: Any) -> Any:
     """Mark a pane as told; gives how often it was before, -1 where there is nothing to tell."""
     before = np.int64(minutes.state[block, at] >> 1)

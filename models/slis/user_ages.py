@@ -16,9 +16,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
 from models.digest import digest_of, mix64
+from models.kernels import allocating, small
 from models.slis.groups import USER_AGE
 from models.slis.settings import DAY_MINUTES
 from models.sums import sum_by_key
@@ -159,7 +159,7 @@ def _by_age(cells: NDArray[np.int64], age: NDArray[np.int64]) -> NDArray[np.int6
     return found[:, found[_COUNT] != 0]
 
 
-@njit(cache=True)
+@allocating
 def _keys(workflows: Any, users: Any) -> Any:
     """Give a key, never 0, of each user of a workflow; of user 0 that of the workflow itself."""
     out = np.empty(workflows.size, np.int64)
@@ -168,7 +168,7 @@ def _keys(workflows: Any, users: Any) -> Any:
     return out
 
 
-@njit(cache=True, inline="always")
+@small
 def _find(table: Any, key: Any) -> Any:
     """Give the place of a key, or the free place where it belongs."""
     mask = table.size - 1
@@ -178,7 +178,7 @@ def _find(table: Any, key: Any) -> Any:
     return at
 
 
-@njit(cache=True)
+@allocating
 def _meet(table: Any, n: Any, keys: Any, days: Any, most: Any, news: Any, met: Any, changed: Any) -> Any:
     """Note on which days they were met, from number `met` on until the table is half full.
 
@@ -207,7 +207,7 @@ def _meet(table: Any, n: Any, keys: Any, days: Any, most: Any, news: Any, met: A
     return keys.size, n, refused, changed
 
 
-@njit(cache=True)
+@allocating
 def _ages(table: Any, workflows: Any, users: Any, days: Any, span: Any, new: Any, existing: Any) -> Any:
     """Give the age of each, 0 where it cannot be told."""
     out = np.zeros(users.size, np.int64)
@@ -220,7 +220,7 @@ def _ages(table: Any, workflows: Any, users: Any, days: Any, span: Any, new: Any
     return out
 
 
-@njit(cache=True)
+@allocating
 def _fill(table: Any, entries: Any) -> None:
     for entry in entries:
         place = table[_find(table, entry.key)]

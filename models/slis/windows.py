@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from models.kernels import allocating
 from models.slis.blocks import find
 from models.slis.minutes import HISTOGRAM, WIDTH
 from models.slis.scratch import GOOD, TOTAL, clear, fresh, pour, quantiles
@@ -20,7 +20,7 @@ MINUTES = (5, 60, 1440)
 DAYS = 30
 
 
-@njit(cache=True)
+@allocating
 def read_windows(fine: Any, coarse: Any, last_day: Any, kinds: Any, now: Any) -> Any:
     """Read n series at the minute `now`: counts int64 [n, 4, 2] of total, good; places int64 [n, 4, 3] of quantiles.
 
@@ -42,7 +42,7 @@ def read_windows(fine: Any, coarse: Any, last_day: Any, kinds: Any, now: Any) ->
     return counts, places
 
 
-@njit(cache=True)
+@allocating
 def _ratio(minutes: Any, days: Any, s: Any, now: Any, counts: Any) -> None:
     total = good = np.int64(0)
     until = now + 1
@@ -66,7 +66,7 @@ def _ratio(minutes: Any, days: Any, s: Any, now: Any, counts: Any) -> None:
                 counts[3, 1] += days.good[block, at]
 
 
-@njit(cache=True)
+@allocating
 def _recent(fine: Any, s: Any, now: Any, flat: Any, seen: Any, counts: Any, places: Any) -> None:
     """Read the windows of 5 minutes and an hour of a histogram."""
     minutes, nodes = fine
@@ -83,7 +83,7 @@ def _recent(fine: Any, s: Any, now: Any, flat: Any, seen: Any, counts: Any, plac
         until = since
 
 
-@njit(cache=True)
+@allocating
 def _month(coarse: Any, s: Any, now: Any, flat: Any, seen: Any) -> None:
     """Lay the last 30 days of a histogram out."""
     days, chunks = coarse
@@ -95,7 +95,7 @@ def _month(coarse: Any, s: Any, now: Any, flat: Any, seen: Any) -> None:
             pour(flat, seen, chunks, days.head[block])
 
 
-@njit(cache=True)
+@allocating
 def _read(flat: Any, seen: Any, counts: Any, places: Any) -> None:
     counts[0], counts[1] = seen[TOTAL], seen[GOOD]
     quantiles(flat, seen, places)
