@@ -20,6 +20,7 @@ from control.authority import Authority
 from control.clients import Clients
 from control.clocks import Clocks
 from control.console.costs import Costs
+from control.console.explainer import Explainer
 from control.console.follower import Follower, Topics
 from control.contributions import Rules
 from control.guards import Guards
@@ -117,6 +118,7 @@ class Plane:
         )
         self.guards = Guards(self.authority, masker, settings.policy, rule_source, self.reservations)
         self.console = Follower(log, settings.topics, say, Costs(settings.prices))
+        self.explainer = Explainer(self.console, self.clocks, say)
         self.metrics = Metrics()
         self.metrics.watch(self.look)
         self.authority.tellers.append(self.metrics.told)
@@ -172,10 +174,12 @@ class Plane:
             thread.start()
             self._threads.append(thread)
         self.console.start()
+        self.explainer.start()
 
     def stop(self) -> None:
         """End well: all is written, with a checkpoint."""
         self._stopped.set()
+        self.explainer.stop()
         self.console.stop()
         for thread in self._threads:
             thread.join(10)

@@ -74,11 +74,12 @@ async def incidents(request: Request) -> Answer:
 
 
 async def incident(request: Request) -> Answer:
-    """Give one incident, its evidence and its runbook."""
+    """Give one incident, its evidence, its runbook, and of drift what sets its runs apart (None: not known yet)."""
     found = request.plane.console.board.incident(request.name)
     if found is None:
         raise Refused(404, "not_found", "no such incident is known here: it may be older than what the log keeps")
-    return Answer({"incident": shown(found), "runbook": _runbook(found.get("runbook"))})
+    said = request.plane.explainer.told(request.name)
+    return Answer({"incident": shown(found), "runbook": _runbook(found.get("runbook")), "explained": shown(said)})
 
 
 async def runs(request: Request) -> Answer:

@@ -109,6 +109,20 @@ def incident(key: str, revision: int = 0, **said: Any) -> dict[str, Any]:
     } | said
 
 
+def drifted(key: str, since: datetime, revision: int = 0, **contrast: str) -> dict[str, Any]:
+    """Make a telling of an incident of drift since then, of a workflow against its past or another contrast."""
+    of = {"dimension": "time", "from": "baseline", "to": "now"} | contrast
+    evidence = {"contrasts": [{"since": stamp(since), "contrast": of}], "since": stamp(since)}
+    said = {"class": "drift", "severity": "SEV-3", "runbook": "drift", "title": "Drift of tokens_per_task in airline"}
+    return incident(key, revision, evidence=evidence, **said)
+
+
+def incidents(run_id: str, since: datetime) -> list[dict[str, Any]]:
+    """Make an SLO that burns, with this run; an incident that is over; and one of drift since then."""
+    over = incident("old", status="resolved", severity="SEV-3", resolved_at=stamp(datetime.now(UTC)))
+    return [incident("burn", runs=[run_id]), over, drifted("moved", since)]
+
+
 def drift(**said: Any) -> dict[str, Any]:
     """Make a record of drift."""
     now = stamp(datetime.now(UTC))

@@ -61,10 +61,7 @@ class Place:
             "flyball.slos": [told.slo("task-success:airline", at, 0.9 - 0.014 * m) for at, m in history]
             + [told.slo("tool-success:retail", at, 0.97) for at, _ in history]
             + [told.slo("latency:telecom", at, 0.3 - 0.01 * m, gate="frozen") for at, m in history],
-            "flyball.incidents": [
-                told.incident("burn", runs=[told.run(3)["run_id"]]),
-                told.incident("old", status="resolved", severity="SEV-3", resolved_at=told.stamp(now)),
-            ],
+            "flyball.incidents": told.incidents(told.run(3)["run_id"], now - timedelta(seconds=RUNS // 2)),
             "flyball.drift": [told.drift()],
             "flyball.spend": [told.spend("u-7", 12.4, 10.0), told.spend("u-9", 8.1, 10.0)],
         }
@@ -383,6 +380,9 @@ def test_an_incident_has_its_evidence_and_runbook(page: Any, told: Any) -> None:
     page.get_by_text("First five minutes").wait_for()
     page.get_by_role("link", name=told.run(3)["run_id"][:12]).wait_for()
     shot(told, page, "incident")
+    go(page, "incidents/moved")
+    page.get_by_role("cell", name="input tokens").wait_for(timeout=90_000)
+    shot(told, page, "incident-drift")
     go(page, "drift")
     page.get_by_text("fell from 99 % to 91 %").wait_for()
     shot(told, page, "drift")

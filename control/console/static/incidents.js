@@ -53,15 +53,41 @@ function Runbook({ text }) {
   return html`<div class="runbook">${parts.map((part) => html`<${Part} text=${part.trim()} />`)}</div>`;
 }
 
+const MEAN = (value) => Number(value.toPrecision(3)).toString();
+const NAMES = { slices: "Whose runs they are", behaviour: "What they do" };
+
+// One question that was put to unseen runs, with what answers it.
+function Question({ name, of }) {
+  const auc = of.auc == null ? "" : ` (AUC ${of.auc.toFixed(2)}; 0.5: not at all)`;
+  const more = of.still_needed == null ? "" : `: ${of.still_needed} more runs a side are needed`;
+  return html`<h3>${NAMES[name]}</h3><p><b>${of.verdict}</b>${more}${auc}</p>
+    ${of.by.length > 0 && html`<${Table} label=${NAMES[name]} heads=${["Feature", ["A run, before", "n"], ["A run, after", "n"], ["AUC lost without it", "n"]]}>
+      ${of.by.map((each) => html`<tr key=${each.feature}><td>${each.feature}</td><td class="n">${MEAN(each.before)}</td><td class="n">${MEAN(each.after)}</td><td class="n">${each.loss.toFixed(3)}</td></tr>`)}<//>`}`;
+}
+
+function Examples({ name, runs }) {
+  return html`<p>${runs.length ? html`Runs ${name}: ${runs.map((run) => html`<${RunLink} key=${run} id=${run} /> `)}` : `No run ${name} is known here.`}</p>`;
+}
+
+// What sets runs of drift apart: computed in the background once the incident is open.
+function Explained({ of }) {
+  if (!of) return html`<${Empty}>Not looked at yet: open incidents are explained one after the other, within a minute or so.<//>`;
+  if (of.problem) return html`<${Empty}>It could not be computed: ${of.problem}. It is tried again while the incident is open.<//>`;
+  return html`<p class="quiet">${of.runs.before} ${of.sides.before}; ${of.runs.after} ${of.sides.after}${of.of && ` (run records do not say this dimension: ${of.of})`}. Looked at ${time(of.at)} UTC.</p>
+    ${Object.keys(NAMES).map((name) => html`<${Question} key=${name} name=${name} of=${of[name]} />`)}
+    <${Examples} name="before" runs=${of.examples.before} /><${Examples} name="after" runs=${of.examples.after} />`;
+}
+
 export function Incident({ id, roles }) {
   const asked = useAsk("/v1/console/incidents/" + encodeURIComponent(id), ["incident"]);
-  return html`<p><a href="#/incidents">← Incidents</a></p><${Loaded} of=${asked}>${({ incident: each, runbook }) => html`
+  return html`<p><a href="#/incidents">← Incidents</a></p><${Loaded} of=${asked}>${({ incident: each, runbook, explained }) => html`
     <div class="head"><h1><${Mark} tone=${each.status === "open" ? TONES[each.severity] : "off"}>${each.severity}<//> ${each.title}</h1>
       ${ORDERABLE.includes(each.scope.level) && html`<div class="buttons"><${Order} order="kill" scope=${each.scope} tenant=${each.tenant} roles=${roles} tone="danger">Kill ${each.scope.level}…<//>
         <${Order} order="throttle" scope=${each.scope} tenant=${each.tenant} roles=${roles}>Throttle…<//></div>`}</div>
     <p>${each.summary}</p>
     <${Pairs} of=${{ status: each.status, opened: time(each.opened_at), resolved: each.resolved_at && time(each.resolved_at), scope: scopeText(each.scope, each.tenant), rule: each.rule, class: each.class, owner: each.owner, revision: each.revision }} />
     <h2>Evidence</h2><${Pairs} of=${each.evidence} />
+    ${each.class === "drift" && html`<h2>What sets its runs apart</h2><${Explained} of=${explained} />`}
     <h2>Runs</h2>${each.runs.length ? html`<ul class="inline">${each.runs.map((run) => html`<li key=${run}><${RunLink} id=${run} /></li>`)}</ul>` : html`<${Empty}>It names no run.<//>`}
     <h2>Runbook</h2>${runbook ? html`<${Runbook} text=${runbook} />` : html`<${Empty}>No runbook of the name ${each.runbook} is shipped.<//>`}`}<//>`;
 }
