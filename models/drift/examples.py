@@ -16,7 +16,7 @@ from models.run_id import run_id_of
 from models.runs.changes import as_one
 from models.runs.record import MAX_COHORTS
 from models.slis.cells import workflows_of
-from models.slis.groups import OF_RUN, cohort_key
+from models.slis.groups import OF_RUN, TASK, cohort_key
 from models.slis.user_runs import went_badly
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ _HOUR_NS, _MINUTE_NS = 3_600_000_000_000, 60_000_000_000
 _AFTER, _BEFORE = 3, 2
 _WHOLE = ("", "")
 _BY_TIME = frozenset({"time", "objective"})
+_PARTS = frozenset({"tool", TASK})
+"""What has a past of its own within a workflow."""
 
 
 class Example(NamedTuple):
@@ -135,8 +137,8 @@ class Examples:
         """
         since, until = found.since * _MINUTE_NS, found.at * _MINUTE_NS
         after = _WHOLE if found.dimension in _BY_TIME else (found.dimension, found.to)
-        is_named = found.dimension not in _BY_TIME and found.dimension != "tool"
-        before = (found.dimension, found.from_) if is_named else _WHOLE
+        is_named = found.dimension not in _BY_TIME | _PARTS
+        before = (found.dimension, found.from_) if is_named else after if found.dimension == TASK else _WHOLE
         of_before = self._runs(found.workflow, before)
         if not of_before and is_named:  # against the rest
             of_before = self._rest(found)

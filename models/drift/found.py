@@ -97,19 +97,19 @@ def found_of(shard: Shard, watch: Watch, bank: Bank, place: int) -> Found:
     since, counts = bank.since(place)
     alone = {name: array[..., [place]] for name, array in bank.state.items()}
     effect = watch.effect(shard, stream, alone, counts)
-    contrast, tool = effect.contrast, label.group.get("tool")
+    contrast, part = effect.contrast, shard.roles.part(stream.series)
     return Found(
         key=_key(shard, watch, bank, place),
         workflow=label.group["workflow"],
         sli=label.sli,
         detector=watch.detector.name,
-        dimension=contrast.dimension if tool is None else "tool",
+        dimension=contrast.dimension if part is None else part[0],
         from_=contrast.from_,
-        to=contrast.to if tool is None else tool,
+        to=contrast.to if part is None else part[1],
         direction=effect.direction,
         is_worse=effect.is_worse,
         numbers=effect.numbers,
-        words=effect.words if tool is None else f"{tool}: {effect.words}",
+        words=effect.words if part is None else f"{part[2]}: {effect.words}",
         ratio=float(np.float64(bank.m[place]) / bank.threshold),
         threshold=bank.threshold,
         alarm=int(bank.alarm[place]),
@@ -128,7 +128,8 @@ def _rolled_out(shard: Shard, series: int, since: int) -> list[dict[str, str]]:
     roles = shard.roles
     learner = shard.learners["values" if roles.is_histogram[series] else "rates"]
     opened = learner.opened
-    siblings = (roles.parent == roles.parent[series]) & (roles.role == Role.CHANGE) & rolled_out(shard, learner)
+    whole = roles.parent[roles.parent[series]]  # of what is counted by type of task, that of the type's
+    siblings = (roles.parent == whole) & (roles.role == Role.CHANGE) & rolled_out(shard, learner)
     near = np.flatnonzero(siblings & (np.abs(opened - since) <= _NEAR))
     wait = shard.wait(series)
     named = [(roles.dimension(each) or ("", ""), int(opened[each]) - wait) for each in near.tolist()]

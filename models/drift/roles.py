@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.slis.groups import OF_FAILED, PARTINGS
+from models.slis.groups import BETWEEN, OF_FAILED, OF_TASK, PARTINGS, TASK
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +30,7 @@ class Role(IntEnum):
     COHORT = 4  # one value of a cohort: against the rest
     KIND = 5  # one kind of what failed: a share of a mix, nothing else
     PART = 6  # one of the kinds that all events are parted into: the same
+    STRATUM = 7  # one type of task: against its own past, and a share of the mix of tasks
 
 
 @dataclass
@@ -40,10 +41,15 @@ class Roles:
     role: NDArray[np.int8] = field(default_factory=lambda: np.empty(0, np.int8))
     is_histogram: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
     parent: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    """The series of the workflow alone, of the same SLI; itself where it is one; -1 where there is none yet."""
+    """The series of the workflow alone, of the same SLI; itself where it is one; -1 where there is none yet.
+
+    Of what is counted by type of task too: the series of that type.
+    """
     _dimensions: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     """A number for each name of a dimension."""
     _whole: dict[tuple[str, str], int] = field(default_factory=dict)
+    _strata: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    """(SLI, workflow, type of task) -> series."""
     _numbers: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -55,14 +61,31 @@ class Roles:
         for number, label in enumerate(labels, len(self.labels)):
             if len(label.group) == 1:
                 self._whole[label.sli, label.group["workflow"]] = number
+            elif TASK in label.group:
+                self._strata[label.sli, label.group["workflow"], label.group[TASK]] = number
         self.labels += labels
         named = [next((key for key in label.group if key != "workflow"), "") for label in labels]
         numbers = [self._numbers.setdefault(name, len(self._numbers)) for name in named]
         self._dimensions = _grown(self._dimensions, numbers)
         self.role = _grown(self.role, [_role(label) for label in labels])
         self.is_histogram = _grown(self.is_histogram, [label.histogram for label in labels])
-        parents = [self._whole.get((label.sli, label.group["workflow"]), -1) for label in self.labels]
-        self.parent = np.array(parents, np.int64)
+        self.parent = np.array([self._parent(label) for label in self.labels], np.int64)
+
+    def _parent(self, label: Label) -> int:
+        sli, workflow = label.sli, label.group["workflow"]
+        for dimension in OF_TASK.keys() & label.group.keys():
+            return self._strata.get((sli, workflow, label.group[dimension].partition(BETWEEN)[0]), -1)
+        return self._whole.get((sli, workflow), -1)
+
+    def part(self, series: int) -> tuple[str, str, str] | None:
+        """Give (dimension, value, words) of a part that has a past of its own; None: a whole, or a contrast."""
+        if self.role[series] not in (Role.TOOL, Role.STRATUM):
+            return None
+        dimension, value = self.dimension(series) or ("", "")
+        task, _, other = value.partition(BETWEEN)
+        if dimension in OF_TASK:
+            return TASK, task, f"task {task}, {other}"
+        return dimension, value, value if dimension == "tool" else f"task {value}"
 
     def dimension(self, series: int) -> tuple[str, str] | None:
         """Give (dimension, value) of a series; None for a workflow alone."""
@@ -87,13 +110,16 @@ def _role(label: Label) -> Role:
     dimension, value = named[0]
     if value == _REST:
         return Role.IGNORED
-    if dimension == "tool":
-        return Role.TOOL
-    if dimension in OF_FAILED:
-        return Role.KIND
-    if dimension in PARTINGS:
-        return Role.PART
-    return Role.CHANGE if dimension in ROLLED_OUT else Role.COHORT
+    dimension = OF_TASK.get(dimension, dimension)
+    return _ROLES.get(dimension, Role.CHANGE if dimension in ROLLED_OUT else Role.COHORT)
+
+
+_ROLES = {
+    TASK: Role.STRATUM,
+    "tool": Role.TOOL,
+    **dict.fromkeys(OF_FAILED, Role.KIND),
+    **dict.fromkeys(PARTINGS, Role.PART),
+}
 
 
 def _grown(array: Any, more: list[Any]) -> Any:

@@ -13,6 +13,7 @@ from models.drift.learner import Learner
 from models.drift.minute import UNKNOWN, J, Minute
 from models.drift.mix_learner import MixLearner
 from models.drift.roles import Role, Roles
+from models.drift.strata import Strata
 from models.drift.thresholds import Thresholds
 from models.drift.usual_ratio import UsualRatio
 from models.drift.weeks import Weeks
@@ -33,7 +34,7 @@ class Shard:
         self.settings = settings
         self.roles = Roles()
         self.thresholds = Thresholds()
-        self.kinds = {"mix": MixLearner(), "mix_failed": MixLearner()}
+        self.kinds = {"mix": MixLearner(), "mix_failed": MixLearner(), "mix_tasks": MixLearner()}
         """Learners of mixes."""
         self.learners = {
             "rates": Learner(1, 1),
@@ -46,6 +47,7 @@ class Shard:
         """Of workflows, and of each of their tools."""
         self.usual = {"rates": UsualRatio.none(0), "values": UsualRatio.none(J, 0)}
         """Of each series against the rest of its workflow."""
+        self.strata = Strata()
         self.seen = np.empty(0, np.int64)
         """Unix minute of the newest events of a series."""
         self.mixes: dict[tuple[str, int], list[int]] = {}
@@ -63,6 +65,7 @@ class Shard:
         """Have room for all series."""
         size = len(self.roles)
         self.thresholds.grow(self.roles)
+        self.strata.grow(size)
         self.seen = widened(self.seen, size - len(self.seen))
         for learner in self.learners.values():
             learner.grow(size)
@@ -77,20 +80,26 @@ class Shard:
         roles = self.roles
         own = ~np.isin(roles.role, (Role.COHORT, Role.IGNORED, Role.KIND, Role.PART))
         ratio, values = own & ~roles.is_histogram, own & roles.is_histogram & (self.thresholds.over[0] < UNKNOWN)
-        whole = roles.role == Role.WHOLE
+        self.strata.take(roles, minute.total)
+        strata = roles.role == Role.STRATUM
+        whole = (roles.role == Role.WHOLE) | strata
         for name, which, hits in (("rates", ratio, minute.bad[None]), ("values", values, minute.over)):
             self.learners[name].take(hits, np.where(which, minute.total, 0), minute.at)
             self.learners[f"{name}_hourly"].take(hits, np.where(which & whole, minute.total, 0), minute.at)
         watched = whole | (roles.role == Role.TOOL)
         self._learn_weeks("rates", np.flatnonzero(watched & ratio), minute.bad[None], minute)
         self._learn_weeks("values", np.flatnonzero(watched & values), minute.over, minute)
+        of = np.where(strata, np.arange(len(roles)), roles.parent)
         for name, kinds in (("mix", (Role.TOOL, Role.PART)), ("mix_failed", (Role.KIND,))):
-            which = (whole & ~roles.is_histogram) | np.isin(roles.role, kinds)
-            amount = minute.amounts(name)
-            self.learners[name].take(
-                np.where(which, amount, 0)[None], np.where(which, amount[roles.parent], 0), minute.at
-            )
+            self._learn_mix(name, (whole & ~roles.is_histogram) | np.isin(roles.role, kinds), of, minute)
+        if strata.any():
+            self._learn_mix("mix_tasks", whole & ~roles.is_histogram, roles.parent, minute)
         self._learn_ratios(minute)
+
+    def _learn_mix(self, name: str, which: NDArray[np.bool_], of: NDArray[np.int64], minute: Minute) -> None:
+        """Take in what these series [S] are of the events of the series `of` [S]."""
+        amount, which = minute.amounts(name), which & (of >= 0)
+        self.learners[name].take(np.where(which, amount, 0)[None], np.where(which, amount[of], 0), minute.at)
 
     def _learn_weeks(self, name: str, series: NDArray[np.int64], hits: NDArray[np.int64], minute: Minute) -> None:
         self.weeks[name].take(series, hits[:, series], minute.total[series], minute.at)
@@ -138,6 +147,7 @@ class Shard:
         """Open the baselines of these series anew."""
         self.mixes = {of: kinds for of, kinds in self.mixes.items() if not which[of[1]]}
         self.thresholds.reset(which)
+        self.strata.reset(which)
         for weeks in self.weeks.values():
             weeks.reset(which)
         for learner in self.learners.values():
@@ -149,4 +159,4 @@ class Shard:
     def parts(self) -> dict[str, Any]:
         """Give what is kept beside the labels, by name: each has `arrays` and `fill`."""
         weeks = {"weeks": self.weeks["rates"], "weeks_values": self.weeks["values"]}
-        return {"thresholds": self.thresholds, **weeks, **self.learners}
+        return {"thresholds": self.thresholds, "strata": self.strata, **weeks, **self.learners}

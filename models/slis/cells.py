@@ -22,7 +22,7 @@ from models.slis.groups import (
     cohort_names,
     series_shards,
 )
-from models.slis.kinds import SLI_OF, STOPS, call_kinds, run_kinds
+from models.slis.kinds import SLI_OF, STOPS, call_kinds, run_kinds, tasks_of
 from models.slis.parting import digests_in, part
 from models.slis.rows import Query
 from models.slis.tally import cells_from, groups_of, histogram_sums, ratio_sums
@@ -131,16 +131,18 @@ def cells_of(changes: Sequence[Changes], slis: Sequence[Sli] = ALL, *, by_user: 
     runs, calls, weight = told.runs, told.calls, told.weight
     workflow, of_user = workflows_of(runs), ("user",) if by_user else ()
     cols = [_run_cells(runs, workflow, weight, slis, of_user)]
-    names, counted = _names(told.names, runs), {sli.name for sli in slis}
+    names, counted, task = _names(told.names, runs), {sli.name for sli in slis}, tasks_of(runs)
     if SLI_OF["failure"] in counted:
-        cols.append(run_kinds(runs, workflow, weight))
+        kinds, texts = run_kinds(runs, workflow, weight, task, names)
+        cols.append(kinds)
+        names |= texts
     if len(calls):
         row = calls["run"]
         cols.append(_call_cells(calls, runs, workflow, row, slis, of_user))
         if SLI_OF["error"] in counted:
-            kinds, transitions = call_kinds(calls, workflow[row], names)
+            kinds, texts = call_kinds(calls, workflow[row], task[row], names)
             cols.append(kinds)
-            names |= transitions
+            names |= texts
     every = np.concatenate(cols, axis=1) if len(cols) > 1 else cols[0]
     every, users = _without_users(every) if by_user else (every, Cells.empty().cols)
     return Cells(every, names, users, rows_of_users(runs, workflow, weight) if by_user else no_runs())

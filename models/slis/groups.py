@@ -31,15 +31,24 @@ PARTINGS = ("stop_reason", "transition")
 """Dimensions that part all events of one SLI each (`models.slis.kinds`): tasks by why the last answer of a model ended,
 calls by the tool called before them."""
 
+TASK = "task"
+"""The cohort (`flyball.cohort.task`) that says which type of task a run is: what drift is parted by."""
+
+OF_TASK = {f"{TASK}_{kind}": kind for kind in ("tool", *OF_FAILED, *PARTINGS)}
+"""Dimension -> the dimension whose values it has, each together with the type of its run's task."""
+
+BETWEEN = "\x1f"
+"""Between the type of task and the other value, in the text of a value of these."""
+
 USER_AGE = "user_age"
 """New or existing users of a workflow (`models.slis.user_ages`)."""
 
-_OURS = (*OF_CALL, *OF_FAILED, *PARTINGS, USER_AGE)
+_OURS = (*OF_CALL, *OF_FAILED, *PARTINGS, *OF_TASK, USER_AGE)
 FIXED = {digest_of(name): name for name in _OURS}
 """Dimension (digest) -> name, of those that are always there; all others are cohorts."""
 
-UNTOLD = digest_of("transition")
-"""The dimension of series that only detectors read: tools by tools are too many for records and metrics."""
+UNTOLD = frozenset(map(digest_of, ("transition", *OF_TASK)))
+"""Dimensions of series that only detectors read: tools by tools are too many for records and metrics."""
 
 USER = digest_of("user")
 """Dimension of cells whose value is a user: they never come to be series, only those of the ages of users do."""

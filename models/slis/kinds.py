@@ -1,7 +1,8 @@
 """Kinds: events counted by how they were: failures by how they failed, tasks by their end, calls by what was before.
 
 Cells like any other, of four more dimensions, but of one SLI each: the cost of a crashed task is nobody's question. Of
-error types and failures there are only bad events: what did not fail has no kind.
+error types and failures there are only bad events: what did not fail has no kind. Where runs say the type of their
+task, all of these and the tools of calls are counted by it, too: what users ask for is not how it is done.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from models.kernels import allocating
 from models.layout import plain
 from models.runs.calls import START
 from models.runs.failing import failures_of
+from models.slis.groups import BETWEEN, OF_TASK, TASK
 from models.slis.tally import BAD, GOOD
 from models.slis.task_success import TASK_SUCCESS
 from models.slis.tool_success import TOOL_SUCCESS
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    _Count = tuple[str, NDArray[np.int64], int, NDArray[np.int64]]
+    """Dimension; kind of each row; bin; amount of each row."""
+
 SLI_OF = {
     "error": TOOL_SUCCESS.name,
     "failure": TASK_SUCCESS.name,
@@ -34,19 +39,23 @@ SLI_OF = {
 }
 """Dimension -> the SLI whose events have it."""
 
+_SLI_OF = SLI_OF | {dimension: SLI_OF.get(of, TOOL_SUCCESS.name) for dimension, of in OF_TASK.items()}
+
 STOPS = {digest_of(stop.name.lower()): stop.name.lower() for stop in Stop if stop}
 
+_TASK = digest_of(TASK)
 _STOP_DIGESTS = np.array([0, *STOPS], np.int64)
 _MINUTE_NS = 60_000_000_000
 _TASK_GOOD, _TASK_FAILED = 1, 2  # RUN.task
 
 
 def call_kinds(
-    calls: NDArray[np.void], workflow: NDArray[np.int64], names: Mapping[int, str]
+    calls: NDArray[np.void], workflow: NDArray[np.int64], task: NDArray[np.int64], names: Mapping[int, str]
 ) -> tuple[NDArray[np.int64], dict[int, str]]:
-    """Count failed calls by error type, and all by transition, [7, n] as `Cells.cols`; gives the names of transitions.
+    """Count failed calls by error type, and all by transition, [7, n] as `Cells.cols`; gives the names of these kinds.
 
-    Calls whose type, or whose tool or the tool before, is not known have no kind.
+    `task` [n] is the type of each call's task, 0 where it is not known: then it is in no count by it. Calls whose
+    type, or whose tool or the tool before, is not known have no kind.
     """
     known = (calls["before"] != 0) & (calls["tool"] != 0)
     pair = np.where(known, _pairs(plain(calls["before"]), plain(calls["tool"])), 0)
@@ -56,11 +65,21 @@ def call_kinds(
         ("transition", pair, BAD, failed),
         ("transition", pair, GOOD, calls["calls"] - failed),
     )
-    return _counted(workflow, calls["minute"], counted), _transitions(calls[known], pair[known], names)
+    transitions = _transitions(calls[known], pair[known], names)
+    by_tool = (("tool", calls["tool"], BAD, failed), ("tool", calls["tool"], GOOD, calls["calls"] - failed))
+    by_task, texts = _by_task(workflow, calls["minute"], task, (*counted, *by_tool), {**names, **transitions})
+    cells = np.concatenate([_counted(workflow, calls["minute"], counted), by_task], axis=1)
+    return cells, transitions | texts
 
 
-def run_kinds(runs: NDArray[np.void], workflow: NDArray[np.int64], weight: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Count failed tasks by class of failure (`models.runs.failing`), and all by stop reason, as `Cells.cols`."""
+def run_kinds(
+    runs: NDArray[np.void],
+    workflow: NDArray[np.int64],
+    weight: NDArray[np.int64],
+    task: NDArray[np.int64],
+    names: Mapping[int, str],
+) -> tuple[NDArray[np.int64], dict[int, str]]:
+    """Count failed tasks by class of failure (`models.runs.failing`), and all by stop reason, as `call_kinds`."""
     bad, good = (np.where(runs["task"] == task, weight, 0) for task in (_TASK_FAILED, _TASK_GOOD))
     stop = _STOP_DIGESTS[runs["stop"]]
     counted = (
@@ -68,7 +87,42 @@ def run_kinds(runs: NDArray[np.void], workflow: NDArray[np.int64], weight: NDArr
         ("stop_reason", stop, BAD, bad),
         ("stop_reason", stop, GOOD, good),
     )
-    return _counted(workflow, runs["ended_at"] // _MINUTE_NS, counted)
+    minute = runs["ended_at"] // _MINUTE_NS
+    by_task, texts = _by_task(workflow, minute, task, counted, names)
+    return np.concatenate([_counted(workflow, minute, counted), by_task], axis=1), texts
+
+
+def tasks_of(runs: NDArray[np.void]) -> NDArray[np.int64]:
+    """Give the type of task of each run, 0 where it says none."""
+    said = np.where(runs["cohort_name"] == _TASK, runs["cohort_value"], 0)
+    tasks: NDArray[np.int64] = said[np.arange(len(said)), np.argmax(said != 0, axis=1)]
+    return tasks
+
+
+def _by_task(
+    workflow: NDArray[np.int64],
+    minute: NDArray[np.int64],
+    task: NDArray[np.int64],
+    counted: Iterable[_Count],
+    names: Mapping[int, str],
+) -> tuple[NDArray[np.int64], dict[int, str]]:
+    """Add the same counts up by type of task and kind, [7, n] as `Cells.cols`; gives the texts of these pairs too."""
+    parts: list[NDArray[np.int64]] = [np.empty((7, 0), np.int64)]
+    texts: dict[int, str] = {}
+    for dimension, kind, bin_, amount in counted if task.any() else ():
+        rows = np.flatnonzero((task != 0) & (kind != 0) & (amount != 0))
+        keys = np.zeros((6, len(rows)), np.int64)
+        keys[0], keys[1], keys[2], keys[4], keys[5] = workflow[rows], task[rows], kind[rows], minute[rows], bin_
+        first, sums = sum_by_key(keys, amount[rows][None])
+        cells = np.vstack([keys[:, first], sums])[:, sums[0] != 0]
+        own, whose = cells[1].tolist(), cells[2].tolist()
+        dimension_of_task = f"{TASK}_{dimension}"
+        cells[2] = _pairs(np.ascontiguousarray(cells[1]), np.ascontiguousarray(cells[2]))
+        cells[1], cells[3] = digest_of(dimension_of_task), digest_of(_SLI_OF[dimension_of_task])
+        pairs = zip(cells[2].tolist(), own, whose, strict=True)
+        texts |= {pair: f"{names.get(one, '?')}{BETWEEN}{names.get(other, '?')}" for pair, one, other in pairs}
+        parts.append(cells)
+    return np.concatenate(parts, axis=1), texts
 
 
 def _transitions(calls: NDArray[np.void], pair: NDArray[np.int64], names: Mapping[int, str]) -> dict[int, str]:
@@ -90,7 +144,7 @@ def _pairs(before: Any, tool: Any) -> Any:
 def _counted(
     workflow: NDArray[np.int64],
     minute: NDArray[np.int64],
-    counted: Iterable[tuple[str, NDArray[np.int64], int, NDArray[np.int64]]],
+    counted: Iterable[_Count],
 ) -> NDArray[np.int64]:
     """Add up (dimension, kind of each row, bin, amount of each row); kind 0 and amount 0 are left out."""
     parts = []

@@ -82,7 +82,7 @@ class SeriesBook:
         if isinstance(sli, Histogram):
             return Label(name, group, histogram=True, whole=sli.whole)
         waits = 0 if sli is None else int(sli.waits)
-        return Label(name, group, histogram=False, whole=False, waits=waits, untold=dimension == UNTOLD)
+        return Label(name, group, histogram=False, whole=False, waits=waits, untold=dimension in UNTOLD)
 
     def _name(self, digest: int, names: Mapping[int, str]) -> str:
         """Give and keep the text; a digest whose text never came is told in hex."""

@@ -32,6 +32,7 @@ WATCHES: tuple[Watch, ...] = (
     Mix("stop_mix", "task_success", "stop_reason", "why the last answer ended"),
     Mix("error_mix", "tool_success", "error", "error types of failed calls", "mix_failed", FEWEST_FAILED, 1),
     Mix("failure_mix", "task_success", "failure", "how tasks fail", "mix_failed", FEWEST_FAILED, 1),
+    Mix("task_mix", "task_success", "task", "tasks", "mix_tasks", is_of_agent=False),
     ChangeRate(),
     ChangeValues(),
     LiveRate(),

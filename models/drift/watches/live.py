@@ -68,6 +68,11 @@ class LiveRate(Standing):
         dispersion = shard.learners[self.baselines].past.dispersion()[0][parent]
         return cohorts.start(low, high, dispersion)
 
+    def holds(self, shard: Shard, streams: list[Stream], state: State) -> NDArray[np.bool_]:
+        """Say of which the role is still that of a contrast: types of task were cohorts once."""
+        role = shard.roles.role[[stream.series for stream in streams]]
+        return np.isin(role, (Role.CHANGE, Role.COHORT))
+
     def counts(
         self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
     ) -> NDArray[np.int64]:

@@ -22,6 +22,7 @@ from models.drift.roles import Role
 from models.drift.watches.base import Contrast, Standing
 from models.drift.watches.own import before_of
 from models.drift.watches.words import mix_effect
+from models.slis.groups import BETWEEN, TASK
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,8 +42,9 @@ FEWEST_FAILED = 500
 class Mix(Standing):
     """Workflows; the most frequent kinds of the baseline one by one, all others, and what is new, together.
 
+    Where its runs say which type of task they are, those of each type in their place (`models.drift.strata`).
     A kind is a series of `sli` by `dimension`; `baselines` names the learner that has the events of kinds and of all:
-    "mix" calls or tasks, "mix_failed" failed ones.
+    "mix" calls or tasks, "mix_failed" failed ones, "mix_tasks" tasks by their type.
     """
 
     name: str
@@ -53,6 +55,8 @@ class Mix(Standing):
     fewest: int = 0
     """Events that a baseline has at least."""
     fewest_kinds: int = 2
+    is_of_agent: bool = True
+    """False: it is of what users ask for, so what moves is no worse, and no incident."""
     detector: Detector = field(default_factory=Categories)
     minutes: int = 1
 
@@ -60,11 +64,19 @@ class Mix(Standing):
         """Open the streams of workflows whose own rate has a frozen baseline, when there are enough events."""
         own, mix = shard.learners["rates"], shard.kinds[self.baselines]
         new, pasts, days = [], [], []
-        enough = (shard.roles.role == Role.WHOLE) & (own.frozen > 0) & (mix.past.events >= self.fewest)
-        for series in np.flatnonzero(enough).tolist():
+        role = shard.roles.role
+        whole = (role == Role.WHOLE) | ((role == Role.STRATUM) & self.is_of_agent)
+        enough = np.flatnonzero(whole & (own.frozen > 0) & (mix.past.events >= self.fewest))
+        if self.is_of_agent:
+            enough = enough[~shard.strata.replace(shard.roles, enough)]
+        else:  # a state from before types of tasks were learnt has the one baseline and not the other
+            enough = enough[shard.strata.known(enough)]
+            enough = enough[at - mix.opened[enough] + 1 >= shard.settings.least_span]
+        for series in enough.tolist():
             if shard.roles.labels[series].sli != self.sli or (self.name, series) in shard.mixes:
                 continue
-            kinds = shard.roles.values(series, self.dimension)
+            of_type = role[series] == Role.STRATUM
+            kinds = shard.roles.values(series, f"{TASK}_{self.dimension}" if of_type else self.dimension)
             kinds = kinds[mix.past.hits[0, kinds] > 0]  # others have a name already, as they come later in a batch
             kinds = kinds[np.argsort(-mix.past.hits[0, kinds], kind="stable")][: MOST - 1]
             if len(kinds) < self.fewest_kinds:
@@ -95,12 +107,13 @@ class Mix(Standing):
     def effect(self, shard: Shard, stream: Stream, state: State, counts: NDArray[np.int64]) -> Effect:
         """Explain."""
         kinds, mix = shard.mixes[self.name, stream.series], shard.learners[self.baselines]
-        names = [(shard.roles.dimension(kind) or ("", "?"))[1] for kind in kinds]
+        names = [(shard.roles.dimension(kind) or ("", "?"))[1].rpartition(BETWEEN)[2] for kind in kinds]
         hits, before = mix.past.hits[0, kinds], before_of(shard, self.baselines, stream)
         rest = max(before["events"] - hits.sum(), 0.0)
         mine = np.append(counts[: len(kinds)], counts[MOST - 1])
         contrast = Contrast("time", "baseline", "now")
-        return mix_effect(contrast, self.words, [*names, "others"], [*hits, rest], mine, before)
+        found = mix_effect(contrast, self.words, [*names, "others"], [*hits, rest], mine, before)
+        return found._replace(is_worse=self.is_of_agent)
 
 
 def _past(learnt: Past) -> Past:

@@ -1,4 +1,7 @@
-"""Own past: rates and values of a workflow, and of each of its tools, against their frozen baselines."""
+"""Own past: rates and values of a workflow, and of each of its tools, against their frozen baselines.
+
+Where its runs say which type of task they are, those of each type in their place (`models.drift.strata`).
+"""
 
 from __future__ import annotations
 
@@ -43,11 +46,14 @@ class OwnRate(Standing):
     def ready(self, shard: Shard, streams: list[Stream], at: int) -> tuple[list[Stream], State] | None:
         """Open the streams whose baseline is large enough."""
         learner, roles = shard.learners[self.baselines], shard.roles
-        own = (roles.role == Role.WHOLE) | (roles.role == Role.TOOL)
+        own = np.isin(roles.role, (Role.WHOLE, Role.TOOL, Role.STRATUM))
         found = np.flatnonzero(learner.ready(shard.settings, at) & own & (roles.is_histogram == self.is_histogram))
         if not len(found):
             return None
-        past = learner.freeze(found, at)
+        past, kept = learner.freeze(found, at), ~shard.strata.replace(roles, found)
+        found, past = found[kept], Past(*(array[..., kept] for array in past))
+        if not len(found):
+            return None
         new = opened_streams(found, learner.opened[found], learner.version[found])
         day, follows = shard.day(self._weeks, found, learner.opened[found], at)
         return new, envelope.start(past, day, follows, tolerance=tolerance(self.minutes))

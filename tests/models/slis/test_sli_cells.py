@@ -20,12 +20,16 @@ from models.slis import ALL
 from models.slis.base import DuplicateSliError, Ratio, by_digest
 from models.slis.bins import OVER, bin_of
 from models.slis.cells import Cells, cells_of
-from models.slis.groups import OF_FAILED, OF_RUN, PARTINGS, cohort_dimension, series_shard
+from models.slis.groups import OF_FAILED, OF_RUN, OF_TASK, PARTINGS, cohort_dimension, series_shard
 from models.slis.kinds import SLI_OF
+from models.slis.series import SeriesBook
+from models.slis.settings import SliSettings
 from models.spans.columns import Outcome, Stop
 
 Key = tuple[int, int, int, str, int, int]
-NAMES = {digest_of(text): text for text in ("a", "b", "c", "exp", "version", "search", "buy", "Timeout", "Refused")}
+NAMES = {
+    digest_of(text): text for text in ("a", "b", "c", "exp", "version", "task", "search", "buy", "Timeout", "Refused")
+}
 SLI_NAMES = {digest_of(sli.name): sli.name for sli in ALL}
 name = st.sampled_from([0, *(digest_of(text) for text in ("a", "b", "c"))])
 START = 1_700_000_000 * 10**9
@@ -39,6 +43,8 @@ def run_rows(draw: Any) -> Any:
     if draw(st.booleans()):
         row["cohort_name"][0, :2] = digest_of("exp"), digest_of("version")
         row["cohort_value"][0, :2] = draw(name), draw(name)
+    if draw(st.booleans()):
+        row["cohort_name"][0, 2], row["cohort_value"][0, 2] = digest_of("task"), draw(name)
     row["started_at"] = START
     row["ended_at"] = START + draw(st.integers(0, 200 * 10**9))
     for field in ("llm_calls", "tool_calls"):
@@ -145,25 +151,40 @@ def kinds(batch: Changes) -> Counter[Key]:
     for row, weight in zip(batch.runs, batch.weight.tolist(), strict=True):
         how = failure(row)
         if row["task"] == 2 and how:
-            of = groups(row)[0][0], digest_of("failure"), digest_of(how)
-            counts[*of, "task_success", int(row["ended_at"]) // (60 * 10**9), 0] += weight
+            for of in by_task(row, "failure", digest_of(how)):
+                counts[*of, "task_success", int(row["ended_at"]) // (60 * 10**9), 0] += weight
         if row["task"] and row["stop"]:
-            of = groups(row)[0][0], digest_of("stop_reason"), digest_of(Stop(row["stop"]).name.lower())
-            counts[*of, "task_success", int(row["ended_at"]) // (60 * 10**9), int(row["task"] == 1)] += weight
+            for of in by_task(row, "stop_reason", digest_of(Stop(row["stop"]).name.lower())):
+                counts[*of, "task_success", int(row["ended_at"]) // (60 * 10**9), int(row["task"] == 1)] += weight
+    counts.update(kinds_of_calls(batch))
+    return counts
+
+
+def kinds_of_calls(batch: Changes) -> Counter[Key]:
+    """Count failed calls by error type, all by transition, and by type of task and tool."""
+    counts: Counter[Key] = Counter()
     for call in batch.calls:
         if call["error"]:
-            of = groups(batch.runs[call["run"]])[0][0], digest_of("error"), int(call["error"])
-            counts[*of, "tool_success", int(call["minute"]), 0] += int(call["errors"])
+            for of in by_task(batch.runs[call["run"]], "error", int(call["error"])):
+                counts[*of, "tool_success", int(call["minute"]), 0] += int(call["errors"])
+        found = by_task(batch.runs[call["run"]], "tool", int(call["tool"]))[1:] if call["tool"] else []
         if call["before"] and call["tool"]:
-            pair = transition(call["before"], call["tool"])
-            of = groups(batch.runs[call["run"]])[0][0], digest_of("transition"), pair
+            found += by_task(batch.runs[call["run"]], "transition", pair(call["before"], call["tool"]))
+        for of in found:
             for bin_, count in ((0, call["errors"]), (1, call["calls"] - call["errors"])):
                 counts[*of, "tool_success", int(call["minute"]), bin_] += int(count)
     return counts
 
 
-def transition(before: Any, tool: Any) -> int:
-    """Digest a pair of tools."""
+def by_task(row: Any, dimension: str, kind: int) -> list[tuple[int, int, int]]:
+    """Give the group of a kind, and that of it and the type of the run's task."""
+    workflow, task = groups(row)[0][0], int(row["cohort_value"][2])
+    by_type = [(workflow, digest_of(f"task_{dimension}"), pair(task, kind))] if task else []
+    return [(workflow, digest_of(dimension), kind), *by_type]
+
+
+def pair(before: Any, tool: Any) -> int:
+    """Digest a pair of names."""
     of_tool = int(mix64(np.uint64(int(tool) % 2**64)))
     digest = int(mix64(np.uint64((int(before) % 2**64) ^ of_tool)))
     return digest - 2**64 if digest >= 2**63 else digest
@@ -208,6 +229,35 @@ def test_cells_equal_the_oracle(batches: list[Changes]) -> None:
     cells = cells_of(batches)
     assert {key: count for key, count in expected.items() if count} == counted(cells)
     assert 0 not in cells.count
+
+
+def test_kinds_by_type_of_task_have_their_names() -> None:
+    """Both texts, in series that have no records; a run that says no type is in none of them."""
+    run, call = np.zeros(2, RUN), np.zeros(2, CALL)
+    run["workflow"], run["ended_at"] = digest_of("a"), START
+    run["cohort_name"][0, 1], run["cohort_value"][0, 1] = digest_of("task"), digest_of("c")
+    run["task"], run["escalated"], run["stop"] = 2, 1, Stop.STOP
+    call["run"], call["tool"], call["before"], call["calls"], call["errors"] = (
+        [0, 1],
+        digest_of("buy"),
+        FIRST_CALL,
+        1,
+        1,
+    )
+    call["error"] = digest_of("Timeout")
+    cells = cells_of([Changes(run, np.ones(2, np.int64), call, run[:0], NAMES)])
+    book = SeriesBook(SliSettings(), ALL)
+    (part,) = cells.split().values()
+    book.resolve(part.cols, part.names)
+    found = {(key, value): each for each in book.labels for key, value in each.group.items() if key in OF_TASK}
+    assert set(found) == {
+        ("task_tool", "c\x1fbuy"),
+        ("task_transition", "c\x1fstart > buy"),
+        ("task_error", "c\x1fTimeout"),
+        ("task_failure", "c\x1fescalated"),
+        ("task_stop_reason", "c\x1fstop"),
+    }
+    assert all(each.untold and each.sli == SLI_OF.get(OF_TASK[key], "tool_success") for (key, _), each in found.items())
 
 
 def test_every_parting_is_of_an_sli() -> None:

@@ -1,0 +1,95 @@
+"""What users ask for is one thing, how it is done another: types of tasks have a past of their own each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from models.drift.fleet_table import FleetTable
+from models.drift.settings import DriftSettings
+from models.drift.table import DriftTable
+from tests.helpers.drift_tasks import START, Tasks
+
+if TYPE_CHECKING:
+    from models.drift.found import Found
+
+SETTINGS = DriftSettings(least_span=240)
+CHANGE, END = 300, 480
+
+
+def alarms(tasks: Tasks, change: dict[str, Any], end: int = END) -> dict[str, Found]:
+    """Give all that is told of streams in alarm, by the words of their keys."""
+    table, found = DriftTable(SETTINGS), {}
+    for at in range(end):
+        looked = table.look(tasks.closed(at, **(change if at >= CHANGE else {})))
+        found |= {each.key.replace("\x1f", " "): each for each in looked.found if each.alarm}
+    return found
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_users_who_ask_for_other_things_are_no_change_of_the_agent(seed: int) -> None:
+    """Four in five ask, then one in five: success and tools of the whole change by much, and none of either type.
+
+    It is told as what it is, within minutes, and as no harm.
+    """
+    found = alarms(Tasks(seed), {"asks": 0.2})
+    assert list(found) == ["task_mix task_success workflow desk"]
+    (told,) = found.values()
+    assert not told.is_worse
+    assert told.words.startswith("the mix of tasks moved: ask 80")
+    assert START + CHANGE < told.alarm <= START + CHANGE + 5
+
+
+def test_without_their_types_it_is_called_a_change_of_the_agent() -> None:
+    """The same runs, of which one in two says its type: the whole is watched, and alarms."""
+    found = alarms(Tasks(typed=0.5), {"asks": 0.2})
+    assert {"own_rate task_success workflow desk", "tool_mix tool_success workflow desk"} <= set(found)
+
+
+@pytest.mark.parametrize("asks", [0.8, 0.2])
+def test_five_points_to_a_tool_within_a_type_are_told(asks: float) -> None:
+    """Whatever users ask for meanwhile; with its type in words, and as an incident of it."""
+    found = alarms(Tasks(), {"more": 0.05, "asks": asks})
+    told = found.pop("tool_mix tool_success workflow desk task ask")
+    assert told.words.startswith("task ask: the mix of tools moved:")
+    assert {"search", "read"} <= {each["name"] for each in told.numbers["movers"]}
+    assert (told.dimension, told.to, told.is_worse) == ("task", "ask", True)
+    assert set(found) <= {"task_mix task_success workflow desk"}
+    assert bool(found) == (asks != 0.8)
+
+
+def test_success_of_one_type_is_told() -> None:
+    """Five points more of those that ask fail: told of them, and of nothing else."""
+    found = alarms(Tasks(), {"worse": 0.05})
+    assert list(found) == ["own_rate task_success workflow desk task ask"]
+    (told,) = found.values()
+    assert "task ask: " in told.words
+
+
+def test_a_mix_of_tasks_opens_no_incident() -> None:
+    """A page is for what got worse; the record is in the topic."""
+    table, fleet, tasks, told = DriftTable(SETTINGS), FleetTable(), Tasks(), []
+    for at in range(CHANGE + 60):
+        fleet.take("0", table.look(tasks.closed(at, **({"asks": 0.2} if at >= CHANGE else {}))))
+        said = fleet.look(60 * (START + at + 1))
+        told += [each for each in said.records if each["alarm"]]
+        assert not said.incidents
+    assert {(each["watch"], each["worse"]) for each in told} == {("task_mix", False)}
+
+
+def test_a_state_that_is_cut_anywhere_goes_on_alike() -> None:
+    """A dump in the midst of learning, and one of what is learnt."""
+    whole, tasks = DriftTable(SETTINGS), Tasks(5)
+    cut = DriftTable(SETTINGS)
+    for at in range(320):
+        closed = tasks.closed(at)
+        whole.look(closed)
+        cut.look(closed)
+        if at in (100, 239, 290):
+            cut = DriftTable.load(SETTINGS, cut.dump(), [])
+    assert whole.streams == cut.streams > 10
+    for name, bank in whole.banks.items():
+        assert bank.streams == cut.banks[name].streams
+        np.testing.assert_array_equal(bank.m, cut.banks[name].m)
