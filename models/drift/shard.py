@@ -16,7 +16,7 @@ from models.drift.roles import Role, Roles
 from models.drift.strata import Strata
 from models.drift.thresholds import Thresholds
 from models.drift.usual_ratio import UsualRatio
-from models.drift.weeks import Weeks
+from models.drift.weeks import Held, Weeks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -103,7 +103,7 @@ class Shard:
 
     def _learn_weeks(self, name: str, series: NDArray[np.int64], hits: NDArray[np.int64], minute: Minute) -> None:
         self.weeks[name].take(series, hits[:, series], minute.total[series], minute.at)
-        self.weeks[name].settle(self.settings.most_span, minute.at)
+        self.weeks[name].settle(self.settings.most_span, minute.at, self.learners[name])
 
     def day(self, name: str, series: NDArray[np.int64], opened: NDArray[np.int64], at: int) -> tuple[Day, Any]:
         """Give the hours of the day of baselines that opened at `opened` and are frozen now, and which follow them.
@@ -115,7 +115,8 @@ class Shard:
         known = places >= 0
         known[known] = weeks.opened[places[known]] == opened[known]
         by_weeks = known.copy()
-        by_weeks[known] = weeks.frozen[places[known]] == at  # two weeks have shown it
+        shown = (weeks.frozen[places[known]] == at) | (weeks.held[places[known]] == Held.SETTLED)
+        by_weeks[known] = shown  # by two weeks
         day = Day(*(np.zeros((*of, DAY_HOURS, len(series)), np.int64) for of in ((len(weeks.hits),), ())))
         day.hits[..., known], day.events[:, known] = weeks.of_the_day(places[known])
         return day, day.follows() | by_weeks

@@ -161,7 +161,7 @@ def test_a_cycle_is_no_dispersion(opened: int) -> None:
     for at in range(opened, 14 * DAY + opened, 10):
         weekend = 0.5 if at // DAY % 7 in (2, 3) else 1.0
         weeks.take(series, chance.binomial(events, weekend * usual(at))[None], events, START + at)
-    weeks.settle(14 * DAY, START + 14 * DAY + opened)
+    weeks.settle(14 * DAY, START + 14 * DAY + opened, Learner(1, 1))
     assert (weeks.frozen > 0).all()
     for clock in Clock:
         assert np.median(weeks.dispersion(series, clock)) == pytest.approx(1.0, abs=0.15)
@@ -181,7 +181,7 @@ def test_a_baseline_of_hours_has_what_its_weeks_have(opened: int) -> None:
         hits = chance.binomial(some, of_hour)[None]
         learner.take(hits, some, START + at)
         weeks.take(series, hits, some, START + at)
-    weeks.settle(14 * DAY, START + last)
+    weeks.settle(14 * DAY, START + last, Learner(1, 1))
     past = learner.freeze(series, START + last)
     day = Day(*weeks.of_the_day(series))
     assert (past.events == day.events.sum(axis=0)).all()
@@ -215,7 +215,7 @@ def test_who_does_not_follow_the_day_is_asked_again() -> None:
     for at in range(0, 30 * DAY, 30):
         rate = usual(at) if at >= 14 * DAY else 0.05
         weeks.take(series, chance.binomial(events, rate)[None], events, START + at)
-        weeks.settle(14 * DAY, START + at)
+        weeks.settle(14 * DAY, START + at, Learner(1, 1))
     assert (weeks.frozen - START > 28 * DAY - 60).all()
     assert weeks.rates(np.arange(3)) == pytest.approx(np.full((1, 3), 0.05), rel=0.05)
 
