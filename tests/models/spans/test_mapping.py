@@ -18,6 +18,15 @@ def test_every_mapped_column_has_a_source() -> None:
     assert len(compile_tables(mapping)) > 0
 
 
+def test_the_built_in_table_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every decoder asks for it, and a start makes half a dozen: only the first reads the file."""
+    first = Mapping.load()
+    monkeypatch.setattr("yaml.safe_load", lambda text: pytest.fail("read again"))
+    assert Mapping.load() == first
+    assert Mapping.load({"columns": {"TENANT": ["customer"]}}) != first
+    assert Mapping.load() == first
+
+
 def test_own_attributes_come_first() -> None:
     """The flyball.* attributes of the design are the first source of their columns."""
     first = {column: sources[0].attribute for column, sources in Mapping.load().columns.items()}
