@@ -58,6 +58,12 @@ def live() -> Any:
 
 
 @pytest.fixture(scope="session")
+def forked() -> Any:
+    """Give tests/helpers/forked.py: commands that start in a moment."""
+    return load("forked", "helpers/forked.py")
+
+
+@pytest.fixture(scope="session")
 def told() -> Any:
     """Give tests/helpers/console.py: records as the flow tells them."""
     return load("console_records", "helpers/console.py")

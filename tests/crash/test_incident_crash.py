@@ -1,7 +1,11 @@
-"""Flow and delivery are killed again and again while workflows fail: who is paged, and what is counted, is the truth.
+"""Flow and delivery are killed again and again while workflows fail, and work again: who is paged is the truth.
 
-FLYBALL_CRASHES=N sets how often the flow is killed (5 unless told), in rounds of about a hundred, each with traffic of
-its own; delivery is killed all the while, about once a second. FLYBALL_CRASH_SEED=N repeats the choices of a run.
+What is true follows from what was simulated, by adding up: a workflow none of whose tools work is paged once, and that
+is over once when most of its calls have been good; what each budget has spent is the number of its bad calls.
+
+FLYBALL_CRASHES=N sets how often the flow is killed (100 unless told), in rounds of about a hundred, each with its own
+traffic; delivery is killed all the while, more than once a second. FLYBALL_CRASH_SEED=N repeats the choices of a run.
+Nine of ten starts are forked from a process that has the imports and kernels (tests/helpers/forked.py).
 """
 
 from __future__ import annotations
@@ -11,8 +15,8 @@ import random
 import signal
 import threading
 import time
-from collections import defaultdict
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import orjson
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-CRASHES = int(os.environ.get("FLYBALL_CRASHES", "5"))
+CRASHES = int(os.environ.get("FLYBALL_CRASHES", "100"))
 ROUNDS = -(-CRASHES // 100)
 KILLS = -(-CRASHES // ROUNDS)
 """In each round: a round must end before what it is about is as old as the windows of its objectives."""
@@ -36,60 +40,102 @@ SEED = int(os.environ.get("FLYBALL_CRASH_SEED", "0")) or random.SystemRandom().r
 WORKFLOWS = 18
 APART_S = 30.0
 """Event time between the starts of two workflows: incidents come one after the other."""
+MARGIN_S = 120.0
+"""Event time between the last start of a run and now: all have ended."""
+RECOVERY = 4.0
+"""Runs of a workflow that works again, for each that failed: of its burn of 10 some 3.5 is left, less than 5."""
+REAL = 0.1
+"""Share of the starts that are Python's own."""
+RESOLVE_AFTER = "15s"
+"""Longer than any start takes: by then a flow has read again what the one before had read since its last snapshot."""
 MINUTE_S = 90.0
 """The state of an SLO is told once a minute."""
-NEWS_S = 8.0 if KILLS < WORKFLOWS else 1.0
-"""Wait for news of an incident: where kills are many, most parts of the traffic bring none."""
+NEWS_S = 0.7
+"""Wait for news of an incident: most parts of the traffic bring none."""
 
+Messages = list[tuple[str, bytes]]
 Counts = dict[str, tuple[int, int]]
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """Messages in order of export, and what they mean by a replay that nobody interrupts."""
+    """Messages in order of export, and what they mean."""
 
-    messages: list[tuple[str, bytes]]
-    pages: set[str]
-    incidents: set[str]
+    outage: Messages
+    recovery: Messages
+    pages: dict[str, str]
+    """At the end: key of page -> its state."""
+    incidents: dict[str, list[str]]
+    """Key of incident -> what is told of it, in order."""
     counts: Counts
     """Total and bad of each SLO."""
 
 
-def simulate(paging: Any, chance: random.Random) -> list[tuple[str, bytes]]:
-    """Let workflows work one after the other, up to now; in two of three no tool works."""
-    failing = set(chance.sample(range(WORKFLOWS), 2 * WORKFLOWS // 3))
-    begin = time.time_ns() - int((WORKFLOWS * APART_S + 120.0) * 1e9)
-    exported = []
-    for number in range(WORKFLOWS):
-        workflow = paging.quick(f"w{number:02d}")
+class Simulation:
+    """Workflows that worked one after the other, up to now: two of three fail, and half of these work again later."""
+
+    def __init__(self, paging: Any, chance: random.Random) -> None:
+        self._chance = chance
+        names = [f"w{number:02d}" for number in range(WORKFLOWS)]
+        self.failing = set(chance.sample(names, 2 * WORKFLOWS // 3))
+        self.healed = set(chance.sample(sorted(self.failing), WORKFLOWS // 3))
+        self.calls: dict[str, Counter[str]] = {name: Counter() for name in names}
+        """Calls of each workflow, total and bad."""
+        heals = time.time_ns() - int((APART_S + MARGIN_S) * 1e9)
+        begins = heals - int(WORKFLOWS * APART_S * 1e9)
+        exported = []
+        for number, name in enumerate(names):
+            workflow = paging.quick(name)
+            trouble = paging.outage(workflow, 3600.0) if name in self.failing else ()
+            exported += self._work(workflow, begins + int(number * APART_S * 1e9), 1.0, trouble)
+        self.outage = _in_order(exported)
+        exported = []
+        for name in sorted(self.healed):
+            workflow = paging.quick(name)
+            tools = tuple(replace(tool, errors=0.0) for tool in workflow.tools)
+            exported += self._work(replace(workflow, tools=tools), heals, RECOVERY, ())
+        self.recovery = _in_order(exported)
+
+    def _work(self, workflow: Any, start_ns: int, rate: float, trouble: Any) -> list[Any]:
         scenario = Scenario(
-            seed=chance.randrange(1 << 30),
-            start_ns=begin + int(number * APART_S * 1e9),
+            seed=self._chance.randrange(1 << 30),
+            start_ns=start_ns,
             duration_s=APART_S,
-            rate=1.0,
+            rate=rate,
             workflows=(workflow,),
-            incidents=paging.outage(workflow, 3600.0) if number in failing else (),
+            incidents=trouble,
             batch=16,
         )
-        exported += list(Generation(scenario, Encoding.PROTOBUF))
+        generation = Generation(scenario, Encoding.PROTOBUF)
+        exported = list(generation)
+        for run in generation.truth.take():
+            self.calls[workflow.name].update(total=run["tool_calls"], bad=run["tool_errors"])
+        return exported
+
+
+def _in_order(exported: list[Any]) -> Messages:
     exported.sort(key=lambda each: each.event_ns)
     return [("spans" if each.signal == "traces" else "logs", each.payload) for each in exported]
 
 
-def expected(messages: list[tuple[str, bytes]], paging: Any, config: Path, folder: Path) -> Traffic:
-    """Replay the messages in this process."""
+def expected(paging: Any, config: Path, folder: Path, chance: random.Random) -> Traffic:
+    """Simulate, and give what must be told: keys are those of a replay, all else is added up."""
+    simulated = Simulation(paging, chance)
     path = folder / "oracle.pb"
-    path.write_bytes(b"".join(len(payload).to_bytes(4, "big") + payload for _, payload in messages))
+    path.write_bytes(b"".join(len(payload).to_bytes(4, "big") + payload for _, payload in simulated.outage))
     records: list[dict[str, Any]] = []
     settings = flow_settings(configuration(config), objectives(config))
     replay([path], settings, lambda out: records.extend(orjson.loads(each.value) for each in out))
-    incidents = [record for record in records if record["kind"] == "incident"]
-    assert {record["status"] for record in incidents} == {"open"}
+    opened = {each["scope"]["id"]: each for each in records if each["kind"] == "incident"}
+    assert opened.keys() == simulated.failing
+    assert all(simulated.calls[name]["bad"] < 0.45 * simulated.calls[name]["total"] for name in simulated.healed)
+    ends = {each["key"]: name in simulated.healed for name, each in opened.items()}
     return Traffic(
-        messages,
-        {paging.key_of_page(record) for record in incidents},
-        {record["key"] for record in incidents},
-        counts_of(records),
+        simulated.outage,
+        simulated.recovery,
+        {paging.key_of_page(each): "resolved" if ends[each["key"]] else "triggered" for each in opened.values()},
+        {key: ["open", "resolved"] if end else ["open"] for key, end in ends.items()},
+        {f"tool-calls:{name}": (calls["total"], calls["bad"]) for name, calls in simulated.calls.items()},
     )
 
 
@@ -143,7 +189,7 @@ class KilledDelivery:
             self._pagerduty.on_event = lambda event, one=running, none=spares: (
                 None if none else one.send(signal.SIGKILL)
             )
-            until = time.monotonic() + self._chance.uniform(0.0, 2.5)
+            until = time.monotonic() + self._chance.uniform(0.0, 1.5)
             while running.process.poll() is None and time.monotonic() < until and not self._stop.is_set():
                 time.sleep(0.01)
             running.send(signal.SIGKILL)
@@ -157,93 +203,135 @@ def deployment(tmp_path: Path, live: Any, paging: Any, pagerduty: Any) -> Iterat
     """Give a deployment on the embedded log that pages `pagerduty`."""
     with live.Deployment(tmp_path) as deployment:
         deployment.topics |= {name: f"flyball.{name}" for name in paging.TOPICS}
-        deployment.configure()
+        deployment.configure(flow={"resolve_after": RESOLVE_AFTER})
         paging.configure(deployment.config, [paging.pager(pagerduty.url, rate=100_000)], long="2h", short="1h")
         yield deployment
+
+
+@pytest.fixture
+def nursery(forked: Any, tmp_path: Path) -> Iterator[Any]:
+    """Give what forks commands."""
+    with forked.Nursery(tmp_path) as nursery:
+        yield nursery
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_every_incident_pages_once(
-    deployment: Any, live: Any, paging: Any, pagerduty: Any, tmp_path: Path, number: int
+    deployment: Any, live: Any, nursery: Any, paging: Any, pagerduty: Any, tmp_path: Path, number: int
 ) -> None:
-    """Each expected incident has one page, none is lost, none is made up; budgets are counted to the unit."""
+    """Each expected incident has one page, and one end; none is lost, none made up; budgets are counted to the unit."""
     print(f"FLYBALL_CRASH_SEED={SEED}")  # noqa: T201 -- shown when it fails
     chance = random.Random(SEED + 2 * number)  # noqa: S311 -- to be repeated
-    traffic = expected(simulate(paging, chance), paging, deployment.config, tmp_path)
-    assert len(traffic.pages) == len(traffic.incidents) == 2 * WORKFLOWS // 3
+    traffic = expected(paging, deployment.config, tmp_path, chance)
+    deliveries = random.Random(SEED + 2 * number + 1)  # noqa: S311
+    arguments = ("deliver", "--config", str(deployment.config), "--data", str(deployment.data))
     told = paging.Topic(deployment.log, "flyball.incidents")
     states = paging.Topic(deployment.log, "flyball.slos")
-    arguments = ("--config", str(deployment.config), "--data", str(deployment.data))
-    share = -(-len(traffic.messages) // (KILLS + 1))
-    parts = [traffic.messages[at : at + share] for at in range(0, len(traffic.messages), share)]
     with KilledDelivery(
-        lambda: live.Command(tmp_path, "deliver", *arguments),
-        pagerduty,
-        random.Random(SEED + 2 * number + 1),  # noqa: S311
+        lambda: live.Command(tmp_path, *arguments, fork=starter(nursery, deliveries)), pagerduty, deliveries
     ) as delivery:
-        for part in parts[:-1]:
-            deployment.start()
-            crash(deployment, live, told, part, chance)
-            delivery.check_alive()
-        deployment.start()
-        deployment.append(parts[-1])
-        live.until(
-            lambda: deployment.check_alive() and delivery.check_alive() and scraped(deployment) == traffic.counts,
-            lambda: f"{scraped(deployment)}\nexpected {traffic.counts}",
-        )
-        live.until(
-            lambda: deployment.check_alive() and delivery.check_alive() and counts_of(states.read()) == traffic.counts,
-            lambda: f"{counts_of(states.read())}\nexpected {traffic.counts}",
-            MINUTE_S,
-        )
+        flow = KilledFlow(deployment, live, nursery, told, chance, delivery)
+        flow.work(traffic.outage, 2 * KILLS // 3)
+        flow.until(lambda: statuses(told) == {key: ["open"] for key in traffic.incidents}, lambda: statuses(told))
+        deployment.kill()
+        flow.work(traffic.recovery, KILLS - flow.kills)
+        flow.until(lambda: scraped(deployment) == traffic.counts, lambda: f"{scraped(deployment)} {traffic.counts}")
+        flow.until(lambda: statuses(told) == traffic.incidents, lambda: f"{statuses(told)} {traffic.incidents}")
+        flow.until(lambda: counts_of(states.read()) == traffic.counts, lambda: counts_of(states.read()), MINUTE_S)
     last = deployment.command("deliver")
     live.until(lambda: "delivers " in last.said, lambda: last.said)  # from then on it can be stopped
-    live.until(
-        lambda: deployment.check_alive() and pagerduty.incidents().keys() == traffic.pages,
-        lambda: f"{pagerduty.incidents()}\nexpected {traffic.pages}",
-    )
+    flow.until(lambda: pagerduty.incidents() == traffic.pages, lambda: f"{pagerduty.incidents()} {traffic.pages}")
     deployment.stop()
-    print(f"{KILLS} kills of the flow, {delivery.kills} of the delivery")  # noqa: T201 -- shown when asked for
+    print(f"{flow.kills} kills of the flow, {delivery.kills} of the delivery")  # noqa: T201 -- shown when asked for
     check_told(told.read(), traffic)
     check_pages(pagerduty, traffic, delivery.kills)
+    assert delivery.kills >= KILLS, "delivery was killed less often than the flow"
     told.close()
     states.close()
 
 
-def crash(deployment: Any, live: Any, told: Any, part: list[tuple[str, bytes]], chance: random.Random) -> None:
-    """Let some messages come and kill the flow: as it starts, as it tells of an incident, or a little later."""
-    moment = chance.choice(("starting", "telling", "telling", "later"))
-    if moment == "starting":
-        deployment.append(part)
-        before, until = 1 << 30, time.monotonic() + chance.uniform(1.0, 5.0)
-    else:
-        live.until(lambda: deployment.check_alive() and deployment.metrics(), "the flow does not start")
-        before = len(told.read())
-        deployment.append(part)
-        if moment == "telling":
-            until = time.monotonic() + NEWS_S  # the part may bring nothing new
+def starter(nursery: Any, chance: random.Random) -> Any:
+    """Give what starts the next command: mostly a fork."""
+    return None if chance.random() < REAL else nursery.fork
+
+
+class KilledFlow:
+    """Starts the flow, gives it messages, and kills it, over and over; `kills` counts."""
+
+    def __init__(
+        self, deployment: Any, live: Any, nursery: Any, told: Any, chance: random.Random, delivery: KilledDelivery
+    ) -> None:
+        self._deployment, self._live, self._nursery, self._told = deployment, live, nursery, told
+        self._chance, self._delivery = chance, delivery
+        self.kills = 0
+
+    def until(self, condition: Callable[[], Any], what: Callable[[], Any], seconds: float = 120.0) -> None:
+        """Wait while nothing ends by itself; fails after `seconds`, saying what there is and `what`."""
+        self._live.until(
+            lambda: self._deployment.check_alive() and self._delivery.check_alive() and condition(),
+            lambda: str(what()),
+            seconds,
+        )
+
+    def work(self, messages: Messages, kills: int) -> None:
+        """Let the messages come in parts, a kill after each but the last; leaves a flow that runs."""
+        share = -(-len(messages) // (kills + 1))
+        for at in range(0, share * kills, share):
+            self._start()
+            self._crash(messages[at : at + share])
+        self._start()
+        self._deployment.append(messages[share * kills :])
+
+    def _start(self) -> None:
+        self._deployment.fork = starter(self._nursery, self._chance)
+        self._deployment.start()
+
+    def _crash(self, part: Messages) -> None:
+        """Let some messages come and kill: at any point of a start, as it tells of an incident, or a little later."""
+        moment = self._chance.choice(("starting", "telling", "later"))
+        before = 1 << 30
+        if moment == "starting":
+            until = time.monotonic() + self._chance.uniform(0.0, 1.2 if self._deployment.fork else 4.0)
         else:
-            before, until = 1 << 30, time.monotonic() + chance.uniform(0.0, 1.5)
-    live.until(
-        lambda: deployment.check_alive() and (len(told.read()) > before or time.monotonic() >= until), "no time passes"
-    )
-    deployment.kill()
+            self.until(self._is_ready, lambda: "the flow does not start")
+            before = len(self._told.read()) if moment == "telling" else before
+            until = time.monotonic() + (NEWS_S if moment == "telling" else self._chance.uniform(0.0, NEWS_S))
+        self._deployment.append(part)
+        self.until(lambda: len(self._told.read()) > before or time.monotonic() >= until, lambda: "no time passes")
+        self._deployment.kill()
+        self.kills += 1
+
+    def _is_ready(self) -> bool:
+        return bool(self._live.get(f"http://127.0.0.1:{self._deployment.metrics_port}/healthz")[0] == 200)
+
+
+def statuses(told: Any) -> dict[str, list[str]]:
+    """Give what was told of each incident, in order; what was told again is left out."""
+    said: dict[str, list[str]] = defaultdict(list)
+    for record in told.read():
+        if record["status"] not in said[record["key"]]:
+            said[record["key"]].append(record["status"])
+    return dict(said)
 
 
 def check_told(records: list[dict[str, Any]], traffic: Traffic) -> None:
-    """See that each incident was told under one revision; what was told twice says the same."""
-    assert {record["key"] for record in records} == traffic.incidents
-    said: dict[str, dict[str, Any]] = {}
+    """See that nothing else was told, and that what was told twice says the same."""
+    assert {record["key"] for record in records} == traffic.incidents.keys()
+    said: dict[tuple[str, str], dict[str, Any]] = {}
     for record in records:
-        assert record == said.setdefault(record["key"], record)
+        assert record == said.setdefault((record["key"], record["status"]), record)
 
 
 def check_pages(pagerduty: Any, traffic: Traffic, kills: int) -> None:
-    """See that there is one page for each incident; a trigger is only sent again where the delivery was killed."""
+    """See that each incident has one page, and one end if it ended; an event comes again only where delivery died."""
     assert pagerduty.refused == []
-    assert pagerduty.incidents() == dict.fromkeys(traffic.pages, "triggered")
-    sent: dict[str, dict[str, Any]] = {}
+    assert pagerduty.incidents() == traffic.pages
+    sent: dict[tuple[str, str], dict[str, Any]] = {}
     for event in pagerduty.events:
-        assert event == sent.setdefault(event["dedup_key"], event)
-    assert len(pagerduty.events) - len(traffic.pages) <= kills
+        action = event["event_action"]
+        assert (event["dedup_key"], "trigger") in sent or action == "trigger", "an end before its page"
+        assert event == sent.setdefault((event["dedup_key"], action), event)
+    ends = [key for key, state in traffic.pages.items() if state == "resolved"]
+    assert sent.keys() == {(key, "trigger") for key in traffic.pages} | {(key, "resolve") for key in ends}
+    assert len(pagerduty.events) - len(sent) <= kills

@@ -280,8 +280,12 @@ def _parent(entry: Path) -> int:
 class Command:
     """A `flyball` command as a process group of its own; its words go to a file."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, fork: Callable[..., Any] | None = None) -> None:
+        """`fork` starts it, as `forked.Nursery.fork` does; without it, Python does."""
         self.said_in = folder / f"{time.monotonic_ns()}.log"
+        if fork:
+            self.process: Any = fork(self.said_in, *arguments)
+            return
         with self.said_in.open("wb") as file:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "flyball", *arguments],
@@ -319,6 +323,8 @@ class Deployment:
         self.data.mkdir(exist_ok=True)
         self.metrics_port = free_ports(2)[0]
         self.running: list[Command] = []
+        self.fork: Callable[..., Any] | None = None
+        """Starts commands from now on, see `Command`."""
         own = uuid.uuid4().hex[:8]  # other tests may use the same broker
         self.topics = {name: f"{name}-{own}" for name in (*READ, *WRITTEN)}
         self._broker = broker
@@ -377,7 +383,8 @@ class Deployment:
 
     def command(self, *arguments: str) -> Command:
         """Start a command with this configuration and data."""
-        started = Command(self.folder, *arguments, "--config", str(self.config), "--data", str(self.data))
+        told = ("--config", str(self.config), "--data", str(self.data))
+        started = Command(self.folder, *arguments, *told, fork=self.fork)
         self.running.append(started)
         return started
 
