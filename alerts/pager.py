@@ -144,14 +144,15 @@ class Pager:
 
     def _join(self, db: sqlite3.Connection, incident: Incident, touched: dict[int, _Touched], *, again: bool) -> int:
         """Let an incident join the open page of its group, or begin one; gives the page's row number."""
-        group = group_of(incident, self._routing().group_by)
-        grp = key_of(group)
+        routing = self._routing()
+        page = begun(incident, group_of(incident, routing.group_by), page_key(incident, again=again))
+        page = replace(page, group=page.group | routing.apart(page))
+        grp = key_of(page.group)
         found = db.execute("SELECT id FROM pages WHERE grp = ? AND open", (grp,)).fetchone()
         if found is not None:
             there = self._touch(db, found[0], touched)
             there.page, there.changed = changed(there.page, incident, new=1, opened=1), True
             return there.row
-        page = begun(incident, group, page_key(incident, again=again))
         inserted = db.execute("INSERT INTO pages (key, grp, open, live) VALUES (?, ?, 1, x'')", (page.key, grp))
         row = int(inserted.lastrowid or 0)
         touched[row] = _Touched(row, page, 0, 4, changed=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from alerts.grouping import DEFAULT_GROUP_BY
+from models.incidents.incident import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 STDOUT = "stdout"
 """The sink that is always there, for pages that no route matches."""
+
+WAY = "route"
+"""What a group has beside its fields where routes part it."""
 
 MINUTE_NS = 60 * 10**9
 _MOST_PERIODS = 30
@@ -44,6 +48,12 @@ class Match:
             *(((glob,), page.labels.get(name, "")) for name, glob in self.labels.items()),
         )
         return all(not globs or any(fnmatchcase(value, glob) for glob in globs) for globs, value in pairs)
+
+    @property
+    def asks(self) -> set[str]:
+        """Name the fields that it looks at; the severity is none, as it is not what a page is grouped by."""
+        fields = {"class": self.class_, "owner": self.owner, "workflow": self.workflow, "tenant": self.tenant}
+        return {name for name, globs in (fields | {"labels": self.labels}).items() if globs}
 
 
 @dataclass(frozen=True)
@@ -114,16 +124,40 @@ class Routing:
     def holds(self, page: Page, now_ns: int) -> tuple[dict[str, int], bool]:
         """Give the sinks of a page, each with the time before which it is not told; False: no route, so stdout."""
         found: dict[str, int] = {}
-        matched = False
-        for route in self.routes:
-            if not route.match.holds(page):
-                continue
-            matched = True
+        taken = self._taken(page)
+        for route in taken:
             until = route.hold(page, now_ns)
             found |= {sink: min(until, found.get(sink, until)) for sink in route.sinks}
-            if not route.goes_on:
-                break
-        return (found, True) if matched else ({STDOUT: now_ns}, False)
+        return (found, True) if taken else ({STDOUT: now_ns}, False)
+
+    def apart(self, page: Page) -> dict[str, str]:
+        """Give what parts a page from those of its group that go other ways: nothing where the group decides the way.
+
+        A page has one way, that of its first incident: one that other people are to hear of must not be counted into
+        it. A way is the routes at each severity, for a page may get worse; routes with the same sinks and quiet hours
+        are the same, and have the name of the first of them.
+        """
+        if set().union(*(route.match.asks for route in self.routes)) <= page.group.keys():
+            return {}
+        ways = [self._way(replace(page, severity=severity)) for severity in Severity]
+        return {WAY: ways[0] if len(set(ways)) == 1 else "/".join(ways)}
+
+    def _taken(self, page: Page) -> list[Route]:
+        """Give the routes of a page, in order."""
+        taken = []
+        for route in self.routes:
+            if route.match.holds(page):
+                taken.append(route)
+                if not route.goes_on:
+                    break
+        return taken
+
+    def _way(self, page: Page) -> str:
+        alike: dict[object, str] = {}
+        for route in self.routes:
+            alike.setdefault((frozenset(route.sinks), route.quiet), route.name)
+        names = (alike[frozenset(route.sinks), route.quiet] for route in self._taken(page))
+        return ",".join(dict.fromkeys(names)) or STDOUT
 
     def hold(self, sink: str, page: Page, now_ns: int) -> int:
         """Tell until when one sink is not told of a page, Unix ns; now, where no route names it any more."""

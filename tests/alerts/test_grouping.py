@@ -7,13 +7,14 @@ import random
 import tracemalloc
 from dataclasses import replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alerts.grouping import group_of, page_key
-from alerts.routing import Route, Routing
+from alerts.routing import Match, Quiet, Route, Routing
 from models.incidents.incident import Severity
 
 
@@ -245,3 +246,83 @@ def test_counts_are_those_of_a_plain_count(
     if pages and open_now:
         is_open[-1] = True
     assert stored == [(int(o), page["severity"]) for o, page in zip(is_open, pages, strict=True)]
+
+
+def by_tenant(*more: Route) -> Routing:
+    """Give routes: tenant b is told by a sink of its own, all others by the shared one."""
+    return Routing((*more, Route("of b", ("theirs",), Match(tenant=("b",))), Route("rest", ("ours",))))
+
+
+def storm(make_desk: Any, incidents: Any, routing: Routing) -> tuple[Any, Any, Any]:
+    """Tell of one rule that burns for five tenants, b among them, in one group by the default."""
+    ours, theirs = incidents.Memory("ours"), incidents.Memory("theirs")
+    desk = make_desk(ours, theirs, routing=routing)
+    for tenant in "acbde":
+        desk.tell(incidents.incident(tenant, tenant=tenant))
+        desk.work()
+    desk.after(60)
+    return desk, ours, theirs
+
+
+def test_a_tenant_with_a_route_of_its_own_has_a_page_of_its_own(make_desk: Any, incidents: Any) -> None:
+    """Its people hear of it though another tenant's page was first; the other four tenants are one page."""
+    desk, ours, theirs = storm(make_desk, incidents, by_tenant())
+    assert [(page.tenant, page.count) for page in theirs.told] == [("b", 1)]
+    assert [(page.tenant, page.count) for page in ours.told] == [("a", 1), ("a", 4)]
+    desk.tell(incidents.resolved("b", tenant="b"))
+    desk.after(60)
+    assert [page.status for page in theirs.told] == ["open", "resolved"]
+    assert ours.told[-1].is_open
+
+
+def test_pages_that_go_other_ways_have_other_groups(make_desk: Any, incidents: Any) -> None:
+    """Alertmanager knows a page by its group: a sink that is told of both pages can tell them apart."""
+    everything = Route("all", ("ours",), goes_on=True)
+    _, ours, _ = storm(make_desk, incidents, by_tenant(everything))
+    assert {page.key: page.group["route"] for page in ours.told} == {
+        page_key(incidents.incident("a"), again=False): "all",
+        page_key(incidents.incident("b"), again=False): "all,of b",
+    }
+
+
+def test_routes_with_the_same_sinks_part_nothing(make_desk: Any, incidents: Any) -> None:
+    """Five tenants, each by a route of its own to the same sink: one page, as it is one storm."""
+    routes = tuple(Route(f"of {tenant}", ("ours",), Match(tenant=(tenant,))) for tenant in "abcde")
+    _, ours, _ = storm(make_desk, incidents, Routing(routes))
+    assert {(page.key, page.group["route"]) for page in ours.told} == {
+        (page_key(incidents.incident("a"), again=False), "of a")
+    }
+    assert ours.told[-1].count == 5
+
+
+def test_a_way_that_only_the_worst_severity_takes_counts_too(make_desk: Any, incidents: Any) -> None:
+    """Both tenants' SEV-2 go to one sink, but b's SEV-1 to another: it must find a page of b to make worse."""
+    urgent = Route("of b", ("theirs",), Match(tenant=("b",), severity=("SEV-1",)))
+    desk, _, theirs = storm(make_desk, incidents, Routing((urgent, Route("rest", ("ours",)))))
+    assert theirs.told == []
+    desk.tell(incidents.incident("b2", tenant="b", severity=Severity.SEV_1))
+    desk.work()
+    assert [(page.tenant, page.count, page.group["route"]) for page in theirs.told] == [("b", 2, "of b/rest/rest")]
+
+
+def test_quiet_hours_of_one_tenant_are_no_other_tenants(make_desk: Any, incidents: Any) -> None:
+    """The same sink, but b's pages wait until morning: that is another way."""
+    quiet = (Quiet(frozenset(range(7)), 0, 1439, ZoneInfo("UTC")),)
+    routes = (Route("of b", ("ours",), Match(tenant=("b",)), quiet=quiet), Route("rest", ("ours",)))
+    desk, ours, _ = storm(make_desk, incidents, Routing(routes))
+    assert [page.count for page in ours.told] == [1, 4]
+    desk.tell(incidents.incident("b2", tenant="b", severity=Severity.SEV_1))
+    desk.work()
+    assert (ours.told[-1].tenant, ours.told[-1].count) == ("b", 2)
+
+
+def test_groups_are_as_they_were_where_they_decide_the_way(make_desk: Any, incidents: Any) -> None:
+    """Routes by severity, class and workflow part nothing by the default, nor those by tenant where groups have it."""
+    routes = (
+        Route("w", ("ours",), Match(workflow=("air*",), class_=("slo.*",), severity=("SEV-1",))),
+        Route("r", ("ours",)),
+    )
+    _, ours, _ = storm(make_desk, incidents, Routing(routes))
+    assert ours.told[-1].group.keys() == {"class", "rule", "workflow"}
+    _, ours, theirs = storm(make_desk, incidents, replace(by_tenant(), group_by=("class", "tenant")))
+    assert {tuple(page.group) for page in (*ours.told, *theirs.told)} == {("class", "tenant")}
