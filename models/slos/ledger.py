@@ -31,7 +31,8 @@ class Level(NamedTuple):
 LEVELS = (Level(10, HOUR_S), Level(60, 6 * HOUR_S), Level(600, 3 * DAY_S), Level(HOUR_S, 90 * DAY_S))
 """1152 fine panes of 8 bytes and 2160 of an hour of 16: 44 kB an instance."""
 
-_ROOM = 16
+_STEP = 12
+"""Room grows by a twelfth of itself: 44 kB is then 48 kB at most, and with blame and timeslices less than 100 kB."""
 
 
 class Ledger:
@@ -54,10 +55,10 @@ class Ledger:
             self._of_level[level].append((index, -(-window // levels[level].pane_s)))
         # a fine pane holds less than 2**31 events, an hour may not
         self._rings: list[NDArray[Any]] = [
-            np.zeros((level.keep_s // level.pane_s, 2, _ROOM), np.int32 if level.pane_s < HOUR_S else np.int64)
+            np.zeros((level.keep_s // level.pane_s, 2, 1), np.int32 if level.pane_s < HOUR_S else np.int64)
             for level in levels
         ]
-        self._sums = np.zeros((len(self.windows), 2, _ROOM), np.int64)
+        self._sums = np.zeros((len(self.windows), 2, 1), np.int64)
 
     @property
     def pane_s(self) -> int:
@@ -68,8 +69,9 @@ class Ledger:
         """Make it hold `n` instances; new ones have seen nothing."""
         room = self._sums.shape[2]
         if n > room:
-            more = max(n, room * 3 // 2) - room  # not twice: what is not used counts, too
-            self._rings = [_widened(ring, more) for ring in self._rings]
+            more = max(n, room + room // _STEP) - room
+            for index, ring in enumerate(self._rings):  # one by one: both sizes of one at a time
+                self._rings[index] = _widened(ring, more)
             self._sums = _widened(self._sums, more)
         self.n = n
 
@@ -139,8 +141,8 @@ class Ledger:
 
     @property
     def memory_bytes(self) -> int:
-        """Size of the counts that are in use."""
-        return sum(ring[:, :, : self.n].nbytes for ring in self._rings)
+        """Size of the counts, with the room for instances to come."""
+        return sum(ring.nbytes for ring in self._rings) + self._sums.nbytes
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Give everything, to be packed."""

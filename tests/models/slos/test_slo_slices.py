@@ -8,7 +8,7 @@ import numpy as np
 
 from models.slos.blame import MAX_SLICES, Blame
 from models.slos.burn import burn_rate
-from models.slos.ledger import Ledger
+from models.slos.ledger import DAY_S, HOUR_S, Ledger
 from models.slos.slices import Slicer
 from models.slos.spec import Slices
 
@@ -40,14 +40,23 @@ def test_a_slice_counts_once_it_has_settled() -> None:
     assert list(counting.settle(10_000)) == []
 
 
-def test_an_slo_of_the_shortest_slices_takes_less_than_a_hundred_kilobytes() -> None:
-    """Its 25 hours of minutes beside its ledger and its blame, each as full as it can be."""
-    minutes, ledger, blame = Slicer(Slices(60, Fraction("0.9"))), Ledger([90 * 86_400]), Blame()
-    ledger.resize(1)
+def test_an_slo_takes_less_than_a_hundred_kilobytes() -> None:
+    """With each window up to 90 days and slices of any length, where room was just grown, and blame is full."""
+    blame = Blame()
     for name in range(2 * MAX_SLICES):
         blame.add_slice([0, 0, 0, 0, 0, name, 1, 1, 0])
-    arrays = [each for kept in (minutes, blame) for each in vars(kept).values() if isinstance(each, np.ndarray)]
-    assert ledger.memory_bytes + sum(array.nbytes for array in arrays) <= 100_000
+    slices = max(_arrays(Slicer(Slices(seconds, Fraction("0.9")))) for seconds in range(60, 25 * 3600 + 1, 60))
+    windows = [300, 1800, HOUR_S, 2 * HOUR_S, 6 * HOUR_S, DAY_S, 3 * DAY_S]  # of the rules
+    for hours in range(1, 90 * 24 + 1):
+        ledger = Ledger([*windows, hours * HOUR_S])
+        ledger.resize(1)
+        grown = ledger.memory_bytes * 13 / 12  # test_ledger.test_room_ahead_is_bounded
+        assert grown + _arrays(blame) + slices <= 100_000, hours
+
+
+def _arrays(kept: object) -> int:
+    """Give the bytes of its arrays."""
+    return sum(each.nbytes for each in vars(kept).values() if isinstance(each, np.ndarray))
 
 
 def test_late_outcomes_turn_a_slice_also_after_a_restart() -> None:
