@@ -47,30 +47,49 @@ class FileError(Exception):
     """A file that can't be read as a recording."""
 
 
+class CutError(FileError):
+    """One that can't be read on from somewhere in it: what lies before is good."""
+
+
 def read_messages(path: Path) -> Iterator[bytes]:
-    """Read the messages of a recording in their order; raises FileError naming file, place and expectation."""
+    """Read the messages of a recording in their order; raises FileError naming file, place and expectation.
+
+    Where that is no matter of the whole file but of what lies from there on, it is a CutError.
+    """
     try:
         with path.open("rb") as raw, _decompressed(raw) as file:
             head = file.peek(1)[:1]
             yield from _frames(file, path) if head == b"\x00" else _lines(file)
     except EOFError as error:
         msg = f"{path}: ends in the middle of its compressed data"
-        raise FileError(msg) from error
-    except (OSError, zlib.error, zstandard.ZstdError) as error:
+        raise CutError(msg) from error
+    except (gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
+        msg = f"{path}: {error}"
+        raise CutError(msg) from error
+    except OSError as error:
         msg = f"{path}: {error}"
         raise FileError(msg) from error
 
 
-def merged(paths: Sequence[Path]) -> Iterator[Line]:
-    """Merge recordings by the time of each message's first span or event; a file keeps its own order."""
-    return heapq.merge(*(_timed(index, path) for index, path in enumerate(paths)), key=lambda line: line.time)
+def merged(paths: Sequence[Path], cut: list[CutError] | None = None) -> Iterator[Line]:
+    """Merge recordings by the time of each message's first span or event; a file keeps its own order.
+
+    `cut` is given the errors of files that can't be read to their end, and others go on; without it they are raised.
+    """
+    files = (_timed(index, path, cut) for index, path in enumerate(paths))
+    return heapq.merge(*files, key=lambda line: line.time)
 
 
-def _timed(index: int, path: Path) -> Iterator[Line]:
+def _timed(index: int, path: Path, cut: list[CutError] | None) -> Iterator[Line]:
     newest = 0
-    for place, value in enumerate(read_messages(path), start=1):
-        newest = max(newest, _time_of(value))
-        yield Line(newest, index, place, value)
+    try:
+        for place, value in enumerate(read_messages(path), start=1):
+            newest = max(newest, _time_of(value))
+            yield Line(newest, index, place, value)
+    except CutError as error:
+        if cut is None:
+            raise
+        cut.append(error)
 
 
 def _time_of(message: bytes) -> int:
@@ -165,7 +184,7 @@ def _frames(file: io.BufferedReader, path: Path) -> Iterator[bytes]:
         size = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else _MAX_MESSAGE + 1
         if size > _MAX_MESSAGE:
             msg = f"{path}: message length {size}, expected at most {_MAX_MESSAGE} (length-prefixed protobuf)"
-            raise FileError(msg)
+            raise CutError(msg)
         message = file.read(size)
         yield message  # a short last message is dead-lettered by the decoder as truncated
 
@@ -179,15 +198,18 @@ class FileSource(DynamicSource[RawBatch]):
         received_ns: int,
         progress: Callable[[int, int], None] | None = None,
         batch_bytes: int = BATCH_BYTES,
+        cut: list[CutError] | None = None,
     ) -> None:
+        """`cut`: see `merged`."""
         self._paths = paths
+        self._cut = cut
         self._received = received_ns
         self._progress = progress
         self._batch_bytes = batch_bytes
 
     @override
     def build(self, step_id: str, worker_index: int, worker_count: int) -> FilePartition:
-        lines = merged(self._paths) if worker_index == 0 else iter(())
+        lines = merged(self._paths, self._cut) if worker_index == 0 else iter(())
         return FilePartition(
             lines, [str(path) for path in self._paths], self._received, self._batch_bytes, self._progress
         )

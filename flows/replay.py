@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from flows.files import CutError
     from flows.items import Outbound
     from flows.settings import FlowSettings
     from models.spans.batch import Spans
@@ -64,14 +65,16 @@ def replay(
     emit: Callable[[list[Outbound]], None],
     progress: Callable[[int, int], None] | None = None,
     metrics: Metrics | None = None,
+    cut: list[CutError] | None = None,
 ) -> Summary:
     """Run the flow over `paths`; `emit` gets the records as they come, `progress` (messages, bytes) as they are read.
 
-    `metrics` are those to fill. Raises FileError when a file can't be read.
+    `metrics` are those to fill. Raises FileError when a file can't be read; where one only can't be read to its end,
+    `cut` is given the error instead, if it is there, and nothing else is lost.
     """
     warm_up(lambda _: None)  # so that its time is not counted
     metrics = metrics or Metrics(None, CollectorRegistry())
-    source = FileSource(paths, time.time_ns(), progress)
+    source = FileSource(paths, time.time_ns(), progress, cut=cut)
     flow = build(source, CallSink(emit), settings, metrics, clock=None, drain=True, kept=False)
     began = time.perf_counter()
     run_main(flow)

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from models.simulation import Exported, Generation, Incident, Scenario
 
 HELP = "make agent traffic as OTLP: to a file, over OTLP/HTTP or to Kafka"
-SECOND = 1_000_000_000
+SECOND, DAY_S = 1_000_000_000, 86_400
+_LAST_S = 9_214_646_400
+"""2262 begins: some months before 64 bits of nanoseconds end."""
 LIVE = ("http://", "https://", "kafka://", "embedded:")
 """Where traffic goes at the pace of event time unless told otherwise."""
 FILE_DURATION = "10m"
@@ -149,10 +151,11 @@ def scenario_of(args: argparse.Namespace, *, live: bool) -> Scenario:
         if name not in known:
             msg = f"--workflow {name!r} is unknown; known: {', '.join(known)}"
             raise ValueError(msg)
+    start_ns = _start(args.start or ("now" if live else None), Scenario.start_ns)
     return Scenario(
         seed=args.seed,
-        start_ns=_start(args.start or ("now" if live else None), Scenario.start_ns),
-        duration_s=None if duration is None else _seconds("--duration", duration),
+        start_ns=start_ns,
+        duration_s=None if duration is None else _duration(duration, start_ns),
         rate=args.rate,
         workflows=tuple(known[name] for name in args.workflow) or tuple(known.values()),
         incidents=tuple(incident for text in args.incident for incident in _incidents(text)),
@@ -160,6 +163,15 @@ def scenario_of(args: argparse.Namespace, *, live: bool) -> Scenario:
         flush_s=args.flush,
         batch=args.batch,
     )
+
+
+def _duration(text: str, start_ns: int) -> float:
+    """Read the event time in which runs start; times of spans are 64 bits of nanoseconds, which end in 2262."""
+    seconds, left = _seconds("--duration", text), _LAST_S - start_ns / SECOND
+    if seconds > left:
+        msg = f"--duration {text!r}: ends after 2261, the last year of spans; at most {left // DAY_S:.0f}d expected"
+        raise ValueError(msg)
+    return seconds
 
 
 def _seconds(option: str, text: str) -> float:
@@ -184,6 +196,9 @@ def _start(text: str | None, default: int) -> int:
         raise ValueError(msg) from None
     if moment.tzinfo is None:
         msg = f"--start {text!r}: a time zone is missing, as in 2026-03-02T09:00:00Z"
+        raise ValueError(msg)
+    if moment.timestamp() > _LAST_S:
+        msg = f"--start {text!r}: a year up to 2261 expected, the last that spans can have"
         raise ValueError(msg)
     return round(moment.timestamp()) * SECOND + moment.microsecond * 1000
 

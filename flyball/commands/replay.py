@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping, Sequence
 
+    from flows.files import CutError
     from flows.items import Outbound
     from flows.replay import Summary
     from flyball.report.collected import Collected
@@ -57,17 +58,21 @@ def _print_records(args: argparse.Namespace) -> int:
 
     # a reader that has had enough ends us at once, as it does any filter; raised inside the engine it would be a panic
     before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    cut: list[CutError] = []
     try:
-        summary = _replay(args, emit, args.config).record()
+        summary = _replay(args, emit, args.config, cut).record()
         out.write(orjson.dumps(summary) + b"\n")
         out.flush()
     finally:
         signal.signal(signal.SIGPIPE, before)
+    _refuse_what_is_cut(cut)
     _refuse_what_is_no_otlp(summary, args.files)
     return 0
 
 
-def _collect(args: argparse.Namespace, directory: Path | None) -> tuple[Collected, Mapping[str, object]]:
+def _collect(
+    args: argparse.Namespace, directory: Path | None, cut: list[CutError] | None = None
+) -> tuple[Collected, Mapping[str, object]]:
     """Replay with the configuration of a directory; give what the report needs, and the summary."""
     import orjson
 
@@ -80,7 +85,7 @@ def _collect(args: argparse.Namespace, directory: Path | None) -> tuple[Collecte
             if is_needed(record.value):
                 collected.add(orjson.loads(record.value))
 
-    summary = _replay(args, emit, directory).record()
+    summary = _replay(args, emit, directory, cut).record()
     collected.add(summary)
     return collected, summary
 
@@ -112,10 +117,21 @@ def _print_comparison(args: argparse.Namespace) -> int:
 def _print_report(args: argparse.Namespace) -> int:
     from flyball.report.page import print_page
 
-    collected, summary = _collect(args, args.config)
+    cut: list[CutError] = []
+    collected, summary = _collect(args, args.config, cut)
     print_page(collected, [path.name for path in args.files])
+    _refuse_what_is_cut(cut)
     _refuse_what_is_no_otlp(summary, args.files)
     return 0
+
+
+def _refuse_what_is_cut(cut: Sequence[CutError]) -> None:
+    """Raise CommandError for files that could not be read to their end; all the rest has been told."""
+    from flyball.errors import CommandError
+
+    if cut:
+        lines = [f"{error}; what lies before that, and the other files, count" for error in cut]
+        raise CommandError("\n".join(lines))
 
 
 def _refuse_what_is_no_otlp(summary: Mapping[str, object], files: Sequence[Path]) -> None:
@@ -133,7 +149,12 @@ def _refuse_what_is_no_otlp(summary: Mapping[str, object], files: Sequence[Path]
         raise CommandError(msg)
 
 
-def _replay(args: argparse.Namespace, emit: Callable[[list[Outbound]], None], directory: Path | None) -> Summary:
+def _replay(
+    args: argparse.Namespace,
+    emit: Callable[[list[Outbound]], None],
+    directory: Path | None,
+    cut: list[CutError] | None,
+) -> Summary:
     from flyball.check import configuration, objectives
     from flyball.check import policy as policy_of
     from flyball.errors import CommandError, find_cause
@@ -157,7 +178,7 @@ def _replay(args: argparse.Namespace, emit: Callable[[list[Outbound]], None], di
     warm_up(lambda text: print(f"flyball: {text}", file=sys.stderr, flush=True))  # noqa: T201 -- a command prints
     try:
         with reading(args.files, shown=not args.quiet) as advance, stderr_held_back(is_for_people):
-            return replay(args.files, flow_settings(settings, slos, policy=policy), emit, advance)
+            return replay(args.files, flow_settings(settings, slos, policy=policy), emit, advance, cut=cut)
     except Exception as error:
         told = find_cause(error, FileError)
         if told is None:

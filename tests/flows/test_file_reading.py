@@ -13,7 +13,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from flows import files
-from flows.files import FileError, merged, read_messages
+from flows.files import CutError, FileError, merged, read_messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +63,23 @@ def test_a_cut_file_is_told(packed: bytes, missing: int, tmp_path: Path) -> None
     with pytest.raises(FileError) as cut:
         list(read_messages(tmp_path / "a"))
     assert str(cut.value) == f"{tmp_path}/a: ends in the middle of its compressed data"
+
+
+def test_a_cut_file_loses_nothing_of_the_others(tmp_path: Path) -> None:
+    """What lies before the cut is given, and all of the other files; the error is kept for the end."""
+    lines = [orjson.dumps({"timeUnixNano": str(time), "n": random.Random(time).random()}) for time in range(20_000)]  # noqa: S311
+    (tmp_path / "a.gz").write_bytes(gzip.compress(b"\n".join(lines[::2]))[:-4000])
+    (tmp_path / "b").write_bytes(b"\n".join(lines[1::2]))
+    cut: list[CutError] = []
+    found = [line.value for line in merged([tmp_path / "a.gz", tmp_path / "b"], cut)]
+    assert [str(error) for error in cut] == [f"{tmp_path}/a.gz: ends in the middle of its compressed data"]
+    others = set(lines[1::2])
+    assert [line for line in found if line in others] == lines[1::2]
+    own = [line for line in found if line not in others]
+    assert own == lines[::2][: len(own)]
+    assert 5000 < len(own) < 10_000
+    with pytest.raises(CutError):
+        list(merged([tmp_path / "a.gz", tmp_path / "b"]))
 
 
 def spans(*ends: int) -> TracesData:

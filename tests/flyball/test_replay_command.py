@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rich.console import Console
 
-from flows.files import FileError
+from flows.files import CutError, FileError
 from flyball import progress
 from flyball.cli import main
 from flyball.stderr import stderr_held_back
@@ -32,13 +32,18 @@ class _Replay:
         self.error: Exception | None = None
         self.given: tuple[Any, ...] = ()
         self.summary: dict[str, object] = SUMMARY
+        self.cut: list[CutError] = []
 
-    def __call__(self, paths: Any, settings: Any, emit: Callable[[list[Any]], None], progress: Any) -> SimpleNamespace:
+    def __call__(
+        self, paths: Any, settings: Any, emit: Callable[[list[Any]], None], progress: Any, cut: list[Any] | None = None
+    ) -> SimpleNamespace:
         self.given = (paths, settings, progress)
         for value in VALUES:
             if progress:
                 progress(1, len(value))
             emit([SimpleNamespace(topic="t", key=b"k", value=value)])
+        if cut is not None:
+            cut.extend(self.cut)
         if self.error:
             wrapped = RuntimeError("error calling next_batch")
             raise wrapped from self.error
@@ -178,3 +183,19 @@ def test_log_records_alone_are_no_mistake(replay: _Replay) -> None:
     replay.summary = {**SUMMARY, "spans": 0, "runs": 0, "dead_letters": 0}
     Path("a.jsonl").write_bytes(b"{}\n")
     assert main(["replay", "a.jsonl", "b.jsonl"]) == 0
+
+
+@pytest.mark.parametrize("words", [["--json"], []])
+def test_a_file_that_is_cut_is_named_after_all_else(
+    replay: _Replay, capfd: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    """Records, or the report, and the summary are there; then an error says which file could not be read on."""
+    replay.cut = [CutError("b.jsonl.gz: ends in the middle of its compressed data")]
+    assert main(["replay", "a.jsonl", "b.jsonl", "--quiet", *words]) == 1
+    out, err = capfd.readouterr()
+    assert err == (
+        "flyball: b.jsonl.gz: ends in the middle of its compressed data; what lies before that, and the other files,"
+        " count\n"
+    )
+    assert not words or [json.loads(line)["kind"] for line in out.splitlines()] == ["sli", "dead_letter", "summary"]
+    assert words or out

@@ -244,6 +244,11 @@ def test_live_traffic_waits_for_event_time(tmp_path: Path) -> None:
     [
         (("--to", "nohost:123"), "--to 'nohost:123': did you mean http://nohost:123? "),
         (("--start", "yesterday"), "--start 'yesterday': now or an RFC 3339 time expected, as in "),
+        (
+            ("--duration", "99999999999999d"),
+            "--duration '99999999999999d': ends after 2261, the last year of spans; at most ",
+        ),
+        (("--start", "9000-01-01T00:00:00Z"), "--start '9000-01-01T00:00:00Z': a year up to 2261 expected"),
         (("--duration", "long"), "--duration 'long': a number with ms, s, m, h or d expected, as in "),
     ],
 )
