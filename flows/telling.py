@@ -143,6 +143,8 @@ class TellingLogic(StatefulBatchLogic[Item, Records, bytes], Generic[Item, Table
             lives, told = orjson.loads(note)
             state.table.book.adopt(lives)
             self._owed += [outbound(self._topics.incidents, record["key"], record) for record in told]
+        if self._clock:
+            state.table.book.wait_anew()
 
     def _tell(self, state: ShardState[Table], now_ns: int, *, is_last: bool = False) -> list[Records]:
         found, rest = self._look(state, now_ns, is_last=is_last)

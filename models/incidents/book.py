@@ -185,6 +185,16 @@ class IncidentBook:
             said = {name: value for name, value in kept.items() if name not in ("ident", "facts", "severity")}
             self._lives[Ident(*kept["ident"])] = _Life(**said, severity=Severity(kept["severity"]), facts=facts)
 
+    def wait_anew(self) -> None:
+        """Let the hold of all that is open begin again, for a process that has just started.
+
+        It may not have read again yet what the one before had told of, so that all is right in its first moments; added
+        up over several starts that are cut short, these would be a resolution of what is still wrong.
+        """
+        for life in self._lives.values():
+            if not life.resolved:
+                life.quiet_since = 0
+
 
 def incident_key(ident: Ident, life: int) -> str:
     """Give the key: 32 hex digits, the same for the same incident whatever is replayed or restarted."""

@@ -10,8 +10,10 @@ import numpy as np
 from models import verdicts
 from models.incidents.book import Facts, Ident
 from models.incidents.incident import Severity
+from models.slos.blame import Blame
 from models.slos.budgets import steps_of
 from models.slos.burning import NEVER
+from models.slos.instances import Instance
 from models.slos.lanes import Lanes
 from models.slos.silence import Lag, Silence
 from models.slos.spec import Action
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.incidents.incident import Incident
-    from models.slos.instances import Instance
     from models.slos.spec import BurnRule, PolicyStep, Slo
     from models.slos.table import Judged, SloTable
 
@@ -169,25 +170,47 @@ class Judge:
             out.incidents += [told] if told else []
 
     def _tell_gone(self, now: int, out: Judged) -> None:
-        """Once after a restart: resolve what was told of objectives and steps that are no more what they were."""
+        """After a restart: resolve what was told of objectives and steps that are no more what they were.
+
+        What was told of an instance that was met after the last snapshot waits until its events are read again. It is
+        heard to be right meanwhile: should they never come, it ends as anything else does.
+        """
         if not self._restarted:
             return
         self._restarted = False
-        there = {(instance.slo.name, *instance.scope) for instance in self._table.instances.known}
+        there = {(each.slo.name, *each.scope): slot for slot, each in enumerate(self._table.instances.known)}
         for ident in self._table.book.open_idents():
+            is_awaited = False
             if ident.class_ == BUDGET:
                 slo = self._steps.get(ident.rule)
             elif ident.class_ in (BURN, SLOW_BURN):
-                slo = ident.rule if (ident.rule, ident.level, ident.scope) in there else None
+                slot = there.get((ident.rule, ident.level, ident.scope))
+                is_awaited = slot is None and self._may_come(ident)
+                slo = None if slot is None else ident.rule
+                self._hear(ident, slot)
             else:
                 continue
             if slo is not None and slo not in self._table.anew:
                 continue
-            told = self._table.book.right(ident, now, at_once=True)
+            told = self._table.book.right(ident, now, at_once=not is_awaited)
+            self._restarted |= is_awaited and told is None
             out.incidents += [told] if told else []
             if told and Action.BOUND in ident.rule.split() and ident.level in _REACHED:
                 out.verdicts.append(_cleared(ident, told, now))
         self._table.anew.clear()
+
+    def _may_come(self, ident: Ident) -> bool:
+        """Say whether an objective that is what it was can have an instance of this scope."""
+        slo = next((slo for slo in self._table.slos if slo.name == ident.rule), None)
+        if slo is None or slo.name in self._table.anew:
+            return False
+        return Instance(slo, ident.scope if slo.split else None, Blame()).scope == (ident.level, ident.scope)
+
+    def _hear(self, ident: Ident, slot: int | None) -> None:
+        """Have the lane of an open incident heard, which does not know of it if it was told after the last snapshot."""
+        lane = int(ident.class_ == SLOW_BURN)
+        if slot is not None and not self._lanes.open[lane, slot]:
+            self._lanes.resume(lane, slot, is_open=True, is_quiet=True)
 
     def _burning(self, slot: int, rule: BurnRule) -> Facts:
         table, instance = self._table, self._table.instances.known[slot]

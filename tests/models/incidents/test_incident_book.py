@@ -240,3 +240,19 @@ def test_what_is_no_incident_is_refused(change: dict[str, Any], message: str) ->
     record = {name: value for name, value in (told.record() | change).items() if value is not ...}
     with pytest.raises(IncidentError, match=message):
         Incident.of(record)
+
+
+def test_starts_that_are_cut_short_do_not_add_up_to_a_resolution() -> None:
+    """Each hears for a moment that all is right, and is killed: only the one that lasts for the whole hold resolves."""
+    book = IncidentBook(0, PATIENCE)
+    assert book.wrong(IDENT, TWO, 100, lambda: FACTS)
+    for start in range(200, 400, 20):
+        state = book.state()
+        book = IncidentBook(start, PATIENCE)
+        book.adopt(state)
+        book.wait_anew()
+        assert book.right(IDENT, start) is None
+    assert book.right(IDENT, 439) is None
+    resolved = book.right(IDENT, 440)
+    assert resolved is not None
+    assert resolved.status is Status.RESOLVED

@@ -67,6 +67,31 @@ def test_nothing_changed(*, whole: bool) -> None:
     assert {record["slo"]: record["bad"] for record in table.finish().slos} == {"old": 60, "stays": 60}
 
 
+@pytest.mark.parametrize("split", [None, "workflow"])
+@pytest.mark.parametrize("comes", [True, False])
+def test_what_was_told_after_the_last_snapshot(split: str | None, *, comes: bool) -> None:
+    """Its first events are read again after the first looks: it stays open; if never, it is over after a minute."""
+    one = replace(OLD, policy=(), split=split)
+    bad = events(Row("old", START + at, bad=True, run=at, value="air" if split else "") for at in range(0, 600, 10))
+    before = KeptSloTable([one])
+    snapshot = before.dump()
+    before.apply(bad)
+    assert [str(told.status) for told in before.look(START + 700).incidents] == ["open"]
+    after = KeptSloTable.load([one], snapshot, [], 1)
+    after.book.adopt(before.book.take_told())
+    after.book.wait_anew()
+    assert looked(after, 701, 702)["incidents"] == []
+    if comes:
+        after.apply(bad)
+        assert looked(after, 703, 770, 900)["incidents"] == []
+        after.apply(events(Row("old", START + 900, value="air" if split else "") for _ in range(500)))
+        assert looked(after, 910, 969)["incidents"] == []
+        assert looked(after, 970)["incidents"] == [("old", "resolved")]
+    else:
+        assert looked(after, 760)["incidents"] == []
+        assert looked(after, 761)["incidents"] == [("old", "resolved")]
+
+
 @whole_or_not
 def test_an_slo_that_is_gone(*, whole: bool) -> None:
     """Its incidents are resolved, what it bounds is let go, its events count no more; the others stay as they are."""
