@@ -10,6 +10,7 @@ it a hundred times would do little else. What is forked is a process of its own,
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import importlib
 import json
@@ -26,6 +27,7 @@ from typing import Any, NoReturn, Self
 
 ROOT = Path(__file__).resolve().parents[2]
 READY = "ready"
+LIBC, PR_SET_PDEATHSIG = ctypes.CDLL(None), 1
 ALONE = {"POLARS_MAX_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "_RJEM_MALLOC_CONF": "background_thread:false"}
 """With these no library starts a thread that its fork would miss: a fork has only the thread that forked."""
 IDLE_THREADS = {"polars-ooc-clea"}
@@ -151,6 +153,7 @@ class Forking:
         os.close(self._woken)
         os.close(self._wakes)
         os.setsid()
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # nothing is left of a test that is killed with what forks
         print(os.getpid(), flush=True)  # noqa: T201 -- the answer; from now on it can be killed as a group
         words = os.open(said, os.O_WRONLY | os.O_APPEND)
         for source, target in ((os.open(os.devnull, os.O_RDONLY), 0), (words, 1), (words, 2)):
