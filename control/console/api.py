@@ -8,7 +8,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from flyball_sdk.scope import SCOPE_LEVELS, Scope
+from flyball_sdk.errors import MalformedError
+from flyball_sdk.scope import SCOPE_LEVELS, USER, Scope
 from flyball_sdk.state import NEUTRAL
 
 from control.clocks import stamp
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _RUN: Final = re.compile(r"[0-9a-f]{1,32}")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
+_BUDGET: Final = "spend.budget"
 _LONGEST: Final = 512
 _MOST_OPEN: Final = 200
 _MOST_SPEND: Final = 500
@@ -70,7 +72,7 @@ async def slos(request: Request) -> Answer:
 
 async def incidents(request: Request) -> Answer:
     """List incidents, open ones first."""
-    return Answer({"incidents": shown(request.plane.console.board.incidents())})
+    return Answer({"incidents": [_with_place(shown(each)) for each in request.plane.console.board.incidents()]})
 
 
 async def incident(request: Request) -> Answer:
@@ -78,8 +80,21 @@ async def incident(request: Request) -> Answer:
     found = request.plane.console.board.incident(request.name)
     if found is None:
         raise Refused(404, "not_found", "no such incident is known here: it may be older than what the log keeps")
-    said = request.plane.explainer.told(request.name)
-    return Answer({"incident": shown(found), "runbook": _runbook(found.get("runbook")), "explained": shown(said)})
+    told = {"incident": _with_place(shown(found)), "runbook": _runbook(found.get("runbook"))}
+    return Answer({**told, "explained": shown(request.plane.explainer.told(request.name))})
+
+
+def _with_place(incident: Any) -> dict[str, Any]:
+    """Add `place`: the scope and tenant that an order about it would name; None: there is none to order."""
+    scope, tenant = incident.get("scope"), incident.get("tenant")
+    if incident.get("class") == _BUDGET and tenant and isinstance(scope, dict) and scope.get("level") == USER:
+        # it begins with the tenant, as an incident's key must tell users of two tenants apart; a signal's does not
+        scope = scope | {"id": str(scope.get("id")).removeprefix(f"{tenant}/")}
+    try:
+        place = {"scope": Scope.from_json(scope).to_json(), "tenant": tenant}
+    except MalformedError:  # of Flyball itself, or of a level that no agent is in
+        place = None
+    return {**incident, "place": place}
 
 
 async def runs(request: Request) -> Answer:

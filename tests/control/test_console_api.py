@@ -288,6 +288,25 @@ def test_the_preview_says_what_people_have_asked(served: Any, planes: Any) -> No
     assert (people(), people("&tenant=t1"), people("&tenant=t2")) == (bound, slow, nothing)
 
 
+def test_an_incident_names_the_place_of_an_order(served: Any, planes: Any, told: Any) -> None:
+    """Of a user's budget the user, as guards know them; of Flyball itself nothing, for no agent is in it."""
+    served.log.ensure("flyball.incidents", 1)
+    user = {"class": "spend.budget", "scope": {"level": "user", "id": "acme/ann"}, "tenant": "acme"}
+    lag = {"class": "telemetry.lag", "scope": {"level": "product", "id": "flyball"}}
+    airline = {"scope": {"level": "workflow", "id": "airline"}, "tenant": None}
+    wanted = {"user": {"scope": {"level": "user", "id": "ann"}, "tenant": "acme"}, "lag": None, "burn": airline}
+    said = [told.incident("user", **user), told.incident("lag", **lag), told.incident("burn")]
+    served.tell(*said, topic="flyball.incidents")
+    planes.until(lambda: len(served.plane.console.board.incidents()) == 3)
+    _, found, _ = served.ask("GET", "/v1/console/incidents", key=served.admin)
+    assert {each["key"]: each["place"] for each in found["incidents"]} == wanted
+    for key, place in wanted.items():
+        _, one, _ = served.ask("GET", f"/v1/console/incidents/{key}", key=served.admin)
+        assert one["incident"]["place"] == place
+        if place is not None:
+            assert served.ask("POST", "/v1/kill", {**place, "reason": "a test"}, served.admin)[0] == 200
+
+
 def test_events_say_what_has_changed(served: Any) -> None:
     """A kill is told as a change of signals and of the audit log; a revoked key hears no more."""
     stream = served.stream(served.admin, "/v1/console/events")

@@ -4,13 +4,15 @@ import { Order } from "./signals.js";
 import { Empty, html, Loaded, Mark, Pairs, RunLink, Table, Time, ago, scopeText, time } from "./ui.js";
 
 const TONES = { "SEV-1": "bad", "SEV-2": "warn", "SEV-3": "info" };
-const ORDERABLE = ["run", "user", "agent", "workflow", "tenant", "product"];
+
+// As orders name it; what nobody can give orders to is named as it was told.
+const whose = ({ place, scope, tenant }) => place ? scopeText(place.scope, place.tenant) : scope.level === "product" ? scope.id : scopeText(scope, tenant);
 
 function Row({ each }) {
   const open = each.status === "open";
   return html`<tr><td><${Mark} tone=${open ? TONES[each.severity] : "off"}>${each.severity}<//></td>
     <td class="wrap"><a href=${"#/incidents/" + encodeURIComponent(each.key)}>${each.title}</a></td>
-    <td>${scopeText(each.scope, each.tenant)}</td><td>${each.class}</td><td>${each.owner}</td>
+    <td>${whose(each)}</td><td>${each.class}</td><td>${each.owner}</td>
     <td><${Time} at=${each.opened_at} /></td><td>${open ? "open " + ago(each.opened_at) : html`<${Time} at=${each.resolved_at} />`}</td></tr>`;
 }
 
@@ -82,10 +84,10 @@ export function Incident({ id, roles }) {
   const asked = useAsk("/v1/console/incidents/" + encodeURIComponent(id), ["incident"]);
   return html`<p><a href="#/incidents">← Incidents</a></p><${Loaded} of=${asked}>${({ incident: each, runbook, explained }) => html`
     <div class="head"><h1><${Mark} tone=${each.status === "open" ? TONES[each.severity] : "off"}>${each.severity}<//> ${each.title}</h1>
-      ${ORDERABLE.includes(each.scope.level) && html`<div class="buttons"><${Order} order="kill" scope=${each.scope} tenant=${each.tenant} roles=${roles} tone="danger">Kill ${each.scope.level}…<//>
-        <${Order} order="throttle" scope=${each.scope} tenant=${each.tenant} roles=${roles}>Throttle…<//></div>`}</div>
+      ${each.place && html`<div class="buttons"><${Order} order="kill" ...${each.place} roles=${roles} tone="danger">Kill ${each.place.scope.level}…<//>
+        <${Order} order="throttle" ...${each.place} roles=${roles}>Throttle…<//></div>`}</div>
     <p>${each.summary}</p>
-    <${Pairs} of=${{ status: each.status, opened: time(each.opened_at), resolved: each.resolved_at && time(each.resolved_at), scope: scopeText(each.scope, each.tenant), rule: each.rule, class: each.class, owner: each.owner, revision: each.revision }} />
+    <${Pairs} of=${{ status: each.status, opened: time(each.opened_at), resolved: each.resolved_at && time(each.resolved_at), scope: whose(each), rule: each.rule, class: each.class, owner: each.owner, revision: each.revision }} />
     <h2>Evidence</h2><${Pairs} of=${each.evidence} />
     ${each.class === "drift" && html`<h2>What sets its runs apart</h2><${Explained} of=${explained} />`}
     <h2>Runs</h2>${each.runs.length ? html`<ul class="inline">${each.runs.map((run) => html`<li key=${run}><${RunLink} id=${run} /></li>`)}</ul>` : html`<${Empty}>It names no run.<//>`}
