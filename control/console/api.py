@@ -13,6 +13,7 @@ from flyball_sdk.scope import SCOPE_LEVELS, USER, Scope
 from flyball_sdk.state import NEUTRAL
 
 from control.clocks import stamp
+from control.console.board import mode
 from control.console.runs import EXACT, ORDERS, Search, moment
 from control.contributions import Place
 from control.http.core import Answer, Refused
@@ -120,6 +121,7 @@ def _open(plane: Plane, wanted: Search) -> list[dict[str, Any]]:
             "run_id": run,
             "at": each["at"],
             "action": each["action"],
+            "mode": mode(each),
             "rule": each.get("rule"),
             "reason": shown(each.get("reason")),
         }

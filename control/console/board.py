@@ -18,6 +18,8 @@ MOST_RUNS: Final = 10_000
 """Runs whose verdicts are kept."""
 MOST_VERDICTS: Final = 20
 """Of one run."""
+ENFORCE: Final = "enforce"
+SHADOW: Final = "shadow"
 
 
 class Board:
@@ -76,9 +78,10 @@ class Board:
         return sorted(found, key=lambda each: str(each["at"]))
 
     def judged(self) -> list[tuple[str, dict[str, Any]]]:
-        """List (run, newest verdict), the last told first."""
+        """List (run, newest verdict; before one of a rule in shadow one in force), the last told first."""
         with self._lock:
-            return [(run, next(reversed(each.values()))) for run, each in reversed(self._verdicts.items())]
+            found = [(run, list(reversed(each.values()))) for run, each in reversed(self._verdicts.items())]
+        return [(run, next((each for each in said if mode(each) != SHADOW), said[0])) for run, said in found]
 
     def _slo(self, record: dict[str, Any]) -> None:
         name, at = str(record["slo"]), str(record["at"])
@@ -132,6 +135,12 @@ class Board:
             self._verdicts.move_to_end(run)
             _beyond(of_run, MOST_VERDICTS)
             _beyond(self._verdicts, MOST_RUNS)
+
+
+def mode(verdict: Mapping[str, Any]) -> object:
+    """Give the mode of the rule that told a verdict: what one in SHADOW asks nobody obeys."""
+    evidence = verdict.get("evidence")
+    return evidence.get("mode", ENFORCE) if isinstance(evidence, dict) else ENFORCE
 
 
 def _beyond(rows: OrderedDict[str, Any], most: int) -> list[str]:

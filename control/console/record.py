@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from control.console import otlp
+from control.console.board import mode
 from control.console.flight import Scan, scan
 from control.console.timeline import rows
 from control.http.core import Answer, Refused
@@ -92,7 +93,8 @@ def _window(said: Mapping[str, Any] | None, verdicts: list[dict[str, Any]], now_
 
 def _verdict(said: Mapping[str, Any]) -> object:
     """Give what is shown of a verdict: its words come from the flow, and may quote what agents said."""
-    return shown({name: said.get(name) for name in ("at", "action", "rule", "reason", "scope", "evidence")})
+    kept = {name: said.get(name) for name in ("at", "action", "rule", "reason", "scope", "evidence")}
+    return shown(kept | {"mode": mode(said)})
 
 
 def _decisions(plane: Plane, run_id: str) -> list[dict[str, Any]]:

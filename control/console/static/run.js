@@ -1,7 +1,7 @@
 // The flight recorder of one run: its spans in time, with verdicts and guards' decisions where they fell.
 import { useAsk } from "./api.js";
 import { Order, stateWords } from "./signals.js";
-import { Empty, html, Loaded, Mark, Pairs, Table, Time, count, scopeText, seconds, time, usd } from "./ui.js";
+import { Asked, Empty, html, Loaded, Mark, Pairs, Table, Time, count, scopeText, seconds, time, usd } from "./ui.js";
 
 const KINDS = { llm: "model", tool: "tool", run: "agent", guard: "guard", approval: "approval", evaluation: "evaluation", execution: "execution", bill: "bill", other: "" };
 const number = (ns) => Number(BigInt(ns) / 1000n) / 1e6;
@@ -42,12 +42,12 @@ function SpanRow({ span, first, whole }) {
 
 function Said({ row, first }) {
   const { verdict, decision } = row;
-  const tone = (verdict?.action === "kill" || decision?.command === "kill") ? "bad" : "warn";
-  const words = verdict ? ["verdict", verdict.action, verdict.rule, verdict.reason]
+  const tone = decision?.command === "kill" ? "bad" : "warn";
+  const words = verdict ? ["", "", verdict.rule, verdict.reason]
     : decision.kind === "command" ? ["order", decision.command, decision.actor, decision.reason]
       : ["guard", decision.decision, decision.tool, decision.reason_code];
   return html`<tr class="said"><td class="n">+${seconds(Math.max(0, row.at - first))}</td><td colspan="8" class="wrap">
-    <${Mark} tone=${tone}>${words[0]}: ${words[1]}<//> ${words[2]} <span class="quiet">${words[3]}</span></td></tr>`;
+    ${verdict ? html`<${Asked} of=${verdict} said="verdict: " />` : html`<${Mark} tone=${tone}>${words[0]}: ${words[1]}<//>`} ${words[2]} <span class="quiet">${words[3]}</span></td></tr>`;
 }
 
 function Timeline({ said }) {
@@ -82,5 +82,5 @@ export function Run({ id, roles }) {
       ${said.read.cut && html`<p><${Mark} tone="warn">Cut:<//> ${said.read.cut}; spans may be missing.</p>`}
       <${Timeline} said=${said} />
       <p class="quiet">${count(said.spans.length)} spans and log records. ${count(said.read.messages)} messages of the log were read for it (${(said.read.bytes / 1e6).toFixed(1)} MB). Arguments, results and texts are never shown.</p>
-      ${said.verdicts.length > 0 && html`<h2>Verdicts</h2>${said.verdicts.map((each) => html`<details><summary><${Mark} tone=${each.action === "kill" ? "bad" : "warn"}>${each.action}<//> ${each.rule}: ${each.reason} <${Time} at=${each.at} /></summary><${Pairs} of=${{ scope: scopeText(each.scope), ...each.evidence }} /></details>`)}`}`}<//>`;
+      ${said.verdicts.length > 0 && html`<h2>Verdicts</h2>${said.verdicts.map((each) => html`<details><summary><${Asked} of=${each} /> ${each.rule}: ${each.reason} <${Time} at=${each.at} /></summary><${Pairs} of=${{ scope: scopeText(each.scope), ...each.evidence }} /></details>`)}`}`}<//>`;
 }

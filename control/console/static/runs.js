@@ -1,6 +1,6 @@
 // Search of runs. The search is in the address, so that it can be linked and gone back to.
 import { ask, useAsk } from "./api.js";
-import { Empty, Field, html, Loaded, Mark, Problem, RunLink, Table, Time, count, seconds, usd, useEffect, useMemo, useRef, useState } from "./ui.js";
+import { Asked, Empty, Field, html, Loaded, Mark, Problem, RunLink, Table, Time, count, seconds, usd, useEffect, useMemo, useRef, useState } from "./ui.js";
 
 const FIELDS = [["text", "Run id begins"], ["workflow", "Workflow"], ["user", "User"], ["tenant", "Tenant"], ["tool", "Tool"], ["agent", "Agent"], ["version", "Version"]];
 const OUTCOMES = { success: "good", failure: "bad", unknown: "off" };
@@ -24,7 +24,7 @@ function Row({ run }) {
 function Open({ runs }) {
   return html`<h2>Open, and judged <span class="badge">${runs.length}</span></h2>
     <${Table} label="Open runs" heads=${["Run", "Asked", "Rule", "Reason", "When (UTC)"]}>${runs.map((run) => html`<tr key=${run.run_id}><td><${RunLink} id=${run.run_id} /></td>
-      <td><${Mark} tone=${run.action === "kill" ? "bad" : "warn"}>${run.action}<//></td><td>${run.rule}</td><td class="wrap">${run.reason}</td><td><${Time} at=${run.at} /></td></tr>`)}<//>`;
+      <td><${Asked} of=${run} /></td><td>${run.rule}</td><td class="wrap">${run.reason}</td><td><${Time} at=${run.at} /></td></tr>`)}<//>`;
 }
 
 // Whether a list that goes on after `next` has come down to where one goes on after `old`; null: it is at its end.

@@ -13,6 +13,12 @@ export function Mark({ tone, children }) {
   return html`<span class=${"mark " + tone}><span aria-hidden="true">${SHAPES[tone]}</span> ${children}</span>`;
 }
 
+// What a verdict asks; of a rule in shadow, what it would ask: nobody obeys that.
+export function Asked({ of, said = "" }) {
+  const shadow = of.mode === "shadow";
+  return html`<${Mark} tone=${shadow ? "info" : of.action === "kill" ? "bad" : "warn"}>${said}${shadow ? "would " + of.action + " (shadow)" : of.action}<//>`;
+}
+
 export function percent(ratio, digits = 1) {
   return ratio == null ? "–" : (ratio * 100).toFixed(digits) + " %";
 }

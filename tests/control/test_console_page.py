@@ -1,0 +1,70 @@
+"""The console's page in headless Chromium, before a control plane that is told what a flow would tell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.slow
+TOPICS = ("flyball.runs", "flyball.slos", "flyball.incidents", "otlp_spans", "otlp_logs")
+RUN = "5b8aa5a2d2c872e8321cf37308d69df2"
+
+
+@pytest.fixture(scope="module")
+def chromium(told: Any, need_chromium: None) -> Iterator[Any]:
+    """Give a running Chromium."""
+    with told.browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(chromium: Any, served: Any) -> Iterator[Any]:
+    """Give a page that is logged in."""
+    for topic in TOPICS:
+        served.log.ensure(topic, 1)
+    opened = chromium.new_context(viewport={"width": 1360, "height": 850})
+    page = opened.new_page()
+    page.set_default_timeout(20_000)
+    page.goto(f"http://127.0.0.1:{served.port}/console/")
+    page.get_by_label("Operator's key").fill(served.admin)
+    page.get_by_role("button", name="Log in").click()
+    page.locator(".who .mark.good").wait_for()
+    yield page
+    opened.close()
+
+
+def go(page: Any, view: str) -> None:
+    """Open a view by its address."""
+    page.evaluate(f"location.hash = '#/{view}'")
+
+
+def test_what_a_rule_in_shadow_would_do_is_not_shown_as_done(page: Any, served: Any, planes: Any) -> None:
+    """Its kill is one that would be; where another rule has blocked the run, that is what the list says."""
+    shadow = {"count": 6, "limit": 5, "mode": "shadow"}
+    only, both = "ab" * 16, RUN
+    for run in (only, both):
+        served.tell(planes.verdict("kill", scope=("run", run), rule="baseline.cost", evidence=shadow))
+    served.tell(planes.verdict("block", scope=("run", both), rule="repeat.identical"))
+    served.tell(planes.verdict("warn", scope=("run", both), rule="baseline.tokens", evidence=shadow))
+    go(page, "runs")
+    page.get_by_role("row").filter(has_text=only[:12]).get_by_text("would kill (shadow)").wait_for()
+    page.get_by_role("row").filter(has_text=both[:12]).get_by_text("block").wait_for()
+    go(page, f"runs/{only}")
+    page.get_by_role("row").get_by_text("verdict: would kill (shadow)").wait_for()
+    assert page.locator(".mark.bad").count() == 0
+
+
+def test_a_budget_that_is_spent_leads_to_an_order_on_its_user(page: Any, served: Any, told: Any) -> None:
+    """The dialog asks of the user and tenant that guards know."""
+    user = {"class": "spend.budget", "scope": {"level": "user", "id": "acme/ann"}, "tenant": "acme"}
+    served.tell(told.incident("user", **user), topic="flyball.incidents")
+    go(page, "incidents/user")
+    page.get_by_role("button", name="Kill user…").click()
+    page.get_by_label("Reason, for people and the audit log").fill("spends too much")
+    page.get_by_role("button", name="Kill now").click()
+    page.get_by_role("dialog").wait_for(state="detached")
+    assert [(*place.scope, place.tenant) for place in served.plane.authority.shown.signals] == [("user", "ann", "acme")]
