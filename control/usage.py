@@ -60,6 +60,8 @@ class SpendBook:
         self._rows: dict[tuple[str, str, str], dict[tuple[str, str], Spend]] = {}
         self._current: dict[tuple[str, str, str], dict[str, Spend]] = {}
         """The newest day and month; each is replaced, never changed, as evaluations read it meanwhile."""
+        self.taken = 0
+        """Records that changed something: what waits for news looks at it."""
         self._newest = self._since = ""
         """Begin of the newest period, and of the oldest that are kept."""
         for row in rows:
@@ -75,6 +77,7 @@ class SpendBook:
         if known is not None and known.revision >= spend.revision:
             return False
         periods[period, start] = spend
+        self.taken += 1
         current = self._current.get(whose, {})
         if period not in current or start >= current[period].key[4]:
             self._current[whose] = {**current, period: spend}

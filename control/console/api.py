@@ -14,6 +14,7 @@ from flyball_sdk.state import NEUTRAL
 
 from control.clocks import stamp
 from control.console.board import mode
+from control.console.events import silent_s
 from control.console.runs import EXACT, ORDERS, Search, moment
 from control.contributions import Place
 from control.http.core import Answer, Refused
@@ -54,6 +55,7 @@ async def overview(request: Request) -> Answer:
                 "caught_up": console.caught_up,
                 "malformed": console.board.malformed,
             },
+            "silent_s": silent_s(plane),
             "guards": plane.clients.count(now_s),
             "slos": len(slos),
             "slos_spent": sum((each["budget_remaining"] or 0) <= 0 for each in slos if each["total"]),
@@ -68,7 +70,8 @@ async def overview(request: Request) -> Answer:
 
 async def slos(request: Request) -> Answer:
     """List the SLOs with four hours of history."""
-    return Answer({"slos": request.plane.console.board.slos()})
+    plane = request.plane
+    return Answer({"slos": plane.console.board.slos(plane.clocks.wall_ns())})
 
 
 async def incidents(request: Request) -> Answer:

@@ -6,6 +6,8 @@ import threading
 from collections import Counter, OrderedDict, deque
 from typing import TYPE_CHECKING, Any, Final
 
+from models.times import nanoseconds
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -18,6 +20,8 @@ MOST_RUNS: Final = 10_000
 """Runs whose verdicts are kept."""
 MOST_VERDICTS: Final = 20
 """Of one run."""
+OLD_S: Final = 300
+"""The flow tells each SLO once a minute, also while nothing comes: what is older is not of now."""
 ENFORCE: Final = "enforce"
 SHADOW: Final = "shadow"
 
@@ -32,6 +36,7 @@ class Board:
         self._incidents: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._drift: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._verdicts: OrderedDict[str, OrderedDict[str, dict[str, Any]]] = OrderedDict()
+        self._told_ns = 0
         self.changes: Counter[str] = Counter()
         self.malformed = 0
         """Records that could not be read."""
@@ -48,11 +53,19 @@ class Board:
                     bad += 1
         return bad
 
-    def slos(self) -> list[dict[str, Any]]:
-        """List the SLOs, the emptiest budget first, each with `history`: [at, budget left, fastest burn]."""
+    def slos(self, now_ns: int = 0) -> list[dict[str, Any]]:
+        """List the SLOs, the emptiest budget first, each with `history`: [at, budget left, fastest burn], and `old`."""
         with self._lock:
-            rows = [{**each, "history": list(self._points[name])} for name, each in self._slos.items()]
+            rows = [
+                {**each, "history": list(self._points[name]), "old": _age_s(nanoseconds(each["at"]), now_ns) > OLD_S}
+                for name, each in self._slos.items()
+            ]
         return sorted(rows, key=lambda row: (_left(row), row["slo"]))
+
+    def silent_s(self, now_ns: int) -> int | None:
+        """Give for how many seconds no SLO was told, where that is too long; None: it is not, or none ever was."""
+        age = _age_s(self._told_ns, now_ns)
+        return age if self._told_ns and age > OLD_S else None
 
     def incidents(self) -> list[dict[str, Any]]:
         """List incidents: open ones first, the worst and newest first."""
@@ -85,6 +98,7 @@ class Board:
 
     def _slo(self, record: dict[str, Any]) -> None:
         name, at = str(record["slo"]), str(record["at"])
+        told_ns = nanoseconds(at)
         left, burn = record["budget_remaining"], [each for each in record["burn"].values() if each is not None]
         if not all(isinstance(each, (int, float)) for each in [*burn, 0 if left is None else left, record["total"]]):
             msg = "expected numbers"
@@ -93,6 +107,7 @@ class Board:
         if known is not None and known["at"] > at:
             return
         self._slos[name] = record
+        self._told_ns = max(self._told_ns, told_ns)
         points = self._points.setdefault(name, deque(maxlen=MOST_POINTS))
         if points and points[-1][0] == at:
             points.pop()
@@ -135,6 +150,10 @@ class Board:
             self._verdicts.move_to_end(run)
             _beyond(of_run, MOST_VERDICTS)
             _beyond(self._verdicts, MOST_RUNS)
+
+
+def _age_s(then_ns: int, now_ns: int) -> int:
+    return (now_ns - then_ns) // 10**9
 
 
 def mode(verdict: Mapping[str, Any]) -> object:

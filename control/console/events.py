@@ -58,7 +58,14 @@ def _look(plane: Plane) -> Mapping[str, object]:
     shown, clients, now_s = plane.authority.shown, plane.clients, plane.clocks.steady_s()
     applied = [clients.applied(each, now_s) for each in shown.signals.values()] if len(shown.signals) < _FEW else []
     signals = (shown.epoch, shown.seq, clients.count(now_s), plane.problem, applied)
-    return {**plane.console.board.changes, "signals": signals, "audit": plane.authority.chain.n}
+    told = {"spend": plane.spend.taken, "silence": silent_s(plane) is not None}
+    return {**plane.console.board.changes, **told, "signals": signals, "audit": plane.authority.chain.n}
+
+
+def silent_s(plane: Plane) -> int | None:
+    """Give for how many seconds the flow has told nothing, where that is too long; None: all is well."""
+    console = plane.console
+    return console.board.silent_s(plane.clocks.wall_ns()) if console.caught_up else None
 
 
 _FEW: Final = 50

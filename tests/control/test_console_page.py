@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -68,3 +70,32 @@ def test_a_budget_that_is_spent_leads_to_an_order_on_its_user(page: Any, served:
     page.get_by_role("button", name="Kill now").click()
     page.get_by_role("dialog").wait_for(state="detached")
     assert [(*place.scope, place.tenant) for place in served.plane.authority.shown.signals] == [("user", "ann", "acme")]
+
+
+def test_a_flow_that_is_gone_is_said(page: Any, served: Any, told: Any) -> None:
+    """SLOs that are not told any more are of the past, one of them or all; when it is all, the page says it at once."""
+    now = datetime.now(UTC)
+    served.tell(told.slo("gone", now - timedelta(hours=1), 0.9), topic="flyball.slos")
+    page.get_by_text("Nobody watches: the flow has told nothing for 60 min").wait_for()
+    page.get_by_role("row").filter(has_text="gone").get_by_text("was: holds").wait_for()
+    page.get_by_text("1 not told any more").wait_for()
+    served.tell(told.slo("there", now, 0.95, burn={"1h": 0.1}), topic="flyball.slos")
+    page.get_by_text("Nobody watches").wait_for(state="detached")
+    page.get_by_role("row").filter(has_text="there").get_by_text("● holds").wait_for()
+    page.get_by_role("row").filter(has_text="gone").get_by_text("was: holds").wait_for()
+
+
+def test_an_open_run_and_spend_go_on(page: Any, served: Any, told: Any) -> None:
+    """Spans that come after somebody looked are shown, and so is what is spent meanwhile."""
+    go(page, f"runs/{RUN}")
+    page.get_by_text("Nothing of this run is in the log").wait_for()
+    now, kind = time.time_ns(), {"key": "gen_ai.operation.name", "value": {"stringValue": "execute_tool"}}
+    name = {"key": "gen_ai.tool.name", "value": {"stringValue": "refund"}}
+    span = {"traceId": RUN, "spanId": "01" * 8, "name": "execute_tool refund", "attributes": [kind, name]}
+    span |= {"startTimeUnixNano": str(now), "endTimeUnixNano": str(now + 10**9)}
+    served.tell({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}, topic="otlp_spans")
+    page.get_by_role("row").get_by_text("execute_tool refund").wait_for()
+    go(page, "spend")
+    page.get_by_text("No spend has been told yet").wait_for()
+    served.tell(told.spend("u-7", 12.4, 10.0), topic="flyball.spend")
+    page.get_by_role("row").filter(has_text="user:u-7").get_by_text("$12.40").wait_for()

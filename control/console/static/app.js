@@ -8,7 +8,7 @@ import { Runs } from "./runs.js";
 import { Signals } from "./signals.js";
 import { Slos } from "./slos.js";
 import { Spend } from "./spend.js";
-import { Empty, html, Mark, render, useEffect, useRef, useState } from "./ui.js";
+import { Empty, html, Mark, render, seconds, useEffect, useRef, useState } from "./ui.js";
 
 const VIEWS = [
   ["slos", "SLOs", "s", "slos"],
@@ -123,7 +123,7 @@ function Frame({ first, leave }) {
   const at = useRoute();
   const help = useRef(null);
   const [live, setLive] = useState(null);
-  const over = useAsk("/v1/console/overview", ["slo", "incident", "signals", "drift"]);
+  const over = useAsk("/v1/console/overview", ["slo", "incident", "signals", "drift", "silence"]);
   const now = over.data || first;
   const Page = at.view === "runs" && at.id ? Run : at.view === "incidents" && at.id ? Incident : PAGES[at.view] || Unknown;
   useKeys(() => help.current?.showModal());
@@ -139,6 +139,7 @@ function Frame({ first, leave }) {
         <button class="plain" onClick=${() => help.current.showModal()} aria-label="Keys">?</button>
         <button class="plain" onClick=${() => leave("")}>Log out</button></div></header>
     ${trouble && html`<p class="banner" role="alert"><${Mark} tone="bad">Degraded:<//> ${trouble}. What is shown may be old; kills still go out.</p>`}
+    ${now.silent_s != null && html`<p class="banner" role="alert"><${Mark} tone="bad">Nobody watches:<//> the flow has told nothing for ${seconds(now.silent_s)}. SLOs, incidents and drift are as they were then; signals still hold. Is <code>flyball flow</code> running? Its <code>/healthz</code> says what is wrong.</p>`}
     ${!now.console.caught_up && html`<p class="banner"><${Mark} tone="info">Reading the log<//> of the last days: numbers still grow.</p>`}
     <main id="main" tabindex="-1"><${Page} key=${at.view + at.id} id=${at.id} query=${at.query} roles=${now.key.roles} over=${now} /></main>
     <${Help} dialog=${help} />`;

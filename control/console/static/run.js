@@ -1,7 +1,7 @@
 // The flight recorder of one run: its spans in time, with verdicts and guards' decisions where they fell.
 import { useAsk } from "./api.js";
 import { Order, stateWords } from "./signals.js";
-import { Asked, Empty, html, Loaded, Mark, Pairs, Table, Time, count, scopeText, seconds, time, usd } from "./ui.js";
+import { Asked, Empty, html, Loaded, Mark, Pairs, Table, Time, count, scopeText, seconds, time, usd, useEffect } from "./ui.js";
 
 const KINDS = { llm: "model", tool: "tool", run: "agent", guard: "guard", approval: "approval", evaluation: "evaluation", execution: "execution", bill: "bill", other: "" };
 const number = (ns) => Number(BigInt(ns) / 1000n) / 1e6;
@@ -71,6 +71,12 @@ function Facts({ run, seen }) {
 export function Run({ id, roles }) {
   const asked = useAsk("/v1/console/runs/" + id, ["signals"]);
   const scope = { level: "run", id };
+  const said = asked.data;
+  useEffect(() => {  // its spans are no news; each look reads the log, so after a long one the next waits longer
+    if (!said || said.run) return undefined;
+    const later = setTimeout(asked.reload, 3000 + said.read.bytes / 1e4);
+    return () => clearTimeout(later);
+  }, [said]);
   return html`<p><a href="#/runs">← Runs</a></p>
     <div class="head"><h1>Run <code class="id">${id}</code></h1><div class="buttons"><${Order} order="kill" scope=${scope} roles=${roles} tone="danger">Kill this run…<//></div></div>
     <${Loaded} of=${asked}>${(said) => html`

@@ -71,7 +71,7 @@ export function Runs({ query, over }) {
   const [form, setForm] = useState(Object.fromEntries(query));
   const [turn, setTurn] = useState(0);
   const words = useMemo(() => queryOf(query.entries()), [query.toString(), turn]);  // an hour before the search, not before now
-  const asked = useAsk("/v1/console/runs?" + words, query.toString() ? [] : ["run"]);
+  const asked = useAsk("/v1/console/runs?" + words, query.toString() ? [] : ["run", "verdict"]);
   const set = (name) => (event) => setForm({ ...form, [name]: event.target.type === "checkbox" ? (event.target.checked ? "1" : "") : event.target.value });
   const submit = (event) => {
     event.preventDefault();

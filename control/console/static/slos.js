@@ -4,6 +4,11 @@ import { Chart, Spark } from "./chart.js";
 import { Bar, Empty, html, Loaded, Mark, Pairs, Table, count, percent, time, useState } from "./ui.js";
 
 export function standing(slo) {
+  const [tone, word] = told(slo);
+  return slo.old ? ["off", "was: " + word] : [tone, word];
+}
+
+function told(slo) {
   if (!slo.total || slo.budget_remaining == null) return ["off", "no events"];
   if (slo.budget_remaining <= 0) return ["bad", "budget spent"];
   const burns = Object.values(slo.burn).filter((each) => each != null);
@@ -51,13 +56,14 @@ function Row({ slo, open, toggle }) {
 }
 
 export function Slos({ id }) {
-  const asked = useAsk("/v1/console/slos", ["slo"]);
+  const asked = useAsk("/v1/console/slos", ["slo", "silence"]);
   const [open, setOpen] = useState(id);
   return html`<h1>SLOs</h1><${Loaded} of=${asked}>${({ slos }) => {
     if (!slos.length) return html`<${Empty}>No SLO has been told yet. The flow tells each once a minute, from the first run on. Which there are: <code>flyball check</code>.<//>`;
-    const tally = (tone) => slos.filter((slo) => standing(slo)[0] === tone).length;
+    const tally = (tone) => slos.filter((slo) => !slo.old && standing(slo)[0] === tone).length;
     return html`<p class="summary"><${Mark} tone="bad">${tally("bad")} spent<//> <${Mark} tone="warn">${tally("warn")} burning<//>
         <${Mark} tone="good">${tally("good")} hold<//> <${Mark} tone="off">${tally("off")} without events<//>
+        ${slos.some((slo) => slo.old) && html`<${Mark} tone="off">${slos.filter((slo) => slo.old).length} not told any more<//>`}
         <span class="quiet">as of ${time(slos.map((slo) => slo.at).sort().at(-1))} UTC</span></p>
       <${Table} label="SLOs" heads=${["SLO", "Status", ["Target", "n"], ["Now", "n"], "Budget left", "Hours", "Burn rate", ["Bad / total", "n"], "Gone by (UTC)"]}>
         ${slos.map((slo) => html`<${Row} key=${slo.slo} slo=${slo} open=${open === slo.slo} toggle=${() => setOpen(open === slo.slo ? "" : slo.slo)} />`)}<//>`;

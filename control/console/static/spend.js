@@ -16,7 +16,7 @@ function Row({ each, roles }) {
 }
 
 export function Spend({ roles }) {
-  const asked = useAsk("/v1/console/spend", ["signals"]);
+  const asked = useAsk("/v1/console/spend", ["spend"]);
   const [level, setLevel] = useState("");
   const [near, setNear] = useState(false);
   return html`<div class="head"><h1>Spend</h1><div class="row"><${Field} label="Of"><select value=${level} onChange=${(e) => setLevel(e.target.value)}>
