@@ -27,7 +27,7 @@ def build() -> Board:
     board.pick(
         "sli",
         "What spent it, by",
-        'label_values(flyball_sli_total{workflow="$workflow"}, sli)',
+        'label_values(flyball_slo_info{slo="$slo"}, sli)',
         all_of_them=False,
         about="The indicator of the objective, for the row on what spent the budget.",
     )

@@ -60,8 +60,10 @@ def slo_families(tables: Iterable[SloTable]) -> Iterator[Metric]:
 def _own(readings: list[Reading]) -> Iterator[Metric]:
     families = {key: GaugeMetricFamily(*family, labels=["slo", "workflow"]) for key, family in _OWN.items()}
     burn = GaugeMetricFamily("flyball_slo_burn_rate_ratio", "Burn rate.", labels=["slo", "workflow", "window"])
+    info = GaugeMetricFamily("flyball_slo_info", "1; what the SLO is of.", labels=["slo", "workflow", "sli"])
     for reading in readings:
         labels = [reading.instance.name, reading.instance.workflow or ""]
+        info.add_metric([*labels, reading.instance.slo.indicator.sli], 1)
         values = {
             "objective": float(reading.budget.target),
             "total": reading.budget.total,
@@ -75,7 +77,7 @@ def _own(readings: list[Reading]) -> Iterator[Metric]:
         for window, (total, bad) in reading.windows.items():
             if total:
                 burn.add_metric([*labels, duration(window)], bad / total / allowed)
-    yield from (*families.values(), burn)
+    yield from (*families.values(), burn, info)
 
 
 def _sloth(readings: list[Reading]) -> Iterator[Metric]:

@@ -129,6 +129,22 @@ def test_every_dashboard_is_told_of() -> None:
     assert [each["title"] for each in COMMITTED.values() if f"| {each['title'].split(' / ')[1]} |" not in page] == []
 
 
+def test_the_page_tells_what_is_spread_and_what_is_estimated() -> None:
+    """By the titles of the panels, so that it does not say of something that is there that it is not."""
+    page = " ".join((ROOT / "docs" / "dashboards.md").read_text().split())
+    every = [panel for board in COMMITTED.values() for panel in panels(board)]
+    said = [each["title"] for each in every if each["type"] == "heatmap" or "cost_avoided" in json.dumps(each)]
+    assert len(said) == 3
+    assert [title for title in said if f"*{title}*" not in page] == []
+    assert "not heat maps" not in page
+
+
+def test_what_spent_a_budget_is_asked_of_its_own_indicator() -> None:
+    """The indicator follows from the objective: the first there is of the workflow would be another one's."""
+    (picked,) = [each for each in COMMITTED["flyball-budget"]["templating"]["list"] if each["name"] == "sli"]
+    assert picked["query"] == 'label_values(flyball_slo_info{slo="$slo"}, sli)'
+
+
 def test_provisioning_names_what_there_is() -> None:
     """The datasource that dashboards begin with; a folder that nobody edits; no password."""
     folder = ROOT / "dashboards" / "provisioning"

@@ -90,6 +90,7 @@ def test_prometheus_scrapes_slos_and_alerts_on_them(prometheus: Any) -> None:
     for name in OWN:
         assert len(values(f'flyball_slo_{name}{{workflow=~"air|rail"}}')) == 2
     assert values('flyball_slo_burn_rate_ratio{slo="works:air",window="5m"}') == pytest.approx([10])
+    assert values('flyball_slo_info{slo="works:air",workflow="air",sli="task_success"}') == [1]
     for name, value in SLOTH.items():
         selector = '{sloth_id="shop-works:air",sloth_service="shop",sloth_slo="works:air"}'
         assert values(name + selector) == pytest.approx([value]), name
