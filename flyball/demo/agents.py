@@ -17,8 +17,11 @@ from flyball_sdk.settings import Settings
 from flyball.simulate_output import HttpTarget
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flyball_sdk.decision import Decision
     from flyball_sdk.signing import KeyRing
+    from flyball_sdk.telling import Event
 
 TENANT = "acme"
 _TOOL_S = 0.02
@@ -56,7 +59,7 @@ class Agent:
         settings = Settings(door.control, door.key, door.signing_keys, client=name)
         self._client = Client(settings).start()
         alone = Limits(llm_calls=None, tool_calls=None, identical=None, cycle=None, error=None)
-        self.guard = Guard(Policy(limits=alone), signals=self._client.store, on_event=lambda _: None)
+        self.guard = Guard(Policy(limits=alone), signals=self._client.store, on_event=self._tell_event)
         self._target = HttpTarget(door.otlp, "json")
         self._root = self._span_id()
         self._began = time.time_ns()
@@ -81,6 +84,11 @@ class Agent:
             self.calls += 1
             self._tell(self._spans_of(work))
         return decision
+
+    def _tell_event(self, event: Event) -> None:
+        """Tell what the guard did, as it would by itself where OpenTelemetry is installed."""
+        now = time.time_ns()
+        self._tell([self._span(event.name, now, now, event.attributes())])
 
     def end(self, error: str = "") -> None:
         """End the run."""
@@ -119,7 +127,7 @@ class Agent:
         self._last_ns = now
         return spans
 
-    def _span(self, name: str, start: int, end: int, said: dict[str, Any], *, error: str = "") -> dict[str, Any]:
+    def _span(self, name: str, start: int, end: int, said: Mapping[str, Any], *, error: str = "") -> dict[str, Any]:
         whose = {
             "flyball.workflow": self.subject.workflow,
             "flyball.tenant.id": self.subject.tenant,
@@ -132,7 +140,7 @@ class Agent:
             "name": name,
             "startTimeUnixNano": str(start),
             "endTimeUnixNano": str(end),
-            "attributes": [_attribute(key, value) for key, value in (said | whose).items()],
+            "attributes": [_attribute(key, value) for key, value in {**said, **whose}.items()],
             "status": {"code": 2} if error else {},
         }
 
@@ -146,5 +154,7 @@ class Agent:
 
 
 def _attribute(key: str, value: str | int | None) -> dict[str, Any]:
+    if isinstance(value, bool):
+        return {"key": key, "value": {"boolValue": value}}
     kind = {"intValue": str(value)} if isinstance(value, int) else {"stringValue": value}
     return {"key": key, "value": kind}

@@ -8,9 +8,10 @@ from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from flyball_sdk.signing import KeyRing, SigningKey
 
 from flyball.cli import main
-from flyball.demo import ports, where
+from flyball.demo import agents, ports, where
 from flyball.demo.pager import Pager
 from flyball.demo.records import TOPICS, opened
 from flyball.demo.story import DROP, NEW_VERSION, OLD_VERSION, PAST_S, SECOND, UPGRADED_S
@@ -95,6 +96,23 @@ def test_what_is_read_is_counted_whatever_comes_after_it(tmp_path: Path) -> None
             writer.append("otlp_spans", [(None, b"{}")])
             writer.flush()
             assert (records.written("otlp_spans"), records.read("otlp_spans")) == (4, 3)
+
+
+def test_what_the_guard_refuses_is_a_span_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So the flight recorder shows where the loop was stopped. Without signals a tool of tier 2 is closed."""
+    sent: list[Any] = []
+    monkeypatch.setattr(agents.HttpTarget, "send", lambda _, name, payload: sent.append((name, json.loads(payload))))
+    nobody = "http://127.0.0.1:9"
+    door = agents.Door(nobody, nobody, "fbk_none", KeyRing([SigningKey.generate().public()]))
+    agent = agents.Agent(door, "refund-agent", "support", "customer-41", 7)
+    with closing(agent):
+        assert not agent.step(agents.Work("get_order", {"id": 1}, {}, "gpt-4.1", "openai", 10, 1)).allowed
+    (name, payload), *more = sent
+    (span,) = payload["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    said = {each["key"]: each["value"] for each in span["attributes"]}
+    assert (name, more, span["name"], span["traceId"]) == ("traces", [], "guard:blocked:get_order", agent.run_id)
+    assert said["gen_ai.guardrail.verdict.type"] == {"stringValue": "deny"}
+    assert said["flyball.guard.killed"] == {"boolValue": False}
 
 
 def test_where_nobody_answers_there_is_no_console() -> None:
