@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.kit import BUDGET, BURN, PLAIN, Board, Panel, lines, number, words
+from dashboards.kit import BUDGET, BURN, FAILED_RUNS, PLAIN, Board, Panel, lines, number, words
 from dashboards.runbooks import link
 from dashboards.series import sli, slo
 
@@ -19,6 +19,7 @@ def build() -> Board:
         "Flyball / Error budget",
         "One objective: burn windows, forecast, and what spent the budget.",
         since="now-24h",
+        console=FAILED_RUNS,
     )
     board.pick("slo", "Objective", "label_values(flyball_slo_objective_ratio, slo)", all_of_them=False)
     board.pick(

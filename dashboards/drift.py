@@ -14,7 +14,12 @@ _THRESHOLD: Steps = ((None, "transparent"), (0, RED))
 
 def build() -> Board:
     """Build it."""
-    board = Board(UID, "Flyball / Drift", "Agents that are not what they were, with a stated rate of false alarms.")
+    board = Board(
+        UID,
+        "Flyball / Drift",
+        "Agents that are not what they were, with a stated rate of false alarms.",
+        console="drift",
+    )
     board.pick("workflow", "Workflow", 'label_values(flyball_sli_total{dimension=""}, workflow)')
     board.row(
         "Now",

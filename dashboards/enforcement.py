@@ -12,7 +12,9 @@ _W = {"workflow": "~$workflow", "window": "1h"}
 
 def build() -> Board:
     """Build it."""
-    board = Board(UID, "Flyball / Enforcement", "Signals and guards: is what was decided obeyed, and how fast.")
+    board = Board(
+        UID, "Flyball / Enforcement", "Signals and guards: is what was decided obeyed, and how fast.", console="audit"
+    )
     board.pick("workflow", "Workflow", 'label_values(flyball_sli_total{dimension=""}, workflow)')
     board.row(
         "Now",

@@ -28,7 +28,7 @@ _MINE = {"workflow": "~$workflow"}
 
 def build() -> Board:
     """Build it."""
-    board = Board(UID, "Flyball / Fleet overview", "All objectives, worst first. Start here.")
+    board = Board(UID, "Flyball / Fleet overview", "All objectives, worst first. Start here.", console="incidents")
     board.pick("workflow", "Workflow", 'label_values(flyball_sli_total{dimension=""}, workflow)')
     left = slo("error_budget_remaining_ratio", **_MINE)
     alerts = 'count(ALERTS{alertname=~"Flyball.+",alertstate="firing"})'

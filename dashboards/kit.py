@@ -27,6 +27,10 @@ SOURCE: Final = dm.DataSourceRef("prometheus", "${datasource}")
 DEFAULT_SOURCE: Final = "flyball-prometheus"
 """The uid of the datasource that provisioning makes."""
 TAG: Final = "flyball"
+CONSOLE: Final = "http://localhost:8088/console/"
+"""As docker-compose.yml has it."""
+FAILED_RUNS: Final = "runs?outcome=failure&workflow=${workflow:percentencode}"
+"""The view of the console that has the failed runs of the workflow that is picked."""
 RANGE: Final = "$__range"
 RATE: Final = "$__rate_interval"
 GREEN, YELLOW, ORANGE, RED, GREY = "green", "yellow", "orange", "red", "#808080"
@@ -186,7 +190,8 @@ def _thresholds(steps: Steps) -> dashboard.ThresholdsConfig:
 class Board:
     """One dashboard under construction. Panels are numbered as they come."""
 
-    def __init__(self, uid: str, title: str, about: str, *, since: str = "now-6h") -> None:
+    def __init__(self, uid: str, title: str, about: str, *, since: str = "now-6h", console: str | None = None) -> None:
+        """`console`: the view of the control plane's console that it links to."""
         self.uid, self.title = uid, title
         self._panels = 0
         self._made = (
@@ -209,6 +214,8 @@ class Board:
             )
             .link(_others())
         )
+        if console is not None:
+            self._made.with_variable(_console()).link(_to_console(console))
         self.note("Deployments", "blue", tags=["deployment"])
         self.note(
             "Alerts", "red", expr='ALERTS{alertname=~"Flyball.+",alertstate="firing"}', says="{{alertname}} {{slo}}"
@@ -277,6 +284,17 @@ class _PrometheusNote(dm.AnnotationQuery):
     @override
     def to_json(self) -> dict[str, object]:
         return super().to_json() | {"titleFormat": self.name, "textFormat": self._says, "step": "30s"}
+
+
+def _console() -> dashboard.TextBoxVariable:
+    """Ask where the console is: Grafana cannot know under which name people reach it."""
+    return dashboard.TextBoxVariable("console").label("Console").default_value(CONSOLE)
+
+
+def _to_console(view: str) -> dashboard.DashboardLink:
+    """Link to a view of the console, for what no dashboard names: runs, users and tenants."""
+    made = dashboard.DashboardLink("Console").type(dm.DashboardLinkType.LINK).url("${console}#/" + view)
+    return made.icon("external link").target_blank(True).tooltip("Who it is about, and the brakes")
 
 
 def _others() -> dashboard.DashboardLink:

@@ -27,7 +27,9 @@ _IN_FORCE = 'mode="enforce",workflow=~"$workflow"'
 
 def build() -> Board:
     """Build it."""
-    board = Board(UID, "Flyball / Runaways and spend", "Runs that loop or cost too much, and budgets of money.")
+    board = Board(
+        UID, "Flyball / Runaways and spend", "Runs that loop or cost too much, and budgets of money.", console="signals"
+    )
     board.pick("workflow", "Workflow", 'label_values(flyball_sli_total{dimension=""}, workflow)')
     board.row(
         "In the time shown",

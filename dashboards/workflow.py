@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.kit import RATIO, Board, Panel, heat, lines, number
+from dashboards.kit import FAILED_RUNS, RATIO, Board, Panel, heat, lines, number
 from dashboards.series import or_zero, ratio, share, sli
 
 UID = "flyball-workflow"
@@ -12,7 +12,12 @@ _QUANTILES = ("0.5", "0.95", "0.99")
 
 def build() -> Board:
     """Build it."""
-    board = Board(UID, "Flyball / Workflow", "One workflow: does it work, how long, how many steps, at what cost.")
+    board = Board(
+        UID,
+        "Flyball / Workflow",
+        "One workflow: does it work, how long, how many steps, at what cost.",
+        console=FAILED_RUNS,
+    )
     board.pick("workflow", "Workflow", 'label_values(flyball_sli_total{dimension=""}, workflow)', all_of_them=False)
     board.pick(
         "environment",

@@ -97,7 +97,7 @@ def test_panels_say_what_they_show(board: dict[str, Any]) -> None:
 def test_what_is_picked_is_used(board: dict[str, Any]) -> None:
     """Every variable has a default or is asked for, is used by some query, and none is used that is not there."""
     picked = {each["name"] for each in board["templating"]["list"]}
-    said = json.dumps([board["panels"], [each["query"] for each in board["templating"]["list"]]])
+    said = json.dumps([board["panels"], board["links"], [each["query"] for each in board["templating"]["list"]]])
     used = set(re.findall(r"\$\{?(\w+)\}?", said)) - {"__range", "__rate_interval", "__url_time_range", "__data"}
     if panels(board):
         assert picked == used
@@ -143,6 +143,21 @@ def test_what_spent_a_budget_is_asked_of_its_own_indicator() -> None:
     """The indicator follows from the objective: the first there is of the workflow would be another one's."""
     (picked,) = [each for each in COMMITTED["flyball-budget"]["templating"]["list"] if each["name"] == "sli"]
     assert picked["query"] == 'label_values(flyball_slo_info{slo="$slo"}, sli)'
+
+
+def test_they_lead_to_the_runs_and_to_the_brakes() -> None:
+    """By the console, at the address that compose gives it, which can be typed over; to views that it has."""
+    views = set(re.findall(r'^  \["(\w+)",', (ROOT / "control/console/static/app.js").read_text(), re.MULTILINE))
+    found = {}
+    for uid, board in COMMITTED.items():
+        for each in board["links"]:
+            if each["type"] == "link":
+                found[uid] = each["url"].removeprefix("${console}#/")
+                (typed,) = [one for one in board["templating"]["list"] if one["name"] == "console"]
+                assert (typed["type"], typed["query"]) == ("textbox", "http://localhost:8088/console/")
+    assert sorted(found) == [uid for uid in UIDS if uid not in ("flyball-pipeline", "flyball-runbooks")]
+    assert {view.partition("?")[0] for view in found.values()} <= views
+    assert found["flyball-workflow"] == "runs?outcome=failure&workflow=${workflow:percentencode}"
 
 
 def test_provisioning_names_what_there_is() -> None:
