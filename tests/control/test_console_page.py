@@ -99,3 +99,17 @@ def test_an_open_run_and_spend_go_on(page: Any, served: Any, told: Any) -> None:
     page.get_by_text("No spend has been told yet").wait_for()
     served.tell(told.spend("u-7", 12.4, 10.0), topic="flyball.spend")
     page.get_by_role("row").filter(has_text="user:u-7").get_by_text("$12.40").wait_for()
+
+
+def test_a_run_id_is_found_however_it_was_copied(page: Any, served: Any, planes: Any, told: Any) -> None:
+    """With blanks and capitals around; what can be no run's is said to be that, not a control plane that is gone."""
+    served.tell(told.run(1, run_id=RUN), topic="flyball.runs")
+    planes.until(lambda: served.plane.console.runs.get(RUN))
+    go(page, "runs")
+    page.get_by_label("Run id begins").fill(f" {RUN.upper()} ")
+    page.get_by_role("button", name="Search").click()
+    page.wait_for_url(f"**/#/runs?text={RUN}")
+    page.get_by_role("link", name=RUN[:12]).wait_for()
+    go(page, "runs/xyz")
+    page.get_by_text("expected 32 lower-case hex digits").wait_for()
+    page.get_by_text("is not as expected").wait_for()

@@ -9,6 +9,7 @@ export const session = {
 };
 
 const ADVICE = {
+  400: "What was asked for cannot be: the address, or what was typed, is not as expected.",
   401: "Log in with another key: this one is not known, revoked or over. `flyball control --new-key operator` makes one.",
   403: "This needs a key with that role. `flyball control --new-key operator --roles ...` makes one.",
   404: "It may be older than what the log keeps, or the address is wrong.",

@@ -72,7 +72,7 @@ export function Runs({ query, over }) {
   const [turn, setTurn] = useState(0);
   const words = useMemo(() => queryOf(query.entries()), [query.toString(), turn]);  // an hour before the search, not before now
   const asked = useAsk("/v1/console/runs?" + words, query.toString() ? [] : ["run", "verdict"]);
-  const set = (name) => (event) => setForm({ ...form, [name]: event.target.type === "checkbox" ? (event.target.checked ? "1" : "") : event.target.value });
+  const set = (name) => (event) => setForm({ ...form, [name]: event.target.type === "checkbox" ? (event.target.checked ? "1" : "") : name === "text" ? event.target.value.trim().toLowerCase() : event.target.value });
   const submit = (event) => {
     event.preventDefault();
     const hash = "#/runs?" + new URLSearchParams(Object.entries(form).filter(([, value]) => value));
