@@ -113,3 +113,16 @@ def test_a_run_id_is_found_however_it_was_copied(page: Any, served: Any, planes:
     go(page, "runs/xyz")
     page.get_by_text("expected 32 lower-case hex digits").wait_for()
     page.get_by_text("is not as expected").wait_for()
+
+
+def test_evidence_is_read_without_braces(page: Any, served: Any, told: Any) -> None:
+    """Numbers have four digits, members stand beside each other, and each of a list has a line."""
+    slices = [{"dimension": "version", "value": "v42", "bad": 193}, {"dimension": "tool", "value": "pay", "bad": 9}]
+    nested = {"effect": {"interval": [0.341452, 0.5]}, "worse": True, "none": None}
+    said = {"burn": {"5m": 18.43971631205674, "1h": 22.0}, "contributors": slices, "nested": nested, "count": 1796045940}
+    served.tell(told.incident("burn", evidence=said), topic="flyball.incidents")
+    go(page, "incidents/burn")
+    page.get_by_text("5m 18.44 · 1h 22", exact=True).wait_for()
+    page.get_by_text("dimension tool · value pay · bad 9", exact=True).wait_for()
+    page.get_by_text("effect (interval 0.3415, 0.5) · worse true", exact=True).wait_for()
+    page.get_by_text("1796045940", exact=True).wait_for()

@@ -101,11 +101,20 @@ export function Bar({ ratio, tone, label }) {
     <rect class="track" width="100" height="6" /><rect class="fill" width=${width} height="6" /></svg>`;
 }
 
-// Evidence as pairs: numbers and short texts as they are, the rest as JSON text.
+// What a record says, in words: four digits of a number, members beside each other, what is within them in brackets.
+function said(value, within = false) {
+  if (typeof value === "number") return String(Number.isInteger(value) ? value : Number(value.toPrecision(4)));
+  if (value == null || typeof value !== "object") return String(value ?? "–");
+  if (Array.isArray(value)) return value.map((each) => said(each, true)).join(", ");
+  const members = Object.entries(value).filter(([, each]) => each != null).map(([name, each]) => name + " " + said(each, true));
+  return within ? "(" + members.join(", ") + ")" : members.join(" · ");
+}
+
+// Evidence as pairs; of a list of objects each has a line.
 export function Pairs({ of }) {
   const rows = Object.entries(of || {}).filter(([, value]) => value != null);
   return html`<dl class="pairs">${rows.map(([name, value]) => html`<div key=${name}>
-    <dt>${name}</dt><dd>${typeof value === "object" ? JSON.stringify(value) : String(value)}</dd></div>`)}</dl>`;
+    <dt>${name}</dt><dd>${Array.isArray(value) && typeof value[0] === "object" ? value.map((each) => html`<div>${said(each)}</div>`) : said(value)}</dd></div>`)}</dl>`;
 }
 
 export function Field({ label, children }) {
