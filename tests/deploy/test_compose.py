@@ -121,6 +121,13 @@ def test_command_lines_are_understood(name: str) -> None:
         assert mounts[str(args.config)] == "./deploy/flyball"
 
 
+def test_a_page_leads_to_the_console() -> None:
+    """At the port that compose publishes on this machine."""
+    routes = yaml.safe_load((ROOT / "deploy" / "flyball" / "routes.yaml").read_text())
+    assert routes["console"] == "http://localhost:8088/console/"
+    assert any(port.endswith(":8088:8088") for port in SERVICES["control"]["ports"])
+
+
 def test_the_cluster_is_whole() -> None:
     """As many processes as addresses, each with its own number, the same addresses for all."""
     cluster = {name: parser().parse_args(words) for name, words in ours().items() if name.startswith("flow-")}
