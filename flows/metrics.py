@@ -191,10 +191,14 @@ class Metrics:
         size.add_metric(["track"], sum(t.memory_bytes for t in tables))
         size.add_metric(["measure"], sum(t.memory_bytes for t in list(self._slis.values())))
         yield size
-        heard = [watermark.current for _, watermark in list(self._runs.values()) if watermark.current]
+        # a shard that holds no run does not tick: its watermark stands where the last one went
+        held = [(table, watermark.current) for table, watermark in list(self._runs.values()) if watermark.current]
+        heard = [at for table, at in held if table.open_runs or table.remembered]
         if self._clock and heard:
             lag = (self._clock() - min(heard)) / 1e9
-            yield GaugeMetricFamily("flyball_event_time_lag_seconds", "Clock less watermark.", value=lag)
+            yield GaugeMetricFamily(
+                "flyball_event_time_lag_seconds", "Clock less the oldest watermark of shards that hold runs.", value=lag
+            )
 
     def _spread_family(self, now: int) -> Metric:
         lengths = GaugeMetricFamily(
