@@ -63,7 +63,8 @@ class Alertmanager(HttpSink):
             "startsAt": rfc3339(int(begun * _SECOND)),
             "endsAt": rfc3339(int(ends * _SECOND)),
         }
-        return said | ({"generatorURL": self.settings.console} if self.settings.console else {})
+        console = self.console(page)
+        return said | ({"generatorURL": console} if console else {})
 
     def _annotations(self, page: Page) -> dict[str, str]:
         return {

@@ -73,6 +73,11 @@ class Sink:
         base = self.settings.runbooks
         return f"{base.rstrip('/')}/{page.runbook}.md" if base and page.runbook else None
 
+    def console(self, page: Page) -> str | None:
+        """Give the address of the page's leading incident in the console, where one is known."""
+        base = self.settings.console
+        return f"{base.rstrip('/')}/#/incidents/{page.led_by}" if base and page.led_by else base
+
 
 class HttpSink(Sink):
     """A sink over HTTP."""

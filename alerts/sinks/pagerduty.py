@@ -117,7 +117,8 @@ class PagerDuty(HttpSink):
             "payload": _payload(page),
             "client": "Flyball",
         }
-        said |= {"client_url": self.settings.console} if self.settings.console else {}
+        console = self.console(page)
+        said |= {"client_url": console} if console else {}
         said |= {"links": links[:_MAX_LINKS]} if links else {}
         said |= {"images": images[:_MAX_LINKS]} if images else {}
         return self.http.send_json(self.url, _fitted(said))

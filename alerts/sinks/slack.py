@@ -51,7 +51,7 @@ class Slack(HttpSink):
         return {"text": _markdown(head, _MAX_MESSAGE)["text"], "blocks": blocks}
 
     def _links(self, page: Page) -> list[tuple[str | None, str]]:
-        return [(self.runbook(page), "runbook"), (self.settings.console, "console")]
+        return [(self.runbook(page), "runbook"), (self.console(page), "console")]
 
 
 def _fields(page: Page) -> list[dict[str, str]]:

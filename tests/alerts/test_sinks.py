@@ -88,7 +88,8 @@ def test_pagerduty_triggers_and_resolves(pagerduty: Any, page: Any, incidents: A
     assert first["payload"]["summary"] == "[SEV-2] 15.0 times too many failures for an hour"
     assert first["payload"]["custom_details"]["runs"] == ["a" * 32]
     assert first["links"] == [{"href": "https://r.example/slo.burn.md", "text": "Runbook"}]
-    assert first["client_url"] == "https://c.example"
+    assert page.led_by
+    assert first["client_url"] == f"https://c.example/#/incidents/{page.led_by}"
     sink.close()
 
 
