@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter as Counts
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from flyball_sdk.decision import ALLOW
+from flyball_sdk.scope import PRODUCT, TENANT, USER, WORKFLOW
 from flyball_sdk.state import FULL, NEUTRAL, STATIC
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
+_BUDGETED: Final = (PRODUCT, WORKFLOW, TENANT, USER)
 _MOST_RULES: Final = 200
 """Names of rules kept apart; what is beyond goes to `other`."""
 
@@ -43,6 +46,8 @@ class Look(NamedTuple):
     """Since the log was last read to where it is; None: there is no log."""
     lags: Mapping[tuple[str, int], int]
     """Messages that are not taken yet, by topic and partition."""
+    near_budget: Mapping[str, int] = MappingProxyType({})
+    """How many scopes have used 75 % or more of a budget, by level."""
 
 
 class Metrics:
@@ -167,7 +172,12 @@ class _Live:
         )
         for (topic, partition), count in look.lags.items():
             lag.add_metric([topic, str(partition)], count)
-        yield from (active, lag)
+        near = GaugeMetricFamily(
+            "flyball_scopes_near_budget", "Scopes that have used 75 % or more of a budget of money.", labels=["level"]
+        )
+        for level in _BUDGETED:
+            near.add_metric([level], look.near_budget.get(level, 0))
+        yield from (active, lag, near)
         yield CounterMetricFamily("flyball_audit_entries", "Height of the audit log.", look.entries)
         if look.read_age_s is not None:
             yield _gauge("flyball_control_read_age_seconds", "Since the log was last read.", look.read_age_s)

@@ -157,6 +157,7 @@ class Plane:
             healthy=self.problem is None,
             read_age_s=self.clocks.steady_s() - self._read_s if self._log else None,
             lags=self._lags,
+            near_budget=self.spend.near(self._today()),
         )
 
     def see_guards(self) -> None:
@@ -191,8 +192,11 @@ class Plane:
 
     def _spent(self, scope: Scope, tenant: str | None) -> list[usage.Spend]:
         """Give what a scope has spent in the day and month that it is."""
-        today = datetime.fromtimestamp(self.clocks.wall_ns() // 10**9, self.settings.zone).date()
-        return self.spend.now(scope, tenant, today.isoformat())
+        return self.spend.now(scope, tenant, self._today())
+
+    def _today(self) -> str:
+        """Give the day that it is where budgets begin."""
+        return datetime.fromtimestamp(self.clocks.wall_ns() // 10**9, self.settings.zone).date().isoformat()
 
     def take_spend(self, topic: str, partition: int, messages: Sequence[tuple[int, bytes]]) -> None:
         """Take spend records of one partition; the newest revision of each wins."""

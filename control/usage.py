@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter as Counts
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -125,9 +126,22 @@ class SpendBook:
             for each in self.current(scope, tenant)
         ]
 
+    def near(self, today: str) -> Counts[str]:
+        """Count, by level, who has used 75 % or more of a budget of the day or month that it is."""
+        begins = {DAY: today, MONTH: f"{today[:7]}-01"}
+        return Counts(
+            level
+            for (level, _, _), periods in list(self._current.items())
+            if any(_is_near(each) and each.key[4] >= begins[each.key[3]] for each in periods.values())
+        )
+
     def current(self, scope: Scope, tenant: str | None) -> list[Spend]:
         """Give the newest day and month of a scope that anything is told of."""
         return list(self._current.get((scope.level, scope.id, tenant or ""), {}).values())
+
+
+def _is_near(spend: Spend) -> bool:
+    return spend.limit is not None and spend.cost is not None and 4 * spend.cost >= 3 * spend.limit
 
 
 def nano(usd: float) -> int:

@@ -111,8 +111,7 @@ def build() -> Board:
         ),
         width=12,
     )
-    steps = 'flyball_verdicts_taken_total{rule=~"spend.+",level=~"user|tenant"}'
-    near = f"sum by (level, rule) (increase({steps}[{RANGE}]))"
+    near = 'max by (level) (flyball_scopes_near_budget{level=~"user|tenant"})'
     board.row(
         "Spend",
         lines(
@@ -142,10 +141,10 @@ def build() -> Board:
             stacked=True,
         ),
         lines(
-            "Users and tenants at 50 % of a budget or more",
-            [(or_zero(near), "{{level}} {{rule}}")],
+            "Users and tenants over 75 % of a budget",
+            [(near, "{{level}}")],
             "short",
-            "Steps that were reached (50, 75, 100 %, hard limit), in the time shown. The audit log says who.",
+            "Of the day or month that it is; who is over 100 % is throttled. Spend in the console says who.",
             low=0,
         ),
         words(_WHAT_TO_DO, "What to do"),

@@ -88,3 +88,22 @@ def test_a_day_that_there_is_not_is_refused() -> None:
     """It could not be told how old it is."""
     with pytest.raises(MalformedError):
         read(record(0).replace(b"2026-01-01", b"2026-02-30"))
+
+
+@pytest.mark.parametrize(
+    ("spent", "near"),
+    [
+        ({"u1": (("day", 31, 0.75),), "u2": (("day", 31, 0.74),)}, 1),
+        ({"u1": (("day", 31, 0.9), ("month", 31, 1.5)), "u2": (("month", 31, 2.0),)}, 2),  # one each, whatever is near
+        ({"u1": (("day", 30, 5.0),), "u2": (("month", 0, 5.0),)}, 0),  # of yesterday, of last month
+        ({"u1": (("day", 31, None),)}, 0),
+    ],
+)
+def test_who_is_near_a_budget(spent: dict[str, Any], near: int) -> None:
+    """On 1 February: users who have used 75 % or more of a budget of the day or month that it is."""
+    book = SpendBook()
+    for name, said in spent.items():
+        for period, day, cost in said:
+            row = orjson.loads(record(day, name=name, period=period)) | {"cost_usd": cost}
+            book.take(read(orjson.dumps(row)))
+    assert book.near("2026-02-01") == ({"user": near} if near else {})
