@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import heapq
-import signal
 import sys
 import time
 from contextlib import ExitStack, closing
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flyball.arguments import add_config, add_data
+from flyball.filtering import ended_by_reader
 
 if TYPE_CHECKING:
     import argparse
@@ -53,8 +53,8 @@ def run(args: argparse.Namespace) -> int:
         topics.dead_letters,
     )
     _refuse_unknown(args.topic, known)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader that has had enough ends us, as it does any filter
     with ExitStack() as stack:
+        stack.enter_context(ended_by_reader())
         log = stack.enter_context(closing(open_existing_log(settings, Path(args.data))))
         readers = [stack.enter_context(closing(reader)) for reader in topic.readers(log, args.topic)]
         _print(heapq.merge(*map(topic.present, readers), key=lambda message: message.appended_ns))

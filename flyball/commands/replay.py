@@ -6,12 +6,12 @@ Files are OTLP/JSON lines or length-prefixed protobuf, as the Collector's file e
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flyball.arguments import add_config
+from flyball.filtering import ended_by_reader
 
 if TYPE_CHECKING:
     import argparse
@@ -56,15 +56,11 @@ def _print_records(args: argparse.Namespace) -> int:
     def emit(records: list[Outbound]) -> None:
         out.writelines(record.value + b"\n" for record in records)
 
-    # a reader that has had enough ends us at once, as it does any filter; raised inside the engine it would be a panic
-    before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     cut: list[CutError] = []
-    try:
+    with ended_by_reader():  # raised inside the engine it would be a panic
         summary = _replay(args, emit, args.config, cut).record()
         out.write(orjson.dumps(summary) + b"\n")
         out.flush()
-    finally:
-        signal.signal(signal.SIGPIPE, before)
     _refuse_what_is_cut(cut)
     _refuse_what_is_no_otlp(summary, args.files)
     return 0
