@@ -120,24 +120,28 @@ class SpendBook:
 
     def now(self, scope: Scope, tenant: str | None, today: str) -> list[Spend]:
         """Give the day and month that it is: of one that nothing is told of yet, the limit it had and nothing spent."""
-        begins = {DAY: today, MONTH: f"{today[:7]}-01"}
         return [
-            each if each.key[4] >= begins[each.key[3]] else each._replace(cost=0, tokens=0, runs=0)
+            each if _is_now(each, today) else each._replace(cost=0, tokens=0, runs=0)
             for each in self.current(scope, tenant)
         ]
 
     def near(self, today: str) -> Counts[str]:
         """Count, by level, who has used 75 % or more of a budget of the day or month that it is."""
-        begins = {DAY: today, MONTH: f"{today[:7]}-01"}
         return Counts(
             level
             for (level, _, _), periods in list(self._current.items())
-            if any(_is_near(each) and each.key[4] >= begins[each.key[3]] for each in periods.values())
+            if any(_is_near(each) and _is_now(each, today) for each in periods.values())
         )
 
     def current(self, scope: Scope, tenant: str | None) -> list[Spend]:
         """Give the newest day and month of a scope that anything is told of."""
         return list(self._current.get((scope.level, scope.id, tenant or ""), {}).values())
+
+
+def _is_now(spend: Spend, today: str) -> bool:
+    """Say whether it is of the day or month that it is."""
+    period, start = spend.key[3:]
+    return start >= (today if period == DAY else f"{today[:7]}-01")
 
 
 def _is_near(spend: Spend) -> bool:

@@ -59,16 +59,16 @@ def call_kinds(
     """
     known = (calls["before"] != 0) & (calls["tool"] != 0)
     pair = np.where(known, _pairs(plain(calls["before"]), plain(calls["tool"])), 0)
-    failed = calls["errors"]
+    failed, succeeded = calls["errors"], calls["calls"] - calls["errors"]
     counted = (
         ("error", calls["error"], BAD, failed),
         ("transition", pair, BAD, failed),
-        ("transition", pair, GOOD, calls["calls"] - failed),
+        ("transition", pair, GOOD, succeeded),
     )
     transitions = _transitions(calls[known], pair[known], names)
-    by_tool = (("tool", calls["tool"], BAD, failed), ("tool", calls["tool"], GOOD, calls["calls"] - failed))
-    by_task, texts = _by_task(workflow, calls["minute"], task, (*counted, *by_tool), {**names, **transitions})
-    cells = np.concatenate([_counted(workflow, calls["minute"], counted), by_task], axis=1)
+    by_tool = (("tool", calls["tool"], BAD, failed), ("tool", calls["tool"], GOOD, succeeded))
+    cells = _counted(workflow, calls["minute"], counted)
+    cells, texts = _by_task(cells, workflow, calls["minute"], task, (*counted, *by_tool), names, transitions)
     return cells, transitions | texts
 
 
@@ -88,8 +88,7 @@ def run_kinds(
         ("stop_reason", stop, GOOD, good),
     )
     minute = runs["ended_at"] // _MINUTE_NS
-    by_task, texts = _by_task(workflow, minute, task, counted, names)
-    return np.concatenate([_counted(workflow, minute, counted), by_task], axis=1), texts
+    return _by_task(_counted(workflow, minute, counted), workflow, minute, task, counted, names)
 
 
 def tasks_of(runs: NDArray[np.void]) -> NDArray[np.int64]:
@@ -100,28 +99,32 @@ def tasks_of(runs: NDArray[np.void]) -> NDArray[np.int64]:
 
 
 def _by_task(
+    cells: NDArray[np.int64],
     workflow: NDArray[np.int64],
     minute: NDArray[np.int64],
     task: NDArray[np.int64],
     counted: Iterable[_Count],
-    names: Mapping[int, str],
+    *names: Mapping[int, str],
 ) -> tuple[NDArray[np.int64], dict[int, str]]:
-    """Add the same counts up by type of task and kind, [7, n] as `Cells.cols`; gives the texts of these pairs too."""
-    parts: list[NDArray[np.int64]] = [np.empty((7, 0), np.int64)]
-    texts: dict[int, str] = {}
-    for dimension, kind, bin_, amount in counted if task.any() else ():
+    """Give `cells` and, where types of tasks are said, these counts by type and kind; and the texts of the pairs."""
+    parts, texts, known = [cells], dict[int, str](), dict[int, str]()
+    if not task.any():
+        return cells, texts
+    for each in names:
+        known |= each
+    for dimension, kind, bin_, amount in counted:
         rows = np.flatnonzero((task != 0) & (kind != 0) & (amount != 0))
         keys = np.zeros((6, len(rows)), np.int64)
         keys[0], keys[1], keys[2], keys[4], keys[5] = workflow[rows], task[rows], kind[rows], minute[rows], bin_
         first, sums = sum_by_key(keys, amount[rows][None])
-        cells = np.vstack([keys[:, first], sums])[:, sums[0] != 0]
-        own, whose = cells[1].tolist(), cells[2].tolist()
+        pair = np.vstack([keys[:, first], sums])[:, sums[0] != 0]
+        own, whose = pair[1].tolist(), pair[2].tolist()
         dimension_of_task = f"{TASK}_{dimension}"
-        cells[2] = _pairs(np.ascontiguousarray(cells[1]), np.ascontiguousarray(cells[2]))
-        cells[1], cells[3] = digest_of(dimension_of_task), digest_of(_SLI_OF[dimension_of_task])
-        pairs = zip(cells[2].tolist(), own, whose, strict=True)
-        texts |= {pair: f"{names.get(one, '?')}{BETWEEN}{names.get(other, '?')}" for pair, one, other in pairs}
-        parts.append(cells)
+        pair[2] = _pairs(np.ascontiguousarray(pair[1]), np.ascontiguousarray(pair[2]))
+        pair[1], pair[3] = digest_of(dimension_of_task), digest_of(_SLI_OF[dimension_of_task])
+        named = zip(pair[2].tolist(), own, whose, strict=True)
+        texts |= {digest: f"{known.get(one, '?')}{BETWEEN}{known.get(other, '?')}" for digest, one, other in named}
+        parts.append(pair)
     return np.concatenate(parts, axis=1), texts
 
 
