@@ -2,7 +2,8 @@
 
 What a life tells after its last committed snapshot is in the log, but not in the state that the next life begins with.
 So the next life reads here what may have been told. One file an interval between two snapshots, and none when nothing
-was noted in it. A file is deleted two snapshots after its interval: by then no resume can go back to before it.
+was noted in it. A file is deleted two snapshots after its interval: by then no resume can go back to before it. What
+earlier lives noted is as old as the first interval of this one: none of their snapshots need have been committed.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class Notes:
         self._folder = folder
         self._kind = kind
         self._numbers = sorted(int(path.stem) for path in folder.glob(f"*.{kind}"))
-        self._interval = max(self._numbers, default=-1) + 1
+        self._first = self._interval = max(self._numbers, default=-1) + 1
 
     def owed(self) -> Iterator[bytes]:
         """Give all that may have been told, oldest first."""
@@ -46,7 +47,7 @@ class Notes:
     def turn(self) -> None:
         """Begin the next interval, at a snapshot."""
         self._interval += 1
-        for number in [number for number in self._numbers if number < self._interval - 2]:
+        for number in [number for number in self._numbers if max(number, self._first) < self._interval - 2]:
             self._path(number).unlink(missing_ok=True)
             self._numbers.remove(number)
 
