@@ -1,7 +1,8 @@
 """Explainer: says what sets runs apart beside each open incident of drift, one at a time, in the background.
 
 The incidents on the board are its queue, so it is as bounded as the board. Nothing waits for it: a page has gone out
-when it begins, and what goes wrong in it is said beside the incident, and costs nothing else.
+when it begins, and is told again with what was found; what goes wrong is said beside the incident, and costs nothing
+else.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from control.console.amending import Amendments, added, amended, is_amended, number
 from control.console.sides import runs_of, sides
 
 if TYPE_CHECKING:
@@ -37,7 +39,8 @@ class Explainer:
         self._console, self._clocks, self._say, self._most_s = console, clocks, say, most_s
         self._told: dict[str, dict[str, Any]] = {}
         self._looked: dict[str, tuple[int, float]] = {}
-        """Incident -> (revision, steady seconds) of the last look at it."""
+        """Incident -> (number of its telling, steady seconds) of the last look at it."""
+        self._amendments = Amendments(console.log, console.topics.incidents) if console.log is not None else None
         self._child: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._of_child = threading.Lock()
@@ -60,9 +63,11 @@ class Explainer:
             self._thread.join(10)
 
     def told(self, key: str) -> dict[str, Any] | None:
-        """Give what explains an incident; None: nothing yet."""
+        """Give what explains an incident, also where another life found it out; None: nothing yet."""
         with self._lock:
-            return self._told.get(key)
+            said = self._told.get(key)
+        incident = self._console.board.incident(key) if said is None else None
+        return said if incident is None else added(incident)
 
     def step(self) -> bool:
         """Explain the first incident that is due; False: none is, or the index is not read up yet."""
@@ -73,9 +78,10 @@ class Explainer:
         if due is None:
             return False
         key = due["key"]
-        self._looked[key] = due["revision"], self._clocks.steady_s()
+        self._looked[key] = number(due), self._clocks.steady_s()
         try:
             said = self._explain(due)
+            self._amend(due, said)
         except Exception as error:  # noqa: BLE001 -- said beside the incident, and tried again later
             said = {"problem": f"{type(error).__name__}: {error}", "at": self._clocks.now()}
             self._say(f"console: incident {key} is not explained: {said['problem']}")
@@ -90,9 +96,9 @@ class Explainer:
         """Say whether to look: at open ones that were never explained, were told anew, or lacked runs a while ago."""
         if incident["class"] != CLASS or incident["status"] != "open":
             return False
-        revision, looked_s = self._looked.get(incident["key"], (-1, 0.0))
-        if revision < incident["revision"]:
-            return True
+        told, looked_s = self._looked.get(incident["key"], (-1, 0.0))
+        if told < number(incident):
+            return not is_amended(incident)  # else another life has explained it
         said = self._told.get(incident["key"], {})
         return not _is_decided(said) and self._clocks.steady_s() - looked_s >= AGAIN_S
 
@@ -109,6 +115,12 @@ class Explainer:
             "of": "the workflow by time" if not held and contrast["dimension"] != "time" else None,
             **said,
         }
+
+    def _amend(self, incident: Mapping[str, Any], said: Mapping[str, Any]) -> None:
+        """Have the page say it too. Raises LogError."""
+        told = amended(incident, said)
+        if told is not None and self._amendments is not None:
+            self._amendments.put(told)
 
     def _ask(self, body: bytes) -> dict[str, Any]:
         with self._of_child:
@@ -140,6 +152,8 @@ class Explainer:
                     pass
             except Exception as error:  # noqa: BLE001 -- said; the next look may go well
                 self._say(f"console: {type(error).__name__}: {error}")
+        if self._amendments is not None:
+            self._amendments.close()
 
 
 def _is_decided(said: Mapping[str, Any]) -> bool:

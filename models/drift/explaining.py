@@ -71,6 +71,7 @@ def explained(
         "behaviour": behaviour._asdict(),
         "examples": _examples(runs, size, scores),
         "summary": f"Whose runs they are: {_words(slices)} What they do: {_words(behaviour)}",
+        "brief": _brief(slices, behaviour),
     }
 
 
@@ -154,3 +155,10 @@ def _words(answer: Answer) -> str:
         f"{each['feature']} ({each['before']:.3g} a run before, {each['after']:.3g} after)" for each in answer.by
     )
     return f"unseen runs are told apart with AUC {answer.auc:.2f} (0.5: not at all), by {by or 'no feature by itself'}."
+
+
+def _brief(slices: Answer, behaviour: Answer) -> str:
+    """Say in a few words what tells the sides apart, for a page; empty: nothing that is believed."""
+    said = [f"{each['feature']} ({each['before']:.0%} → {each['after']:.0%} of runs)" for each in slices.by[:2]]
+    said += [f"{each['feature']} ({each['before']:.3g} → {each['after']:.3g} a run)" for each in behaviour.by[:3]]
+    return f"runs of both sides differ by {', '.join(said)}" if said else ""

@@ -6,7 +6,8 @@ is told: when it opens, when it gets worse, again after a long while, and when i
 A life is one opening of one (class, rule, scope). Its key is a digest of these and the number of the life, so it is the
 same under replay and restart; so a life is never forgotten (there are as many as objectives, by what they are split by,
 with their rules and steps). Tellings rise in revision; those of a new life of the process begin above all earlier
-ones (`generation`), so that what a crash took back is never mistaken for news.
+ones (`generation`), so that what a crash took back is never mistaken for news. They are even: what is found out later
+about a telling is added to it under the odd revision after it, by somebody else.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from models.incidents.incident import Incident, Severity, Status
+from models.incidents.incident import APART, Incident, Severity, Status
 from models.times import rfc3339
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class IncidentBook:
         return self._tell(ident, life, now_s, life.facts)
 
     def _tell(self, ident: Ident, life: _Life, now_s: int, facts: Facts | None) -> Incident:
-        life.revision = max(life.revision + 1, self._floor)
+        life.revision = max((life.revision // APART + 1) * APART, self._floor)
         life.told = now_s
         self._changed.add(ident)
         self._told.add(ident)

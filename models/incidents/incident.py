@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+APART = 2
+"""Revisions from one telling to the next: the one after it is left to whoever says the same, with what it found out."""
+
+
 class Severity(StrEnum):
     """How bad: harm that goes on, harm that is done, a pattern."""
 
@@ -31,7 +35,7 @@ class IncidentError(ValueError):
 
 @dataclass(frozen=True)
 class Incident:
-    """One telling. Tellings of one `key` rise in `revision`; the highest is what holds.
+    """One telling. Tellings of one `key` rise in `revision`, by `APART`; the highest is what holds.
 
     `at`, `opened_at`, `resolved_at` are RFC 3339 UTC. `scope` is {"level", "id"}. `runs` are run ids, at most five.
     """

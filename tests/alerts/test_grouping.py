@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from alerts.grouping import group_of, page_key
 from alerts.routing import Match, Quiet, Route, Routing
-from models.incidents.incident import Severity
+from models.incidents.incident import Incident, Severity
 
 
 def test_the_first_incident_pages_at_once_and_others_are_counted(make_desk: Any, incidents: Any) -> None:
@@ -122,6 +122,23 @@ def test_an_old_revision_is_no_news(make_desk: Any, incidents: Any) -> None:
     desk.after(3600)
     assert [(page.status, page.count) for page in sink.told] == [("open", 1)]
     assert desk.pager.counted["telling", "repeated"] == 2
+
+
+def test_what_is_found_out_later_is_told_of_the_same_page(make_desk: Any, incidents: Any) -> None:
+    """A minute after it was told, and only of the telling that it was found out about."""
+    sink = incidents.Memory()
+    desk = make_desk(sink)
+    first = incidents.incident("a", evidence={"count": 1})
+    desk.tell(first)
+    desk.work()
+    found = first.record() | {"revision": 1, "summary": "failed; more", "evidence": {"count": 1, "explained": {"x": 1}}}
+    desk.tell(Incident.of(found))
+    desk.after(120)
+    assert [(page.key, page.summary) for page in sink.told] == [
+        (sink.told[0].key, first.summary),
+        (sink.told[0].key, "failed; more"),
+    ]
+    assert sink.told[1].evidence["explained"] == {"x": 1}
 
 
 def test_what_was_over_before_it_was_heard_pages_nobody(make_desk: Any, incidents: Any) -> None:

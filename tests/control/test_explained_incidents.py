@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 
 from control.console import explainer as explainers
@@ -68,6 +69,41 @@ def test_the_console_says_the_tool_that_moved(served: Any, planes: Any, tell: An
     assert served.plane.console.board.changes["incident"] > 1
 
 
+def tellings(served: Any) -> list[dict[str, Any]]:
+    """Give what the topic of incidents holds."""
+    log = served.log
+    readers = [log.reader("flyball.incidents", part, None) for part in range(log.partitions("flyball.incidents"))]
+    return [orjson.loads(message.value) for reader in readers for message in reader.poll(100, 1 << 20)]
+
+
+def test_the_page_is_told_what_was_found(served: Any, planes: Any, told: Any, tell: Any) -> None:
+    """The telling comes again with it, once, above the flow's and below the flow's next; a restart forgets nothing."""
+    tell()
+    said = planes.until(lambda: _explained(served), seconds=60)
+    first, again = planes.until(lambda: each if len(each := tellings(served)) > 1 else None)
+    assert again["evidence"]["explained"] == said
+    assert (first["revision"], again["revision"]) == (0, 1)
+    assert again["summary"].startswith(f"{first['summary']}; runs of both sides differ by calls of book_flight (0.1")
+    same = first.keys() - {"revision", "evidence", "summary"}
+    assert {name: again[name] for name in same} == {name: first[name] for name in same}
+    board = served.plane.console.board
+    planes.until(lambda: board.incident("k")["revision"] == 1)
+    later = explainers.Explainer(served.plane.console, served.plane.clocks, served.said.append)
+    assert not later.step()
+    assert later.told("k") == said
+    board.put("incident", [incident(told, revision=2)])
+    assert later.step()
+    later.stop()
+
+
+def test_a_page_is_not_told_again_for_nothing(served: Any, planes: Any, tell: Any) -> None:
+    """Where nothing tells the sides apart that stands in the console alone."""
+    tell(booked=0.2)
+    said = planes.until(lambda: _explained(served), seconds=60)
+    assert {said[name]["verdict"] for name in ("slices", "behaviour")} <= {"alike", "not enough evidence"}
+    assert len(tellings(served)) == 1
+
+
 def test_too_few_runs_are_looked_at_again(served: Any, planes: Any, told: Any, tell: Any) -> None:
     """Not enough evidence is said as that; a while later, or when the incident is told again, it is looked at again."""
     steady = [0.0]
@@ -86,9 +122,9 @@ def test_too_few_runs_are_looked_at_again(served: Any, planes: Any, told: Any, t
     steady[0] += explainers.AGAIN_S
     assert mine.step()
     assert not mine.step()
-    served.plane.console.board.put("incident", [incident(told, revision=1)])
+    served.plane.console.board.put("incident", [incident(told, revision=2)])
     assert mine.step()
-    served.plane.console.board.put("incident", [incident(told, revision=2) | {"status": "resolved"}])
+    served.plane.console.board.put("incident", [incident(told, revision=4) | {"status": "resolved"}])
     steady[0] += explainers.AGAIN_S
     assert not mine.step()
     assert mine.told("k") is not None
