@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flyball.demo.pager import Received
     from flyball.demo.scene import Scene
 
-_CLASS = "slo.burn"
+_CLASS, _LAG = "slo.burn", "telemetry.lag"
 _SHOWN = ("event_action", "dedup_key", "payload", "links")
 _DETAILS = ("severity", "owner", "runs")
 
@@ -64,9 +64,11 @@ def sentences(facts: dict[str, Any]) -> tuple[str, ...]:
     """Say it."""
     of = facts
     pages = ", ".join(f"{count} {name}" for name, count in of["pages"].items())
+    lagging = [f"{_LAG}: three hours came in at once, and burn alerts waited for all of it"] * (_LAG in of["pages"])
     return (
         f"paged {span(of['detected_s'])} after the past was in, with its cause:",
         of["summary"],
         f"the runbook is at {of['runbook']}",
         f"pages so far: {pages}",
+        *lagging,
     )

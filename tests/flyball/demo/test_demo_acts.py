@@ -115,6 +115,8 @@ def test_a_page_is_told_with_its_cause_and_its_runbook() -> None:
         "the runbook is at http://127.0.0.1:1/runbooks/slo.burn.md",
         "pages so far: 2 drift, 1 slo.burn",
     )
+    late = page.sentences(page.facts_of(PAGE, 3.9, ["slo.burn", "telemetry.lag"]))
+    assert late[-1] == "telemetry.lag: three hours came in at once, and burn alerts waited for all of it"
 
 
 def test_a_page_is_shown_as_it_is_sent_but_for_long_details() -> None:
