@@ -63,7 +63,7 @@ async def overview(request: Request) -> Answer:
             "signals": len(active),
             "kills": sum(each.kill for each in active),
             "runs": await asyncio.to_thread(console.runs.count),
-            "drift": sum(bool(each.get("alarm")) for each in console.board.drift()),
+            "drift": sum(bool(each.get("alarm") and each.get("worse", True)) for each in console.board.drift()),
         }
     )
 

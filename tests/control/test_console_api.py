@@ -320,3 +320,14 @@ def test_events_say_what_has_changed(served: Any) -> None:
     served.plane.keys.revoke(served.admin.split("_")[1])
     assert [event for event, _ in heard if event != "changed"] in ([], ["heartbeat"])
     stream.close()
+
+
+def test_what_got_better_is_no_trouble(served: Any, told: Any) -> None:
+    """The number beside Drift is of alarms about what got worse; improvements are in the list alone."""
+    better = told.drift(workflow="coding", direction="up", worse=False)
+    over = told.drift(workflow="research", alarm=False)
+    served.plane.console.board.put("drift", [told.drift(), better, over])
+    _, said, _ = served.ask("GET", "/v1/console/overview", key=served.admin)
+    assert said["drift"] == 1
+    _, listed, _ = served.ask("GET", "/v1/console/drift", key=served.admin)
+    assert len(listed["drift"]) == 3

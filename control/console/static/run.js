@@ -62,7 +62,7 @@ function Timeline({ said }) {
 
 function Facts({ run, seen }) {
   if (!run && !seen) return html`<p><${Mark} tone="off">Unknown<//> Nothing of a run of this id is in the log: it is wrong, older than what is kept, or has not ended a span yet.</p>`;
-  if (!run) return html`<p><${Mark} tone="info">Open<//> This run has no record yet, or is older than what is kept: what is below is what the log holds.</p>`;
+  if (!run) return html`<p><${Mark} tone="info">No record<//> This run goes on, waits for its last spans, or is older than what is kept: what is below is what the log holds.</p>`;
   return html`<${Pairs} of=${{ outcome: run.outcome + (run.escalated ? ", escalated" : ""), workflow: run.workflow, agent: run.agent, version: run.version, environment: run.environment, user: run.user, tenant: run.tenant,
     started: time(run.started_at), took: seconds(run.duration_s), "closed by": run.closed_by, "model calls": run.llm_calls, "tool calls": run.tool_calls, "tool errors": run.tool_errors,
     tokens: count(run.input_tokens) + " → " + count(run.output_tokens), cost: usd(run.cost_usd) + " " + run.priced }} />`;

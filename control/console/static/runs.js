@@ -22,8 +22,8 @@ function Row({ run }) {
 }
 
 function Open({ runs }) {
-  return html`<h2>Open, and judged <span class="badge">${runs.length}</span></h2>
-    <${Table} label="Open runs" heads=${["Run", "Asked", "Rule", "Reason", "When (UTC)"]}>${runs.map((run) => html`<tr key=${run.run_id}><td><${RunLink} id=${run.run_id} /></td>
+  return html`<h2>Judged, without a record yet <span class="badge">${runs.length}</span></h2>
+    <${Table} label="Judged runs without a record" heads=${["Run", "Asked", "Rule", "Reason", "When (UTC)"]}>${runs.map((run) => html`<tr key=${run.run_id}><td><${RunLink} id=${run.run_id} /></td>
       <td><${Asked} of=${run} /></td><td>${run.rule}</td><td class="wrap">${run.reason}</td><td><${Time} at=${run.at} /></td></tr>`)}<//>`;
 }
 
