@@ -55,7 +55,10 @@ class Topics:
     runs: str = key("flyball.runs", "written: run records")
     slis: str = key("flyball.slis", "written: SLI records")
     slos: str = key("flyball.slos", "written: the state of SLOs, once a minute each; `gate` reads it")
-    incidents: str = key("flyball.incidents", "written by the flow, read by `deliver`: what people must hear; `control` adds what explains drift")
+    incidents: str = key(
+        "flyball.incidents",
+        "written by the flow, read by `deliver`: what people must hear; `control` adds what explains drift",
+    )
     verdicts: str = key("flyball.verdicts", "written: what the stream decides about agents")
     spend: str = key("flyball.spend", "written: what users, tenants and workflows have spent")
     drift: str = key("flyball.drift", "written: streams with evidence of drift")
