@@ -25,13 +25,14 @@ from flyball_sdk.adapters.hook_output import output_of, subject_of
 from flyball_sdk.adapters.hook_throttles import HookThrottles
 from flyball_sdk.arguments import call_of, digest_of
 from flyball_sdk.clock import steady
+from flyball_sdk.errors import FlyballError
 from flyball_sdk.guard import Guard, Seen
 from flyball_sdk.http import TROUBLE, ask, connection
 from flyball_sdk.limits import ENFORCE
 from flyball_sdk.policy import Policy
 from flyball_sdk.rules import RuleBook
 from flyball_sdk.settings import Settings
-from flyball_sdk.signals import SignalStore
+from flyball_sdk.signals import SignalStore, whose_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,9 +108,11 @@ def _signals(env: Mapping[str, str]) -> SignalStore | None:
     conn = connection(settings, _PULL_S)
     try:
         store.replace(ask(conn, settings, "GET", "/v1/signals"))
+        # what is asked of the key's agent and tenant is asked of every call; a session does not know them
+        store.belong_to(whose_key(ask(conn, settings, "GET", "/v1/keys/own")))
         store.keep()
-    except TROUBLE as error:
-        sys.stderr.write(f"flyball: no signals: {type(error).__name__}\n")
+    except (*TROUBLE, FlyballError) as error:
+        sys.stderr.write(f"flyball: no signals: {type(error).__name__}: {error}\n")
     finally:
         conn.close()
     return store
