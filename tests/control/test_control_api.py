@@ -247,6 +247,15 @@ def test_ofrep_gives_what_is_asked_of_a_run(api: Any, planes: Any) -> None:
         assert (status, said["errorCode"]) == (400, code)
 
 
+@pytest.mark.parametrize("run", ["ab" * 16, "AB" * 16, "abababab-abab-ABAB-abab-abababababab"])
+def test_ofrep_knows_a_run_however_its_id_is_written(api: Any, planes: Any, run: str) -> None:
+    """An OpenFeature client may have it as a UUID, or in upper case: a killed one is not enabled."""
+    api.ask("POST", "/v1/kill", {"scope": {"level": "run", "id": planes.RUN}}, api.admin)
+    context = {"context": {"targetingKey": run}}
+    said = api.ask("POST", "/ofrep/v1/evaluate/flags/agent.enabled", context, api.agent)[1]
+    assert (said["value"], said["variant"]) == (False, "killed")
+
+
 def test_ofrep_events_say_when_to_fetch_again(api: Any) -> None:
     """After a change a refetchEvaluation comes at once."""
     stream = api.stream(path="/ofrep/v1/events")
