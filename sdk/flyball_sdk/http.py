@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 LARGEST_ANSWER: Final = 64 << 20
 """Bytes of one answer; a snapshot of 100,000 scopes has about 50 MB."""
 _OK: Final = 200
-_REFUSED: Final = (401, 403)
+_UNKNOWN: Final = 401
+_FORBIDDEN: Final = 403
 
 TROUBLE: Final = (OSError, HTTPException, ValueError, RecursionError)
 """What a request raises where the network or the other side fails."""
@@ -26,6 +27,10 @@ TROUBLE: Final = (OSError, HTTPException, ValueError, RecursionError)
 
 class KeyRefusedError(FlyballError):
     """The control plane does not take the key: a person must see to it, trying again does not help."""
+
+
+class ForbiddenError(KeyRefusedError):
+    """The control plane knows the key, and it may not ask for this."""
 
 
 class AnswerError(FlyballError):
@@ -96,9 +101,9 @@ def _ask(conn: HTTPConnection, settings: Settings, method: str, path: str, said:
 
 def check(status: int, what: str) -> None:
     """Raise unless the status is a 2xx."""
-    if status in _REFUSED:
+    if status in (_UNKNOWN, _FORBIDDEN):
         msg = f"{what}: HTTP {status}, the key is not accepted"
-        raise KeyRefusedError(msg)
+        raise ForbiddenError(msg) if status == _FORBIDDEN else KeyRefusedError(msg)
     if not _OK <= status < _OK + 100:
         msg = f"{what}: HTTP {status}"
         raise AnswerError(msg)
