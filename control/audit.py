@@ -14,11 +14,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
+from flyball_sdk.checks import a_count, a_text, wrong
 from flyball_sdk.errors import FlyballError
 from flyball_sdk.signing import SigningKey, sign_object, verify_object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from flyball_sdk.signing import KeyRing
 
@@ -101,28 +102,47 @@ class Report(NamedTuple):
 
 
 def verify(
-    entries: Iterable[Entry], checkpoints: Sequence[bytes], keys: KeyRing, anchors: Sequence[bytes] = ()
+    entries: Iterable[Entry],
+    checkpoints: Sequence[bytes],
+    keys: KeyRing,
+    anchors: Sequence[bytes] = (),
+    exported: Mapping[int, str] | None = None,
 ) -> Report:
-    """Walk the chain. `anchors`: checkpoints that were exported before, which must be in it too."""
+    """Walk the chain. `anchors`: checkpoints that were exported before, which must be in it too.
+
+    `exported`: hashes (hex) of entries by their number, that were exported before: signed or not, they must be in it.
+    """
     problems: list[str] = []
-    places = _places([*checkpoints, *anchors], keys, problems)
-    last = max((_number(signed) for signed in checkpoints), default=0)
+    places: dict[int, str] = {}
+    _place(checkpoints, keys, places, problems)
+    last = max(places, default=0)
+    _place(anchors, keys, places, problems)
+    left = dict(exported or {})
     tail = _Tail()
-    n, head = 0, START
+    n, head, is_read = 0, START, True
     for entry in entries:
         n += 1
         head = hashlib.sha256(head + entry.body).digest()
         if entry.n != n or _number(entry.body) != n:
             problems.append(f"expected entry {n}, found {entry.n}: entries are missing or out of order")
+            is_read = False
             break
         if head != entry.hash:
             problems.append(f"entry {n} was altered, or one before it")
+            is_read = False
             break
         if places.pop(n, head.hex()) != head.hex():
             problems.append(f"the checkpoint of entry {n} signs another chain")
+        if left.pop(n, head.hex()) != head.hex():
+            problems.append(f"entry {n} was exported as another one: it was altered, or one before it")
+            left.clear()  # so are all that follow
         if n > last:
             tail.add(entry)
-    problems += [f"the checkpoint of entry {at} has no entry: the end was cut off" for at in sorted(places) if at > n]
+    if is_read:  # else nobody knows what is behind the break
+        gone = [at for at in sorted(places) if at > n]
+        problems += [f"the checkpoint of entry {at} has no entry: the end was cut off" for at in gone]
+    if left and not problems:
+        problems.append(f"entry {min(left)} was exported and is not there: the end was cut off")
     return Report(n, len(checkpoints), max(0, n - last), problems + tail.problems())
 
 
@@ -167,19 +187,27 @@ class _Tail:
         return found
 
 
-def _places(signed: Iterable[bytes], keys: KeyRing, problems: list[str]) -> dict[int, str]:
-    """Give the hashes that checkpoints sign, by the entry's number."""
-    places: dict[int, str] = {}
+def _place(signed: Iterable[bytes], keys: KeyRing, places: dict[int, str], problems: list[str]) -> None:
+    """Add the hashes that checkpoints sign, by the entry's number."""
     for each in signed:
         try:
-            said = orjson.loads(each)
-            verify_object(said, keys)
+            said = _checkpoint(each, keys)
         except (FlyballError, ValueError) as error:
             problems.append(f"a checkpoint does not hold: {error}")
             continue
         if places.setdefault(said["n"], said["hash"]) != said["hash"]:
             problems.append(f"two checkpoints of entry {said['n']} differ")
-    return places
+
+
+def _checkpoint(signed: bytes, keys: KeyRing) -> dict[str, Any]:
+    """Read a checkpoint; the key signs other words too, which are none. Raises MalformedError, UntrustedError."""
+    said = orjson.loads(signed)
+    if not isinstance(said, dict):
+        raise wrong("checkpoint", "an object", said)
+    verify_object(said, keys)
+    a_count("checkpoint.n", said.get("n"), 1)
+    a_text("checkpoint.hash", said.get("hash"))
+    return said
 
 
 def _number(body: bytes) -> int:

@@ -69,6 +69,8 @@ CREATE TABLE spend (
     revision INTEGER NOT NULL, said BLOB NOT NULL, PRIMARY KEY (level, scope, tenant, period, start)
 ) WITHOUT ROWID;
 {_ORDERS}"""
+_ENTRIES_AFTER = "SELECT n, CAST(body AS BLOB), CAST(hash AS BLOB) FROM audit WHERE n > ? ORDER BY n LIMIT ?"
+"""SQLite keeps a value of any kind in any column: who tampers with the file may have put a text or a number there."""
 _STEPS = {0: _SCHEMA, 1: _ORDERS}
 """What leads from each version of the file to this one."""
 
@@ -252,7 +254,7 @@ class Store:
         """Give audit entries, a thousand at a time from the file."""
         while limit:
             some = min(limit, 1_000) if limit > 0 else 1_000
-            rows = self._rows("SELECT n, body, hash FROM audit WHERE n > ? ORDER BY n LIMIT ?", (after, some))
+            rows = self._rows(_ENTRIES_AFTER, (after, some))
             yield from (Entry(*row) for row in rows)
             if len(rows) < some:
                 return
@@ -266,7 +268,7 @@ class Store:
 
     def checkpoints(self) -> list[bytes]:
         """Give all checkpoints."""
-        return [row[0] for row in self._rows("SELECT said FROM checkpoints ORDER BY n")]
+        return [row[0] for row in self._rows("SELECT CAST(said AS BLOB) FROM checkpoints ORDER BY n")]
 
     def _rows(self, query: str, values: tuple[Any, ...] = ()) -> list[Any]:
         with self._lock:

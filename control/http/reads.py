@@ -78,7 +78,7 @@ async def usage(request: Request) -> Answer:
 
 
 async def audit(request: Request) -> Answer:
-    """Give audit entries after a number, a thousand at most, and the checkpoints among them."""
+    """Give audit entries after a number, a thousand at most."""
     after = request.query.get("after", "0")
     if not after.isdecimal() or len(after) > 15:  # noqa: PLR2004 -- within 2^53
         raise Refused(400, "after", "expected after to be a whole number from 0")

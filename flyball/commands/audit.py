@@ -1,7 +1,8 @@
 # ruff: noqa: PLC0415 -- a command imports when it runs
 """Verifies the audit log, or writes it out as JSON lines. It may run beside the control plane.
 
-`audit export > FILE` keeps the checkpoints too; `audit verify --against FILE` finds a log that was replaced as a whole.
+`audit export > FILE` keeps the checkpoints too; `audit verify --against FILE` finds a log that was replaced as a
+whole, or in a part that was not signed yet.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from flyball.arguments import add_config, add_data
 if TYPE_CHECKING:
     import argparse
 
+    from flyball_sdk.signing import KeyRing
+
+    from control.exported import Exported
     from control.store import Store
 
 HELP = "verifies or exports the audit log"
@@ -51,23 +55,46 @@ def _export(store: Store) -> int:
 
 
 def _verify(args: argparse.Namespace, store: Store, folder: Path) -> int:
-    import orjson
-    from flyball_sdk.signing import KeyRing, PublicKey, SigningKey
-
     from control import audit
-    from control.plane import SIGNING
     from flyball.control import tell
 
-    if args.key:
-        keys = KeyRing([PublicKey.from_text(text) for text in args.key])
-    else:
-        keys = KeyRing([SigningKey.from_text((folder / SIGNING).read_text()).public()])
-    lines = [orjson.loads(line) for line in args.against.read_bytes().splitlines()] if args.against else []
-    anchors = [orjson.dumps(line["checkpoint"]) for line in lines if "checkpoint" in line]
+    keys, known = _keys(args, folder), _exported(args)
     checkpoints = store.checkpoints()
     entries = store.entries(limit=store.chain().n)  # what comes meanwhile is not signed yet, however much it is
-    report = audit.verify(entries, checkpoints, keys, anchors)
+    report = audit.verify(entries, checkpoints, keys, known.checkpoints, known.hashes)
     for problem in report.problems:
         tell(f"WRONG: {problem}")
     tell(f"{report.entries} entries, {report.checkpoints} checkpoints, {report.unsigned} entries not yet signed")
     return 1 if report.problems else 0
+
+
+def _keys(args: argparse.Namespace, folder: Path) -> KeyRing:
+    """Give the keys to trust. Raises CommandError."""
+    from flyball_sdk.errors import MalformedError
+    from flyball_sdk.signing import KeyRing, PublicKey, SigningKey
+
+    from control.plane import SIGNING
+    from flyball.errors import CommandError
+
+    try:
+        if args.key:
+            return KeyRing([PublicKey.from_text(text) for text in args.key])
+        return KeyRing([SigningKey.from_text((folder / SIGNING).read_text()).public()])
+    except MalformedError as error:
+        raise CommandError(str(error)) from error
+
+
+def _exported(args: argparse.Namespace) -> Exported:
+    """Give what was exported before. Raises CommandError."""
+    from flyball_sdk.errors import MalformedError
+
+    from control import exported
+    from flyball.errors import CommandError
+
+    if not args.against:
+        return exported.NOTHING
+    try:
+        return exported.read(args.against.read_bytes().splitlines())
+    except MalformedError as error:
+        msg = f"{args.against}: {error}"
+        raise CommandError(msg) from error

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
+from flyball_sdk.errors import MalformedError
 from flyball_sdk.scope import Scope
-from flyball_sdk.signing import KeyRing, SigningKey
+from flyball_sdk.signing import KeyRing, SigningKey, sign_object
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from control.audit import MOST_UNSIGNED, Chain, Entry, Report, sign_checkpoint, verify
 from control.clocks import stamp
+from control.exported import read
 from control.masking import MASK, Masker, text
 from control.plane import Plane, PlaneSettings
+from control.store import FILE, Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,6 +95,70 @@ def test_a_log_that_was_replaced_is_found_by_an_export() -> None:
     signed = [each.signed for each in chain.checkpoints]
     assert verify(chain.entries, signed, KEYS).problems == []
     assert verify(chain.entries, signed, KEYS, exported).problems == ["the checkpoint of entry 5 signs another chain"]
+
+
+def test_a_tail_that_was_replaced_is_found_by_an_export() -> None:
+    """What no checkpoint has signed yet was exported all the same: altered, rewritten or cut off, it is another log."""
+    entries, checkpoints = log(6, 4)
+    lines = [b'{"entry":%b,"hash":"%b"}' % (each.body, each.hash.hex().encode()) for each in entries]
+    exported = read(lines).hashes
+    forged, _ = log(5, 0)
+    chain = Chain(5, forged[4].hash)
+    chain.add("2026-01-01T00:00:00.000Z", "command", "mallory", {})
+    assert verify(entries, checkpoints, KEYS, [], exported).problems == []
+    assert verify([*entries[:5], *chain.entries], checkpoints, KEYS).problems == []
+    assert verify([*entries[:5], *chain.entries], checkpoints, KEYS, [], exported).problems == [
+        "entry 6 was exported as another one: it was altered, or one before it"
+    ]
+    assert verify(entries[:5], checkpoints, KEYS, [], exported).problems == [
+        "entry 6 was exported and is not there: the end was cut off"
+    ]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        [b""],
+        [b"{"],
+        [b"5"],
+        [b"[]"],
+        [b"\xff"],
+        [b'{"entry":{}}'],
+        [b'{"checkpoint":5}'],
+        [b'{"entry":5,"hash":1}'],
+    ],
+)
+def test_what_is_no_export_proves_nothing(lines: list[bytes]) -> None:
+    """An empty file, or another one, is no word on the log."""
+    with pytest.raises(MalformedError):
+        read(lines)
+
+
+@pytest.mark.parametrize("said", [[], None, 5, {}, {"v": 1, "view": "x"}, {"n": 0, "hash": "x"}, {"n": 1, "hash": 5}])
+def test_what_is_no_checkpoint_is_a_problem(said: Any) -> None:
+    """The key signs heartbeats and signals too; whatever stands in the place of a checkpoint is told, not raised."""
+    signed = orjson.dumps(sign_object(said, KEY) if isinstance(said, dict) else said)
+    report = check(log(3, 0)[0], [signed])
+    assert [each.split(":")[0] for each in report.problems] == ["a checkpoint does not hold"]
+    assert report.unsigned == 3
+
+
+@pytest.mark.parametrize("change", ["UPDATE audit SET body = ? WHERE n = 2", "UPDATE audit SET hash = ? WHERE n = 2"])
+@pytest.mark.parametrize("value", ["text", 5, 1.5, b""])
+def test_a_value_of_another_kind_in_the_file_is_an_altered_entry(tmp_path: Path, change: str, value: object) -> None:
+    """SQLite takes a text or a number where bytes belong; the report names the entry, and only it."""
+    plane = Plane(PlaneSettings(folder=tmp_path), say=lambda _: None)
+    plane.stop()
+    with closing(sqlite3.connect(tmp_path / FILE)) as file:
+        file.execute(change, (value,))
+        file.commit()
+    with closing(Store(tmp_path / FILE)) as store:
+        keys = KeyRing([plane.signing.public()])
+        assert [each[:22] for each in verify(store.entries(), store.checkpoints(), keys).problems] in (
+            ["entry 2 was altered, o"],
+            ["expected entry 2, foun"],
+        )
 
 
 def test_checkpoints_come_by_number_and_by_time() -> None:
