@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict, deque
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from flyball_sdk.decision import ALLOW
 from flyball_sdk.guard import NOT_RECORDED, Guard
+from flyball_sdk.limits import NO_LIMITS
+from flyball_sdk.policy import Policy
 from flyball_sdk.scope import Subject
+from flyball_sdk.throttling import Throttles
 
 from control import masking
 from control.http.core import Refused
-from control.http.reading import maybe, part, text, whole
+from control.http.reading import flag, maybe, part, text, whole
 
 if TYPE_CHECKING:
     from flyball_sdk.asking import RuleSource
     from flyball_sdk.envelope import Position
-    from flyball_sdk.policy import Policy
     from flyball_sdk.reserving import Reserver
     from flyball_sdk.signals import Held, SignalStore
 
@@ -42,6 +46,8 @@ class Call(NamedTuple):
     subject: Subject
     deadline_ms: int | None
     min_epoch: int
+    is_counted: bool = False
+    """The guard that asks has counted it: it knows the agent's own limits, and results, which are not told here."""
 
 
 class HereSignals:
@@ -78,7 +84,8 @@ class Guards:
     ) -> None:
         self._authority, self._masker = authority, masker
         self._policy, self._rules, self._reserver = policy, rules, reserver
-        self._guards: OrderedDict[str | None, Guard] = OrderedDict()
+        self._guards: OrderedDict[str | None, tuple[Guard, Guard]] = OrderedDict()
+        """By tenant: of calls that are to be counted here, and of those that are counted by who asks."""
         self._notes: deque[tuple[str, dict[str, Any], str | None]] = deque()
 
     def read(self, key: Key, said: dict[str, Any]) -> Call:
@@ -102,11 +109,12 @@ class Guards:
         kind = maybe(tool, "kind") or TOOL
         if kind not in (TOOL, LLM):
             raise Refused(400, "kind", f"expected kind to be {TOOL} or {LLM}")
-        return Call(kind, text(tool, "name"), tool_input, who, whole(said, "deadline_ms", None), min_epoch)
+        counted = flag(said, "counted")
+        return Call(kind, text(tool, "name"), tool_input, who, whole(said, "deadline_ms", None), min_epoch, counted)
 
     def evaluate(self, key: Key, call: Call) -> dict[str, Any]:
         """Decide; what is not a plain allow is noted for the audit log."""
-        guard = self._of(key.tenant)
+        guard = self._of(key.tenant)[call.is_counted]
         if call.kind == LLM:
             decision = guard.evaluate_llm(call.tool, call.subject)
         else:
@@ -121,7 +129,8 @@ class Guards:
 
     def result(self, key: Key, name: str, said: dict[str, Any], error: str | None, cost: float | None) -> None:
         """Take what came of a call of the key's tenant; of others nothing is known here."""
-        self._of(key.tenant).result(name, said.get("result", NOT_RECORDED), error=error, cost_usd=cost)
+        for guard in self._of(key.tenant):  # one of them has let it through
+            guard.result(name, said.get("result", NOT_RECORDED), error=error, cost_usd=cost)
 
     def drain(self) -> None:
         """Put what was noted into the audit log; the caller holds the authority."""
@@ -141,22 +150,28 @@ class Guards:
         what["arguments"] = self._masker.arguments(key.tenant, call.tool_input)
         self._notes.append((key.name, what, key.tenant))
 
-    def _of(self, tenant: str | None) -> Guard:
-        guard = self._guards.get(tenant)
-        if guard is None:
+    def _of(self, tenant: str | None) -> tuple[Guard, Guard]:
+        guards = self._guards.get(tenant)
+        if guards is None:
             # it asks the store for these three things only
             signals = cast("SignalStore", HereSignals(self._authority, tenant))
-            guard = Guard(
-                self._policy,
+            made = partial(
+                Guard,
                 signals=signals,
                 rules=self._rules,
                 reserver=self._reserver,
                 on_event=lambda _: None,  # the agent's side tells by spans; here the audit log does
+                throttles=Throttles(),  # of both together
             )
-            guard = self._guards.setdefault(tenant, guard)
+            guards = self._guards.setdefault(tenant, (made(self._policy), made(_without_limits(self._policy))))
             if len(self._guards) > _MOST_TENANTS:
                 self._guards.popitem(last=False)
-        return guard
+        return guards
+
+
+def _without_limits(policy: Policy | None) -> Policy:
+    """Give a policy that counts nothing along a run."""
+    return replace(policy or Policy(), limits=NO_LIMITS)
 
 
 def _run(trace: dict[str, Any]) -> str | None:

@@ -54,6 +54,7 @@ _CALL: Final = _object(
     subject=_object(user=_TEXT, agent=_TEXT, workflow=_TEXT, tenant=_TEXT),
     deadline_ms=_WHOLE,
     min_epoch=_WHOLE,
+    counted={"type": "boolean", "description": "the guard that asks counts caps and loops by itself"},
 )
 _COMMAND: Final = {"scope": SCOPE, "tenant": _TEXT, "reason": _TEXT}
 _CONTEXT: Final = _object(["context"], context=_object(["targetingKey"], targetingKey=_TEXT))

@@ -51,6 +51,14 @@ def whole(said: Mapping[str, Any], name: str, default: int | None) -> int | None
     return value
 
 
+def flag(said: Mapping[str, Any], name: str) -> bool:
+    """Take true or false that may be missing, which is false."""
+    value = said.get(name, False)
+    if not isinstance(value, bool):
+        raise Refused(400, name, f"expected {name} to be true or false")
+    return value
+
+
 def dollars(said: Mapping[str, Any], name: str) -> float | None:
     """Take USD that may be missing."""
     value = said.get(name)

@@ -65,3 +65,7 @@ class Limits:
             if value is not None and not (math.isfinite(value) and value >= 0):
                 msg = f"limits: expected {field.name} to be None or a number from 0, found {value!r}"
                 raise ValueError(msg)
+
+
+NO_LIMITS: Final = Limits(llm_calls=None, tool_calls=None, identical=None, cycle=None, error=None)
+"""Nothing is too much."""

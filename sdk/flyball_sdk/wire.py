@@ -18,16 +18,22 @@ _RUN: Final = re.compile(r"[0-9a-f]{32}")
 
 
 def asked(request: Request, *, names_agent: bool) -> dict[str, object]:
-    """Give the members that say what is called, and whose call it is."""
+    """Give the members that say what is called, and whose call it is; what is not known is left out.
+
+    The guard that asks has `counted` the call: it knows the agent's own limits, and what came of each call, by which
+    polling is told from a loop. The control plane does not.
+    """
     who = request.subject
     named = {"user": who.user, "agent": who.agent if names_agent else None, "workflow": who.workflow}
-    return {
+    tool_input, run = input_of(request.tool_input), run_of(who.run)
+    said: dict[str, object] = {
         "schema": "1",
         "tool": {"name": request.tool, "kind": request.kind},
-        "tool_input": input_of(request.tool_input),
-        "trace": {"run_id": run_of(who.run)},
-        "subject": {level: None if name in (None, "") else str(name) for level, name in named.items()},
+        "trace": {} if run is None else {"run_id": run},
+        "subject": {level: str(name) for level, name in named.items() if name not in (None, "")},
+        "counted": True,
     }
+    return said if tool_input is None else said | {"tool_input": tool_input}
 
 
 def run_of(run: str | None) -> str | None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from flyball_sdk import Guard, Subject
+from flyball_sdk import Guard, Limits, Policy, Subject
 from flyball_sdk.remote import RemoteReserver
 from flyball_sdk.settings import Settings
 from flyball_sdk.signing import KeyRing
@@ -93,3 +93,34 @@ def test_arguments_are_sent_as_they_are() -> None:
     plain = {"a": [1, 2.5, None, True], "b": {"c": "é"}}
     assert input_of(plain) == plain
     assert input_of({"d": dt.date(2026, 1, 1)}) == {"d": ["date", "datetime.date(2026, 1, 1)"]}
+
+
+def test_what_the_guard_counts_is_not_counted_again(served: Any) -> None:
+    """Polling that gets on is no loop, and an agent's own caps hold: only the budget is the control plane's."""
+    keys = KeyRing([served.plane.signing.public()])
+    reserver = RemoteReserver(Settings(f"http://127.0.0.1:{served.port}", served.agent, keys), 2.0)
+    policy = Policy(limits=Limits(tool_calls=130, llm_calls=70))
+    guard = Guard(policy, reserver=reserver, on_event=lambda event: None)
+    with closing(reserver):
+        for number in range(12):
+            decision = guard.evaluate("poll", {}, Subject(run="ab" * 16))
+            assert decision.allowed
+            guard.result(decision, f"{number} %")
+        calls = [guard.evaluate("read", {"n": n}, Subject(run="cd" * 16)).reason_code for n in range(131)]
+        assert calls == [""] * 130 + ["cap.tool_calls"]
+        models = [guard.evaluate_llm("m", Subject(run="ef" * 16)).reason_code for _ in range(71)]
+        assert models == [""] * 70 + ["cap.llm_calls"]
+    looped = {"tool": {"name": "read"}, "tool_input": {}, "trace": {"run_id": "ab" * 16}}
+    agents = [served.ask("POST", "/v1/guard/evaluate", looped, served.agent)[1]["decision"] for _ in range(5)]
+    assert agents == ["allow"] * 4 + ["block"]  # of one without a guard they are counted there
+
+
+def test_a_throttle_is_one_whoever_counts(served: Any, planes: Any) -> None:
+    """Two calls a minute are two, of agents with and without a guard together."""
+    state = {"kill": False, "level": "full", "tools": None, "deny": []}
+    state |= {"throttle": {"calls_per_minute": 2, "concurrency": None}}
+    served.ask("POST", "/v1/set", {"scope": {"level": "tenant", "id": "t1"}, "state": state}, served.admin)
+    calls = [{"tool": {"name": "read"}, "tool_input": {"n": n}, "counted": bool(n % 2)} for n in range(4)]
+    said = [served.ask("POST", "/v1/guard/evaluate", call, served.agent)[1]["reason_code"] for call in calls]
+    assert said == ["", "", "throttle.calls_per_minute", "throttle.calls_per_minute"]
+    assert served.ask("POST", "/v1/guard/evaluate", calls[0] | {"counted": 1}, served.agent)[0] == 400
