@@ -34,6 +34,7 @@ from control.pace import Pace
 from control.reservations import Reservations
 from control.second import SecondPerson
 from control.store import FILE, Store, StoreError
+from control.untold import Untold
 from control.usage import SpendBook
 from streams.port import LostOffsetError
 
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from flyball_sdk.scope import Scope
 
     from control.http.core import Endpoint
+    from models.spend.budget import Budget
     from streams.port import Log
 
 SIGNING, MASKING, FIRST = "signing.key", "masking.key", "operator.key"
@@ -78,6 +80,8 @@ class PlaneSettings:
     """In which the days and months of budgets begin, as in the flow."""
     costs: Mapping[str, float] = field(default_factory=dict)
     """What a call of a tool is estimated to cost, in USD; `*`: of any other."""
+    budgets: tuple[Budget, ...] = ()
+    """What each may spend, as the flow has it: for those of whom it has not told yet."""
 
 
 class GuardsSeen(NamedTuple):
@@ -112,7 +116,13 @@ class Plane:
         self.pace = Pace(settings.rate, now=self.clocks.steady_s)
         self.second = SecondPerson(settings.second_person_s)
         self.spend = SpendBook(row[2] for row in self.store.spend())
-        self.reservations = Reservations(self._spent, settings.costs, self.clocks.steady_s)
+        untold = Untold(settings.budgets)
+        self.reservations = Reservations(
+            self._spent,
+            settings.costs,
+            self.clocks.steady_s,
+            lambda scope, tenant, told: untold.of(scope, tenant, told, self._today()),
+        )
         masker = Masker(
             bytes.fromhex(_kept(settings.folder / MASKING, lambda: secrets.token_hex(32))), settings.audit_fields
         )

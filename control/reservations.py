@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flyball_sdk.clock import steady
 from flyball_sdk.reserving import Denied, Request, Reserved
+from flyball_sdk.scope import USER
 
 from control.usage import nano
 
@@ -35,16 +36,24 @@ class _Open(NamedTuple):
     until_s: float
 
 
+def _nothing(scope: Scope, tenant: str | None, told: Sequence[Spend]) -> Sequence[Spend]:
+    return ()
+
+
 class Reservations:
-    """Thread-safe. `spent` gives the current periods of a scope; `costs` the estimate of a call by tool, in USD."""
+    """Thread-safe. `spent` gives the current periods of a scope; `costs` the estimate of a call by tool, in USD.
+
+    `untold` gives those with a limit of which nothing was told yet, beside what was told.
+    """
 
     def __init__(
         self,
         spent: Callable[[Scope, str | None], Sequence[Spend]],
         costs: Mapping[str, float],
         now: Callable[[], float] = steady,
+        untold: Callable[[Scope, str | None, Sequence[Spend]], Sequence[Spend]] = _nothing,
     ) -> None:
-        self._spent, self._now = spent, now
+        self._spent, self._now, self._untold = spent, now, untold
         self._costs = {tool: nano(usd) for tool, usd in costs.items()}
         self._lock = threading.Lock()
         self._reserved: dict[tuple[Scope, str | None], int] = {}
@@ -61,8 +70,12 @@ class Reservations:
             scopes = []
             tenants = (None,) if subject.tenant is None else (None, subject.tenant)
             for scope in subject.scopes():
+                whose = subject.tenant if scope.level == USER else None  # only users are a tenant's
                 for tenant in tenants:
-                    if self._full(scope, tenant, amount):
+                    spent = self._spent(scope, tenant)
+                    if tenant == whose:
+                        spent = [*spent, *self._untold(scope, tenant, spent)]
+                    if self._full(scope, tenant, amount, spent):
                         says = "The spend budget is used up, so this call was not made."
                         return Denied("spend.reserved", "block", says)
                     scopes.append((scope, tenant))
@@ -83,8 +96,7 @@ class Reservations:
             self._release()
             return self._reserved.get((scope, tenant), 0)
 
-    def _full(self, scope: Scope, tenant: str | None, amount: int) -> bool:
-        spent = self._spent(scope, tenant)
+    def _full(self, scope: Scope, tenant: str | None, amount: int, spent: Sequence[Spend]) -> bool:
         if not spent:
             return False
         more = self._reserved.get((scope, tenant), 0) + amount

@@ -19,11 +19,11 @@ from flyball.opening import open_configured_log
 
 if TYPE_CHECKING:
     from types import FrameType
-    from zoneinfo import ZoneInfo
 
     from control.client import Client
     from control.plane import PlaneSettings
     from control.store import Store
+    from flyball.config.policy import PolicyFile
     from flyball.config.settings import Settings
 
 ADDRESS, KEY, KEY_FILE = "FLYBALL_CONTROL", "FLYBALL_CONTROL_KEY", "FLYBALL_CONTROL_KEY_FILE"
@@ -33,8 +33,8 @@ _SWITCH_S = 0.0005
 """How long another thread may keep an evaluation waiting; Python's own 5 ms are as much as it may take in all."""
 
 
-def run_control(settings: Settings, data: Path, zone: ZoneInfo) -> int:
-    """Run until SIGTERM or Ctrl-C; gives the exit code. In `zone` the days and months of budgets begin."""
+def run_control(settings: Settings, data: Path, policy: PolicyFile) -> int:
+    """Run until SIGTERM or Ctrl-C; gives the exit code. The policy says which budgets there are."""
     from control.plane import Plane  # noqa: PLC0415 -- loads the server
     from control.server import run  # noqa: PLC0415
 
@@ -44,7 +44,7 @@ def run_control(settings: Settings, data: Path, zone: ZoneInfo) -> int:
         tcp = stack.enter_context(listen(asked.host, asked.port, "control.port"))
         sockets = [tcp, *([stack.enter_context(_listen_unix(asked.socket))] if asked.socket else [])]
         log = stack.enter_context(closing(open_configured_log(settings, data)))
-        plane = Plane(plane_settings(settings, folder, zone), log, say=_say)
+        plane = Plane(plane_settings(settings, folder, policy), log, say=_say)
         host, port = tcp.getsockname()[:2]
         address = f"http://{'[' + host + ']' if ':' in host else host}:{port}"
 
@@ -64,7 +64,7 @@ def run_control(settings: Settings, data: Path, zone: ZoneInfo) -> int:
     return 0
 
 
-def plane_settings(settings: Settings, folder: Path, zone: ZoneInfo) -> PlaneSettings:
+def plane_settings(settings: Settings, folder: Path, policy: PolicyFile) -> PlaneSettings:
     """Give what the configuration says to the control plane."""
     from flyball_sdk.policy import Policy  # noqa: PLC0415
     from flyball_sdk.state import Throttle  # noqa: PLC0415
@@ -73,6 +73,7 @@ def plane_settings(settings: Settings, folder: Path, zone: ZoneInfo) -> PlaneSet
     from control.console.follower import Topics  # noqa: PLC0415
     from control.contributions import Rules  # noqa: PLC0415
     from control.plane import PlaneSettings  # noqa: PLC0415
+    from flyball.config.policy_yaml import budgets  # noqa: PLC0415
 
     log, asked = settings.log, settings.control
     throttle = Throttle(asked.throttle.calls_per_minute, asked.throttle.concurrency)
@@ -95,8 +96,9 @@ def plane_settings(settings: Settings, folder: Path, zone: ZoneInfo) -> PlaneSet
             model: {name: each for name, each in vars(price).items() if each is not None}
             for model, price in settings.prices.items()
         },
-        zone=zone,
+        zone=policy.spend.time_zone,
         costs={name: tool.cost for name, tool in asked.tools.items() if tool.cost},
+        budgets=budgets(policy),
     )
 
 

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
     settings = configuration(args.config)
     if not (args.new_key or args.keys or args.revoke):
-        return run_control(settings, args.data, policy(args.config).spend.time_zone)
+        return run_control(settings, args.data, policy(args.config))
     from control.keys import Keys, KeysError
 
     folder = control_folder(settings, args.data)

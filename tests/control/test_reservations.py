@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from control.reservations import LAG_S, LEASE_S, Reservations
+from control.untold import Untold
 from control.usage import SpendBook, nano, read
+from models.spend.budget import Budget
 
 U1 = Scope("user", "u1")
 WHO = Subject(user="u1", tenant="t1")
@@ -116,3 +118,35 @@ def test_a_new_day_is_reserved_of_anew() -> None:
     monthly = SpendBook([orjson.dumps({**orjson.loads(kept.record), "period": "month"})])
     assert [each.cost for each in monthly.now(U1, "t1", "2026-01-31")] == [nano(9.0)]
     assert [each.cost for each in monthly.now(U1, "t1", "2026-02-01")] == [0]
+
+
+def untold(*budgets: Budget, told: SpendBook | None = None) -> Reservations:
+    """Give reservations of a policy with budgets; a call costs a dollar."""
+    spent = (told or SpendBook()).current
+    found = Untold(budgets)
+    return Reservations(spent, {"pay": 1.0}, untold=lambda *whose: found.of(*whose, "2026-01-01"))
+
+
+def passed(found: Reservations, who: Subject, calls: int = 10) -> int:
+    """Count the calls of a burst that pass."""
+    return sum(isinstance(found.reserve(request(who=who)), Reserved) for _ in range(calls))
+
+
+def test_who_was_never_heard_of_has_a_limit_too() -> None:
+    """The first burst of a new user comes before any record of what was spent: it is held to the policy's budget."""
+    found = untold(Budget("all", "user", "month", nano(3)), Budget("plan", "user", "day", nano(1), tier="free"))
+    assert passed(found, WHO) == 3
+    assert passed(found, Subject(user="u1", tenant="t2")) == 3  # the same name of another tenant is somebody else
+    assert passed(found, Subject(user="u2", tenant="t1")) == 3
+    assert passed(found, Subject(user="u3")) == 3
+    assert passed(found, Subject(tenant="t1")) == 10
+    assert passed(untold(Budget("all", "product", "day", nano(4))), WHO) == 4
+    assert passed(untold(Budget("one", "tenant", "day", nano(2), id="t1")), WHO) == 2
+    assert passed(untold(Budget("one", "tenant", "day", nano(2), id="t2")), WHO) == 10
+
+
+def test_what_was_told_comes_before_the_policy() -> None:
+    """A record knows the plan, and what was spent; of the period that none tells of the policy's budget holds."""
+    budgets = Budget("day", "user", "day", nano(2)), Budget("month", "user", "month", nano(4))
+    assert passed(untold(*budgets, told=book(3.0, 9.0)), WHO) == 4
+    assert passed(untold(*budgets, told=book(8.0, 9.0)), WHO) == 1
