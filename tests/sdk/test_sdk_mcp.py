@@ -40,3 +40,13 @@ def test_what_is_malformed_passes_or_is_judged() -> None:
         assert proxy.request(cancelled(name)) == cancelled(name)
     for said in ({**cancelled(1), "params": None}, {**cancelled(1), "params": []}):
         assert proxy.request(said) == said
+
+
+def test_a_batch_is_refused_not_let_through_or_raised_at() -> None:
+    """The protocol of March 2025 had batches: what is in one is not judged, so none of it goes on."""
+    proxy = McpProxy(Guard(on_event=lambda event: None))
+    said: Any
+    for said in ([call(1, 1), call(2, 1)], [], "tools/call", None, 5):
+        assert proxy.request(said)["error"]["code"] == -32600
+    for said in ([{"jsonrpc": "2.0", "id": 1, "result": {}}], None, "x"):
+        assert proxy.response(said) == said

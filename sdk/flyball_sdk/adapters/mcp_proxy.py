@@ -40,8 +40,11 @@ class McpProxy:
     def request(self, message: dict[str, Any]) -> dict[str, Any]:
         """Give the message for the server, with other arguments where rules change them; or an answer for the client.
 
-        An answer has the member `error`, which no request has.
+        An answer has the member `error`, which no request has. What is no single message, as a batch of the protocol's
+        version of March 2025, is answered by an error: give its messages one by one.
         """
+        if not isinstance(message, dict):
+            return _error(None, -32600, "expected one JSON-RPC message, an object", {})
         if message.get("method") == _CANCELLED:
             self._end(message.get("params"))
         if message.get("method") != _CALL:
@@ -68,7 +71,7 @@ class McpProxy:
 
     def response(self, message: dict[str, Any]) -> dict[str, Any]:
         """Record what came of a call; the message is given back as it is."""
-        if "method" in message or not ("result" in message or "error" in message):
+        if not isinstance(message, dict) or "method" in message or not ("result" in message or "error" in message):
             return message
         name = message.get("id")
         decision = self._pending.take(name) if isinstance(name, _ID) else None
