@@ -15,6 +15,7 @@ from flyball_sdk.asking import Question
 from flyball_sdk.case import Case
 from flyball_sdk.clock import steady
 from flyball_sdk.context import current
+from flyball_sdk.costs import known_cost
 from flyball_sdk.counters import RunBook, Usage
 from flyball_sdk.decision import (
     ALLOW,
@@ -178,7 +179,8 @@ class Guard:
     ) -> None:
         """Tell what came of a call that was let through, once. Without it the call counts as running for 10 minutes.
 
-        Results are kept as digests only. One that is not told, or has no structure, tells no polling from a loop.
+        Results are kept as digests only. One that is not told, or has no structure, tells no polling from a loop. A
+        cost that is no number from 0 counts as not known, and is logged.
         """
         name = decision if isinstance(decision, str) else decision.decision_id
         with self._lock:
@@ -186,13 +188,14 @@ class Guard:
         if pending is None:
             return
         self._throttles.leave(pending.throttled, name)
+        cost = known_cost(cost_usd)
         if pending.made is not None and (error is not None or result is not NOT_RECORDED):
             said = result if error is None else _words(error)
             self._runs.outcome(pending.run, pending.made, digest_of(said), failed=error is not None)
-        if cost_usd is not None:
-            self._runs.spent(pending.run, self._now(), cost_usd=cost_usd)
+        if cost is not None:
+            self._runs.spent(pending.run, self._now(), cost_usd=cost)
         if pending.token and self._reserver is not None:
-            self._reserver.settle(pending.token, cost_usd)
+            self._reserver.settle(pending.token, cost)
 
     def put_off(self, decision: Decision) -> None:
         """End a call that was let through and will be asked for again, as when it waits for a person: it never was."""
