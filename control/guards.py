@@ -12,7 +12,7 @@ from flyball_sdk.decision import ALLOW
 from flyball_sdk.guard import NOT_RECORDED, Guard
 from flyball_sdk.limits import NO_LIMITS
 from flyball_sdk.policy import Policy
-from flyball_sdk.scope import Subject
+from flyball_sdk.scope import Subject, as_run
 from flyball_sdk.throttling import Throttles
 
 from control import masking
@@ -180,6 +180,7 @@ def _run(trace: dict[str, Any]) -> str | None:
     if run is None and (parent := maybe(trace, "traceparent")) is not None:
         pieces = parent.split("-")
         run = pieces[1] if len(pieces) > 1 else parent
+    run = None if run is None else as_run(run)
     if run is not None and not RUN.fullmatch(run):
         raise Refused(400, "run_id", "expected 32 lower-case hex digits for a run")
     return run

@@ -129,11 +129,12 @@ def existing_store(settings: Settings, data: Path) -> Store:
 def scope_of(text: str) -> dict[str, str]:
     """Read a scope as people write it: `run:ID`, `workflow:air`, `product`. Raises CommandError."""
     from flyball_sdk.errors import MalformedError  # noqa: PLC0415
-    from flyball_sdk.scope import EVERYTHING, PRODUCT, SCOPE_LEVELS, Scope  # noqa: PLC0415
+    from flyball_sdk.scope import EVERYTHING, PRODUCT, RUN, SCOPE_LEVELS, Scope, as_run  # noqa: PLC0415
 
     level, _, name = text.partition(":")
     if level == PRODUCT and not name:
         name = EVERYTHING
+    name = as_run(name) if level == RUN else name
     try:
         Scope.from_json({"level": level, "id": name})
     except MalformedError as error:

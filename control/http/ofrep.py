@@ -9,7 +9,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from flyball_sdk.scope import Subject
+from flyball_sdk.scope import Subject, as_run
 from flyball_sdk.state import NEUTRAL, State, merged
 
 from control.guards import ANY_AGENT, RUN
@@ -85,9 +85,8 @@ def _held(request: Request) -> tuple[list[Held], dict[str, Any] | None]:
         return [], {"errorCode": "INVALID_CONTEXT", "errorDetails": f"expected {wrong[0]} to be a text"}
     key = request.who
     agent = said["agent"] if key.agent == ANY_AGENT else key.agent
-    target = target.strip().lower().replace("-", "")  # a UUID is a run's id too, however it was written
-    run = target if RUN.fullmatch(target) else None
-    who = Subject(run, said["user"], agent, said["workflow"], key.tenant).as_named()
+    run = as_run(target)
+    who = Subject(run if RUN.fullmatch(run) else None, said["user"], agent, said["workflow"], key.tenant).as_named()
     return request.plane.authority.shown.of(who, key.tenant), None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from flyball_sdk.errors import MalformedError
-from flyball_sdk.scope import Scope, as_named
+from flyball_sdk.scope import RUN, Scope, as_named, as_run
 
 from control.http.core import Refused
 
@@ -71,7 +71,7 @@ def scope(said: Mapping[str, Any]) -> Scope:
     """Take a scope, of a name as it is or as scopes have it."""
     found = said.get("scope")
     if isinstance(found, dict) and isinstance(name := found.get("id"), str):
-        found = {**found, "id": as_named(name)}
+        found = {**found, "id": as_run(name) if found.get("level") == RUN else as_named(name)}
     try:
         return Scope.from_json(found)
     except MalformedError as error:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from flyball_sdk.scope import NOBODY, Subject
+from flyball_sdk.scope import NOBODY, Subject, as_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,10 +85,7 @@ def current() -> Subject:
 
 def run_id(text: str | None) -> str | None:
     """Write an id of a run as traces do: a UUID becomes its 32 hex digits, what is none stays as it is."""
-    if text is None:
-        return None
-    plain = text.replace("-", "").lower()
-    return plain if len(plain) == 32 and not set(plain) - set("0123456789abcdef") else text  # noqa: PLR2004
+    return None if text is None else as_run(text)
 
 
 def trace_id() -> str | None:

@@ -23,6 +23,7 @@ LONGEST_NAME: Final = 256
 _SHORT: Final = LONGEST_NAME // 4  # characters, of which none has more than four bytes
 _MEMBERS: Final = frozenset({"level", "id"})
 _RUN_ID: Final = re.compile(r"[0-9a-f]{32}")
+_RUN_LENGTH: Final = 32
 
 
 class Scope(NamedTuple):
@@ -80,10 +81,13 @@ class Subject(NamedTuple):
         return Subject(*(mine if mine is not None else theirs for mine, theirs in zip(self, other, strict=True)))
 
     def as_named(self) -> Subject:
-        """Give it with names as scopes have them; a run has an id."""
+        """Give it with names as scopes have them, and the run's id as traces write it."""
+        run = self.run
+        if isinstance(run, str) and (len(run) != _RUN_LENGTH or run != run.lower()):
+            run = as_run(run)
         if not any(isinstance(name, str) and (len(name) > _SHORT or "\n" in name) for name in self[1:]):
-            return self
-        return Subject(self.run, *(as_named(name) if isinstance(name, str) else name for name in self[1:]))
+            return self if run is self.run else self._replace(run=run)
+        return Subject(run, *(as_named(name) if isinstance(name, str) else name for name in self[1:]))
 
 
 def as_named(name: str) -> str:
@@ -94,6 +98,15 @@ def as_named(name: str) -> str:
     name = name.replace("\n", " ")
     raw = name.encode("utf-8", "surrogatepass")
     return name if len(raw) <= LONGEST_NAME else raw[:LONGEST_NAME].decode("utf-8", "ignore")
+
+
+def as_run(text: str) -> str:
+    """Give a run's id as traces write it, however it was copied: in upper case, as a UUID, with blanks around.
+
+    What is none stays as it is.
+    """
+    plain = text.strip().replace("-", "").lower()
+    return plain if _RUN_ID.fullmatch(plain) else text
 
 
 NOBODY: Final = Subject()
