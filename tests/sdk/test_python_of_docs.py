@@ -39,7 +39,9 @@ def refund(amount: int) -> str:
 def openai() -> dict[str, Any]:
     """Give what the OpenAI Agents SDK has."""
     agents = importlib.import_module("agents")
-    return {"Agent": agents.Agent, "search": agents.function_tool(search), "refund": agents.function_tool(refund)}
+    tools = {"search": agents.function_tool(search), "refund": agents.function_tool(refund)}
+    server = importlib.import_module("agents.mcp").MCPServerStdio({"command": "true"})
+    return {"Agent": agents.Agent, "servers": [server], **tools}
 
 
 def langchain() -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """OpenAI Agents SDK: guardrails on function tools.
 
     tools = guarded_tools(guard, [search, refund])
+    mcp_servers = guarded_servers(guard, [files])
 
 A blocked call is answered by the reason; a killed run is halted by ToolInputGuardrailTripwireTriggered. The SDK lets a
 guardrail not change arguments: a call that rules would modify is answered by the arguments to call with instead. It has
@@ -12,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from agents import FunctionTool, ToolGuardrailFunctionOutput, ToolInputGuardrail, ToolOutputGuardrail
 from agents.tracing import get_current_trace
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from agents import ToolInputGuardrailData, ToolOutputGuardrailData
+    from agents.mcp import MCPServer
 
     from flyball_sdk.guard import Guard
 
+S = TypeVar("S", bound="MCPServer")
 _HANDLED = "_function_tool_default_failure_handled"
 """What the SDK notes in a call's context where it has made a text of what the tool raised, by its own formatter."""
 
@@ -35,8 +38,7 @@ _HANDLED = "_function_tool_default_failure_handled"
 def guarded_tools(guard: Guard, tools: Iterable[FunctionTool]) -> list[FunctionTool]:
     """Give the tools with guardrails. Tools of another kind are refused by TypeError: they would run unguarded."""
     pending = Pending()
-    before: ToolInputGuardrail[Any] = ToolInputGuardrail(guardrail_function=_before(guard, pending), name="flyball")
-    after: ToolOutputGuardrail[Any] = ToolOutputGuardrail(guardrail_function=_after(guard, pending), name="flyball")
+    before, after = _guardrails(guard, pending)
     guarded = []
     for tool in tools:
         if not isinstance(tool, FunctionTool):
@@ -53,9 +55,32 @@ def guarded_tools(guard: Guard, tools: Iterable[FunctionTool]) -> list[FunctionT
     return guarded
 
 
+def guarded_servers(guard: Guard, servers: Iterable[S]) -> list[S]:
+    """Put guardrails on all tools of MCP servers of the agent's process, and give the servers.
+
+    The SDK asks for no more than this: what a tool of theirs raises is its result, a text for the model.
+    """
+    guarded = []
+    for server in servers:
+        before, after = _guardrails(guard, Pending())
+        server.tool_input_guardrails = [*(server.tool_input_guardrails or []), before]
+        server.tool_output_guardrails = [after, *(server.tool_output_guardrails or [])]
+        guarded.append(server)
+    return guarded
+
+
+def _guardrails(guard: Guard, pending: Pending) -> tuple[ToolInputGuardrail[Any], ToolOutputGuardrail[Any]]:
+    return (
+        ToolInputGuardrail(guardrail_function=_before(guard, pending), name="flyball"),
+        ToolOutputGuardrail(guardrail_function=_after(guard, pending), name="flyball"),
+    )
+
+
 def _before(guard: Guard, pending: Pending) -> Any:
     async def flyball(data: ToolInputGuardrailData) -> ToolGuardrailFunctionOutput:
         call = data.context
+        if (earlier := pending.take(_named(call))) is not None:
+            guard.put_off(earlier)  # asked for before a person approved it (`pre_approval_tool_input_guardrails`)
         decision = await guard.aevaluate(call.tool_name, _arguments(call.tool_arguments), _subject(data))
         if decision.decision == "allow":
             pending.put(_named(call), decision)
