@@ -56,3 +56,12 @@ def test_a_control_plane_that_gives_no_signals_stops_no_audit(
     assert (code, decided) == (0, "deny")
     assert "no signals" in why
     assert hooked(served, tmp_path, **wrong, FLYBALL_MODE="audit")[:2] == (0, None)
+
+
+def test_signals_that_cannot_be_kept_are_obeyed(served: Any, tmp_path: Path) -> None:
+    """A disk that refuses is no outage: what is open stays open, what is killed is stopped, and it is said."""
+    state = {"FLYBALL_STATE": "/proc/no/state"}
+    code, decided, why = hooked(served, tmp_path, **state)
+    assert (code, decided, "not kept" in why) == (0, None, True)
+    served.ask("POST", "/v1/kill", {"scope": {"level": "product", "id": "*"}}, served.admin)
+    assert hooked(served, tmp_path, **state)[:2] == (0, "deny")

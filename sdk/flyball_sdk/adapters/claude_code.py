@@ -110,11 +110,14 @@ def _signals(env: Mapping[str, str]) -> SignalStore | None:
         store.replace(ask(conn, settings, "GET", "/v1/signals"))
         # what is asked of the key's agent and tenant is asked of every call; a session does not know them
         store.belong_to(whose_key(ask(conn, settings, "GET", "/v1/keys/own")))
-        store.keep()
     except (*TROUBLE, FlyballError) as error:
         sys.stderr.write(f"flyball: no signals: {type(error).__name__}: {error}\n")
     finally:
         conn.close()
+    try:
+        store.keep()
+    except OSError as error:  # as from a full disk: what was heard is obeyed all the same
+        sys.stderr.write(f"flyball: signals are not kept: {error}\n")
     return store
 
 
