@@ -20,8 +20,11 @@ from control.http.core import Refused
 from control.http.reading import flag, maybe, part, text, whole
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flyball_sdk.asking import RuleSource
     from flyball_sdk.envelope import Position
+    from flyball_sdk.limits import Limits
     from flyball_sdk.reserving import Reserver
     from flyball_sdk.signals import Held, SignalStore
 
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 ANY_AGENT: Final = "*"
 RUN: Final = re.compile(r"[0-9a-f]{32}")
 TOOL, LLM = "tool", "llm"
+_COUNTED: Final = None
+"""In place of a workflow's name."""
 _MOST_TENANTS: Final = 10_000
 _MOST_NOTES: Final = 100_000
 
@@ -81,11 +86,16 @@ class Guards:
         policy: Policy | None = None,
         rules: RuleSource | None = None,
         reserver: Reserver | None = None,
+        limits: Mapping[str, Limits] | None = None,
     ) -> None:
         self._authority, self._masker = authority, masker
-        self._policy, self._rules, self._reserver = policy, rules, reserver
-        self._guards: OrderedDict[str | None, tuple[Guard, Guard]] = OrderedDict()
-        """By tenant: of calls that are to be counted here, and of those that are counted by who asks."""
+        self._rules, self._reserver = rules, reserver
+        policy = policy or Policy()
+        self._policies: dict[str | None, Policy] = {"": policy, _COUNTED: replace(policy, limits=NO_LIMITS)}
+        """By workflow, "" of all others; `_COUNTED`: of calls that are counted by who asks."""
+        self._policies |= {workflow: replace(policy, limits=each) for workflow, each in (limits or {}).items()}
+        self._guards: OrderedDict[str | None, dict[str | None, Guard]] = OrderedDict()
+        """By tenant; one a policy."""
         self._notes: deque[tuple[str, dict[str, Any], str | None]] = deque()
 
     def read(self, key: Key, said: dict[str, Any]) -> Call:
@@ -114,7 +124,9 @@ class Guards:
 
     def evaluate(self, key: Key, call: Call) -> dict[str, Any]:
         """Decide; what is not a plain allow is noted for the audit log."""
-        guard = self._of(key.tenant)[call.is_counted]
+        workflow = call.subject.workflow or ""
+        policy = _COUNTED if call.is_counted else workflow if workflow in self._policies else ""
+        guard = self._of(key.tenant)[policy]
         if call.kind == LLM:
             decision = guard.evaluate_llm(call.tool, call.subject)
         else:
@@ -129,7 +141,7 @@ class Guards:
 
     def result(self, key: Key, name: str, said: dict[str, Any], error: str | None, cost: float | None) -> None:
         """Take what came of a call of the key's tenant; of others nothing is known here."""
-        for guard in self._of(key.tenant):  # one of them has let it through
+        for guard in self._of(key.tenant).values():  # one of them has let it through
             guard.result(name, said.get("result", NOT_RECORDED), error=error, cost_usd=cost)
 
     def drain(self) -> None:
@@ -150,7 +162,7 @@ class Guards:
         what["arguments"] = self._masker.arguments(key.tenant, call.tool_input)
         self._notes.append((key.name, what, key.tenant))
 
-    def _of(self, tenant: str | None) -> tuple[Guard, Guard]:
+    def _of(self, tenant: str | None) -> dict[str | None, Guard]:
         guards = self._guards.get(tenant)
         if guards is None:
             # it asks the store for these three things only
@@ -161,17 +173,12 @@ class Guards:
                 rules=self._rules,
                 reserver=self._reserver,
                 on_event=lambda _: None,  # the agent's side tells by spans; here the audit log does
-                throttles=Throttles(),  # of both together
+                throttles=Throttles(),  # of all together
             )
-            guards = self._guards.setdefault(tenant, (made(self._policy), made(_without_limits(self._policy))))
+            guards = self._guards.setdefault(tenant, {name: made(each) for name, each in self._policies.items()})
             if len(self._guards) > _MOST_TENANTS:
                 self._guards.popitem(last=False)
         return guards
-
-
-def _without_limits(policy: Policy | None) -> Policy:
-    """Give a policy that counts nothing along a run."""
-    return replace(policy or Policy(), limits=NO_LIMITS)
 
 
 def _run(trace: dict[str, Any]) -> str | None:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flyball_sdk.asking import RuleSource
+    from flyball_sdk.limits import Limits
     from flyball_sdk.scope import Scope
 
     from control.http.core import Endpoint
@@ -68,6 +69,8 @@ class PlaneSettings:
     on_lost: str = "stop"
     rules: Rules = field(default_factory=Rules)
     policy: Policy = field(default_factory=Policy)
+    limits: Mapping[str, Limits] = field(default_factory=dict)
+    """Limits of workflows that have their own, in place of the policy's."""
     rate: float = 1_000.0
     """Requests a second of one tenant."""
     audit_fields: tuple[str, ...] = ()
@@ -126,7 +129,7 @@ class Plane:
         masker = Masker(
             bytes.fromhex(_kept(settings.folder / MASKING, lambda: secrets.token_hex(32))), settings.audit_fields
         )
-        self.guards = Guards(self.authority, masker, settings.policy, rule_source, self.reservations)
+        self.guards = Guards(self.authority, masker, settings.policy, rule_source, self.reservations, settings.limits)
         self.console = Follower(log, settings.topics, say, Costs(settings.prices))
         self.explainer = Explainer(self.console, self.clocks, say)
         self.metrics = Metrics()

@@ -73,9 +73,11 @@ def plane_settings(settings: Settings, folder: Path, policy: PolicyFile) -> Plan
     from control.console.follower import Topics  # noqa: PLC0415
     from control.contributions import Rules  # noqa: PLC0415
     from control.plane import PlaneSettings  # noqa: PLC0415
+    from flyball.config.guard_limits import guard_limits  # noqa: PLC0415
     from flyball.config.policy_yaml import budgets  # noqa: PLC0415
 
     log, asked = settings.log, settings.control
+    limits, own_limits = guard_limits(policy)
     throttle = Throttle(asked.throttle.calls_per_minute, asked.throttle.concurrency)
     tiers = Tiers({name: tool.tier for name, tool in asked.tools.items()}, default=asked.default_tier)
     return PlaneSettings(
@@ -87,7 +89,8 @@ def plane_settings(settings: Settings, folder: Path, policy: PolicyFile) -> Plan
         start=log.start,
         on_lost=log.on_lost,
         rules=Rules(frozenset(asked.may_lift), throttle),
-        policy=Policy(tiers=tiers, mode=asked.mode),
+        policy=Policy(limits, tiers, mode=asked.mode),
+        limits=own_limits,
         rate=float(asked.rate),
         audit_fields=asked.audit_fields,
         second_person_s=asked.second_person / 1e9,
