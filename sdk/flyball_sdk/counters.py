@@ -42,8 +42,16 @@ class Usage(NamedTuple):
     cost: int = 0
 
 
+class _Stopped(NamedTuple):
+    """The call that a cycle ended in when it was stopped, how often it had gone round, and the cycle's tools."""
+
+    made: Made
+    rounds: int
+    sequence: list[str]
+
+
 class _Run:
-    __slots__ = ("begun", "calls", "cost", "errors", "llm_calls", "recent", "steps", "tokens", "tool_calls")
+    __slots__ = ("begun", "calls", "cost", "errors", "llm_calls", "recent", "steps", "stopped", "tokens", "tool_calls")
 
     def __init__(self, now: float, most_calls: int) -> None:
         self.begun = now
@@ -51,6 +59,7 @@ class _Run:
         self.calls: deque[Made] = deque(maxlen=most_calls)
         self.recent: dict[bytes, int] = {}  # how often each call is among `calls`
         self.errors: dict[str, tuple[bytes, int]] = {}  # tool -> (digest of the error, times in a row)
+        self.stopped: _Stopped | None = None
 
     def add(self, made: Made) -> int:
         """Add a call, and tell how often it is among the last ones."""
@@ -64,6 +73,13 @@ class _Run:
             return 0
         times = recent[made.alike] = recent.get(made.alike, 0) + 1
         return times
+
+    def is_again(self, alike: bytes | None) -> bool:
+        """Tell whether a call is the one that was stopped just before for a cycle, asked for once more."""
+        before = None if self.stopped is None else self.stopped.made
+        if before is None or alike is None or before.alike != alike:
+            return False
+        return self.calls[-1] is before and before.result is None  # it was not made, and nothing else since
 
     def remove(self, made: Made) -> bool:
         """Take out a call, if it is among the last ones."""
@@ -107,10 +123,13 @@ class RunBook:
             if killed is not None:
                 return made, [killed]
             it = self._of(run, now)
-            times = it.add(made)
             it.steps += 1
             it.tool_calls += 1
-            hits = self._repeats(it) if times > 1 else []  # what is new repeats nothing
+            again = it.stopped if it.is_again(alike) else None
+            hits = self._repeats(it) if it.add(made) > 1 else []  # what is new repeats nothing
+            if again is not None and all(hit.action == WARN for hit in hits):
+                it.remove(made)  # in the sequence it stands once, or asking twice would break the cycle
+                hits = self._insisted(it, again)
             if it.errors:
                 hits += self._same_error(it, tool)
             if whole:
@@ -212,9 +231,17 @@ class RunBook:
             length, count = cycle(calls, MOST_IN_A_CYCLE, limit.warn, limit.kill)
             if length and (action := _action(limit, count)):
                 sequence = [call.tool for call in list(calls)[-length:]]
-                says = f"The same {length} calls have been made {count} times over with no new result."
-                hits.append(Hit("cycle.sequence", action, says, _counted(limit, action, count, sequence=sequence)))
+                hits.append(_cycle_hit(limit, action, count, sequence))
+                it.stopped = None if action == WARN else _Stopped(calls[-1], count, sequence)
         return hits
+
+    def _insisted(self, it: _Run, stopped: _Stopped) -> list[Hit]:
+        """Count that the call was asked for again that was stopped for a cycle: it is no way out, and ends the run."""
+        assert self.limits.cycle is not None  # noqa: S101 -- it was stopped by it
+        count = stopped.rounds + 1
+        it.stopped = stopped._replace(rounds=count)
+        action = _action(self.limits.cycle, count)
+        return [_cycle_hit(self.limits.cycle, action, count, stopped.sequence)] if action else []
 
     def _same_error(self, it: _Run, tool: str) -> Iterator[Hit]:
         """Count errors there were; calls that were stopped for it count on, so that hammering ends."""
@@ -272,6 +299,11 @@ def _action(limit: Repeats, count: int) -> str | None:
     if count >= limit.block:
         return BLOCK
     return WARN if count >= limit.warn else None
+
+
+def _cycle_hit(limit: Repeats, action: str, count: int, sequence: list[str]) -> Hit:
+    says = f"The same {len(sequence)} calls have been made {count} times over with no new result."
+    return Hit("cycle.sequence", action, says, _counted(limit, action, count, sequence=sequence))
 
 
 def _softened(hit: Hit) -> Hit:

@@ -125,6 +125,34 @@ def test_a_cycle_of_any_length_is_stopped(sequence: str) -> None:
     assert "cycle.sequence:kill" in reached[10 * len(sequence) - 1]
 
 
+@pytest.mark.parametrize("sequence", ["ab", "abc", "aab", "abcdefgh"])
+@pytest.mark.parametrize("times", [2, 3, 4])
+def test_asking_again_is_no_way_out_of_a_cycle(sequence: str, times: int) -> None:
+    """Who is refused a call asks for it again, as models do: it never runs, and the run ends."""
+    book, ran, killed = RunBook(Limits(tool_calls=None)), 0, False
+    for call in sequence * 20:
+        for _ in range(times):
+            reached = ask(book, call, 1)
+            killed = killed or any(":kill" in each for each in reached)
+            if not any(":block" in each or ":kill" in each for each in reached):
+                ran += 1
+                break
+    assert ran == 5 * len(sequence) - 1
+    assert killed
+
+
+def test_something_else_is_a_way_out_of_a_cycle() -> None:
+    """After another call the one that was refused may be made: it is not the same round any more."""
+    book = RunBook(Limits(tool_calls=None))
+    for call in "ababababa":
+        ask(book, call, 1)
+    assert ask(book, "b", 1) == ["cycle.sequence:block"]
+    assert ask(book, "b", 1) == ["cycle.sequence:block"]
+    assert ask(book, "c", 1) == []
+    assert ask(book, "b", 1) == []
+    assert ask(book, "b", 2) == []  # it has run: asked for again it is itself
+
+
 def test_a_cycle_whose_results_change_is_work() -> None:
     """Reading and acting in turns, with other results each time, is no cycle."""
     book = RunBook(Limits(tool_calls=None))
