@@ -28,7 +28,8 @@ _ID: Final = (str, int)
 class McpProxy:
     """Asks the guard about tools/call. One for each session with a server; `server` stands before the tools' names.
 
-    `subject` is whose session it is, from what the transport has verified, never from a message.
+    `subject` is whose session it is, from what the transport has verified, never from a message. Sessions of which it
+    says neither run nor user are counted together: the same call of five of them, one after another, is a loop.
     """
 
     def __init__(self, guard: Guard, subject: Subject | None = None, server: str = "") -> None:
