@@ -23,7 +23,7 @@ from flows.journal import JournalError
 from flows.memory import settle_memory
 from flows.metrics import Metrics
 from flows.metrics_server import MetricsServer
-from flows.recovery import open_recovery
+from flows.recovery import open_recovery, store_faults_told
 from flows.sink import LogSink
 from flows.source import Begin, LogSource
 from flows.topology import build
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from types import FrameType
+    from typing import TextIO
 
     from bytewax.dataflow import Dataflow
 
@@ -91,7 +92,8 @@ def _run(settings: FlowSettings, process: FlowProcess) -> None:
         with suppress(StoppedError):  # before there was anything to take a snapshot of
             waiting.until(lambda: _ensure_topics(log, settings, process.partitions))
             flow = _flow(settings, process, log, metrics, stop, waiting)
-            with closing(log), parted(stop):
+            engine = process.recovery / "engine"
+            with closing(log), parted(stop), store_faults_told(engine):
                 metrics.problem = None
                 cli_main(
                     flow,
@@ -99,7 +101,7 @@ def _run(settings: FlowSettings, process: FlowProcess) -> None:
                     process_id=process.process_id,
                     addresses=list(process.addresses) if process.addresses else None,
                     epoch_interval=process.epoch,
-                    recovery_config=open_recovery(process.recovery / "engine"),
+                    recovery_config=open_recovery(engine),
                 )
 
 
@@ -158,10 +160,16 @@ def held(recovery: Path, process_id: int) -> Iterator[None]:
             holder = file.read().strip() or "unknown"
             msg = f"recovery folder {recovery} is in use by another flow (pid {holder})"
             raise RecoveryInUseError(msg) from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+        _note_holder(file)
         yield
+
+
+def _note_holder(file: TextIO) -> None:
+    try:
+        file.truncate(0)
+        os.write(file.fileno(), f"{os.getpid()}\n".encode())
+    except OSError as error:  # a full disk: what is written through a descriptor has no name
+        raise OSError(error.errno, error.strerror, file.name) from error
 
 
 @contextmanager

@@ -9,14 +9,16 @@ and the one after would begin with states of two different pasts. So such rows a
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from bytewax.recovery import RecoveryConfig, init_db_dir
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 RECOVERY_PARTS = 1
@@ -24,6 +26,30 @@ RECOVERY_PARTS = 1
 the end of an epoch waits for several transactions on disk in every part (docs/decisions/0007)."""
 
 _BUSY_S = 60.0
+_ENGINE_SAID = re.compile(r'SqliteFailure\(.*Some\("([^"]*)"\)\)')
+"""How the engine, which ends of any fault of its store, passes on what the database said."""
+
+
+class RecoveryStoreError(OSError):
+    """The store cannot be read or written: its disk is full, say. The message names the folder."""
+
+
+@contextmanager
+def store_faults_told(folder: Path) -> Iterator[None]:
+    """Raise what the database in `folder` could not do as a RecoveryStoreError; pass on all else."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise _fault(folder, str(error)) from error
+    except RuntimeError as error:
+        said = _ENGINE_SAID.search(str(error))
+        if said is None:
+            raise
+        raise _fault(folder, said[1]) from error
+
+
+def _fault(folder: Path, said: str) -> RecoveryStoreError:
+    return RecoveryStoreError(f"{folder}: the snapshots cannot be kept: {said}")
 
 
 def open_recovery(folder: Path) -> RecoveryConfig:

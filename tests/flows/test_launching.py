@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import threading
 from typing import TYPE_CHECKING
 
@@ -50,3 +51,15 @@ def test_who_ends_first_does_not_fail_the_others(error: BaseException, is_stoppe
     except type(error):
         raised = True
     assert raised != passes
+
+
+def test_a_full_disk_is_told_by_the_file_that_found_it_so(tmp_path: Path) -> None:
+    """The first that a flow writes is who holds its folder."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(OSError, match="File too large") as full, held(tmp_path / "recovery", 0):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert full.value.filename == str(tmp_path / "recovery" / "lock-0")

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import pickle
+import resource
 import sqlite3
+from contextlib import contextmanager
 from datetime import timedelta
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 import bytewax.operators as op
+import pytest
 from bytewax.dataflow import Dataflow
 from bytewax.testing import TestingSink, TestingSource, run_main
 
-from flows.recovery import RECOVERY_PARTS, forget_dead_epochs, open_recovery
+from flows.recovery import (
+    RECOVERY_PARTS,
+    RecoveryStoreError,
+    forget_dead_epochs,
+    open_recovery,
+    store_faults_told,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -72,3 +82,43 @@ def test_what_was_committed_stays(tmp_path: Path) -> None:
     count(folder, items)
     assert forget_dead_epochs(folder) == 0
     assert count(folder, items) == [("a", 2), ("b", 2)]
+
+
+@contextmanager
+def no_room() -> Iterator[None]:
+    """Let no file grow beyond what the smallest has, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_while_it_runs_is_told_by_its_folder(tmp_path: Path) -> None:
+    """What ends the engine is no mistake of ours: one error that says which folder, and what the database said."""
+    folder = tmp_path / "engine"
+    count(folder, ["a"])
+    with pytest.raises(RecoveryStoreError) as full, no_room(), store_faults_told(folder):
+        count(folder, ["a", "a", TestingSource.EOF()])
+    assert str(full.value).startswith(f"{folder}: the snapshots cannot be kept: d")
+    assert count(folder, ["a", "a"]) == [("a", 2)]
+
+
+def test_a_full_disk_at_the_start_is_told_by_its_folder(tmp_path: Path) -> None:
+    """So it is where rows of dead executions cannot be deleted, and where the store is no database."""
+    folder = tmp_path / "engine"
+    count(folder, ["a"])
+    leave_behind(folder, "b", "a", 1)
+    with pytest.raises(RecoveryStoreError) as full, no_room(), store_faults_told(folder):
+        open_recovery(folder)
+    assert str(folder) in str(full.value)
+    next(folder.glob("*.sqlite3")).write_bytes(b"no database" * 1000)
+    with pytest.raises(RecoveryStoreError, match="not a database"), store_faults_told(folder):
+        open_recovery(folder)
+
+
+def test_mistakes_of_steps_are_passed_on(tmp_path: Path) -> None:
+    """Only what the database said is told so."""
+    with pytest.raises(RuntimeError, match="error calling next_batch"), store_faults_told(tmp_path):
+        raise RuntimeError("error calling next_batch")
