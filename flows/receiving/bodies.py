@@ -5,12 +5,18 @@ from __future__ import annotations
 import io
 import zlib
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import zstandard
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _GZIP: Final = 16 + zlib.MAX_WBITS  # zlib's word for: with a gzip header
 _MIN_WINDOW: Final = 8 << 20  # what RFC 8878 asks every decoder to take
+_BITE: Final = 4 << 10
+"""Bytes handed to a decompressor at once. What lies behind the end of a member is copied at each end: handed the whole
+of a body of a million empty members, it would copy terabytes, and hold up all other senders meanwhile."""
 
 
 class BodyType(Enum):
@@ -56,23 +62,24 @@ def decompress(body: bytes, encoding: str, limit: int) -> bytes:
 
 def _gunzip(body: bytes, limit: int) -> bytes:
     parts: list[bytes] = []
-    room = limit
-    rest = body
-    while rest:  # a gzip body may be several members
+    room, at = limit, 0
+    while at < len(body):  # a gzip body may be several members
         member = zlib.decompressobj(_GZIP)
-        try:
-            part = member.decompress(rest, room + 1)
-        except zlib.error as error:
-            msg = f"the body is not gzip: {error}"
-            raise UnreadableError(msg) from error
-        room -= len(part)
-        if room < 0:
-            msg = f"the body is beyond {limit} bytes when decompressed"
-            raise TooLargeError(msg)
-        if not member.eof:
-            raise UnreadableError("the gzip body is cut short")
-        parts.append(part)
-        rest = member.unused_data
+        while not member.eof:
+            bite = body[at : at + _BITE]
+            if not bite:
+                raise UnreadableError("the gzip body is cut short")
+            try:
+                part = member.decompress(bite, room + 1)
+            except zlib.error as error:
+                msg = f"the body is not gzip: {error}"
+                raise UnreadableError(msg) from error
+            room -= len(part)
+            if room < 0:
+                msg = f"the body is beyond {limit} bytes when decompressed"
+                raise TooLargeError(msg)
+            parts.append(part)
+            at += len(bite) - len(member.unused_data)
     return b"".join(parts)
 
 
@@ -85,15 +92,19 @@ def _unzstd(body: bytes, limit: int) -> bytes:
             if len(reader.read(limit + 1)) > limit:
                 msg = f"the body is beyond {limit} bytes when decompressed"
                 raise TooLargeError(msg)
-        parts: list[bytes] = []
-        rest = body
-        while rest:  # several frames may follow each other
-            frame = decompressor.decompressobj()
-            parts.append(frame.decompress(rest))
-            if not frame.eof:
-                raise UnreadableError("the zstd body is cut short")
-            rest = frame.unused_data
+        return b"".join(_frames(decompressor, body))
     except zstandard.ZstdError as error:
         msg = f"the body is not zstd: {error}"
         raise UnreadableError(msg) from error
-    return b"".join(parts)
+
+
+def _frames(decompressor: zstandard.ZstdDecompressor, body: bytes) -> Iterator[bytes]:
+    at = 0
+    while at < len(body):  # several frames may follow each other
+        frame = decompressor.decompressobj()
+        while not frame.eof:
+            bite = body[at : at + _BITE]
+            if not bite:
+                raise UnreadableError("the zstd body is cut short")
+            yield frame.decompress(bite)
+            at += len(bite) - len(frame.unused_data)
