@@ -10,8 +10,9 @@ Bodies go into the log as they came, decompressed. Only requests larger than the
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
     from flows.receiving.grpc_server import GrpcServer
     from flows.receiving.intake import Signal
     from streams.port import Log
+
+_HEARD_OUT_BYTES: Final = 64 << 20
+_HEARD_OUT_S: Final = 10.0
+"""So much of a body that is not taken is read all the same, and thrown away; or four times what a body may have."""
 
 
 def create_app(log: Log, settings: ReceiverSettings | None = None, also: GrpcServer | None = None) -> Starlette:
@@ -92,25 +97,50 @@ class _Receiver:
 
     async def _take(self, request: Request, kind: BodyType | None, signal: Signal) -> Rejected:
         """Put a request into the log; give what of it was not taken. Raises Refusal."""
-        if kind is None:
-            expected = " or ".join(known.value for known in BodyType)
-            raise Refusal(415, f"content type {request.headers.get('content-type')!r}, expected {expected}")
-        self.intake.refuse_overload()
-        body = await self._body(request)
+        parts = request.stream()
+        try:
+            kind = _wanted(kind, request)
+            body = await self._body(request, parts)
+        except Refusal:
+            if not request.headers.get("expect"):  # else it waits for a word before it sends
+                await self._hear_out(parts)
+            raise
         return await self.intake.take(signal, body, request.headers.get("content-encoding", ""), kind)
 
-    async def _body(self, request: Request) -> bytes:
-        """Read the bytes of a body, no more than allowed."""
+    async def _hear_out(self, parts: AsyncIterator[bytes]) -> None:
+        """Let a sender that is refused send its body to the end, within bounds: while it sends it does not listen.
+
+        A connection that it wants closed afterwards would be reset under it, and it never hear why.
+        """
+        left = max(_HEARD_OUT_BYTES, 4 * self._settings.max_body)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_HEARD_OUT_S):
+                async for part in parts:
+                    left -= len(part)
+                    if left < 0:
+                        return
+
+    async def _body(self, request: Request, parts: AsyncIterator[bytes]) -> bytes:
+        """Read the bytes of a body, no more than allowed; none while senders must wait."""
+        self.intake.refuse_overload()
         limit = self._settings.max_body
         too_large = Refusal(413, f"the body is beyond {limit} bytes")
         said = request.headers.get("content-length", "")
         if said.isdigit() and int(said) > limit:
             raise too_large
-        parts: list[bytes] = []
+        read: list[bytes] = []
         size = 0
-        async for part in request.stream():
+        async for part in parts:
             size += len(part)
             if size > limit:
                 raise too_large
-            parts.append(part)
-        return b"".join(parts)
+            read.append(part)
+        return b"".join(read)
+
+
+def _wanted(kind: BodyType | None, request: Request) -> BodyType:
+    """Refuse what is of no type that is understood."""
+    if kind is None:
+        expected = " or ".join(known.value for known in BodyType)
+        raise Refusal(415, f"content type {request.headers.get('content-type')!r}, expected {expected}")
+    return kind
