@@ -33,6 +33,8 @@ _KEPT_S = 90
 """Seconds that a connection without requests is kept: longer than exporters wait between two (5 s to a minute); they
 take it for a failure when it is closed just as they send."""
 _RETAIN_EVERY_S = 60.0
+_LONGEST_EMBEDDED = 32 << 20
+"""Bytes of a message of the embedded log, whatever a request may bring; half of what the log itself takes."""
 
 
 def run_receiver(settings: Settings, data: Path) -> int:
@@ -79,13 +81,19 @@ def _grpc_server(otlp: Otlp) -> GrpcServer | None:
 
 
 def receiver_settings(settings: Settings, log: Log) -> ReceiverSettings:
-    """Give the bounds of the receiver; senders wait while the flow is far behind on spans."""
+    """Give the bounds of the receiver; senders wait while the flow is far behind on spans.
+
+    Kafka takes messages of 1 MB. The embedded log takes what a request may bring, so that no span is lost for being
+    long: a model call with all that it read and wrote is, and it is those that cost most.
+    """
     topics = settings.log.topics
+    largest = {} if settings.log.brokers else {"max_message": min(settings.otlp.max_body, _LONGEST_EMBEDDED)}
     return ReceiverSettings(
         spans_topic=topics.spans,
         logs_topic=topics.logs,
         partitions=settings.log.partitions,
         max_body=settings.otlp.max_body,
+        **largest,
         backlog=lambda: log.backlog(topics.spans),
     )
 

@@ -15,7 +15,8 @@ may do is on [a page of its own](control.md#keys).
 """
 _REST = """
 The receiver (`:4318`) takes `POST /v1/traces` and `POST /v1/logs`: OTLP as protobuf or JSON, plain, gzip or zstd.
-200: it is on the disk, with `partialSuccess` where a part was refused; 400: it cannot be read; 413: too large; 429 or
+200: it is on the disk, with `partialSuccess` where a part was refused (a span without a trace id, or, of Kafka, one of
+more than 900 kB: the embedded log takes what `otlp.max_body` lets in); 400: it cannot be read; 413: too large; 429 or
 503 with `Retry-After`: send it again later. `GET /healthz` answers 200 while all is well. The same over gRPC
 on `:4317`.
 

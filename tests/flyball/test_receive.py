@@ -18,6 +18,7 @@ import pytest
 
 from flyball.errors import CommandError
 from flyball.listen import listen
+from streams.embedded.log import EmbeddedLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +49,20 @@ def test_a_receiver_takes_spans_and_ends_well(receiver: subprocess.Popen[str]) -
         assert export(b"\x0a\x00", timeout=20) == b""
     receiver.send_signal(signal.SIGTERM)
     assert receiver.wait(20) == 0, receiver.stderr.read()
+
+
+def test_a_long_span_is_no_lost_span(receiver: subprocess.Popen[str], tmp_path: Path) -> None:
+    """A model call with megabytes of content is taken as it is: the embedded log has no bound of 1 MB, as Kafka has."""
+    assert receiver.stderr is not None
+    address = receiver.stderr.readline().split()[-1]
+    content = b'{"key":"gen_ai.input.messages","value":{"stringValue":"%s"}}' % (b"x" * 5_000_000)
+    span = b'{"traceId":"%s","spanId":"0000000000000001","attributes":[%s]}' % (b"1f" * 16, content)
+    body = b'{"resourceSpans":[{"scopeSpans":[{"spans":[%s]}]}]}' % span
+    request = urllib.request.Request(f"{address}/v1/traces", body, {"Content-Type": "application/json"})  # noqa: S310
+    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 -- our own receiver
+        assert (answer.status, answer.read()) == (200, b"{}")
+    log = EmbeddedLog(tmp_path / "data" / "log")
+    assert sum(log.end("otlp_spans", partition) for partition in range(4)) == 1
 
 
 def test_exporters_may_be_quiet_between_batches(receiver: subprocess.Popen[str]) -> None:
