@@ -6,6 +6,7 @@ import sys
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
+from flyball.errors import CommandError
 from flyball.listen import hold_port, listen
 from flyball.opening import open_configured_log
 from flyball.supervise import Part, Supervisor
@@ -24,15 +25,8 @@ _ALONE = {"receiver": "receive", "control": "control", "deliver": "deliver"}
 def run_up(settings: Settings, config: Path | None, data: Path) -> int:
     """Run until SIGTERM or Ctrl-C; gives the exit code."""
     otlp, metrics, topics = settings.otlp, settings.metrics, settings.log.topics
-    listen(otlp.host, otlp.port, "otlp.port").close()  # said before anything is started
-    if otlp.grpc_port is not None:
-        listen(otlp.host, otlp.grpc_port, "otlp.grpc_port").close()
-    for index in range(settings.flow.workers):
-        listen(metrics.host, metrics.port and metrics.port + index, "metrics.port").close()
-    pages = settings.deliver.metrics
-    listen(pages.host, pages.port, "deliver.metrics.port").close()
-    control = settings.control
-    listen(control.host, control.port, "control.port").close()
+    control, pages = settings.control, settings.deliver.metrics
+    _ensure_free(settings)
     data.mkdir(parents=True, exist_ok=True)
     if not settings.log.brokers:  # a disk that cannot be written is told before anything starts; Kafka is waited for
         with closing(open_configured_log(settings, data)) as log:
@@ -53,6 +47,31 @@ def run_up(settings: Settings, config: Path | None, data: Path) -> int:
         held = [stack.enter_context(hold_port()) for _ in range(settings.flow.workers)]
         addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in held]
         return Supervisor(parts(settings, config, data, addresses), _say).run()
+
+
+def _ensure_free(settings: Settings) -> None:
+    """Listen everywhere at once, and let go again: what cannot be is told before anything is started.
+
+    Raises CommandError where an address is in use, or two parts would have the same.
+    """
+    otlp, metrics, control, pages = settings.otlp, settings.metrics, settings.control, settings.deliver.metrics
+    wanted = [(otlp.host, otlp.port, "otlp.port")]
+    if otlp.grpc_port is not None:
+        wanted.append((otlp.host, otlp.grpc_port, "otlp.grpc_port"))
+    workers = range(settings.flow.workers)
+    wanted += [(metrics.host, metrics.port and metrics.port + index, "metrics.port") for index in workers]
+    wanted += [(pages.host, pages.port, "deliver.metrics.port"), (control.host, control.port, "control.port")]
+    taken: dict[int, str] = {}
+    with ExitStack() as stack:
+        for host, port, name in wanted:
+            try:
+                stack.enter_context(closing(listen(host, port, name)))
+            except CommandError as error:
+                if port not in taken:
+                    raise
+                msg = f"{name}: found {port}, which is {taken[port]} already, expected a port of its own"
+                raise CommandError(msg) from error
+            taken[port] = name
 
 
 def parts(settings: Settings, config: Path | None, data: Path, addresses: Sequence[str]) -> list[Part]:
