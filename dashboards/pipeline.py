@@ -85,7 +85,7 @@ def build() -> Board:
             "Late, twice or forgotten",
             [(_rate(each), each) for each in ("late", "duplicates", "forgotten")],
             "cps",
-            "Spans of runs that are forgotten, spans that came before, and runs that gave way.",
+            "Spans of runs that had closed, spans that came before, and runs that gave way.",
             low=0,
         ),
         lines(

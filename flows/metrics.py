@@ -10,12 +10,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from flows.backlog import Backlog
 from flows.drift_metrics import drift_families
+from flows.rising import Rising, summed
 from flows.slo_metrics import slo_families
 from models.slis.spread import AT_MOST
 from models.spans.columns import Column, SpanKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from prometheus_client.core import Metric
 
@@ -29,6 +30,27 @@ if TYPE_CHECKING:
     from models.watermark import Watermark
 
 _BATCH_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+
+_UNJOINED = "evaluations_unjoined"
+_RUN_TEXTS = {
+    "duplicates": "Spans with a trace and span id seen before, and evaluations seen before: counted once all the same.",
+    "late": "Spans that came after their run had closed: they correct it, or are left out where it is forgotten.",
+    "forgotten": "Closed runs forgotten before their time, to make room for others.",
+    "cohorts_dropped": "Cohorts of a run beyond those that are kept.",
+    "runs_closed": "Runs closed.",
+    "runs_closed_root": "Runs closed by the end of their root span.",
+    "runs_closed_idle": "Runs closed without a root span: idle, or too old.",
+    "unpriced": "Closed runs whose cost is not known, or known only in part.",
+    "not_agent": "Traces without any agent span, which are no runs.",
+    _UNJOINED: "Evaluations that name no trace and found no run so far; falls when one is found.",
+}
+_SLI_TEXTS = {
+    "sli_cells_late": "Counts too late for the panes of minutes: they count by day only, or nowhere.",
+    "sli_cells_refused_cohort": "Counts of cohorts beyond the number that is kept apart.",
+    "sli_cells_refused_workflow": "Counts of workflows beyond the number that is kept apart.",
+    "sli_cells_to_other": "Counts of values beyond `slis.max_values`, which went to `other`.",
+    "sli_users_refused": "Users beyond the number that is kept apart.",
+}
 
 
 @dataclass
@@ -49,6 +71,7 @@ class Metrics:
         self._clock = clock
         self._runs: dict[str, tuple[RunTable, Watermark]] = {}
         self._slis: dict[str, PaneTable] = {}
+        self._run_counts, self._sli_counts = Rising(), Rising()
         self._slos: dict[str, SloTable] = {}
         self._spend: dict[str, SpendTable] = {}
         self._fleet: dict[str, FleetTable] = {}
@@ -103,10 +126,12 @@ class Metrics:
     def watch_runs(self, key: str, table: RunTable, watermark: Watermark) -> None:
         """Read this run shard at every scrape."""
         self._runs[key] = table, watermark
+        self._run_counts.begin(table.counters)
 
     def watch_slis(self, key: str, table: PaneTable) -> None:
         """Read this series shard at every scrape."""
         self._slis[key] = table
+        self._sli_counts.begin(table.counters)
 
     def watch_slos(self, key: str, table: SloTable) -> None:
         """Read this judge shard at every scrape."""
@@ -129,8 +154,8 @@ class Metrics:
         self._lags[topic, partition] = lag
 
     def run_counters(self) -> dict[str, int]:
-        """Add up the counters of all run shards."""
-        return _summed(table.counters for table, _ in list(self._runs.values()))
+        """Add up the counters of all run shards, with those of their earlier lives."""
+        return summed(table.counters for table, _ in list(self._runs.values()))
 
     def collect(self) -> Iterator[Metric]:
         """Give what is read when scraped."""
@@ -178,10 +203,12 @@ class Metrics:
         return runs
 
     def _run_families(self) -> Iterator[Metric]:
-        for name, count in self.run_counters().items():
+        now = self.run_counters()
+        for name, count in self._run_counts.of(table.counters for table, _ in list(self._runs.values())).items():
             if name == "spans":  # counted where they are decoded
                 continue
-            yield CounterMetricFamily(f"flyball_{name}", f"Run tracking: {name.replace('_', ' ')}.", value=count)
+            value = now[name] if name == _UNJOINED else count
+            yield CounterMetricFamily(f"flyball_{name}", _RUN_TEXTS[name], value=value)
         tables = [table for table, _ in list(self._runs.values())]
         yield GaugeMetricFamily("flyball_open_runs", "Runs in progress.", value=sum(t.open_runs for t in tables))
         yield GaugeMetricFamily(
@@ -229,17 +256,8 @@ class Metrics:
                         quantiles.add_metric([*values, quantile], value)
         yield from (good, total, quantiles)
         yield self._spread_family(now)
-        for name, count in _summed(table.counters for table in list(self._slis.values())).items():
-            text = f"Counting: {name.replace('_', ' ')}."
-            yield CounterMetricFamily(f"flyball_{name}", text, value=count)
-
-
-def _summed(counters: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    totals: dict[str, int] = {}
-    for each in counters:
-        for name, count in each.items():
-            totals[name] = totals.get(name, 0) + count
-    return totals
+        for name, count in self._sli_counts.of(table.counters for table in list(self._slis.values())).items():
+            yield CounterMetricFamily(f"flyball_{name}", _SLI_TEXTS[name], value=count)
 
 
 class _Live:
