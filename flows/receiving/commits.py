@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _TRY_S = 5.0
 """So long after a failure the log is tried, where nobody sends."""
+_SAY_S = 10.0
+"""What goes on failing is said so often, with the number of requests: each would be said on the disk that is full."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,8 @@ class GroupCommit:
         self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
         self.pending_bytes = 0
         """Brought by requests that were not told yet."""
+        self._unsaid = 0
+        self._said_at = -_SAY_S
         self.failure: str | None = None
         """What the last flush failed with; None: it succeeded, or there was none, or the log works again."""
 
@@ -119,7 +124,7 @@ class GroupCommit:
             self.failure = str(error)
             self._drop_writer()
         else:
-            self.failure = None
+            self._works()
 
     def _write(self, group: list[Request]) -> list[Exception | None]:
         """Write and flush a group; say of each request what became of it."""
@@ -133,12 +138,24 @@ class GroupCommit:
                     outcomes[index] = error
             writer.flush()
         except Exception as error:  # noqa: BLE001 - whatever it is, the senders must not wait for ever
-            _log.warning("%d requests could not be written: %s", len(group), error)
             self.failure = str(error)
+            self._say_failure(len(group))
             self._drop_writer()
             return [outcome or error for outcome in outcomes]
-        self.failure = None
+        self._works()
         return outcomes
+
+    def _say_failure(self, requests: int) -> None:
+        self._unsaid += requests
+        if time.monotonic() - self._said_at >= _SAY_S:
+            _log.warning("%d requests could not be written: %s", self._unsaid, self.failure)
+            self._unsaid, self._said_at = 0, time.monotonic()
+
+    def _works(self) -> None:
+        if self.failure is not None:
+            _log.warning("the log takes what is sent again; %d more requests could not be written", self._unsaid)
+            self._unsaid, self._said_at = 0, -_SAY_S
+        self.failure = None
 
     def _open_writer(self) -> Writer:
         if self._writer is None:

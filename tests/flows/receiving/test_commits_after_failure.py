@@ -62,3 +62,20 @@ def test_health_recovers_where_nobody_sends(monkeypatch: pytest.MonkeyPatch) -> 
     asyncio.run(commit.put("topic", [b"x"]))
     commit.stop()
     assert log.flushes == tried + 1
+
+
+def test_a_full_disk_is_not_filled_with_words(caplog: pytest.LogCaptureFixture) -> None:
+    """What fails again and again is said now and then, with how many it was; that it works again is said, too."""
+    log: Any = Log()
+    commit = GroupCommit(log, lambda _: None)
+    commit.start()
+    for _ in range(50):
+        with pytest.raises(OSError, match="No space left"):
+            asyncio.run(commit.put("topic", [b"x"]))
+    log.full = False
+    asyncio.run(commit.put("topic", [b"x"]))
+    commit.stop()
+    assert [record.getMessage() for record in caplog.records] == [
+        "1 requests could not be written: [Errno 28] No space left on device",
+        "the log takes what is sent again; 49 more requests could not be written",
+    ]
