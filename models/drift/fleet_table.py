@@ -18,6 +18,7 @@ from models.drift.fleet import told
 from models.drift.found import Evidence, Found
 from models.incidents.book import Facts, Ident, IncidentBook
 from models.incidents.incident import Severity
+from models.times import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -175,7 +176,7 @@ def _facts(ident: Ident, found: Sequence[Found], examples: Examples, *, is_vouch
     }
     return Facts(
         title=f"Drift of {first.sli} in {ident.scope}{part}",
-        summary=f"{first.words}, since about {records[0]['since']}" + _beside(first),
+        summary=f"{first.words}, since about {in_words(records[0]['since'])}" + _beside(first),
         evidence=evidence,
         runs=(*after, *before),
         workflow=ident.scope,
@@ -185,5 +186,5 @@ def _facts(ident: Ident, found: Sequence[Found], examples: Examples, *, is_vouch
 
 
 def _beside(found: Found) -> str:
-    rolled_out = [f"{each['dimension']} {each['value']} at {each['at']}" for each in found.rolled_out[:3]]
+    rolled_out = [f"{each['dimension']} {each['value']} at {in_words(each['at'])}" for each in found.rolled_out[:3]]
     return f"; rolled out about then: {', '.join(rolled_out)}" if rolled_out else ""

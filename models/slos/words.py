@@ -12,7 +12,7 @@ from models.slos.dimensions import CHANGES, DIMENSIONS, EVERYTHING
 from models.slos.ledger import BAD, TOTAL
 from models.slos.period import bounds, period_s
 from models.slos.spec import Action, Calendar
-from models.times import rfc3339
+from models.times import in_words, rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -184,7 +184,7 @@ class Speaker:
         if guilty is None:
             return ""
         said, change = self._slice(guilty.slice), self._change(guilty)
-        since = f", first seen {change['first_seen'][:16].replace('T', ' ')}Z" if change else ""
+        since = f", first seen {in_words(change['first_seen'])}" if change else ""
         return f"; {guilty.explains:.0%} explained by {said['dimension']} {said['value']}{since}"
 
 
