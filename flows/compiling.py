@@ -18,6 +18,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from models.kernel_cache import choose_kernel_cache
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -26,7 +28,8 @@ _READY, _LOCK = "ready", "lock"
 
 
 def is_compiled() -> bool:
-    """Say whether all kernels lie on disk, so that a start takes seconds."""
+    """Say whether all kernels lie on disk, so that a start takes seconds; may come before any kernel is imported."""
+    choose_kernel_cache()
     folder = os.environ.get(CACHE)
     return folder is None or (Path(folder) / _READY).exists()
 

@@ -95,6 +95,14 @@ def test_parts_end_with_their_parent(place: Path) -> None:
         time.sleep(0.01)
 
 
+def test_a_process_without_kernels_knows_where_they_lie() -> None:
+    """The demo asks before it loads any: without the folder it would take a first start for a later one."""
+    code = f"import os; import flows.compiling as c; c.is_compiled(); print(os.environ.get({CACHE!r}))"
+    environment = {name: value for name, value in os.environ.items() if name != CACHE}
+    said = subprocess.run([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    assert "kernels-" in said.stdout
+
+
 def _is_there(process: int) -> bool:
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
