@@ -55,6 +55,13 @@ function Runbook({ text }) {
   return html`<div class="runbook">${parts.map((part) => html`<${Part} text=${part.trim()} />`)}</div>`;
 }
 
+// A runbook that is not shipped: an objective's own address or text, or a name that only its owner knows.
+function Own({ runbook }) {
+  if (/^https?:\/\/\S+$/.test(runbook)) return html`<p><a href=${runbook} rel="noreferrer">${runbook}</a></p>`;
+  if (/\s/.test(runbook)) return html`<p>${runbook}</p>`;
+  return html`<${Empty}>No runbook of the name ${runbook} is shipped.<//>`;
+}
+
 const MEAN = (value) => Number(value.toPrecision(3)).toString();
 const NAMES = { slices: "Whose runs they are", behaviour: "What they do" };
 
@@ -91,5 +98,5 @@ export function Incident({ id, roles }) {
     <h2>Evidence</h2><${Pairs} of=${each.evidence} />
     ${each.class === "drift" && html`<h2>What sets its runs apart</h2><${Explained} of=${explained} />`}
     <h2>Runs</h2>${each.runs.length ? html`<ul class="inline">${each.runs.map((run) => html`<li key=${run}><${RunLink} id=${run} /></li>`)}</ul>` : html`<${Empty}>It names no run.<//>`}
-    <h2>Runbook</h2>${runbook ? html`<${Runbook} text=${runbook} />` : html`<${Empty}>No runbook of the name ${each.runbook} is shipped.<//>`}`}<//>`;
+    <h2>Runbook</h2>${runbook ? html`<${Runbook} text=${runbook} />` : html`<${Own} runbook=${each.runbook} />`}`}<//>`;
 }
