@@ -174,9 +174,10 @@ def _facts(ident: Ident, found: Sequence[Found], examples: Examples, *, is_vouch
         "since": records[0]["since"],
         "examples": {"before": before, "after": after},
     }
+    title = f"Drift of {first.sli} in {ident.scope}{part}"
     return Facts(
-        title=f"Drift of {first.sli} in {ident.scope}{part}",
-        summary=f"{first.words}, since about {in_words(records[0]['since'])}" + _beside(first),
+        title=title,
+        summary=f"{title}: {first.words}, since about {in_words(records[0]['since'])}" + _beside(first),
         evidence=evidence,
         runs=(*after, *before),
         workflow=ident.scope,

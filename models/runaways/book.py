@@ -159,6 +159,6 @@ def _facts(ident: Ident, burst: _Burst) -> Facts:
         title = f"{ident.scope}: {runs} went on after a kill"
     else:
         title = f"{ident.scope}: {runs} stopped or blocked by {ident.rule}"
-    text = f"newest: {burst.reason}"
+    text = f"{title}; newest: {burst.reason}"
     evidence = {**burst.evidence, "runs": burst.count}
     return Facts(title, text, evidence, runs=tuple(burst.runs[:_RUNS]), workflow=workflow, tenant=ident.tenant)

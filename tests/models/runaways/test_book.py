@@ -69,7 +69,7 @@ def test_a_kill_that_is_not_obeyed_wakes_people() -> None:
     told = {each.class_: each for each in book.look(1050)}
     assert set(told) == {"runaway", "stop.failed"}
     assert str(told["stop.failed"].severity) == "SEV-1"
-    assert told["stop.failed"].summary == "newest: a call began 45 s after the kill"
+    assert told["stop.failed"].summary == "air: 1 run went on after a kill; newest: a call began 45 s after the kill"
 
 
 def test_many_runs_told_again_count_once() -> None:

@@ -183,7 +183,7 @@ def test_people_hear_what_was_killed_and_by_whom() -> None:
         None,
     )
     assert told.title == "user u1: calls go on after it was killed by ann"
-    assert told.summary == "newest: a call began 180 s after the kill by ann"
+    assert told.summary == f"{told.title}; newest: a call began 180 s after the kill by ann"
     assert (told.evidence["killed_at"], told.evidence["runs"]) == ("1970-01-01T00:00:40.000000Z", 3)
     assert (told.tenant, told.runs) == ("acme", ("r220", "r160", "r100"))
     book = RunawayBook.load(book.dump(), [], 1)
