@@ -68,13 +68,16 @@ def _accept(args: argparse.Namespace) -> int:
     from flyball.drift import accept
     from flyball.errors import CommandError
 
+    if args.workflow is None:
+        msg = "found no --workflow, expected the one whose drift is accepted"
+        raise CommandError(msg)
     directory = find_directory(args.config)
     at = args.at or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    is_heard = args.workflow is not None and _order(args, at)
-    if args.workflow is None or not (directory or is_heard):
+    is_heard = _order(args, at)
+    if not (directory or is_heard):
         msg = (
-            "found no --workflow, or neither a control plane nor a configuration directory, expected both: acceptance"
-            " is told to the flow by the control plane, and kept in policy.yaml"
+            "found neither a control plane nor a configuration directory, expected one: acceptance is told to the flow"
+            " by the control plane, and kept in policy.yaml"
         )
         raise CommandError(msg)
     path = accept(directory, args.workflow, args.sli, at) if directory else "the control plane"

@@ -107,9 +107,18 @@ def test_a_time_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_accepting_needs_a_workflow(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line says what is missing."""
+    """One line says what is missing, and nothing that is not."""
     assert main(["drift", "accept", "--config", str(tmp_path)]) == 1
-    assert "expected both" in capsys.readouterr().err
+    assert capsys.readouterr().err == "flyball: found no --workflow, expected the one whose drift is accepted\n"
+
+
+def test_accepting_needs_somebody_to_tell(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a configuration directory, and without a control plane, nobody would remember it."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["drift", "accept", "--workflow", "support"]) == 1
+    assert "found neither a control plane nor a configuration directory, expected one" in capsys.readouterr().err
 
 
 def test_an_sli_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
