@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from flyball.errors import CommandError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _TARGET, _TOTAL, _BAD = "flyball_slo_objective_ratio", "flyball_slo_period_events", "flyball_slo_period_bad_events"
 _LEFT, _BURN = "flyball_slo_error_budget_remaining_ratio", "flyball_slo_burn_rate_ratio"
 _WINDOW = "1h"
+_ANSWERED_S = 60.0
+"""The flow has just read three hours at once: on a busy machine its metrics take their time."""
 
 
 class Budget(NamedTuple):
@@ -30,8 +34,12 @@ class Budget(NamedTuple):
 
 def budgets(port: int) -> list[Budget]:
     """Ask the flow's metrics; SLOs without events are left out."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-        return read(answer.read().decode())
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=_ANSWERED_S) as answer:
+            return read(answer.read().decode())
+    except OSError as error:
+        msg = f"the flow's metrics did not answer within {_ANSWERED_S:g} s ({error}): is the machine very busy?"
+        raise CommandError(msg) from error
 
 
 def read(metrics: str) -> list[Budget]:

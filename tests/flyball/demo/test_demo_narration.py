@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import re
+import socket
 from itertools import count
 
 import pytest
 from rich.console import Console
 
+from flyball.demo import budgets
 from flyball.demo.budgets import Budget, read, table
 from flyball.demo.narration import Narrator, span, usd
+from flyball.errors import CommandError
 
 
 def narrated(*, terminal: bool = False) -> tuple[Narrator, io.StringIO]:
@@ -90,3 +93,12 @@ def test_budgets_are_read_from_the_metrics() -> None:
     head, line = table(found)
     assert head.split() == ["SLO", "target", "good", "runs", "budget", "left", "burn", "1h"]
     assert line.split() == ["a", "98.5%", "83.1%", "1,833", "-1027%", "27.7x"]
+
+
+def test_metrics_that_do_not_answer_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flow that is busy gets a minute; "timed out" alone would not say what did."""
+    assert budgets._ANSWERED_S == 60
+    monkeypatch.setattr(budgets, "_ANSWERED_S", 0.05)
+    said = pytest.raises(CommandError, match=r"the flow's metrics did not answer within .* busy")
+    with socket.create_server(("127.0.0.1", 0)) as mute, said:
+        budgets.budgets(mute.getsockname()[1])
