@@ -88,9 +88,10 @@ def _budgets(collected: Collected) -> Text | None:
     shown = [f"{name} {used:.0%}" for used, name in spent[:MAX_SPENT]]
     more = f" and {len(spent) - MAX_SPENT} more" if len(spent) > MAX_SPENT else ""
     said = f"{len(spent)} of {count(len(collected.budgets))} error budgets spent"
+    names = f"; spent: {', '.join(shown)}{more}" if shown else ""  # last, as the end of a long line is cut
     by_severity = Counter(collected.incidents.values())
     told = ", ".join(f"{count(n)} {severity}" for severity, n in sorted(by_severity.items()))
-    return _sentence("SLOs", said + (f": {', '.join(shown)}{more}" if shown else "") + f"; incidents: {told or 'none'}")
+    return _sentence("SLOs", f"{said}; incidents: {told or 'none'}{names}")
 
 
 def _dead(collected: Collected) -> Text | None:

@@ -128,6 +128,15 @@ def test_no_digit_is_cut_off() -> None:
     assert printed(records, width=60) == printed(records, width=100)
 
 
+def test_incidents_come_before_the_names_of_objectives() -> None:
+    """What people would have heard is told however long the names of the spent budgets are."""
+    names = [f"an-objective-with-a-name-of-its-own-{i}:a-workflow-with-one" for i in range(3)]
+    slos = [{"kind": "slo", "slo": name, "budget_used": 2.5} for name in names]
+    incidents = [{"kind": "incident", "key": str(i), "severity": f"SEV-{1 + i // 2}"} for i in range(3)]
+    (line,) = [line for line in printed([*slos, *incidents, SUMMARY]) if line.startswith("SLOs")]
+    assert line.startswith("SLOs         3 of 3 error budgets spent; incidents: 2 SEV-1, 1 SEV-2; spent: an-objective")
+
+
 def test_nothing_is_said_of_nothing() -> None:
     """Without runs there are no tables and no rates, only what was read."""
     summary = SUMMARY | {"spans": 0, "duplicates": 0, "first_at": None, "last_at": None, "spans_per_s": 0.0}
