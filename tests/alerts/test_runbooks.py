@@ -52,3 +52,18 @@ def test_metrics_that_are_named_exist() -> None:
     named = {name for page in pages for name in re.findall(r"flyball_[a-z_]+[a-z]", page.read_text())}
     stems = {name.removesuffix("_total") for name in named} - {"flyball_sli"}
     assert {name for name in stems if f'"{name}"' not in code} == set()
+
+
+def test_the_command_on_a_burn_gives_two_numbers() -> None:
+    """Good and total of one SLI in five minutes, out of the thousand series that a single workflow has."""
+    (pattern,) = re.findall(r"grep '(flyball_sli[^']+)'", (FOLDER / "slo.burn.md").read_text().replace("\n   ", " "))
+    asked = re.compile(pattern.replace("SLI", "task_success").replace("WORKFLOW", "air"))
+    names = [f"flyball_sli_{name}" for name in ("good", "total", "quantile")]
+    series = [
+        f'{name}{{dimension="{dimension}",sli="{sli}",value="v",window="{window}",workflow="air"}} 1.0'
+        for name in names
+        for dimension in ("", "version")
+        for sli in ("task_success", "tool_success")
+        for window in ("5m", "1h")
+    ]
+    assert [each.partition("{")[0] for each in series if asked.search(each)] == names[:2]
