@@ -174,7 +174,7 @@ class Speaker:
         return {"dimension": said["dimension"], "value": said["value"], "first_seen": _time(guilty.slice.first_s)}
 
     def _contributors(self, slices: Sequence[Slice]) -> list[dict[str, Any]]:
-        return [self._slice(s) for s in slices if s.dimension != EVERYTHING and s.bad > 0][:_CONTRIBUTORS]
+        return [self._slice(each) for each in contributing(slices)]
 
     def _slice(self, part: Slice) -> dict[str, Any]:
         name = self._names.get(part.name, f"{part.name % 2**64:016x}")
@@ -186,6 +186,13 @@ class Speaker:
         said, change = self._slice(guilty.slice), self._change(guilty)
         since = f", first seen {in_words(change['first_seen'])}" if change else ""
         return f"; {guilty.explains:.0%} explained by {said['dimension']} {said['value']}{since}"
+
+
+def contributing(slices: Sequence[Slice]) -> list[Slice]:
+    """Give the slices with the most bad events; those that hold all events come last: they tell nothing apart."""
+    every = {each.total for each in slices if each.dimension == EVERYTHING}
+    found = [each for each in slices if each.dimension != EVERYTHING and each.bad > 0]
+    return sorted(found, key=lambda each: each.total in every)[:_CONTRIBUTORS]
 
 
 def _is_frozen(instance: Instance, reached: Sequence[int]) -> bool:
