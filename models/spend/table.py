@@ -98,6 +98,8 @@ class SpendTable:
         self._newest = ""
         """First day of the newest period when it was last forgotten."""
         self.forgotten = 0
+        self._is_restored = False
+        """Not looked at since it was restored: its budgets may be others."""
 
     def apply(self, rows: NDArray[Any], names: Mapping[int, str]) -> None:
         """Add spend rows [row, Spend]; `names` has the text of their names."""
@@ -132,6 +134,9 @@ class SpendTable:
         for kept in self._limited():
             for budget in self._fitting(kept):
                 self._climb(budget, kept, now_s, out)
+        if self._is_restored:
+            self._end_unreached(now_s, out)
+            self._is_restored = False
         if self.paces:
             out.verdicts += self._said
             out.verdicts += [told for kept in self._sums.marked(TOUCHED, _DAYS) for told in self._day(kept, now_s)]
@@ -222,6 +227,18 @@ class SpendTable:
                 told = self.book.right(ident, now_s, at_once=True)
                 out.incidents += [told] if told else []
 
+    def _end_unreached(self, now_s: int, out: Spent) -> None:
+        """End incidents of steps that no budget has any more, or that by its new limit were not reached."""
+        reached = {
+            ident_of(budget, kept.key, step)
+            for kept in self._limited()
+            for budget in self._fitting(kept)
+            for step in budget.steps()[: (kept.told or {}).get(budget.version, 0)]
+        }
+        for ident in self.book.open_idents():
+            told = None if ident in reached else self.book.right(ident, now_s, at_once=True)
+            out.incidents += [told] if told else []
+
     def _record(self, kept: Sum, now_s: int, at: str) -> dict[str, Any]:
         """Give the `spend` record; the limit is the tightest of those that fit."""
         key = kept.key
@@ -307,6 +324,7 @@ class SpendTable:
                 raise ValueError(msg)
             table._absorb(part, by_slot)
         table._sums.touch_all()  # what was not looked at before is now
+        table._is_restored = True
         table._shown = {key: None for key in table.sums if key[0] in _SHOWN}
         return table
 

@@ -199,6 +199,23 @@ def test_a_new_period_lets_go() -> None:
     assert spent.look(DAY + 86_500).verdicts == []
 
 
+def test_a_limit_that_was_raised_ends_what_the_old_one_told() -> None:
+    """At the first look of a flow with the new limit; steps that are reached by it as well stay open."""
+    spent = table(Budget("daily", "user", "day", NANO, 2 * NANO))
+    feed(spent, pulse(None, run(3 * NANO)))
+    open_before = {each.rule: each.key for each in spent.look(DAY + 60).incidents}
+    raised = SpendTable.load(table(Budget("daily", "user", "day", 5 * NANO, 10 * NANO)), spent.dump(), [])
+    told = raised.look(DAY + 120).incidents
+    assert {each.key for each in told} == {key for rule, key in open_before.items() if " 50% " not in rule}
+    assert {str(each.status) for each in told} == {"resolved"}
+    same = SpendTable.load(table(Budget("daily", "user", "day", 5 * NANO, 10 * NANO)), raised.dump(), [])
+    assert same.look(DAY + 180).incidents == []
+    none = SpendTable.load(table(), same.dump(), [])
+    assert [(each.key, str(each.status)) for each in none.look(DAY + 240).incidents] == [
+        (key, "resolved") for rule, key in open_before.items() if " 50% " in rule
+    ]
+
+
 def test_what_comes_late_limits_nobody() -> None:
     """A run that began yesterday costs more today: yesterday's steps are told, without asking for anything."""
     spent = table(Budget("daily", "user", "day", NANO, 2 * NANO))
