@@ -63,8 +63,8 @@ def _fields(page: Page) -> list[dict[str, str]]:
         "workflow": page.workflow,
         "tenant": page.tenant,
         "owner": page.owner,
-        "since": page.opened_at,
-        "until": page.resolved_at,
+        "since": _second(page.opened_at),
+        "until": _second(page.resolved_at),
         "in hand of": page.acknowledged_by,
         "incidents": f"{page.count}, {page.open} open",
         "scopes": ", ".join(" ".join(scope.values()) for scope in page.scopes),
@@ -72,6 +72,11 @@ def _fields(page: Page) -> list[dict[str, str]]:
     }
     shown = [_markdown(f"*{name}*\n{value}", _FIELD) for name, value in said.items() if value]
     return shown[:MAX_FIELDS]
+
+
+def _second(time: str | None) -> str | None:
+    """Write a time of a page for people: 2026-03-02 09:00:40Z."""
+    return None if time is None else f"{time[:19].replace('T', ' ')}Z"
 
 
 def _markdown(text: str, limit: int) -> dict[str, str]:

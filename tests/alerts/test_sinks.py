@@ -191,6 +191,8 @@ def test_slack_within_its_limits(pagerduty: Any, page: Any, huge: Any, incidents
                 assert "<" not in text
     assert messages[0]["text"] == "[SEV-2] 15.0 times too many failures for an hour"
     assert messages[2]["text"].startswith("Resolved: ")
+    fields = [each["text"] for each in messages[2]["blocks"][2]["fields"]]
+    assert {"*since*\n2026-05-28 20:26:40Z", "*until*\n2026-05-28 20:26:41Z"} <= set(fields)
     assert (sink.RATE, sink.BURST) == (1.0, 1)
 
 
