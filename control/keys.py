@@ -119,15 +119,21 @@ class Keys:
 
     def operator(self, person: str, roles: tuple[str, ...], expires_ns: int | None = None) -> str:
         """Make an operator's key; gives the token, which is kept nowhere. Raises KeysError."""
-        if not person or not roles or not set(roles) <= set(ROLES):
-            msg = f"found the person {person!r} and the roles {', '.join(roles)!r}, expected some of {', '.join(ROLES)}"
+        if not person:
+            msg = "found no person, expected who holds the key"
+            raise KeysError(msg)
+        if not roles or not set(roles) <= set(ROLES):
+            msg = f"found the roles {', '.join(roles)!r}, expected some of {', '.join(ROLES)}"
             raise KeysError(msg)
         return self._make(person=person, roles=tuple(dict.fromkeys(roles)), expires_ns=expires_ns)
 
     def agent(self, tenant: str | None, agent: str, expires_ns: int | None = None) -> str:
         """Make an evaluating key; `tenant` None: of a deployment without tenants. Raises KeysError."""
-        if not agent or tenant == "":
-            msg = f"found the agent {agent!r} of tenant {tenant!r}, expected names"
+        if not agent:
+            msg = "found no agent, expected its name, or * for any agent of the tenant"
+            raise KeysError(msg)
+        if tenant == "":
+            msg = "found an empty name of a tenant, expected its name, or no tenant at all"
             raise KeysError(msg)
         return self._make(tenant=tenant, agent=agent, expires_ns=expires_ns)
 

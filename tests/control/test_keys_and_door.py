@@ -188,3 +188,32 @@ def test_the_second_person_must_come_in_time_and_for_the_same_kill() -> None:
     assert second.ask(None, "ann", (1, 2), 63) == ""
     assert second.ask(None, "bob", (1, 2), 63) == "ann"
     assert second.ask(None, "ann", (1, 2), 64) == ""
+
+
+@pytest.mark.parametrize(
+    ("person", "roles", "said"),
+    [
+        ("", ("view",), "found no person, expected who holds the key"),
+        ("ann", ("admin", "view"), "found the roles 'admin, view', expected some of view, kill, resume, configure"),
+        ("ann", (), "found the roles '', expected some of view, kill, resume, configure"),
+    ],
+)
+def test_what_an_operators_key_lacks_is_named(tmp_path: Any, person: str, roles: tuple[str, ...], said: str) -> None:
+    """Only what is wrong: good roles are not called wrong where the person is missing."""
+    with pytest.raises(KeysError) as raised:
+        Keys(tmp_path).operator(person, roles)
+    assert str(raised.value) == said
+
+
+@pytest.mark.parametrize(
+    ("tenant", "agent", "said"),
+    [
+        (None, "", "found no agent, expected its name, or * for any agent of the tenant"),
+        ("", "bot", "found an empty name of a tenant, expected its name, or no tenant at all"),
+    ],
+)
+def test_what_an_agents_key_lacks_is_named(tmp_path: Any, tenant: str | None, agent: str, said: str) -> None:
+    """A deployment without tenants needs none."""
+    with pytest.raises(KeysError) as raised:
+        Keys(tmp_path).agent(tenant, agent)
+    assert str(raised.value) == said
