@@ -119,6 +119,7 @@ class Stage:
         sink = {"name": "on-call", "type": "pagerduty", "secret": "${FILE:routing-key}"}
         routes = {
             "runbooks": f"{self._pager}/runbooks",
+            "console": f"http://127.0.0.1:{self.ports.control}/console/",
             "sinks": [sink | {"url": f"{self._pager}/v2/enqueue"}],
             "routes": [{"name": "all", "sinks": ["on-call"]}],
         }

@@ -8,12 +8,14 @@ from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from flyball_sdk.signing import KeyRing, SigningKey
 
 from flyball.cli import main
 from flyball.demo import agents, ports, where
 from flyball.demo.pager import Pager
 from flyball.demo.records import TOPICS, opened
+from flyball.demo.stage import Stage
 from flyball.demo.story import DROP, NEW_VERSION, OLD_VERSION, PAST_S, SECOND, UPGRADED_S
 from flyball.demo.traffic import past
 from flyball.errors import CommandError
@@ -48,6 +50,16 @@ def test_a_folder_that_holds_something_is_refused(tmp_path: Path, capsys: pytest
     assert main(["demo", "--once", "--free-ports", "--data", str(tmp_path)]) == 1
     assert "expected an empty or a new folder" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_pages_of_the_demo_lead_to_its_console(tmp_path: Path) -> None:
+    """With the port that it really has."""
+    with ExitStack() as stack:
+        found = ports.free_ports(stack)
+        stage = Stage(tmp_path, found, pager="http://127.0.0.1:1")
+        stage._configure()
+    routes = yaml.safe_load((stage.config / "routes.yaml").read_text())
+    assert routes["console"] == f"http://127.0.0.1:{found.control}/console/"
 
 
 def test_the_pager_answers_as_pagerduty_and_serves_the_runbooks(live: Any) -> None:
