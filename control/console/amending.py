@@ -6,18 +6,17 @@ above it, and whoever reads the topic anew finds what was added.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from models.incidents.incident import APART
-from streams.port import LogError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from streams.port import Log, Writer
+    from streams.port import Log
 
 EXPLAINED: Final = "explained"
 """Where it is in the evidence."""
@@ -54,26 +53,8 @@ def amended(incident: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, A
     }
 
 
-class Amendments:
-    """The topic of incidents, as the console adds to it. Not thread-safe."""
-
-    def __init__(self, log: Log, topic: str) -> None:
-        self._log, self._topic = log, topic
-        self._writer: Writer | None = None
-
-    def put(self, incident: Mapping[str, Any]) -> None:
-        """Tell an incident; it is there when this returns. Raises LogError, and ValueError where it is too large."""
-        self._writer = self._writer or self._log.writer()
-        try:
-            self._writer.append(self._topic, [(incident["key"].encode(), orjson.dumps(incident))])
-            self._writer.flush()
-        except BaseException:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Release the writer."""
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            with suppress(LogError, OSError):  # what it failed by was raised before
-                writer.close()
+def put(log: Log, topic: str, incident: Mapping[str, Any]) -> None:
+    """Tell an incident; it is there when this returns. Raises LogError, and ValueError where it is too large."""
+    with closing(log.writer()) as writer:  # one each: there are few
+        writer.append(topic, [(incident["key"].encode(), orjson.dumps(incident))])
+        writer.flush()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from control.console.amending import Amendments, added, amended, is_amended, number
+from control.console.amending import added, amended, is_amended, number, put
 from control.console.sides import runs_of, sides
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ class Explainer:
         self._told: dict[str, dict[str, Any]] = {}
         self._looked: dict[str, tuple[int, float]] = {}
         """Incident -> (number of its telling, steady seconds) of the last look at it."""
-        self._amendments = Amendments(console.log, console.topics.incidents) if console.log is not None else None
         self._child: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._of_child = threading.Lock()
@@ -118,9 +117,9 @@ class Explainer:
 
     def _amend(self, incident: Mapping[str, Any], said: Mapping[str, Any]) -> None:
         """Have the page say it too. Raises LogError."""
-        told = amended(incident, said)
-        if told is not None and self._amendments is not None:
-            self._amendments.put(told)
+        told, log = amended(incident, said), self._console.log
+        if told is not None and log is not None:
+            put(log, self._console.topics.incidents, told)
 
     def _ask(self, body: bytes) -> dict[str, Any]:
         with self._of_child:
@@ -152,8 +151,6 @@ class Explainer:
                     pass
             except Exception as error:  # noqa: BLE001 -- said; the next look may go well
                 self._say(f"console: {type(error).__name__}: {error}")
-        if self._amendments is not None:
-            self._amendments.close()
 
 
 def _is_decided(said: Mapping[str, Any]) -> bool:
