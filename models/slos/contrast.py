@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from math import exp, lgamma
 from typing import TYPE_CHECKING
 
-from models.slos.dimensions import DESCRIBES, DIMENSIONS, EVERYTHING
+from models.slos.dimensions import CHANGES, DESCRIBES, DIMENSIONS, EVERYTHING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,11 +40,27 @@ class Guilty:
 
 def guilty_of(slices: Sequence[Slice]) -> Guilty | None:
     """Give the slice to blame; None when no single one explains it. `slices` begins with that of everything."""
+    return max(_all_guilty(slices), key=_weight, default=None)
+
+
+def change_of(slices: Sequence[Slice]) -> Guilty | None:
+    """Give the one to blame of those that somebody rolled out: a tool may explain more, and be what was changed."""
+    return max((each for each in _all_guilty(slices) if _is_change(each.slice)), key=_weight, default=None)
+
+
+def _all_guilty(slices: Sequence[Slice]) -> list[Guilty]:
     if not slices or slices[0].dimension != EVERYTHING:
-        return None
+        return []
     whole, others = slices[0], [s for s in slices if s.dimension >= 0 and DIMENSIONS[s.dimension] not in DESCRIBES]
-    found = [guilty for s in others if (guilty := _judged(s, whole, len(others)))]
-    return max(found, key=lambda g: (g.explains, -g.slice.dimension), default=None)
+    return [guilty for s in others if (guilty := _judged(s, whole, len(others)))]
+
+
+def _weight(guilty: Guilty) -> tuple[float, int]:
+    return guilty.explains, -guilty.slice.dimension
+
+
+def _is_change(part: Slice) -> bool:
+    return DIMENSIONS[part.dimension] in CHANGES
 
 
 def _judged(part: Slice, whole: Slice, looks: int) -> Guilty | None:

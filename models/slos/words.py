@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from models.incidents.book import Facts
 from models.slos.burn import Budget, burn_number, burn_rate, events_left, exhausted_in, limit
-from models.slos.contrast import guilty_of
-from models.slos.dimensions import CHANGES, DIMENSIONS, EVERYTHING
+from models.slos.contrast import change_of, guilty_of
+from models.slos.dimensions import DIMENSIONS, EVERYTHING
 from models.slos.ledger import BAD, TOTAL
 from models.slos.period import bounds, period_s
 from models.slos.spec import Action, Calendar
@@ -62,7 +62,7 @@ class Speaker:
         now, slo = self._ledger.now, instance.slo
         total, bad = self._counts(slot, rule.long_s)
         slices = instance.blame.slices(now, rule.long_s)
-        guilty = guilty_of(slices)
+        guilty, change = guilty_of(slices), change_of(slices)
         used = "no" if budget.used is None else f"{float(budget.used):.0%} of the"
         what = f"{bad} of {total} bad in {duration(rule.long_s)}"
         burn = burn_rate(bad, total, slo.target)
@@ -81,13 +81,13 @@ class Speaker:
             "budget_remaining": _number(budget.remaining),
             "exhausts_at": self._exhausts_at(slot, instance, budget),
             "guilty": self._guilty(guilty),
-            "change": self._change(guilty),
+            "change": self._change(change),
             "contributors": self._contributors(slices),
         }
         text = f"{instance.name}: {what} ({float(burn or 0):.1f} times too fast), {used} budget used"
         return Facts(
             title=f"{instance.name} burns its error budget {float(burn or 0):.1f} times too fast",
-            summary=text + self._blamed(guilty),
+            summary=text + self._blamed(guilty, change),
             evidence=evidence,
             runs=_examples(instance.blame.runs(), guilty),
             runbook=slo.runbook,
@@ -100,7 +100,7 @@ class Speaker:
     def spent(self, instance: Instance, step: PolicyStep, budget: Budget) -> Facts:
         """Say that a step of the budget policy is reached."""
         slices = instance.blame.slices(self._ledger.now, period_s(instance.slo.window, self._ledger.now))
-        guilty = guilty_of(slices)
+        guilty, change = guilty_of(slices), change_of(slices)
         actions = [str(action) for action in step.actions]
         used = f"{float(budget.used or 0):.0%} of the budget used"
         text = (
@@ -108,7 +108,7 @@ class Speaker:
         )
         return Facts(
             title=f"{instance.name} has used {step.percent} % of its error budget",
-            summary=text + self._blamed(guilty),
+            summary=text + self._blamed(guilty, change),
             evidence={
                 "count": budget.bad,
                 "limit": float((1 - budget.target) * budget.total * step.percent / 100),
@@ -117,7 +117,7 @@ class Speaker:
                 "budget_used": _number(budget.used),
                 "actions": actions,
                 "guilty": self._guilty(guilty),
-                "change": self._change(guilty),
+                "change": self._change(change),
                 "contributors": self._contributors(slices),
             },
             runs=_examples(instance.blame.runs(), guilty),
@@ -166,12 +166,12 @@ class Speaker:
             "explains": round(guilty.explains, 4),
         }
 
-    def _change(self, guilty: Guilty | None) -> dict[str, Any] | None:
-        """Tell when what is to blame was first seen, where it is something that is rolled out."""
-        if guilty is None or DIMENSIONS[guilty.slice.dimension] not in CHANGES:
+    def _change(self, change: Guilty | None) -> dict[str, Any] | None:
+        """Tell when what was rolled out and explains it was first seen."""
+        if change is None:
             return None
-        said = self._slice(guilty.slice)
-        return {"dimension": said["dimension"], "value": said["value"], "first_seen": _time(guilty.slice.first_s)}
+        said = self._slice(change.slice)
+        return {"dimension": said["dimension"], "value": said["value"], "first_seen": _time(change.slice.first_s)}
 
     def _contributors(self, slices: Sequence[Slice]) -> list[dict[str, Any]]:
         return [self._slice(each) for each in contributing(slices)]
@@ -180,12 +180,19 @@ class Speaker:
         name = self._names.get(part.name, f"{part.name % 2**64:016x}")
         return {"dimension": DIMENSIONS[part.dimension], "value": name, "bad": part.bad, "total": part.total}
 
-    def _blamed(self, guilty: Guilty | None) -> str:
+    def _blamed(self, guilty: Guilty | None, change: Guilty | None) -> str:
         if guilty is None:
             return ""
-        said, change = self._slice(guilty.slice), self._change(guilty)
-        since = f", first seen {in_words(change['first_seen'])}" if change else ""
-        return f"; {guilty.explains:.0%} explained by {said['dimension']} {said['value']}{since}"
+        text = f"; {guilty.explains:.0%} explained by {self._named(guilty)}"
+        if change is None:
+            return text
+        if change.slice != guilty.slice:
+            text += f", {change.explains:.0%} by {self._named(change)}"
+        return f"{text}, first seen {in_words(_time(change.slice.first_s))}"
+
+    def _named(self, guilty: Guilty) -> str:
+        said = self._slice(guilty.slice)
+        return f"{said['dimension']} {said['value']}"
 
 
 def contributing(slices: Sequence[Slice]) -> list[Slice]:

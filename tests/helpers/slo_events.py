@@ -30,6 +30,7 @@ class Row(NamedTuple):
     run: int = 0
     version: str = ""
     sign: int = 1
+    tenant: str = ""
 
 
 def slo(name: str = "s", target: str = "0.99", window: Any = None, **more: Any) -> Slo:
@@ -60,6 +61,7 @@ def events(rows: Iterable[Row], shard: int = 0) -> Events:
         counts.append([*head, row.second // 10 * 10, *amounts])
         values = [0] * len(DIMENSIONS)
         values[DIMENSIONS.index("version")] = digest(row.version)
+        values[DIMENSIONS.index("tenant")] = digest(row.tenant)
         slices.append([*head, row.second // 600 * 600, EVERYTHING, 0, *amounts, row.second])
         slices += [
             [*head, row.second // 600 * 600, at, value, *amounts, row.second]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.slos.blame import Slice
-from models.slos.contrast import Guilty, guilty_of
+from models.slos.contrast import Guilty, change_of, guilty_of
 from models.slos.dimensions import DIMENSIONS, EVERYTHING, FAILURE
 
 VERSION, TOOL, TENANT = (DIMENSIONS.index(name) for name in ("version", "tool", "tenant"))
@@ -103,6 +103,16 @@ def test_many_looks_ask_for_more() -> None:
     others = [(TENANT, name, 2, 0) for name in range(2, 42)]
     assert guilty_of(slices(25, 5, one)) is not None
     assert guilty_of(slices(25, 5, one, *others)) is None
+
+
+def test_what_was_rolled_out_is_told_beside_what_explains_more() -> None:
+    """All bad events are of one tool, most of them of the new version: whoever is woken needs both."""
+    parts = slices(300, 94, (TOOL, 1, 200, 94), (VERSION, 2, 150, 88), (VERSION, 1, 150, 6))
+    guilty, change = guilty_of(parts), change_of(parts)
+    assert guilty is not None
+    assert change is not None
+    assert (guilty.slice.dimension, change.slice.dimension, change.slice.name) == (TOOL, VERSION, 2)
+    assert change_of(slices(300, 94, (TOOL, 1, 200, 94), (VERSION, 1, 300, 94))) is None
 
 
 def test_how_it_failed_is_never_guilty() -> None:

@@ -15,7 +15,7 @@ from models.slos.keeping import KeptSloTable
 from models.slos.rules import fit, from_table, table_for
 from models.slos.spec import Action, Calendar, Indicator, PolicyStep, Rolling, Unit
 from models.slos.table import SloTable
-from models.times import rfc3339
+from models.times import in_words, rfc3339
 from tests.helpers.slo_events import DAY, HOUR, Row, events, rule, slo
 
 if TYPE_CHECKING:
@@ -233,6 +233,24 @@ def test_a_spent_budget_tells_what_was_rolled_out() -> None:
     change = told.evidence["change"]
     assert (change["dimension"], change["value"]) == ("version", "v2")
     assert change["first_seen"] == rfc3339((START + 600) * 10**9)
+
+
+def test_a_page_names_what_explains_most_and_the_version_that_brought_it() -> None:
+    """Of one tenant alone, and most of it of a new version: a change is said, whatever explains more."""
+    table = SloTable([slo("whole", "0.9", policy=POLICY[:1])])
+    rows = [Row("whole", START + at, run=at + 1, version="v1", tenant="acme") for at in range(300)]
+    rows += [Row("whole", START + at, run=2000 + at, version="v1", tenant="other") for at in range(300)]
+    rows += [
+        Row("whole", START + 600 + 4 * at, bad=True, run=3000 + at, version="v1", tenant="acme") for at in range(40)
+    ]
+    rows += [Row("whole", START + 600 + at, bad=True, run=4000 + at, version="v2", tenant="acme") for at in range(160)]
+    table.apply(events(rows))
+    (told,) = [t for t in table.finish().incidents if t.class_ == "slo.budget"]
+    assert told.evidence["guilty"]["value"] == "acme"
+    assert told.evidence["change"]["value"] == "v2"
+    when = in_words(rfc3339((START + 600) * 10**9))
+    assert "; 100% explained by tenant acme, 7" in told.summary
+    assert told.summary.endswith(f"% by version v2, first seen {when}")
 
 
 def test_an_indicator_names_its_scope() -> None:
