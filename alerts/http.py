@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import orjson
 import urllib3
@@ -27,6 +28,8 @@ _MAX_ANSWER: Final = 8_192
 _MAX_REASON: Final = 300
 _LONGEST_WISH_S: Final = 3_600.0
 """A sink that asks for more time than this is asked again all the same."""
+_TELLING: Final = 6
+"""Characters from which a part of a secret is one: shorter ones are words of any answer."""
 _OK, _REDIRECT, _TOO_MANY, _SERVER = 200, 300, 429, 500
 _REQUEST_TIMEOUT: Final = 408
 
@@ -53,7 +56,7 @@ class Http:
             ssl_context=context,
         )
         self._timeout_s = timeout_s
-        self._hidden = tuple(text for text in hidden if text)
+        self._hidden = tuple(part for text in hidden for part in _parts(text))
         self._now_s = now_s
 
     def send_json(
@@ -124,6 +127,22 @@ class Http:
         for secret in self._hidden:
             reason = reason.replace(secret, "…")
         return cut(" ".join(reason.split()), _MAX_REASON)
+
+
+def _parts(secret: str) -> list[str]:
+    """Give a secret, and what an answer may repeat of it alone, the longest first.
+
+    That is the path of an address (a page of an error names it), its last word, and the key after `Basic` or `Bearer`.
+    """
+    _, _, place, query, _ = urlsplit(secret) if secret.startswith(("https://", "http://")) else ("",) * 5
+    alone = (
+        f"{place}?{query}".strip("/?"),
+        place.strip("/"),
+        place.rpartition("/")[2],
+        query,
+        secret.rpartition(" ")[2],
+    )
+    return [secret, *(part for part in dict.fromkeys(alone) if len(part) >= _TELLING)] if secret else []
 
 
 def _trouble(error: HTTPError) -> str:

@@ -163,6 +163,19 @@ def test_a_key_that_is_echoed_is_hidden(pagerduty: Any, page: Any) -> None:
     assert "no access with …" in outcome.reason
 
 
+@pytest.mark.parametrize("echoed", ["http://HOST/services/T0/B0/hush-hush", "/services/T0/B0/hush-hush", "hush-hush"])
+def test_an_address_that_is_echoed_is_hidden(echoed: str, pagerduty: Any, page: Any) -> None:
+    """Who has the path of a Slack webhook can post there: a page of an error that names it does not tell it to logs."""
+    secret = f"{pagerduty.root}/services/T0/B0/hush-hush"
+    said = echoed.replace("http://HOST", pagerduty.root)
+    pagerduty.take = lambda path, body: (404, {"message": f"{said} was not found on this server"})
+    pagerduty.lenient = True
+    outcome = sink_of("slack", secret=secret).deliver(page)
+    assert isinstance(outcome, Refused)
+    assert "was not found on this server" in outcome.reason
+    assert "hush" not in outcome.reason
+
+
 @pytest.mark.parametrize("secret", ["hush\nhush", "hush\u20ac"])
 def test_a_key_that_no_header_can_hold_is_hidden(secret: str, pagerduty: Any, page: Any) -> None:
     """It is refused, and what is said of it, in the log and in the list of what is parked, does not show it."""
