@@ -54,6 +54,12 @@ class Opsgenie(HttpSink):
             return self._send(f"/{page.key}/acknowledge?identifierType=alias", by)
         return created
 
+    @override
+    def requests(self, page: Page) -> int:
+        if not page.is_open:
+            return 1
+        return 1 + (page.severity != page.first_severity) + (page.acknowledged_by is not None)
+
     def _send(self, path: str, said: dict[str, Any], method: str = "POST") -> Outcome:
         headers = {"Authorization": f"GenieKey {self.settings.secret}"}
         return self.http.send_json(f"{self.url.rstrip('/')}/v2/alerts{path}", said, headers, method)
@@ -67,7 +73,7 @@ class Opsgenie(HttpSink):
             "owner": page.owner,
             "incidents": str(page.count),
             "runs": " ".join(page.runs),
-            "runbook": self.runbook(page) or page.runbook,
+            "runbook": page.advice or self.runbook(page) or page.runbook,
         }
         evidence = orjson.dumps(page.evidence, option=orjson.OPT_INDENT_2).decode()
         tags = ["flyball", page.class_, page.severity, *(f"{name}:{value}" for name, value in page.labels.items())]
