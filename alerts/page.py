@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -14,6 +15,11 @@ RANKS = {Severity.SEV_1: 1, Severity.SEV_2: 2, Severity.SEV_3: 3}
 
 MAX_RUNS = 5
 MAX_SCOPES = 10
+
+_ADDRESS = re.compile(r"https?://[^\s<>|]+")
+"""That can be linked to, in Slack too."""
+_NAME = re.compile(r"[\w.-]+")
+"""Of a runbook in a folder of them. What an SLO says may also be an address, or a text."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,21 @@ class Page:
         """Say it in one line: severity, what, and of how many incidents when there are several."""
         many = f" ({self.count} incidents, {self.open} open)" if self.count > 1 else ""
         return f"[{self.severity}] {self.summary or self.title}{many}"
+
+    @property
+    def runbook_name(self) -> str:
+        """Give the name of its runbook in a folder of them: that of its class where an SLO says what to do in words."""
+        return self.runbook if _NAME.fullmatch(self.runbook) else self.class_
+
+    @property
+    def runbook_address(self) -> str | None:
+        """Give the address of its runbook, where an SLO has one of its own."""
+        return self.runbook if _ADDRESS.fullmatch(self.runbook) else None
+
+    @property
+    def advice(self) -> str:
+        """Give what an SLO says in words is to be done; empty where its runbook is a name or an address."""
+        return "" if _NAME.fullmatch(self.runbook) or self.runbook_address else self.runbook
 
     def record(self) -> dict[str, Any]:
         """Give it as a record: what the webhook sends."""

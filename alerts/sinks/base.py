@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from alerts.http import Http
 
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from alerts.page import Page
 
 Need = Literal["required", "optional"]
-_ADDRESS: Final = re.compile(r"https?://[^\s<>|]+")
-_NAME: Final = re.compile(r"[\w.-]+")
 
 
 @dataclass(frozen=True)
@@ -72,16 +69,11 @@ class Sink:
         """Release connections."""
 
     def runbook(self, page: Page) -> str | None:
-        """Give the address of the page's runbook, where one is known: its own, or that of its name; a text has none."""
-        if _ADDRESS.fullmatch(page.runbook):
-            return page.runbook
+        """Give the address of the page's runbook, where one is known: its own, else that in the folder of them."""
         base = self.settings.runbooks
-        return f"{base.rstrip('/')}/{page.runbook}.md" if base and _NAME.fullmatch(page.runbook) else None
-
-    def advice(self, page: Page) -> str:
-        """Give what to do, where the runbook is a text of its own and not an address or a name."""
-        is_text = not _ADDRESS.fullmatch(page.runbook) and not _NAME.fullmatch(page.runbook)
-        return page.runbook if is_text else ""
+        if page.runbook_address or not base or not page.runbook:
+            return page.runbook_address
+        return f"{base.rstrip('/')}/{page.runbook_name}.md"
 
     def console(self, page: Page) -> str | None:
         """Give the address of the page's leading incident in the console, where one is known."""

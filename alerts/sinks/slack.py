@@ -40,11 +40,9 @@ class Slack(HttpSink):
     def _message(self, page: Page) -> dict[str, Any]:
         in_hand = f"In hand: {page.headline}" if page.acknowledged_by else page.headline
         head = in_hand if page.is_open else f"Resolved: {page.headline}"
-        advice = self.advice(page)
-        texts = [page.title, page.summary, *([f"What to do: {advice}"] if advice else [])]
         blocks: list[dict[str, Any]] = [
             {"type": "header", "text": {"type": "plain_text", "text": cut(head, MAX_HEADER)}},
-            {"type": "section", "text": _markdown("\n".join(texts), MAX_SECTION)},
+            {"type": "section", "text": _markdown(_words(page), MAX_SECTION)},
             {"type": "section", "fields": _fields(page)},
         ]
         links = [f"<{url}|{text}>" for url, text in self._links(page) if url]
@@ -54,6 +52,10 @@ class Slack(HttpSink):
 
     def _links(self, page: Page) -> list[tuple[str | None, str]]:
         return [(self.runbook(page), "runbook"), (self.console(page), "console")]
+
+
+def _words(page: Page) -> str:
+    return "\n".join(filter(None, (page.title, page.summary, page.advice and f"Runbook: {page.advice}")))
 
 
 def _fields(page: Page) -> list[dict[str, str]]:

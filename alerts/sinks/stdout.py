@@ -23,7 +23,8 @@ class Stdout(Sink):
     @override
     def deliver(self, page: Page) -> Outcome:
         what = "PAGE" if page.is_open else "RESOLVED"
-        runbook = self.runbook(page) or (f"runbook {page.runbook}" if page.runbook else "")
+        known = "" if page.advice else self.runbook(page)
+        runbook = known or (f"runbook {page.runbook}" if page.runbook else "")
         line = "  ".join(filter(None, (page.resolved_at or page.at, what, page.headline, page.class_, runbook)))
         try:
             sys.stdout.write("".join(each if each.isprintable() else " " for each in line) + "\n")

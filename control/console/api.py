@@ -84,7 +84,9 @@ async def incident(request: Request) -> Answer:
     found = request.plane.console.board.incident(request.name)
     if found is None:
         raise Refused(404, "not_found", "no such incident is known here: it may be older than what the log keeps")
-    told = {"incident": _with_place(shown(found)), "runbook": _runbook(found.get("runbook"))}
+    told: dict[str, Any] = {"incident": _with_place(shown(found)), "runbook": _runbook(found.get("runbook"))}
+    if told["runbook"] is None:  # an objective's own: an address or words; what is shipped for its class helps, too
+        told |= {"own_runbook": told["incident"].get("runbook"), "runbook": _runbook(found.get("class"))}
     return Answer({**told, "explained": shown(request.plane.explainer.told(request.name))})
 
 

@@ -209,31 +209,6 @@ def test_slack_within_its_limits(pagerduty: Any, page: Any, huge: Any, incidents
     assert (sink.RATE, sink.BURST) == (1.0, 1)
 
 
-OWN = "https://wiki.example/refunds?tab=night"
-
-
-@pytest.mark.parametrize(
-    ("runbook", "address"),
-    [("slo.burn", "https://r.example/slo.burn.md"), (OWN, OWN), ("call Ann", None), (f"{OWN}|x> y", None), ("", None)],
-)
-def test_a_runbook_of_an_objective_is_linked_as_it_is(runbook: str, address: str | None, page: Any) -> None:
-    """An address is its own, a name lies in the folder of runbooks, and a text leads nowhere."""
-    sink = sink_of("stdout", runbooks="https://r.example/")
-    assert sink.runbook(replace(page, runbook=runbook)) == address
-    without = sink_of("stdout").runbook(replace(page, runbook=runbook))
-    assert without == (OWN if address == OWN else None)
-
-
-def test_slack_says_a_runbook_that_is_a_text(pagerduty: Any, page: Any) -> None:
-    """What to do stands below what is wrong; the name of a shipped runbook is only linked."""
-    pagerduty.lenient = True
-    sink = sink_of("slack", secret=f"{pagerduty.root}/services/T/B/x", runbooks="https://r.example/")
-    for runbook in ("Stop refunds, then call Ann.", "slo.burn"):
-        assert isinstance(sink.deliver(replace(page, runbook=runbook)), Sent)
-    text, name = [body["blocks"][1]["text"]["text"] for _, _, _, body in sent(pagerduty)]
-    assert text == f"{name}\nWhat to do: Stop refunds, then call Ann."
-
-
 def test_opsgenie_creates_raises_and_closes(pagerduty: Any, page: Any, huge: Any, incidents: Any) -> None:
     """Created and closed by alias, the priority of a worse page is raised, and all texts keep their limits."""
     pagerduty.lenient = True

@@ -288,6 +288,20 @@ def test_the_preview_says_what_people_have_asked(served: Any, planes: Any) -> No
     assert (people(), people("&tenant=t1"), people("&tenant=t2")) == (bound, slow, nothing)
 
 
+@pytest.mark.parametrize("own", ["https://runbooks.example.org/refund", "Call the storage team."])
+def test_an_objective_has_its_own_runbook(own: str, served: Any, planes: Any, told: Any) -> None:
+    """Its address or words are shown, and the runbook of the class beside it, which is shipped."""
+    served.log.ensure("flyball.incidents", 1)
+    served.tell(told.incident("own", runbook=own), told.incident("burn"), topic="flyball.incidents")
+    planes.until(lambda: len(served.plane.console.board.incidents()) == 2)
+    _, found, _ = served.ask("GET", "/v1/console/incidents/own", key=served.admin)
+    assert found["own_runbook"] == own
+    assert found["runbook"].startswith("# slo.burn: ")
+    _, usual, _ = served.ask("GET", "/v1/console/incidents/burn", key=served.admin)
+    assert "own_runbook" not in usual
+    assert usual["runbook"] == found["runbook"]
+
+
 def test_an_incident_names_the_place_of_an_order(served: Any, planes: Any, told: Any) -> None:
     """Of a user's budget the user, as guards know them; of Flyball itself nothing, for no agent is in it."""
     served.log.ensure("flyball.incidents", 1)

@@ -55,11 +55,9 @@ function Runbook({ text }) {
   return html`<div class="runbook">${parts.map((part) => html`<${Part} text=${part.trim()} />`)}</div>`;
 }
 
-// A runbook that is not shipped: an objective's own address or text, or a name that only its owner knows.
-function Own({ runbook }) {
-  if (/^https?:\/\/\S+$/.test(runbook)) return html`<p><a href=${runbook} rel="noreferrer">${runbook}</a></p>`;
-  if (/\s/.test(runbook)) return html`<p>${runbook}</p>`;
-  return html`<${Empty}>No runbook of the name ${runbook} is shipped.<//>`;
+// What an objective says by itself is to be done: an address, or words.
+function Own({ text }) {
+  return html`<p>${/^https?:\/\/\S+$/.test(text) ? html`<a href=${text} rel="noreferrer">${text}</a>` : text}</p>`;
 }
 
 const MEAN = (value) => Number(value.toPrecision(3)).toString();
@@ -89,7 +87,7 @@ function Explained({ of }) {
 
 export function Incident({ id, roles }) {
   const asked = useAsk("/v1/console/incidents/" + encodeURIComponent(id), ["incident"]);
-  return html`<p><a href="#/incidents">← Incidents</a></p><${Loaded} of=${asked}>${({ incident: each, runbook, explained }) => html`
+  return html`<p><a href="#/incidents">← Incidents</a></p><${Loaded} of=${asked}>${({ incident: each, runbook, own_runbook: own, explained }) => html`
     <div class="head"><h1><${Mark} tone=${each.status === "open" ? TONES[each.severity] : "off"}>${each.severity}<//> ${each.title}</h1>
       ${each.place && html`<div class="buttons"><${Order} order="kill" ...${each.place} roles=${roles} tone="danger">Kill ${each.place.scope.level}…<//>
         <${Order} order="throttle" ...${each.place} roles=${roles}>Throttle…<//></div>`}</div>
@@ -98,5 +96,5 @@ export function Incident({ id, roles }) {
     <h2>Evidence</h2><${Pairs} of=${each.evidence} />
     ${each.class === "drift" && html`<h2>What sets its runs apart</h2><${Explained} of=${explained} />`}
     <h2>Runs</h2>${each.runs.length ? html`<ul class="inline">${each.runs.map((run) => html`<li key=${run}><${RunLink} id=${run} /></li>`)}</ul>` : html`<${Empty}>It names no run.<//>`}
-    <h2>Runbook</h2>${runbook ? html`<${Runbook} text=${runbook} />` : html`<${Own} runbook=${each.runbook} />`}`}<//>`;
+    <h2>Runbook</h2>${own && html`<${Own} text=${own} />`}${runbook ? html`<${Runbook} text=${runbook} />` : html`<${Empty}>No runbook of the class ${each.class} is shipped.<//>`}`}<//>`;
 }
