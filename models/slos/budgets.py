@@ -163,6 +163,7 @@ class Budgets:
     def restore(self, state: Mapping[str, Any], slots: Mapping[int, int]) -> None:
         """Put it back, instead of what is; `slots` gives the slot now of each slot then."""
         own = set(slots.values())
+        self._periods = {slot: period for slot, period in self._periods.items() if slot not in own}
         self._reached = {key: at for key, at in self._reached.items() if key[0] not in own}
         for slot, *period in state["periods"]:
             if slot in slots and self._is_period(slots[slot], *period[:2]):
@@ -172,6 +173,16 @@ class Budgets:
         for kept, into in ((state["reached"], self._reached), (state["blocks"], self._blocks), (turns, self._turns)):
             found = {(slots[slot], percent, bool(waits)): at for slot, percent, waits, at in kept if slot in slots}
             into.update({key: at for key, at in found.items() if key in steps})
+
+    def recount(self, slots: Iterable[int], ledger: Ledger) -> None:
+        """Count again, by what the ledger holds, the periods of those that now have another calendar, or their first.
+
+        Else a month that is spent would begin anew with the change, and its gate be open.
+        """
+        for slot in slots:
+            period = None if slot in self._periods else self._period(slot, ledger.now)
+            if period:
+                period.total, period.bad = ledger.since(slot, period.begin)
 
 
 def steps_of(slo: Slo) -> list[PolicyStep]:

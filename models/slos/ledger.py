@@ -139,6 +139,16 @@ class Ledger:
                 out[:, chosen] = counts.sum(axis=1, dtype=np.int64).T
         return out
 
+    def since(self, slot: int, second: int) -> tuple[int, int]:
+        """Give (total, bad) of an instance since a Unix second, by whole panes, the finest that reach back to it."""
+        for level, ring in zip(self._levels, self._rings, strict=True):
+            first, current = -(-second // level.pane_s), self.now // level.pane_s
+            if first > current - len(ring):
+                break
+        panes = np.arange(max(first, current - len(ring) + 1), current + 1)
+        total, bad = ring[panes % len(ring), :, slot].sum(axis=0, dtype=np.int64).tolist()
+        return total, bad
+
     @property
     def memory_bytes(self) -> int:
         """Size of the counts, with the room for instances to come."""

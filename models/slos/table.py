@@ -265,6 +265,7 @@ class SloTable:
                 self._judge.told[now] = state["told"][then]
         self.burning.restore(state["burning"], slots)
         self.budgets.restore(state["budgets"], slots)
+        self.budgets.recount(slots.values(), self.ledger)
 
     def adopt(self, lives: Iterable[Mapping[str, Any]], *, newer: bool = False) -> None:
         """Take incidents as they were last told; `newer`: whatever is known of them."""

@@ -10,7 +10,7 @@ import pytest
 
 from models.slis.packing import PackingError, pack
 from models.slos.keeping import KeepingError, KeptSloTable
-from models.slos.spec import Action, Indicator, Op, PolicyStep, Rolling, Threshold
+from models.slos.spec import Action, Calendar, Indicator, Op, PolicyStep, Rolling, Threshold, Unit
 from tests.helpers.slo_events import DAY, HOUR, Row, events, rule, slo
 
 if TYPE_CHECKING:
@@ -135,6 +135,24 @@ def test_an_slo_whose_target_and_window_change(*, whole: bool) -> None:
     table.look(START + 701)
     (record,) = table.finish().slos
     assert (record["total"], record["bad"], record["budget_used"]) == (60, 60, pytest.approx(1 / 0.6))
+
+
+@whole_or_not
+def test_an_slo_that_gets_a_calendar(*, whole: bool) -> None:
+    """The month so far is counted, by the hour, also where a rolling period or a calendar day held before."""
+    month = Calendar("2026-01-01 00:00:00", "UTC", 1, Unit.MONTH)
+    for before in (OLD.window, replace(month, unit=Unit.DAY)):
+        table = burnt(replace(OLD, window=before))
+        yesterday = [Row("old", START - DAY + at, bad=True) for at in range(0, 400, 10)]
+        table.apply(events([Row("old", START - 40 * DAY, bad=True), *yesterday]))
+        table.look(START + 701)
+        again = restarted(table, (replace(OLD, window=month),), whole=True)
+        if not whole:
+            again = KeptSloTable.load(again.slos, table.dump(), [table.take_delta()], 1)
+        again.apply(events([Row("old", START + 700, bad=True)]))
+        again.look(START + 710)
+        (record,) = again.finish().slos
+        assert (record["total"], record["bad"], record["period_s"]) == (101, 101, 28 * DAY)
 
 
 @whole_or_not
