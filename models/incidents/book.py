@@ -12,7 +12,7 @@ about a telling is added to it under the odd revision after it, by somebody else
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -115,8 +115,11 @@ class IncidentBook:
         life.severity = min(severity, life.severity)
         return self._tell(ident, life, now_s, facts())
 
-    def right(self, ident: Ident, now_s: int, *, at_once: bool = False) -> Incident | None:
-        """Hear that it is right; gives the resolution once it has been for `hold_s`, or at once."""
+    def right(self, ident: Ident, now_s: int, *, at_once: bool = False, why: str = "") -> Incident | None:
+        """Hear that it is right; gives the resolution once it has been for `hold_s`, or at once.
+
+        `why` is added to what is told, where it ends for another reason than that things are right.
+        """
         life = self._lives.get(ident)
         if life is None or life.resolved:
             return None
@@ -126,6 +129,8 @@ class IncidentBook:
         if not at_once and now_s - life.quiet_since < self._patience.hold_s:
             return None
         life.resolved = now_s
+        if why and life.facts:
+            life.facts = replace(life.facts, summary=f"{life.facts.summary}; {why}")
         return self._tell(ident, life, now_s, life.facts)
 
     def _tell(self, ident: Ident, life: _Life, now_s: int, facts: Facts | None) -> Incident:

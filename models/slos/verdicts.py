@@ -35,6 +35,8 @@ BURN, SLOW_BURN, BUDGET = "slo.burn", "slo.slow_burn", "slo.budget"
 SILENT, LAG = "telemetry.silent", "telemetry.lag"
 _REACHED = frozenset({"workflow", "tenant", "product"})
 """Levels of scopes of objectives that signals know, too."""
+_GONE = "ended by a change of the configuration, not by recovery"
+"""Said of what was open of an objective or step that is gone, or counts something else: it may be as bad as before."""
 _WOKEN = "on-call"
 """Only what this owner is told may be SEV-1: a cost or a quality that is off does not wake people at once."""
 
@@ -192,7 +194,7 @@ class Judge:
                 continue
             if slo is not None and slo not in self._table.anew:
                 continue
-            told = self._table.book.right(ident, now, at_once=not is_awaited)
+            told = self._table.book.right(ident, now, at_once=not is_awaited, why="" if is_awaited else _GONE)
             self._restarted |= is_awaited and told is None
             out.incidents += [told] if told else []
             if told and Action.BOUND in ident.rule.split() and ident.level in _REACHED:

@@ -137,6 +137,18 @@ def test_an_slo_whose_target_and_window_change(*, whole: bool) -> None:
     assert (record["total"], record["bad"], record["budget_used"]) == (60, 60, pytest.approx(1 / 0.6))
 
 
+def test_what_a_change_ends_is_not_told_as_recovery() -> None:
+    """The end of an incident of an SLO that was renamed says so; that of one which is right again does not."""
+    table = restarted(burnt(OLD, STAYS), (STAYS, replace(OLD, name="new-name")), whole=True)
+    gone = table.look(START + 701).incidents
+    assert len(gone) == 3
+    assert all(each.summary.endswith("; ended by a change of the configuration, not by recovery") for each in gone)
+    table.apply(events(Row("stays", START + 800) for _ in range(5000)))
+    later = [told for at in (810, 2600, 2700) for told in table.look(START + at).incidents]
+    assert {told.rule for told in later} == {"stays", "stays 100% bound", "stays 100% notify"}
+    assert not any("configuration" in told.summary for told in later)
+
+
 @whole_or_not
 def test_an_slo_that_gets_a_calendar(*, whole: bool) -> None:
     """The month so far is counted, by the hour, also where a rolling period or a calendar day held before."""
