@@ -6,6 +6,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -18,6 +19,7 @@ from alerts.sinks import TYPES
 from flyball.config.schema import Between, Wrong, key, required, section
 from flyball.config.secrets import Secret
 from flyball.config.units import Clock, Duration, duration
+from models.incidents.classes import OWNERS
 
 _Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[_Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -99,6 +101,12 @@ class MatchKeys:
     workflow: tuple[str, ...] = key((), "of the first incident")
     tenant: tuple[str, ...] = key((), "of the first incident")
     labels: Mapping[str, str] = key({}, "label by name, one glob each")
+
+    def wrong(self) -> Iterator[Wrong]:
+        """Yield roles that no incident has: their route would never be taken, and nobody hear why."""
+        for index, glob in enumerate(self.owner):
+            if not any(fnmatchcase(owner, glob) for owner in OWNERS):
+                yield Wrong(f"owner.{index}", f"'{glob}'", f"one of {', '.join(OWNERS)}, or a glob of them")
 
 
 @dataclass(frozen=True)
