@@ -90,6 +90,6 @@ class Waiting:
             try:
                 return future.result(_LOOK_S)
             except TimeoutError:
-                if future.done():  # the log's own
-                    raise
+                if future.done():  # by now: its answer, or what it raises, which may be a TimeoutError of its own
+                    return future.result()
         raise StoppedError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -53,6 +54,28 @@ def test_it_waits_longer_each_time_and_says_it_once() -> None:
     stop, said, metrics = Stop(), list[str](), Metrics()
     assert Waiting(stop, metrics, said.append, stop.pause).until(Silent(7)) == "answer"
     assert stop.waited == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
+    assert said == ["waiting for the log, which does not answer: no broker", "the log answers"]
+
+
+class Late(Future[Any]):
+    """Is done just after the first wait for it has ended in vain."""
+
+    is_first = True
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Give the answer, the second time."""
+        if self.is_first:
+            self.is_first = False
+            self.exception()  # which waits for it
+            raise TimeoutError
+        return super().result(timeout)
+
+
+def test_an_answer_that_comes_as_the_wait_for_it_ends_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is taken, or what it raises is: that a wait ended is no failure of the log."""
+    monkeypatch.setattr("flows.waiting.Future", Late)
+    stop, said = Stop(), list[str]()
+    assert Waiting(stop, Metrics(), said.append, stop.pause).until(Silent(1)) == "answer"
     assert said == ["waiting for the log, which does not answer: no broker", "the log answers"]
 
 
