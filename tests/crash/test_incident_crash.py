@@ -3,7 +3,7 @@
 What is true follows from what was simulated, by adding up: a workflow none of whose tools work is paged once, and that
 is over once when most of its calls have been good; what each budget has spent is the number of its bad calls.
 
-FLYBALL_CRASHES=N sets how often the flow is killed (40 unless told), in rounds of about a hundred, each with its own
+FLYBALL_CRASHES=N sets how often the flow is killed (10 unless told), in rounds of about a hundred, each with its own
 traffic; delivery is killed all the while, more than once a second. FLYBALL_CRASH_SEED=N repeats the choices of a run.
 Nine of ten starts are forked from a process that has the imports and kernels (tests/helpers/forked.py).
 """
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-CRASHES = int(os.environ.get("FLYBALL_CRASHES", "40"))
+CRASHES = int(os.environ.get("FLYBALL_CRASHES", "10"))
 ROUNDS = -(-CRASHES // 100)
 KILLS = -(-CRASHES // ROUNDS)
 """In each round: a round must end before what it is about is as old as the windows of its objectives."""

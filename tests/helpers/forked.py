@@ -10,6 +10,7 @@ it a hundred times would do little else. What is forked is a process of its own,
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -88,8 +89,11 @@ class Nursery:
 
     def __exit__(self, *error: object) -> None:
         """End it."""
-        self._process.stdin.close()
-        self._process.wait(60)
+        with contextlib.suppress(BrokenPipeError):  # it is gone already
+            self._process.stdin.close()
+        code = self._process.wait(60)
+        if code:
+            print(f"what forks ended with {code}, and all that it forked with it")  # noqa: T201 -- shown with a failure
         self._process.stdout.close()
 
     def fork(self, said: Path, *arguments: str) -> Process:
