@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from control.usage import DAY, MONTH, Spend
+from control.usage import DAY, MONTH, Spend, begin_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ class Untold:
         """Give the periods with a limit that are not among those that were told."""
         known = {each.key[3] for each in told}
         return [
-            Spend((*scope, tenant or "", period, _start(period, today)), 0, 0, 0, 0, limit, b"")
+            Spend((*scope, tenant or "", period, begin_of(period, today)), 0, 0, 0, 0, limit, b"")
             for period in (DAY, MONTH)
             if period not in known and (limit := self._limit(scope, tenant, period)) is not None
         ]
@@ -40,7 +40,3 @@ class Untold:
         budgets = self._budgets.get(scope.level, ())
         fitting = [each for each in budgets if each.period == period and each.fits(*scope, tenant, None)]
         return min((each.limit for each in fitting), default=None)
-
-
-def _start(period: str, today: str) -> str:
-    return today if period == DAY else f"{today[:7]}-01"

@@ -141,7 +141,12 @@ class SpendBook:
 def _is_now(spend: Spend, today: str) -> bool:
     """Say whether it is of the day or month that it is."""
     period, start = spend.key[3:]
-    return start >= (today if period == DAY else f"{today[:7]}-01")
+    return start >= begin_of(period, today)
+
+
+def begin_of(period: str, today: str) -> str:
+    """Give the first day of the day or month that it is, as ISO dates."""
+    return today if period == DAY else f"{today[:7]}-01"
 
 
 def _is_near(spend: Spend) -> bool:

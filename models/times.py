@@ -28,10 +28,10 @@ def rfc3339(ns: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
 
 
-def in_words(at: str) -> str:
-    """Write an RFC 3339 UTC time as people read it, to the minute.
+def in_words(at: str, *, seconds: bool = False) -> str:
+    """Write an RFC 3339 UTC time as people read it, to the minute or the second.
 
     >>> in_words("2025-12-02T14:04:02.726730Z")
     '2025-12-02 14:04Z'
     """
-    return f"{at[:16].replace('T', ' ')}Z"
+    return f"{at[: 19 if seconds else 16].replace('T', ' ')}Z"

@@ -102,6 +102,12 @@ def incidents() -> Any:
 
 
 @pytest.fixture(scope="session")
+def openai_model() -> Any:
+    """Give what makes a model that calls tools as told, of tests/helpers/openai_models.py."""
+    return load("openai_models", "helpers/openai_models.py").openai_model
+
+
+@pytest.fixture(scope="session")
 def paging() -> Any:
     """Give tests/helpers/paging.py: an SLO that burns in minutes, routes, traffic that ends now."""
     return load("paging", "helpers/paging.py")

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from alerts.cut import cut
 from alerts.sinks.base import HttpSink
+from models.times import in_words
 
 if TYPE_CHECKING:
     from alerts.outcome import Outcome
@@ -65,8 +66,8 @@ def _fields(page: Page) -> list[dict[str, str]]:
         "workflow": page.workflow,
         "tenant": page.tenant,
         "owner": page.owner,
-        "since": _second(page.opened_at),
-        "until": _second(page.resolved_at),
+        "since": in_words(page.opened_at, seconds=True),
+        "until": page.resolved_at and in_words(page.resolved_at, seconds=True),
         "in hand of": page.acknowledged_by,
         "incidents": f"{page.count}, {page.open} open",
         "scopes": ", ".join(" ".join(scope.values()) for scope in page.scopes),
@@ -74,11 +75,6 @@ def _fields(page: Page) -> list[dict[str, str]]:
     }
     shown = [_markdown(f"*{name}*\n{value}", _FIELD) for name, value in said.items() if value]
     return shown[:MAX_FIELDS]
-
-
-def _second(time: str | None) -> str | None:
-    """Write a time of a page for people: 2026-03-02 09:00:40Z."""
-    return None if time is None else f"{time[:19].replace('T', ' ')}Z"
 
 
 def _markdown(text: str, limit: int) -> dict[str, str]:

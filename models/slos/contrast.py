@@ -38,29 +38,21 @@ class Guilty:
     explains: float
 
 
-def guilty_of(slices: Sequence[Slice]) -> Guilty | None:
-    """Give the slice to blame; None when no single one explains it. `slices` begins with that of everything."""
-    return max(_all_guilty(slices), key=_weight, default=None)
+def blame_of(slices: Sequence[Slice]) -> tuple[Guilty | None, Guilty | None]:
+    """Give the slice to blame, and the one of those that somebody rolled out; None where no single one explains it.
 
-
-def change_of(slices: Sequence[Slice]) -> Guilty | None:
-    """Give the one to blame of those that somebody rolled out: a tool may explain more, and be what was changed."""
-    return max((each for each in _all_guilty(slices) if _is_change(each.slice)), key=_weight, default=None)
-
-
-def _all_guilty(slices: Sequence[Slice]) -> list[Guilty]:
+    A tool may explain more than the version that broke it. `slices` begins with that of everything.
+    """
     if not slices or slices[0].dimension != EVERYTHING:
-        return []
+        return None, None
     whole, others = slices[0], [s for s in slices if s.dimension >= 0 and DIMENSIONS[s.dimension] not in DESCRIBES]
-    return [guilty for s in others if (guilty := _judged(s, whole, len(others)))]
+    found = [guilty for s in others if (guilty := _judged(s, whole, len(others)))]
+    changes = [each for each in found if DIMENSIONS[each.slice.dimension] in CHANGES]
+    return max(found, key=_weight, default=None), max(changes, key=_weight, default=None)
 
 
 def _weight(guilty: Guilty) -> tuple[float, int]:
     return guilty.explains, -guilty.slice.dimension
-
-
-def _is_change(part: Slice) -> bool:
-    return DIMENSIONS[part.dimension] in CHANGES
 
 
 def _judged(part: Slice, whole: Slice, looks: int) -> Guilty | None:

@@ -18,7 +18,7 @@ from models.slos.lanes import Lanes
 from models.slos.silence import Lag, Silence
 from models.slos.spec import Action
 from models.slos.words import Speaker
-from models.times import rfc3339
+from models.times import in_words, rfc3339
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -266,7 +266,7 @@ def _bound_rule(slo: str, percent: int) -> str:
 
 def _silence(workflow: str, last: int, limit: int, now: int) -> Facts:
     since = rfc3339(last * 1_000_000_000)
-    text = f"{workflow} has sent nothing since {since[:16].replace('T', ' ')}Z: its alerts rest as they are"
+    text = f"{workflow} has sent nothing since {in_words(since)}: its alerts rest as they are"
     evidence = {"count": now - last, "limit": limit, "unit": "s", "last_seen": since}
     return Facts(f"{workflow} has gone silent", text, evidence, workflow=workflow)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.incidents.book import Facts
 from models.slos.burn import Budget, burn_number, burn_rate, events_left, exhausted_in, limit
-from models.slos.contrast import change_of, guilty_of
+from models.slos.contrast import blame_of
 from models.slos.dimensions import DIMENSIONS, EVERYTHING
 from models.slos.ledger import BAD, TOTAL
 from models.slos.period import bounds, period_s
@@ -62,7 +62,7 @@ class Speaker:
         now, slo = self._ledger.now, instance.slo
         total, bad = self._counts(slot, rule.long_s)
         slices = instance.blame.slices(now, rule.long_s)
-        guilty, change = guilty_of(slices), change_of(slices)
+        guilty, change = blame_of(slices)
         used = "no" if budget.used is None else f"{float(budget.used):.0%} of the"
         what = f"{bad} of {total} bad in {duration(rule.long_s)}"
         burn = burn_rate(bad, total, slo.target)
@@ -100,7 +100,7 @@ class Speaker:
     def spent(self, instance: Instance, step: PolicyStep, budget: Budget) -> Facts:
         """Say that a step of the budget policy is reached."""
         slices = instance.blame.slices(self._ledger.now, period_s(instance.slo.window, self._ledger.now))
-        guilty, change = guilty_of(slices), change_of(slices)
+        guilty, change = blame_of(slices)
         actions = [str(action) for action in step.actions]
         used = f"{float(budget.used or 0):.0%} of the budget used"
         text = (

@@ -76,37 +76,8 @@ class Ran(list[Any]):
 # OpenAI Agents SDK ----------------------------------------------------------------------------------------------------
 
 
-def openai_model(calls: list[tuple[str, dict[str, Any]]]) -> Any:
-    """Make a model that calls tools as told, one a turn, and then says done."""
-    items = importlib.import_module("openai.types.responses")
-    todo = list(calls)
-
-    class Fake(agents.Model):  # type: ignore[misc, name-defined]
-        seen: list[Any]
-
-        async def get_response(self, system_instructions: Any, input: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: A002
-            self.seen = input
-            if todo:
-                name, said = todo.pop(0)
-                number = f"call_{len(todo)}"
-                output = items.ResponseFunctionToolCall(
-                    type="function_call", call_id=number, id=number, name=name, arguments=json.dumps(said)
-                )
-            else:
-                text = items.ResponseOutputText(type="output_text", text="done", annotations=[])
-                output = items.ResponseOutputMessage(
-                    id="m", type="message", role="assistant", status="completed", content=[text]
-                )
-            return agents.ModelResponse(output=[output], usage=agents.Usage(), response_id=None)
-
-        def stream_response(self, *args: Any, **kwargs: Any) -> Any:
-            raise NotImplementedError
-
-    return Fake()
-
-
 @pytest.mark.parametrize("tracing_disabled", [True, False])
-def test_openai_agents_stop_a_loop(tracing_disabled: bool) -> None:  # noqa: FBT001
+def test_openai_agents_stop_a_loop(openai_model: Any, tracing_disabled: bool) -> None:  # noqa: FBT001
     """The tool runs four times; the model reads why; at the tenth call the run is halted."""
     adapter = importlib.import_module("flyball_sdk.adapters.openai_agents")
     importlib.import_module("agents.tracing").set_trace_processors([])
@@ -128,7 +99,7 @@ def test_openai_agents_stop_a_loop(tracing_disabled: bool) -> None:  # noqa: FBT
     assert ran == ["x"] * 8
 
 
-def test_openai_agents_are_told_what_to_call_with() -> None:
+def test_openai_agents_are_told_what_to_call_with(openai_model: Any) -> None:
     """The SDK cannot change arguments, so the model is told which ones would do; other tools are refused."""
     adapter = importlib.import_module("flyball_sdk.adapters.openai_agents")
     ran = Ran()
@@ -142,7 +113,7 @@ def test_openai_agents_are_told_what_to_call_with() -> None:
         adapter.guarded_tools(make(), [agents.WebSearchTool()])
 
 
-def test_openai_agents_tell_of_a_tool_that_raises() -> None:
+def test_openai_agents_tell_of_a_tool_that_raises(openai_model: Any) -> None:
     """Where the SDK lets its error through there is no output to guard: the call has ended all the same."""
     adapter, guard, ran = importlib.import_module("flyball_sdk.adapters.openai_agents"), make(), Ran()
     ran.search = lambda query: 1 / 0  # type: ignore[method-assign, assignment]

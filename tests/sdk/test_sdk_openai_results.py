@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import json
 from typing import Any
 
 import pytest
@@ -20,32 +19,8 @@ def _no_tracing() -> None:
     importlib.import_module("agents.tracing").set_trace_processors([])
 
 
-def agent_of(tools: list[Any], calls: list[dict[str, Any]], name: str) -> Any:
-    """Make an agent whose model calls one tool as told; its ids of calls begin anew in each run, as some models' do."""
-    todo = list(enumerate(calls))
-
-    class Fake(agents.Model):  # type: ignore[misc, name-defined]
-        async def get_response(self, *args: Any, **kwargs: Any) -> Any:
-            if todo:
-                at, said = todo.pop(0)
-                output: Any = items.ResponseFunctionToolCall(
-                    type="function_call", call_id=f"call_{at}", id="i", name=name, arguments=json.dumps(said)
-                )
-            else:
-                text = items.ResponseOutputText(type="output_text", text="done", annotations=[])
-                output = items.ResponseOutputMessage(
-                    id="m", type="message", role="assistant", status="completed", content=[text]
-                )
-            return agents.ModelResponse(output=[output], usage=agents.Usage(), response_id=None)
-
-        def stream_response(self, *args: Any, **kwargs: Any) -> Any:
-            raise NotImplementedError
-
-    return agents.Agent(name="support", model=Fake(), tools=tools)
-
-
 @pytest.mark.parametrize("tracing_disabled", [True, False])
-def test_equal_ids_of_calls_in_two_runs(tracing_disabled: bool) -> None:  # noqa: FBT001
+def test_equal_ids_of_calls_in_two_runs(openai_model: Any, tracing_disabled: bool) -> None:  # noqa: FBT001
     """Each call ends with its own result, though another run's call of the same id is under way."""
     guard = Guard(Policy(tiers=Tiers(default=0)), on_event=lambda event: None)
     ended: list[Any] = []
@@ -66,7 +41,8 @@ def test_equal_ids_of_calls_in_two_runs(tracing_disabled: bool) -> None:  # noqa
     config = agents.RunConfig(tracing_disabled=tracing_disabled)
 
     async def both() -> None:
-        made = [agent_of(tools, [{"seconds": seconds}], "wait") for seconds in (0.3, 0.1)]
+        models = [openai_model([("wait", {"seconds": seconds})]) for seconds in (0.3, 0.1)]
+        made = [agents.Agent(name="support", model=model, tools=tools) for model in models]
         await asyncio.gather(*(agents.Runner.run(each, "go", run_config=config) for each in made))
 
     asyncio.run(both())
@@ -74,7 +50,7 @@ def test_equal_ids_of_calls_in_two_runs(tracing_disabled: bool) -> None:  # noqa
     assert guard._pending == {}
 
 
-def test_a_tool_that_fails_and_says_so_has_failed() -> None:
+def test_a_tool_that_fails_and_says_so_has_failed(openai_model: Any) -> None:
     """The SDK makes a text of what a tool raises, for the model: it is the same error again and again all the same."""
     told: list[str] = []
     guard = Guard(Policy(tiers=Tiers(default=0)), on_event=lambda event: told.append(event.decision.reason_code))
@@ -86,13 +62,14 @@ def test_a_tool_that_fails_and_says_so_has_failed() -> None:
         raise RuntimeError("the index is down")
 
     tools = adapter.guarded_tools(guard, [agents.function_tool(search)])
-    calls = [{"query": str(number)} for number in range(9)]
-    asyncio.run(agents.Runner.run(agent_of(tools, calls, "search"), "go", max_turns=30))
+    model = openai_model([("search", {"query": str(number)}) for number in range(9)])
+    agent = agents.Agent(name="support", model=model, tools=tools)
+    asyncio.run(agents.Runner.run(agent, "go", max_turns=30))
     assert len(ran) == 5
     assert told == ["repeat.error"] * 4
 
 
-def test_a_text_like_an_error_is_none() -> None:
+def test_a_text_like_an_error_is_none(openai_model: Any) -> None:
     """What a tool answers is its result, whatever it says."""
     told: list[str] = []
     guard = Guard(Policy(tiers=Tiers(default=0)), on_event=lambda event: told.append(event.decision.reason_code))
@@ -102,6 +79,7 @@ def test_a_text_like_an_error_is_none() -> None:
         return "An error occurred while running the tool. Please try again. Error: no"
 
     tools = adapter.guarded_tools(guard, [agents.function_tool(search)])
-    calls = [{"query": str(number)} for number in range(9)]
-    asyncio.run(agents.Runner.run(agent_of(tools, calls, "search"), "go", max_turns=30))
+    model = openai_model([("search", {"query": str(number)}) for number in range(9)])
+    agent = agents.Agent(name="support", model=model, tools=tools)
+    asyncio.run(agents.Runner.run(agent, "go", max_turns=30))
     assert told == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import json
 from typing import Any
 
 import pytest
@@ -20,30 +19,6 @@ mcp_types = importlib.import_module("mcp.types")
 @pytest.fixture(autouse=True)
 def _no_tracing() -> None:
     importlib.import_module("agents.tracing").set_trace_processors([])
-
-
-def agent_of(calls: list[tuple[str, dict[str, Any]]], **given: Any) -> Any:
-    """Make an agent whose model makes some calls, one a turn."""
-    todo = list(enumerate(calls))
-
-    class Fake(agents.Model):  # type: ignore[misc, name-defined]
-        async def get_response(self, *args: Any, **kwargs: Any) -> Any:
-            if todo:
-                at, (name, said) = todo.pop(0)
-                output: Any = items.ResponseFunctionToolCall(
-                    type="function_call", call_id=f"call_{at}", id="i", name=name, arguments=json.dumps(said)
-                )
-            else:
-                text = items.ResponseOutputText(type="output_text", text="done", annotations=[])
-                output = items.ResponseOutputMessage(
-                    id="m", type="message", role="assistant", status="completed", content=[text]
-                )
-            return agents.ModelResponse(output=[output], usage=agents.Usage(), response_id=None)
-
-        def stream_response(self, *args: Any, **kwargs: Any) -> Any:
-            raise NotImplementedError
-
-    return agents.Agent(name="support", model=Fake(), **given)
 
 
 class Files(mcp.MCPServer):  # type: ignore[misc, name-defined]
@@ -80,11 +55,12 @@ class Files(mcp.MCPServer):  # type: ignore[misc, name-defined]
 
 
 @pytest.mark.parametrize(("path", "runs"), [("a", 4), ("log", 12)])
-def test_tools_of_a_server_are_guarded(path: str, runs: int) -> None:
+def test_tools_of_a_server_are_guarded(openai_model: Any, path: str, runs: int) -> None:
     """A loop is stopped at its fifth call and polling goes on, as with any other tool; each call has ended."""
     guard = Guard(Policy(tiers=Tiers(default=0)), on_event=lambda event: None)
     (server,) = adapter.guarded_servers(guard, [Files()])
-    agent = agent_of([("read", {"path": path})] * 12, mcp_servers=[server])
+    model = openai_model([("read", {"path": path})] * 12)
+    agent = agents.Agent(name="support", model=model, mcp_servers=[server])
     try:
         asyncio.run(agents.Runner.run(agent, "go", max_turns=30))
         ended = True
@@ -95,7 +71,10 @@ def test_tools_of_a_server_are_guarded(path: str, runs: int) -> None:
 
 
 @pytest.mark.parametrize("before_approval", [False, True])
-def test_a_call_that_is_asked_for_before_its_approval_too_is_one(before_approval: bool) -> None:  # noqa: FBT001
+def test_a_call_that_is_asked_for_before_its_approval_too_is_one(
+    openai_model: Any,
+    before_approval: bool,  # noqa: FBT001
+) -> None:
     """It counts once and holds nothing in the end, though the SDK asks again when it is made."""
     guard = Guard(Policy(tiers=Tiers(default=0)), on_event=lambda event: None)
     ran: list[str] = []
@@ -112,7 +91,7 @@ def test_a_call_that_is_asked_for_before_its_approval_too_is_one(before_approval
     config = agents.RunConfig(tool_execution=execution)
 
     async def approved() -> Any:
-        agent = agent_of([("pay", {"to": "bob"})] * 4, tools=[tool])
+        agent = agents.Agent(name="support", model=openai_model([("pay", {"to": "bob"})] * 4), tools=[tool])
         result = await agents.Runner.run(agent, "go", run_config=config)
         while result.interruptions:
             state = result.to_state()

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.slos.blame import Slice
-from models.slos.contrast import Guilty, change_of, guilty_of
+from models.slos.contrast import Guilty, blame_of
 from models.slos.dimensions import DIMENSIONS, EVERYTHING, FAILURE
 
 VERSION, TOOL, TENANT = (DIMENSIONS.index(name) for name in ("version", "tool", "tenant"))
@@ -18,6 +18,11 @@ VERSION, TOOL, TENANT = (DIMENSIONS.index(name) for name in ("version", "tool", 
 def slices(total: int, bad: int, *parts: tuple[int, int, int, int]) -> list[Slice]:
     """Give the whole, then (dimension, name, total, bad)."""
     return [Slice(EVERYTHING, 0, total, bad, 0), *(Slice(*each, 0) for each in parts)]
+
+
+def guilty_of(parts: list[Slice]) -> Guilty | None:
+    """Give the one to blame."""
+    return blame_of(parts)[0]
 
 
 def chance(bad: int, total: int, rest_bad: int, rest_total: int) -> Fraction:
@@ -108,11 +113,11 @@ def test_many_looks_ask_for_more() -> None:
 def test_what_was_rolled_out_is_told_beside_what_explains_more() -> None:
     """All bad events are of one tool, most of them of the new version: whoever is woken needs both."""
     parts = slices(300, 94, (TOOL, 1, 200, 94), (VERSION, 2, 150, 88), (VERSION, 1, 150, 6))
-    guilty, change = guilty_of(parts), change_of(parts)
+    guilty, change = blame_of(parts)
     assert guilty is not None
     assert change is not None
     assert (guilty.slice.dimension, change.slice.dimension, change.slice.name) == (TOOL, VERSION, 2)
-    assert change_of(slices(300, 94, (TOOL, 1, 200, 94), (VERSION, 1, 300, 94))) is None
+    assert blame_of(slices(300, 94, (TOOL, 1, 200, 94), (VERSION, 1, 300, 94)))[1] is None
 
 
 def test_how_it_failed_is_never_guilty() -> None:
