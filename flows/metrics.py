@@ -204,7 +204,7 @@ class Metrics:
 
     def _run_families(self) -> Iterator[Metric]:
         now = self.run_counters()
-        for name, count in self._run_counts.of(table.counters for table, _ in list(self._runs.values())).items():
+        for name, count in self._run_counts.of(now).items():
             if name == "spans":  # counted where they are decoded
                 continue
             value = now[name] if name == _UNJOINED else count
@@ -256,7 +256,8 @@ class Metrics:
                         quantiles.add_metric([*values, quantile], value)
         yield from (good, total, quantiles)
         yield self._spread_family(now)
-        for name, count in self._sli_counts.of(table.counters for table in list(self._slis.values())).items():
+        counted = summed(table.counters for table in list(self._slis.values()))
+        for name, count in self._sli_counts.of(counted).items():
             yield CounterMetricFamily(f"flyball_{name}", _SLI_TEXTS[name], value=count)
 
 

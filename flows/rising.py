@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Rising:
-    """Sums of the counts of shards, by name."""
+    """Counts since the process began, by name."""
 
     def __init__(self) -> None:
         self._began: dict[str, int] = {}
@@ -25,9 +25,9 @@ class Rising:
         for name, count in counters.items():
             self._began[name] = self._began.get(name, 0) + count
 
-    def of(self, shards: Iterable[Mapping[str, int]]) -> dict[str, int]:
-        """Add up what the shards count now."""
-        for name, total in summed(shards).items():
+    def of(self, totals: Mapping[str, int]) -> dict[str, int]:
+        """Give what has been counted since the process began; `totals` are what the shards count now, added up."""
+        for name, total in totals.items():
             self._highest[name] = max(total - self._began.get(name, 0), self._highest.get(name, 0))
         return dict(self._highest)
 
