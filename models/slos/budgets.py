@@ -124,6 +124,10 @@ class Budgets:
         rate = float(share * (1 - budget.target))
         return not _waits(step) or lower_bound(budget.bad, budget.total, _CONFIDENCE) > rate
 
+    def holds(self, slot: int, step: PolicyStep) -> bool:
+        """Say whether a step is reached: `turn` will let it go."""
+        return (slot, step.percent, _waits(step)) in self._reached
+
     def reached(self, slot: int) -> list[int]:
         """Give the steps, in percent, that are reached."""
         return sorted({percent for at, percent, _ in self._reached if at == slot})

@@ -37,6 +37,7 @@ _REACHED = frozenset({"workflow", "tenant", "product"})
 """Levels of scopes of objectives that signals know, too."""
 _GONE = "ended by a change of the configuration, not by recovery"
 """Said of what was open of an objective or step that is gone, or counts something else: it may be as bad as before."""
+_NO_MORE, _BACK = "its objective is no more what it was", "budget is back"
 _WOKEN = "on-call"
 """Only what this owner is told may be SEV-1: a cost or a quality that is off does not wake people at once."""
 
@@ -46,7 +47,7 @@ class Judge:
 
     def __init__(self, table: SloTable, silent_after_s: int | None = None) -> None:
         self._table = table
-        self._steps = {_step_rule(slo.name, step): slo.name for slo in table.slos for step in steps_of(slo)}
+        self._steps = {_step_rule(slo.name, step): (slo.name, step) for slo in table.slos for step in steps_of(slo)}
         self.silence = Silence(silent_after_s)
         self.told = np.empty(0, np.int64)
         """By slot: when its last `slo` record was told, Unix seconds."""
@@ -56,7 +57,8 @@ class Judge:
         """By slot: the first slot of the same workflow; -1: it is of none."""
         self._firsts: dict[str, int] = {}
         self._lanes = Lanes()
-        self._restarted = False
+        self._restarted = True
+        """What an earlier life has told may be in the book, whether or not anything else is left of that life."""
         self._was_behind = False
 
     def look(self, now: int, lag: Lag | None = None) -> Judged:
@@ -172,47 +174,45 @@ class Judge:
             out.incidents += [told] if told else []
 
     def _tell_gone(self, now: int, out: Judged) -> None:
-        """After a restart: resolve what was told of objectives and steps that are no more what they were.
+        """After a restart: end what was told and is no more, or that nothing else will end.
 
-        What was told of an instance that was met after the last snapshot waits until its events are read again. It is
-        heard to be right meanwhile: should they never come, it ends as anything else does.
+        What was told after the last snapshot waits until its events are read again. It is heard to be right meanwhile:
+        should they never come, or be right when they are read with all that came since, it ends as anything else does.
         """
         if not self._restarted:
             return
         self._restarted = False
         there = {(each.slo.name, *each.scope): slot for slot, each in enumerate(self._table.instances.known)}
         for ident in self._table.book.open_idents():
-            is_awaited = False
-            if ident.class_ == BUDGET:
-                slo = self._steps.get(ident.rule)
-            elif ident.class_ in (BURN, SLOW_BURN):
-                slot = there.get((ident.rule, ident.level, ident.scope))
-                is_awaited = slot is None and self._may_come(ident)
-                slo = None if slot is None else ident.rule
-                self._hear(ident, slot)
-            else:
+            if ident.class_ not in (BURN, SLOW_BURN, BUDGET):
                 continue
-            if slo is not None and slo not in self._table.anew:
+            name = self._steps[ident.rule][0] if ident.rule in self._steps else ident.rule
+            slot = there.get((name, ident.level, ident.scope))
+            is_gone = name in self._table.anew or (slot is None and not self._may_come(name, ident))
+            if not is_gone and slot is not None and self._is_held(slot, ident):
                 continue
-            told = self._table.book.right(ident, now, at_once=not is_awaited, why="" if is_awaited else _GONE)
-            self._restarted |= is_awaited and told is None
+            told = self._table.book.right(ident, now, at_once=is_gone, why=_GONE if is_gone else "")
+            self._restarted |= told is None
             out.incidents += [told] if told else []
             if told and Action.BOUND in ident.rule.split() and ident.level in _REACHED:
-                out.verdicts.append(_cleared(ident, told, now))
+                out.verdicts.append(_cleared(ident, told, now, _NO_MORE if is_gone else _BACK))
         self._table.anew.clear()
 
-    def _may_come(self, ident: Ident) -> bool:
+    def _may_come(self, name: str, ident: Ident) -> bool:
         """Say whether an objective that is what it was can have an instance of this scope."""
-        slo = next((slo for slo in self._table.slos if slo.name == ident.rule), None)
-        if slo is None or slo.name in self._table.anew:
+        slo = next((slo for slo in self._table.slos if slo.name == name), None)
+        if slo is None:
             return False
         return Instance(slo, ident.scope if slo.split else None, Blame()).scope == (ident.level, ident.scope)
 
-    def _hear(self, ident: Ident, slot: int | None) -> None:
-        """Have the lane of an open incident heard, which does not know of it if it was told after the last snapshot."""
+    def _is_held(self, slot: int, ident: Ident) -> bool:
+        """Say whether who opened an incident knows of it and will end it; a lane that does not is told."""
+        if ident.class_ == BUDGET:
+            return self._table.budgets.holds(slot, self._steps[ident.rule][1])
         lane = int(ident.class_ == SLOW_BURN)
-        if slot is not None and not self._lanes.open[lane, slot]:
+        if not self._lanes.open[lane, slot]:
             self._lanes.resume(lane, slot, is_open=True, is_quiet=True)
+        return True
 
     def _burning(self, slot: int, rule: BurnRule) -> Facts:
         table, instance = self._table, self._table.instances.known[slot]
@@ -292,13 +292,13 @@ def _verdict(instance: Instance, step: PolicyStep, now: int, turn: str, *, reach
         scope=scope,
         action=action,
         rule=_bound_rule(instance.slo.name, step.percent),
-        reason=f"{instance.name} has used {step.percent} % of its error budget" if reached else "budget is back",
+        reason=f"{instance.name} has used {step.percent} % of its error budget" if reached else _BACK,
         evidence={"count": step.percent, "limit": step.percent, "slo": instance.name} | of,
         generation=now,
     ).record()
 
 
-def _cleared(ident: Ident, told: Incident, now: int) -> dict[str, Any]:
+def _cleared(ident: Ident, told: Incident, now: int, reason: str) -> dict[str, Any]:
     """Give the verdict that lets go of what a step bound that is no more, by the end of its incident."""
     of = {"tenant": told.tenant} if ident.level == "workflow" and told.tenant else {}
     name, percent = ident.rule.partition("% ")[0].rsplit(maxsplit=1)
@@ -309,7 +309,7 @@ def _cleared(ident: Ident, told: Incident, now: int) -> dict[str, Any]:
         scope="*" if ident.level == "product" else ident.scope,
         action=verdicts.Action.CLEAR,
         rule=_bound_rule(name, int(percent)),
-        reason="its objective is no more what it was",
+        reason=reason,
         evidence={"count": 0, "limit": int(percent), "slo": name} | of,
         generation=now,
     ).record()

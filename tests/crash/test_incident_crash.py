@@ -210,7 +210,7 @@ def deployment(tmp_path: Path, live: Any, paging: Any, pagerduty: Any) -> Iterat
 
 @pytest.fixture
 def nursery(forked: Any, tmp_path: Path) -> Iterator[Any]:
-    """Give what forks commands."""
+    """Give what forks commands: first asked for, last to end, as it alone says how a command has ended."""
     with forked.Nursery(tmp_path) as nursery:
         yield nursery
 
@@ -218,7 +218,7 @@ def nursery(forked: Any, tmp_path: Path) -> Iterator[Any]:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_every_incident_pages_once(
-    deployment: Any, live: Any, nursery: Any, paging: Any, pagerduty: Any, tmp_path: Path, number: int
+    nursery: Any, deployment: Any, live: Any, paging: Any, pagerduty: Any, tmp_path: Path, number: int
 ) -> None:
     """Each expected incident has one page, and one end; none is lost, none made up; budgets are counted to the unit."""
     print(f"FLYBALL_CRASH_SEED={SEED}")  # noqa: T201 -- shown when it fails

@@ -69,17 +69,16 @@ def test_nothing_changed(*, whole: bool) -> None:
 
 @pytest.mark.parametrize("split", [None, "workflow"])
 @pytest.mark.parametrize("comes", [True, False])
-def test_what_was_told_after_the_last_snapshot(split: str | None, *, comes: bool) -> None:
+@pytest.mark.parametrize("committed", [True, False])
+def test_what_was_told_after_the_last_snapshot(split: str | None, *, comes: bool, committed: bool) -> None:
     """Its first events are read again after the first looks: it stays open; if never, it is over after a minute."""
     one = replace(OLD, policy=(), split=split)
     bad = events(Row("old", START + at, bad=True, run=at, value="air" if split else "") for at in range(0, 600, 10))
     before = KeptSloTable([one])
-    snapshot = before.dump()
+    snapshot = before.dump() if committed else None
     before.apply(bad)
     assert [str(told.status) for told in before.look(START + 700).incidents] == ["open"]
-    after = KeptSloTable.load([one], snapshot, [], 1)
-    after.book.adopt(before.book.take_told())
-    after.book.wait_anew()
+    after = after_a_kill(before, snapshot)
     assert looked(after, 701, 702)["incidents"] == []
     if comes:
         after.apply(bad)
@@ -90,6 +89,49 @@ def test_what_was_told_after_the_last_snapshot(split: str | None, *, comes: bool
     else:
         assert looked(after, 760)["incidents"] == []
         assert looked(after, 761)["incidents"] == [("old", "resolved")]
+
+
+@pytest.mark.parametrize("committed", [True, False])
+@pytest.mark.parametrize("when", ["before the first look", "later"])
+def test_what_was_told_and_is_right_when_read_again(when: str, *, committed: bool) -> None:
+    """An alert, a step and what it bound end where the next life reads the recovery with the failure."""
+    before = KeptSloTable([OLD])
+    snapshot = before.dump() if committed else None
+    bad = events(Row("old", START + at, bad=True, run=at) for at in range(0, 600, 10))
+    before.apply(bad)
+    assert [verdict["action"] for verdict in before.look(START + 700).verdicts] == ["bound"]
+    after = after_a_kill(before, snapshot)
+    if when == "later":
+        assert looked(after, 701, 710) == {"incidents": [], "verdicts": []}
+    after.apply(bad)
+    after.apply(events(Row("old", START + 600) for _ in range(2000)))
+    assert looked(after, 712, 713, 760) == {"incidents": [], "verdicts": []}
+    assert looked(after, 773) == RESOLVED
+    assert looked(after, 774, 900) == {"incidents": [], "verdicts": []}
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_what_was_told_and_holds_when_read_again(*, committed: bool) -> None:
+    """Steps that are reached again are told by nobody, and end when the budget is back."""
+    before = KeptSloTable([OLD])
+    snapshot = before.dump() if committed else None
+    bad = events(Row("old", START + at, bad=True, run=at) for at in range(0, 600, 10))
+    before.apply(bad)
+    (bound,) = before.look(START + 700).verdicts
+    after = after_a_kill(before, snapshot)
+    after.apply(bad)
+    assert {verdict["id"] for verdict in after.look(START + 705).verdicts} == {bound["id"]}
+    assert looked(after, 706, 900) == {"incidents": [], "verdicts": []}
+    after.apply(events(Row("old", START + 900) for _ in range(2000)))
+    assert looked(after, 910, 990) == RESOLVED
+
+
+def after_a_kill(table: KeptSloTable, snapshot: bytes | None) -> KeptSloTable:
+    """Begin with the last snapshot, or without any, and with what was told after it."""
+    after = KeptSloTable.load(table.slos, snapshot, [], 1)
+    after.book.adopt(table.book.take_told())
+    after.book.wait_anew()
+    return after
 
 
 @whole_or_not
