@@ -1,6 +1,7 @@
 """`flyball control`, killed at random points under verdicts and commands: nothing is un-killed, lost, or applied twice.
 
-FLYBALL_CRASHES=N sets how often (200 unless told); FLYBALL_CRASH_SEED=N repeats a run.
+FLYBALL_CRASHES=N sets how often (200 unless told); FLYBALL_CRASH_SEED=N repeats a run. Nine of ten starts are forked
+from a process that has the imports (tests/helpers/forked.py).
 """
 
 from __future__ import annotations
@@ -11,13 +12,10 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
@@ -31,19 +29,24 @@ from control.keys import ROLES, Keys
 from control.store import FILE, Store
 from streams.embedded import EmbeddedLog
 
-ROOT = Path(__file__).resolve().parents[2]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
 CRASHES = int(os.environ.get("FLYBALL_CRASHES", "200"))
 SEED = int(os.environ.get("FLYBALL_CRASH_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
 TOPIC = "flyball.verdicts"
 USERS = 8
+REAL = 0.1
+"""Share of the starts that are Python's own."""
 
 
 class Crashes:
     """A control plane that dies again and again, what it was told, and a guard that hears it through all lives."""
 
-    def __init__(self, folder: Path, planes: Any) -> None:
+    def __init__(self, folder: Path, planes: Any, live: Any, nursery: Any) -> None:
         self.chance = random.Random(SEED)  # noqa: S311 -- repeatable, no secret
-        self.folder, self.planes = folder, planes
+        self.folder, self.planes, self.command_of, self.nursery = folder, planes, live.Command, nursery
         self.plane = folder / "data" / "control"
         (folder / "config").mkdir()
         (folder / "config" / "flyball.yaml").write_text("control: {port: 0}\n")
@@ -60,18 +63,19 @@ class Crashes:
         self.heard: list[tuple[int, int]] = []
         self.generation = 0
         self.answered = 0
+        self.command: Any = None
         self.process: Any = None
         self.port = 0
 
-    def spawn(self) -> None:
-        """Start it."""
+    def spawn(self) -> bool:
+        """Start it; gives whether it is Python's own start, which takes longer."""
         (self.plane / "address").unlink(missing_ok=True)
-        command = [sys.executable, "-m", "flyball", "control", "--config", "config", "--data", "data"]
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        with (self.folder / "said").open("ab") as said:
-            self.process = subprocess.Popen(
-                command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment
-            )
+        is_real = self.chance.random() < REAL
+        arguments = ("control", "--config", str(self.folder / "config"), "--data", str(self.folder / "data"))
+        fork = None if is_real else self.nursery.fork
+        self.command = self.command_of(self.folder, *arguments, fork=fork)
+        self.process = self.command.process
+        return is_real
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
@@ -84,8 +88,8 @@ class Crashes:
             self.guard = SignalStore(KeyRing([signing.public()]))
 
     def said(self) -> str:
-        """Give what the processes printed."""
-        return (self.folder / "said").read_text()
+        """Give what the process printed."""
+        return str(self.command.said)
 
     def listen(self) -> threading.Thread:
         """Hear the stream until it breaks, as a guard does."""
@@ -134,7 +138,7 @@ class Crashes:
         again = [self.chance.choice(self.told)] if self.chance.random() < 0.3 else []
         self.writer.append(TOPIC, [(None, orjson.dumps(each)) for each in (told, *again)])
 
-    def command(self) -> None:
+    def order(self) -> None:
         """Kill or resume a user by hand; what has no answer may or may not have been done."""
         user = f"c{self.chance.randrange(USERS)}"
         name = self.chance.choice(["kill", "kill", "resume"])
@@ -146,9 +150,8 @@ class Crashes:
     def live(self, number: int) -> None:
         """Live through one life: load, then SIGKILL at a random moment of it; some are killed as they start."""
         if self.chance.random() < 0.2:
-            self.spawn()
-            time.sleep(self.chance.random())
-            self.process.kill()
+            time.sleep(self.chance.uniform(0.0, 1.0 if self.spawn() else 0.4))
+            self.process.send_signal(signal.SIGKILL)
             self.process.wait(30)
             return
         self.answered += 1
@@ -162,7 +165,7 @@ class Crashes:
                 for _ in range(self.chance.randrange(4)):
                     self.tell()
                 self.writer.flush()
-                self.command()
+                self.order()
         timer.join()
         assert self.process.wait(30) == -signal.SIGKILL, self.said()
         listening.join(20)
@@ -207,12 +210,19 @@ class Crashes:
         return Counter(each["what"]["id"] for each in bodies if each["kind"] == "verdict")
 
 
+@pytest.fixture
+def nursery(forked: Any, tmp_path: Path) -> Iterator[Any]:
+    """Give what forks commands."""
+    with forked.Nursery(tmp_path) as nursery:
+        yield nursery
+
+
 @pytest.mark.slow
-def test_killed_at_random_points(planes: Any, tmp_path: Path) -> None:
+def test_killed_at_random_points(nursery: Any, live: Any, planes: Any, tmp_path: Path) -> None:
     """No kill is lost, no position goes back, the audit log verifies and has each verdict just once."""
     print(f"FLYBALL_CRASH_SEED={SEED}")  # noqa: T201 -- shown when it fails
     begun = time.monotonic()
-    crashes = Crashes(tmp_path, planes)
+    crashes = Crashes(tmp_path, planes, live, nursery)
     for number in range(CRASHES):
         crashes.live(number)
     crashes.end()

@@ -33,7 +33,8 @@ ALONE = {"POLARS_MAX_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "_RJEM_MALLOC_C
 """With these no library starts a thread that its fork would miss: a fork has only the thread that forked."""
 IDLE_THREADS = {"polars-ooc-clea"}
 """Sweeps up what Polars spilled to disk, which nothing here does; cannot be switched off."""
-LOADS = ("flows.launcher", "flyball.check", "flyball.cli", "flyball.deliver", "flyball.wiring")
+LOADS = ("control.plane", "control.server", "flows.launcher", "flyball.check", "flyball.cli", "flyball.control")
+LOADS += ("flyball.deliver", "flyball.wiring")
 
 
 class Process:
