@@ -104,9 +104,17 @@ class Budgets:
                 if self._reached.pop(key) != _UNTOLD:
                     yield step, False
             elif self._reached.get(key) == _UNTOLD and (block != self._blocks.get(key) or _is_level(step)):
-                self._turns[key] = self._turns.get(key, 0) + 1 if block == self._blocks.get(key) else 1
-                self._reached[key], self._blocks[key] = now, block
+                self._reached[key] = now
+                self._take(key, block)
                 yield step, True
+
+    def was_taken(self, slot: int, step: PolicyStep, now: int) -> None:
+        """Note that a step was taken of which this life has not heard, and is let go of now."""
+        self._take((slot, step.percent, _waits(step)), self.block(slot, now))
+
+    def _take(self, key: _Key, block: int) -> None:
+        self._turns[key] = self._turns.get(key, 0) + 1 if block == self._blocks.get(key) else 1
+        self._blocks[key] = block
 
     def turn_id(self, slot: int, step: PolicyStep) -> str:
         """Give what tells the times apart that a step was taken, the same after a restart; of one let go of, the last.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 THROTTLED = 2
 """Calls a minute that a throttle leaves: control.throttle in slos/demo/flyball.yaml."""
-_PACE_S = 0.4
+_PACE_S = 0.25
 _MOST_CALLS = 60
 _USER = "analyst-7"
 

@@ -99,7 +99,7 @@ def test_what_was_told_and_is_right_when_read_again(when: str, *, committed: boo
     snapshot = before.dump() if committed else None
     bad = events(Row("old", START + at, bad=True, run=at) for at in range(0, 600, 10))
     before.apply(bad)
-    assert [verdict["action"] for verdict in before.look(START + 700).verdicts] == ["bound"]
+    (first,) = before.look(START + 700).verdicts
     after = after_a_kill(before, snapshot)
     if when == "later":
         assert looked(after, 701, 710) == {"incidents": [], "verdicts": []}
@@ -108,6 +108,11 @@ def test_what_was_told_and_is_right_when_read_again(when: str, *, committed: boo
     assert looked(after, 712, 713, 760) == {"incidents": [], "verdicts": []}
     assert looked(after, 773) == RESOLVED
     assert looked(after, 774, 900) == {"incidents": [], "verdicts": []}
+    after.apply(events(Row("old", START + 1000, bad=True, run=at) for at in range(2000)))
+    judged = after.look(START + 1010)
+    assert [(told.rule, str(told.status)) for told in judged.incidents] == [("old", "open"), ("old 100% bound", "open")]
+    assert [verdict["action"] for verdict in judged.verdicts] == ["bound"]
+    assert judged.verdicts[0]["id"] != first["id"], "the control plane would take it for the one it has"
 
 
 @pytest.mark.parametrize("committed", [True, False])
