@@ -177,8 +177,9 @@ class LogSource(FixedPartitionedSource[RawBatch, int]):
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> LogPartition:
         topic, index = for_part.rsplit("/", 1)
         offset = None if resume_state is None or resume_state < 0 else resume_state
+        reader: Reader
         try:
-            reader = self._answer(lambda: self._reader(topic, int(index), offset))
+            reader, offset = self._answer(lambda: self._begun(topic, int(index), offset))
         except StoppedError:
             reader = _NoReader()
         is_lossless = topic in self._begin.lossless
@@ -192,18 +193,25 @@ class LogSource(FixedPartitionedSource[RawBatch, int]):
         commit = self._shared().commit
         return LogPartition(topic, int(index), lane, offset, self._stop, commit=commit, backlog=backlog)
 
-    def _reader(self, topic: str, partition: int, offset: int | None) -> Reader:
+    def _begun(self, topic: str, partition: int, offset: int | None) -> tuple[Reader, int | None]:
+        """Open a partition at `offset`, or where it is to begin; gives where that is, None: at the oldest.
+
+        It is kept from then on: where nothing comes before the next start, "newest" still is what it was at this one.
+        """
         log = self._shared()
         start, on_lost = self._begin.of(topic)
-        if offset is None:
-            return log.reader(topic, partition, None if start == "oldest" else log.end(topic, partition))
+        if offset is None and start == "newest":
+            offset = log.end(topic, partition)
         try:
-            return log.reader(topic, partition, offset)
+            return log.reader(topic, partition, offset), offset
         except LostOffsetError as error:
             if on_lost == "stop":
                 msg = f"{error}. Choose with log.on_lost: oldest (count what is left) or newest (skip to now)"
                 raise LostOffsetError(msg) from error
-            return log.reader(topic, partition, None if on_lost == "oldest" else log.end(topic, partition))
+            if on_lost == "oldest":
+                return log.reader(topic, partition, None), offset
+            offset = log.end(topic, partition)
+            return log.reader(topic, partition, offset), offset
 
     def _answer(self, ask: Callable[[], T]) -> T:
         return self._waiting.until(ask) if self._waiting else ask()

@@ -1,0 +1,74 @@
+"""Where a partition is begun that was never read: `log.start` counts once, what comes after it is never skipped."""
+
+from __future__ import annotations
+
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from flows.source import Begin, LogSource
+from streams.embedded import EmbeddedLog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[EmbeddedLog]:
+    """Give a log with a topic of one partition that holds one message."""
+    log = EmbeddedLog(tmp_path)
+    log.ensure("spans", 1)
+    append(log, b"before")
+    yield log
+    log.close()
+
+
+def append(log: EmbeddedLog, *values: bytes) -> None:
+    """Append messages."""
+    writer = log.writer()
+    writer.append("spans", [(None, value) for value in values])
+    writer.close()
+
+
+def part_of(log: EmbeddedLog, start: str, snapshot: int | None = None, on_lost: str = "stop") -> Any:
+    """Open the partition as a flow does, at a snapshot."""
+    source = LogSource(lambda: log, ("spans",), Event(), begin=Begin(start, on_lost))
+    return source.build_part("source", source.list_parts()[0], snapshot)
+
+
+def values(part: Any) -> list[bytes]:
+    """Read what there is."""
+    return [value for batch in part.next_batch() for value in batch.messages]
+
+
+@pytest.mark.parametrize(("start", "found"), [("oldest", [b"before"]), ("newest", [])])
+def test_a_partition_that_was_never_read(log: EmbeddedLog, start: str, found: list[bytes]) -> None:
+    """It is begun at its oldest message, or after its newest."""
+    part = part_of(log, start)
+    assert values(part) == found
+    append(log, b"after")
+    assert values(part) == [b"after"]
+
+
+@pytest.mark.parametrize("start", ["oldest", "newest"])
+def test_one_in_which_nothing_came_goes_on_where_it_was(log: EmbeddedLog, start: str) -> None:
+    """What comes while the flow is down is read, though this partition had nothing to say before."""
+    part = part_of(log, start)
+    values(part)
+    snapshot = part.snapshot()
+    part.close()
+    append(log, b"meanwhile")
+    assert values(part_of(log, start, snapshot)) == [b"meanwhile"]
+
+
+@pytest.mark.parametrize(("on_lost", "found"), [("oldest", [b"before"]), ("newest", [])])
+def test_one_whose_place_is_lost(log: EmbeddedLog, on_lost: str, found: list[bytes]) -> None:
+    """It skips what is there once, or reads all that is left; what comes after that is read, also by the next start."""
+    part = part_of(log, "oldest", 1_000, on_lost)
+    snapshot = part.snapshot()
+    assert values(part) == found
+    part.close()
+    append(log, b"meanwhile")
+    assert values(part_of(log, "oldest", snapshot, on_lost)) == [*found, b"meanwhile"]
