@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flyball_sdk.arguments import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 MASK: Final = "[masked]"
 _LONGEST: Final = 300
@@ -37,15 +37,25 @@ _MARKED: Final = rf"""-----BEGIN[^-]{{1,40}}PRIVATE\ KEY-----[\s\S]*      # PEM
     |://[^/\s:@]*:[^/\s]+@                                   # user:password in an address
     """
 _IN_NAMES: Final = re.compile(_MARKED, re.VERBOSE)
+_LONG: Final = 40
 _IN_TEXTS: Final = re.compile(
-    rf"{_MARKED}|\b[\w+/-]{{40,}}={{0,2}}  # long and without a space: a key, or as good as one", re.VERBOSE
+    rf"{_MARKED}|\b[\w+/-]{{{_LONG},}}={{0,2}}  # long and without a space: a key, or as good as one", re.VERBOSE
 )
+_NAMING: Final = frozenset(
+    ("id", "workflow", "agent", "tenant", "user", "version", "tool", "sequence", "value", "from", "to")
+)
+"""Members of records that hold names: of a scope, a tool, a slice, a side of a contrast."""
 _NAME: Final = re.compile(rf"(?i:{_NAMED})$")
 
 
-def text(said: str) -> str:
-    """Give a text without what looks like a secret, cut."""
-    return _IN_TEXTS.sub(MASK, said[: 4 * _LONGEST])[:_LONGEST]
+def text(said: str, names: Collection[str] = ()) -> str:
+    """Give a text without what looks like a secret, cut. What is long stays where it is in one of `names`."""
+
+    def hidden(found: re.Match[str]) -> str:
+        is_named = any(found[0] in each for each in names) and is_name(found[0])
+        return found[0] if is_named else MASK
+
+    return _IN_TEXTS.sub(hidden, said[: 4 * _LONGEST])[:_LONGEST]
 
 
 def name(said: str) -> str:
@@ -53,17 +63,39 @@ def name(said: str) -> str:
     return _IN_NAMES.sub(MASK, said[: 4 * _LONGEST])[:_LONGEST]
 
 
-def shown(said: object) -> object:
-    """Give a record's part with its texts masked, whatever is inside what."""
+def is_name(said: str) -> bool:
+    """Tell whether a name is not a secret, for all that it may be long: a digest of a user, a commit as version."""
+    return not _IN_NAMES.search(said)
+
+
+def shown(said: Any) -> Any:
+    """Give a record's part with its texts masked, whatever is inside what; names that it has stay in them."""
+    return _shown(said, frozenset(_names(said)))
+
+
+def _shown(said: object, names: Collection[str]) -> object:
     if isinstance(said, str):
-        return text(said)
+        return text(said, names)
     if isinstance(said, dict):
-        return {str(key): _named(str(key), value) for key, value in said.items()}
-    return [shown(each) for each in said] if isinstance(said, list) else said
+        return {str(key): _named(str(key), value, names) for key, value in said.items()}
+    return [_shown(each, names) for each in said] if isinstance(said, list) else said
 
 
-def _named(key: str, value: object) -> object:
-    return MASK if isinstance(value, str) and value and _NAME.search(key) else shown(value)
+def _named(key: str, value: object, names: Collection[str]) -> object:
+    return MASK if isinstance(value, str) and value and _NAME.search(key) else _shown(value, names)
+
+
+def _names(said: object, key: str = "") -> Iterator[str]:
+    """Yield the names that a record has and that are long enough to be taken for a key."""
+    if isinstance(said, str):
+        if key in _NAMING and len(said) >= _LONG:
+            yield said
+    elif isinstance(said, dict):
+        for member, value in said.items():
+            yield from _names(value, str(member))
+    elif isinstance(said, list):
+        for each in said:
+            yield from _names(each, key)
 
 
 class Masker:

@@ -18,7 +18,7 @@ from control.console.events import silent_s
 from control.console.runs import EXACT, ORDERS, Search, moment
 from control.contributions import Place
 from control.http.core import Answer, Refused
-from control.masking import shown
+from control.masking import is_name, shown
 from control.verdicts import OPERATOR
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ async def slos(request: Request) -> Answer:
 
 async def incidents(request: Request) -> Answer:
     """List incidents, open ones first."""
-    return Answer({"incidents": [_with_place(shown(each)) for each in request.plane.console.board.incidents()]})
+    return Answer({"incidents": [_shown(each) for each in request.plane.console.board.incidents()]})
 
 
 async def incident(request: Request) -> Answer:
@@ -84,23 +84,30 @@ async def incident(request: Request) -> Answer:
     found = request.plane.console.board.incident(request.name)
     if found is None:
         raise Refused(404, "not_found", "no such incident is known here: it may be older than what the log keeps")
-    told: dict[str, Any] = {"incident": _with_place(shown(found)), "runbook": _runbook(found.get("runbook"))}
+    told: dict[str, Any] = {"incident": _shown(found), "runbook": _runbook(found.get("runbook"))}
     if told["runbook"] is None:  # an objective's own: an address or words; what is shipped for its class helps, too
         told |= {"own_runbook": told["incident"].get("runbook"), "runbook": _runbook(found.get("class"))}
-    return Answer({**told, "explained": shown(request.plane.explainer.told(request.name))})
+    explained = shown({"of": found, "explained": request.plane.explainer.told(request.name)})
+    return Answer({**told, "explained": explained["explained"]})
 
 
-def _with_place(incident: Any) -> dict[str, Any]:
-    """Add `place`: the scope and tenant that an order about it would name; None: there is none to order."""
+def _shown(incident: dict[str, Any]) -> dict[str, Any]:
+    """Give what is shown of an incident. Its place is as guards know it, or none: an order on a mask reaches nobody."""
+    return {**shown(incident), "place": _place(incident)}
+
+
+def _place(incident: dict[str, Any]) -> dict[str, Any] | None:
+    """Give the scope and tenant that an order about it would name; None: there is none to order."""
     scope, tenant = incident.get("scope"), incident.get("tenant")
     if incident.get("class") == _BUDGET and tenant and isinstance(scope, dict) and scope.get("level") == USER:
         # it begins with the tenant, as an incident's key must tell users of two tenants apart; a signal's does not
         scope = scope | {"id": str(scope.get("id")).removeprefix(f"{tenant}/")}
     try:
-        place = {"scope": Scope.from_json(scope).to_json(), "tenant": tenant}
+        ordered = Scope.from_json(scope)
     except MalformedError:  # of Flyball itself, or of a level that no agent is in
-        place = None
-    return {**incident, "place": place}
+        return None
+    known = is_name(ordered.id) and is_name(tenant or "")
+    return {"scope": ordered.to_json(), "tenant": tenant} if known else None
 
 
 async def runs(request: Request) -> Answer:
@@ -128,7 +135,7 @@ def _open(plane: Plane, wanted: Search) -> list[dict[str, Any]]:
             "action": each["action"],
             "mode": mode(each),
             "rule": each.get("rule"),
-            "reason": shown(each.get("reason")),
+            "reason": shown(each).get("reason"),
         }
         for run, each in judged
         if run not in closed and run.startswith(wanted.text)

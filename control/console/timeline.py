@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from control.masking import text
+from control import masking
 from models.spans.columns import Column, Decision, SpanKind, SpanStatus
 from models.spans.mapping import EVALUATION_EVENT, LOG, RESOURCE, SPAN, Mapping
 
@@ -67,20 +67,21 @@ def _row(span: Raw, kind: SpanKind, costs: Costs | None) -> dict[str, Any]:
     failed = status == SpanStatus.ERROR
     decision = _first(span, Column.DECISION, 1 << kind)
     error = said[Column.ERROR_TYPE] or span.exception or "error"
+    names = {column.name.lower(): _name(said[column]) for column in _NAMES[:3]}
     return {
-        "name": text(span.name),
+        "name": masking.text(span.name, [each for each in names.values() if each]),
         "kind": kind.name.lower(),
         "start_ns": str(span.start_ns),  # beyond what a number of JavaScript holds
         "duration_s": max(0, span.end_ns - span.start_ns) / 1e9,
-        **{column.name.lower(): _name(said[column]) for column in _NAMES[:3]},
+        **names,
         "input_tokens": _number(said[Column.INPUT_TOKENS]),
         "output_tokens": _number(said[Column.OUTPUT_TOKENS]),
         "cost_usd": _cost(span, said, costs) if kind == SpanKind.LLM else _number(said[Column.COST]),
-        "error": _name(error) if failed else None,
+        "error": masking.text(str(error)) if failed else None,
         "decision": Decision(decision).name.lower() if decision else None,
         "evaluation": _name(said[Column.EVALUATION]),
         "score": _number(said[Column.SCORE]),
-        "label": _name(said[Column.LABEL]),
+        "label": None if said[Column.LABEL] is None else masking.text(str(said[Column.LABEL])),
     }
 
 
@@ -125,7 +126,7 @@ def _value(span: Raw, source: Source, kind: int, *, is_kind: bool) -> Any:
 
 
 def _name(value: Any) -> str | None:
-    return None if value is None else text(str(value))
+    return None if value is None else masking.name(str(value))
 
 
 def _number(value: Any) -> float | int | None:

@@ -321,6 +321,26 @@ def test_an_incident_names_the_place_of_an_order(served: Any, planes: Any, told:
             assert served.ask("POST", "/v1/kill", {**place, "reason": "a test"}, served.admin)[0] == 200
 
 
+def test_an_order_names_its_scope_in_full_or_nothing(served: Any, told: Any) -> None:
+    """A user who is a digest can be killed from the incident; a name that is a secret is not shown, nor sent to."""
+    user, key = "9f" * 32, "sk-proj-abcdefghijklmnop"
+    board = served.plane.console.board
+    board.put(
+        "incident", [told.incident(each, scope={"level": "user", "id": each}, tenant="acme") for each in (user, key)]
+    )
+    _, found, _ = served.ask("GET", "/v1/console/incidents", key=served.admin)
+    places = {each["scope"]["id"]: each["place"] for each in found["incidents"]}
+    assert places == {user: {"scope": {"level": "user", "id": user}, "tenant": "acme"}, "[masked]": None}
+
+
+def test_long_names_of_tools_are_shown() -> None:
+    """The timeline names the tool that was called, however long its name."""
+    tool = "mcp__google_calendar__find_available_time_slots"
+    attributes = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": tool}
+    (row,) = rows([otlp.Raw("01", "", f"execute_tool {tool}", 1, 2, 1, 0, "", attributes)])
+    assert (row["tool"], row["name"]) == (tool, f"execute_tool {tool}")
+
+
 def test_events_say_what_has_changed(served: Any) -> None:
     """A kill is told as a change of signals and of the audit log; a revoked key hears no more."""
     stream = served.stream(served.admin, "/v1/console/events")

@@ -79,6 +79,21 @@ def test_a_record_shows_no_value_that_is_named_as_a_secret() -> None:
     assert shown(said) == {"db_password": MASK, "auth": {"clientSecret": MASK}, "tokens": 5, "note": MASK}
 
 
+def test_a_name_that_a_record_has_stays_in_its_texts() -> None:
+    """A user who is a digest, a version that is a commit, a long tool: named in full; any other long word is masked."""
+    user, commit, tool = "9f" * 32, "5e" * 20, "mcp__google_calendar__find_available_time_slots"
+    said = {
+        "scope": {"level": "user", "id": user},
+        "title": f"{tool} failed 7 times for {user}, key {'7c' * 32}",
+        "evidence": {"tool": tool, "slices": [{"dimension": "version", "value": commit}], "note": f"since {commit}"},
+    }
+    assert shown(said) == said | {"title": f"{tool} failed 7 times for {user}, key {MASK}"}
+    assert shown({"tool": "sk-proj-" + "a" * 40, "reason": "it called sk-proj-" + "a" * 40}) == {
+        "tool": MASK,
+        "reason": f"it called {MASK}",
+    }
+
+
 def test_no_text_takes_long() -> None:
     """Texts come from whoever is asked about; none makes the pattern run for ever."""
     begun = time.perf_counter()
