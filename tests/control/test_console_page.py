@@ -127,3 +127,40 @@ def test_evidence_is_read_without_braces(page: Any, served: Any, told: Any) -> N
     page.get_by_text("dimension tool · value pay · bad 9", exact=True).wait_for()
     page.get_by_text("effect (interval 0.3415, 0.5) · worse true", exact=True).wait_for()
     page.get_by_text(str(many), exact=True).wait_for()
+
+
+def test_an_order_that_is_being_written_stays(page: Any, served: Any, told: Any) -> None:
+    """While spend comes in, as it does all the time, the dialog of a row and what was typed into it stand."""
+    served.log.ensure("flyball.spend", 1)
+    served.tell(told.spend("u-7", 9.9, 10.0), topic="flyball.spend")
+    go(page, "spend")
+    page.get_by_role("row").filter(has_text="u-7").get_by_role("button", name="Throttle…").click()
+    reason = page.get_by_label("Reason, for people and the audit log")
+    reason.fill("asks too")
+    served.tell(told.spend("u-7", 12.4, 10.0) | {"revision": 2}, topic="flyball.spend")
+    page.get_by_text("$12.40").wait_for()
+    assert reason.input_value() == "asks too"
+
+
+def test_names_stay_in_their_place(page: Any, served: Any, told: Any) -> None:
+    """A name that is very long pushes no column away, and one that turns the direction of writing turns only itself."""
+    long, turning = "agent " * 50 + "u" * 200, "ann\u202etnanet"
+    served.tell(told.run(1, user=long, tenant=long, workflow=long), told.run(2), topic="flyball.runs")
+    incident = told.incident("burn", scope={"level": "user", "id": turning}, tenant="acme")
+    served.tell(incident, topic="flyball.incidents")
+    go(page, "runs")
+    page.get_by_role("row").filter(has_text=long[:20]).wait_for()
+    cost = page.get_by_role("columnheader", name="Cost").bounding_box()
+    assert cost is not None
+    assert cost["x"] + cost["width"] < 1360
+    go(page, "incidents")
+    page.get_by_role("cell", name="user:\u2068ann\ufffdtnanet\u2069 of tenant acme", exact=True).wait_for()
+
+
+def test_a_key_outlives_a_moment_without_an_answer(page: Any) -> None:
+    """Who reloads the page while the control plane does not answer is told so, and need not look for the key again."""
+    page.route("**/v1/console/overview", lambda asked: asked.abort(), times=1)
+    page.reload()
+    page.get_by_text("The control plane does not answer.").wait_for()
+    page.get_by_role("button", name="Try again").click()
+    page.locator(".who .mark.good").wait_for()

@@ -8,7 +8,7 @@ import { Runs } from "./runs.js";
 import { Signals } from "./signals.js";
 import { Slos } from "./slos.js";
 import { Spend } from "./spend.js";
-import { Empty, html, Mark, render, seconds, useEffect, useRef, useState } from "./ui.js";
+import { Empty, html, Mark, Problem, render, seconds, useEffect, useRef, useState } from "./ui.js";
 
 const VIEWS = [
   ["slos", "SLOs", "s", "slos"],
@@ -149,10 +149,17 @@ function App() {
   const [first, setFirst] = useState(null);
   const [why, setWhy] = useState("");
   const [tried, setTried] = useState(!session.key);
-  useEffect(() => {
-    if (session.key) ask("/v1/console/overview").then(setFirst, () => { session.key = ""; }).finally(() => setTried(true));
-  }, []);
+  const [away, setAway] = useState(null);  // why a key that is known could not be tried: it is kept
+  function resume() {
+    setAway(null);
+    ask("/v1/console/overview").then(setFirst, (failure) => {
+      if (failure.status === 401 || failure.status === 403) session.key = "";
+      else setAway(failure);
+    }).finally(() => setTried(true));
+  }
+  useEffect(() => { if (session.key) resume(); }, []);
   const leave = (reason) => { session.key = ""; setWhy(reason); setFirst(null); };
+  if (away) return html`<main class="login"><${Problem} error=${away} again=${resume} /></main>`;
   if (first) return html`<${Frame} first=${first} leave=${leave} />`;
   return tried ? html`<${Login} why=${why} enter=${setFirst} />` : html`<p class="quiet">Loading…</p>`;
 }

@@ -22,6 +22,6 @@ export function Audit() {
     <${Loaded} of=${asked}>${({ entries, height, signed }) => html`
       <p class="summary"><span><b>${height}</b> entries in the chain</span> <span>${height - signed} after the last signed checkpoint</span> <span class="quiet"><code>flyball audit verify</code> walks all of it</span></p>
       ${entries.length ? html`<${Table} label="Audit" heads=${[["No.", "n"], "When (UTC)", "Kind", "Who", "What"]}>${entries.map((each) => html`<tr key=${each.n}>
-        <td class="n">${each.n}</td><td><${Time} at=${each.at} /></td><td><${Mark} tone=${TONES[each.kind] || "off"}>${each.kind}<//></td><td>${each.actor}</td>
+        <td class="n">${each.n}</td><td><${Time} at=${each.at} /></td><td><${Mark} tone=${TONES[each.kind] || "off"}>${each.kind}<//></td><td class="name">${each.actor}</td>
         <td class="wrap">${words(each).filter(Boolean).join(" · ")}</td></tr>`)}<//>` : html`<${Empty}>There is no entry of this kind among the newest.<//>`}`}<//>`;
 }

@@ -12,7 +12,7 @@ function Row({ each }) {
   const open = each.status === "open";
   return html`<tr><td><${Mark} tone=${open ? TONES[each.severity] : "off"}>${each.severity}<//></td>
     <td class="wrap"><a href=${"#/incidents/" + encodeURIComponent(each.key)}>${each.title}</a></td>
-    <td>${whose(each)}</td><td>${each.class}</td><td>${each.owner}</td>
+    <td class="name">${whose(each)}</td><td>${each.class}</td><td class="name">${each.owner}</td>
     <td><${Time} at=${each.opened_at} /></td><td>${open ? "open " + ago(each.opened_at) : html`<${Time} at=${each.resolved_at} />`}</td></tr>`;
 }
 

@@ -32,9 +32,9 @@ function SpanRow({ span, first, whole }) {
   const what = span.tool || span.model || span.agent || span.evaluation;
   const indent = span.depth ? "·".repeat(Math.min(span.depth, 12)) + " " : "";
   return html`<tr><td class="n">+${seconds(number(span.start_ns) - first)}</td>
-    <td><span class="quiet" aria-hidden="true">${indent}</span><b>${what || span.name}</b> ${what && what !== span.name && html`<span class="quiet">${span.name}</span>`}</td>
+    <td class="name"><span class="quiet" aria-hidden="true">${indent}</span><b>${what || span.name}</b> ${what && what !== span.name && html`<span class="quiet">${span.name}</span>`}</td>
     <td>${KINDS[span.kind] ?? span.kind}</td>
-    <td>${statusOf(span)}</td>
+    <td class="name">${statusOf(span)}</td>
     <td class="n">${seconds(span.duration_s)}</td><td class="lanecell"><${Lane} span=${span} first=${first} whole=${whole} /></td>
     <td class="n">${span.input_tokens == null && span.output_tokens == null ? "" : count(span.input_tokens ?? 0) + " → " + count(span.output_tokens ?? 0)}</td>
     <td class="n">${count(span.tokens_so_far)}</td><td class="n">${usd(span.cost_usd_so_far)}</td></tr>`;

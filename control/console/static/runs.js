@@ -16,7 +16,7 @@ function queryOf(form) {
 
 function Row({ run }) {
   return html`<tr><td><${RunLink} id=${run.run_id} /></td><td><${Mark} tone=${OUTCOMES[run.outcome] || "off"}>${run.outcome}<//></td>
-    <td>${run.workflow}</td><td>${run.user ?? "–"}</td><td>${run.tenant ?? "–"}</td><td>${run.version ?? "–"}</td>
+    <td class="name">${run.workflow}</td><td class="name">${run.user ?? "–"}</td><td class="name">${run.tenant ?? "–"}</td><td class="name">${run.version ?? "–"}</td>
     <td class="n">${seconds(run.duration_s)}</td><td class="n">${count(run.llm_calls + run.tool_calls)}</td>
     <td class="n">${run.tool_errors ? html`<${Mark} tone="warn">${run.tool_errors}<//>` : 0}</td><td class="n">${usd(run.cost_usd)}</td><td><${Time} at=${run.ended_at} /></td></tr>`;
 }

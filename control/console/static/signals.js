@@ -1,6 +1,6 @@
 // Signals that hold, and orders: kill, resume, throttle, bound. What an order would reach is shown before it is given.
 import { ask, useAsk } from "./api.js";
-import { Empty, Field, html, Loaded, Mark, Problem, Table, Time, count, scopeText, useEffect, useRef, useState } from "./ui.js";
+import { Empty, Field, html, Loaded, Mark, Problem, Table, Time, count, named, scopeText, useEffect, useRef, useState } from "./ui.js";
 
 const LEVELS = ["run", "user", "agent", "workflow", "tenant", "product"];
 const ORDERS = {
@@ -50,7 +50,7 @@ function Preview({ path, asked, scope, tenant, order }) {
   if (!path) return html`<p class="quiet">Name what is meant, to see what it would reach.</p>`;
   return html`<div class="preview" aria-live="polite"><${Loaded} of=${asked}>${(seen) => html`
     <p><b>Reaches</b> ${scopeText(scope, tenant)}: it goes to <b>${count(seen.guards)}</b> ${seen.guards === 1 ? "guard" : "guards"} that are connected.</p>
-    <p>${seen.runs ? html`<b>${count(seen.runs)}</b> of its runs ended in the last ${seen.minutes} minutes${seen.users_count ? html`, of <b>${count(seen.users_count)}</b> users (${seen.users.join(", ")}${seen.users_count > seen.users.length ? ", …" : ""})` : ""}${seen.tenants_count ? html`, <b>${count(seen.tenants_count)}</b> tenants (${seen.tenants.join(", ")})` : ""}.` : `None of its runs ended in the last ${seen.minutes} minutes: is the name right? Open runs have no record yet.`}</p>
+    <p>${seen.runs ? html`<b>${count(seen.runs)}</b> of its runs ended in the last ${seen.minutes} minutes${seen.users_count ? html`, of <b>${count(seen.users_count)}</b> users (${seen.users.map(named).join(", ")}${seen.users_count > seen.users.length ? ", …" : ""})` : ""}${seen.tenants_count ? html`, <b>${count(seen.tenants_count)}</b> tenants (${seen.tenants.map(named).join(", ")})` : ""}.` : `None of its runs ended in the last ${seen.minutes} minutes: is the name right? Open runs have no record yet.`}</p>
     ${seen.already.map((each) => html`<p><${Mark} tone="warn">Already asked:<//> ${stateWords(each.state)} by ${each.rule}</p>`)}
     <${Kept} people=${seen.people} order=${order} />
     ${seen.two_people && order === "resume" && html`<p><${Mark} tone="warn">Two people<//> must resume a killed product, within ten minutes, each with a key of their own.</p>`}`}<//></div>`;
@@ -128,9 +128,9 @@ export function Order({ order, scope, tenant, roles, children, tone = "" }) {
 function Row({ each, roles }) {
   const tone = each.state.kill ? "bad" : "warn";
   const complete = each.applied.clients > 0 && each.applied.applied === each.applied.clients;
-  return html`<tr><td><${Mark} tone=${tone}>${stateWords(each.state)}<//></td>
-    <td>${each.scope.level === "run" ? html`run:<${RunName} id=${each.scope.id} />` : scopeText(each.scope, each.tenant)}</td>
-    <td>${Object.keys(each.sources).join(", ")}</td><td class="wrap">${each.reason}</td>
+  return html`<tr><td class="name"><${Mark} tone=${tone}>${stateWords(each.state)}<//></td>
+    <td class="name">${each.scope.level === "run" ? html`run:<${RunName} id=${each.scope.id} />` : scopeText(each.scope, each.tenant)}</td>
+    <td class="name">${Object.keys(each.sources).join(", ")}</td><td class="wrap">${each.reason}</td>
     <td><${Mark} tone=${complete ? "good" : each.applied.clients ? "warn" : "off"}>${each.applied.clients ? each.applied.text : "no guard is there"}<//></td>
     <td><${Time} at=${each.issued_at} /></td>
     <td class="actions"><${Order} order="resume" scope=${each.scope} tenant=${each.tenant} roles=${roles} />

@@ -32,7 +32,7 @@ function Details({ slo }) {
     <h3>Burn rate by window</h3><${Pairs} of=${Object.fromEntries(shortest(slo.burn).map(([window, value]) => [window, value.toFixed(2) + "×"]))} />
     ${slo.spent_by?.length > 0 && html`<h3>Most bad events of the period</h3>
       <${Table} label="Spent by" heads=${["What", "Value", ["Bad", "n"], ["Total", "n"]]}>
-        ${slo.spent_by.map((each) => html`<tr><td>${each.dimension}</td><td>${each.value}</td>
+        ${slo.spent_by.map((each) => html`<tr><td>${each.dimension}</td><td class="name">${each.value}</td>
           <td class="n">${count(each.bad)}</td><td class="n">${count(each.total)}</td></tr>`)}<//>`}
     ${slo.workflow && html`<p><a href=${"#/runs?outcome=failure&workflow=" + encodeURIComponent(slo.workflow)}>Failed runs of ${slo.workflow}</a></p>`}
   </div>`;
@@ -42,7 +42,7 @@ function Row({ slo, open, toggle }) {
   const [tone, word] = standing(slo);
   const burn = shortest(slo.burn).slice(0, 3);
   return html`<tr class=${open ? "open" : ""}>
-      <td><button class="expander" aria-expanded=${open} onClick=${toggle}>${slo.slo}</button></td>
+      <td class="name"><button class="expander" aria-expanded=${open} onClick=${toggle}>${slo.slo}</button></td>
       <td><${Mark} tone=${tone}>${word}<//>${slo.gate === "frozen" && html` <span class="badge">frozen</span>`}</td>
       <td class="n">${percent(slo.target, 2)}</td>
       <td class="n">${percent(slo.total ? 1 - slo.bad / slo.total : null, 2)}</td>

@@ -8,7 +8,7 @@ const word = (ratio) => ratio == null ? "no limit" : ratio >= 1 ? "over" : ratio
 
 function Row({ each, roles }) {
   const ratio = each.used_ratio;
-  return html`<tr><td>${scopeText(each, each.tenant)}</td><td>${each.period} ${each.start}</td><td><${Mark} tone=${tone(ratio)}>${word(ratio)}<//></td>
+  return html`<tr><td class="name">${scopeText(each, each.tenant)}</td><td>${each.period} ${each.start}</td><td><${Mark} tone=${tone(ratio)}>${word(ratio)}<//></td>
     <td class="n">${usd(each.cost_usd)}</td><td class="n">${usd(each.limit_usd)}</td>
     <td class="budget"><span class="n">${percent(ratio)}</span>${ratio != null && html`<${Bar} ratio=${ratio} tone=${tone(ratio)} label=${"used " + percent(ratio)} />`}</td>
     <td class="n">${count(each.tokens)}</td><td class="n">${count(each.runs)}</td>
@@ -25,7 +25,7 @@ export function Spend({ roles }) {
     <${Loaded} of=${asked}>${({ spend, more }) => {
       const rows = spend.filter((each) => (!level || each.level === level) && (!near || each.used_ratio >= 0.75));
       return rows.length ? html`<${Table} label="Spend" heads=${["Whose", "Period", "Status", ["Spent", "n"], ["Limit", "n"], "Used", ["Tokens", "n"], ["Runs", "n"], ""]}>
-          ${rows.map((each) => html`<${Row} key=${[each.level, each.id, each.tenant, each.period]} each=${each} roles=${roles} />`)}<//>
+          ${rows.map((each) => html`<${Row} key=${JSON.stringify([each.level, each.id, each.tenant, each.period])} each=${each} roles=${roles} />`)}<//>
         ${more > 0 && html`<p class="quiet">${count(more)} more, with less of a limit used; <code>GET /v1/usage</code> has each.</p>`}`
         : html`<${Empty}>${spend.length ? "Nobody fits this." : "No spend has been told yet. It is told for users, tenants and workflows once runs carry costs or tokens; limits are in policy.yaml under budgets."}<//>`;
     }}<//>`;

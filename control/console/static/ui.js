@@ -53,9 +53,15 @@ export function ago(at, now = Date.now()) {
   return s < 60 ? Math.round(s) + " s" : s < 7200 ? Math.round(s / 60) + " min" : Math.round(s / 3600) + " h";
 }
 
+// A name within words: agents choose it, so it turns nothing around it, and what would not be seen in it is.
+export function named(text) {
+  if (!/[^ -~]/.test(text)) return text;
+  return "\u2068" + text.replace(/(?![\u200c\u200d])[\p{Cc}\p{Cf}]/gu, "\ufffd") + "\u2069";  // joiners spell words
+}
+
 export function scopeText(scope, tenant) {
-  const name = scope.level === "product" ? "whole product" : scope.level + ":" + scope.id;
-  return tenant ? name + " of tenant " + tenant : name;
+  const name = scope.level === "product" ? "whole product" : scope.level + ":" + named(scope.id);
+  return tenant ? name + " of tenant " + named(tenant) : name;
 }
 
 export function RunLink({ id }) {
