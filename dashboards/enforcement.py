@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dashboards.kit import ANY_IS_BAD, GREEN, RATE, RED, Board, lines, number, words
 from dashboards.runbooks import link
-from dashboards.series import or_zero, sli
+from dashboards.series import or_zero, rise, sli
 
 UID = "flyball-enforcement"
 _W = {"workflow": "~$workflow", "window": "1h"}
@@ -129,7 +129,7 @@ def build() -> Board:
         "Signals",
         lines(
             "Given out",
-            [(f"sum by (kind) (increase(flyball_signals_total[{RATE}]))", "{{kind}}")],
+            [(f"sum by (kind) ({rise('flyball_signals_total', RATE)})", "{{kind}}")],
             "short",
             "By kind.",
             low=0,
@@ -137,7 +137,7 @@ def build() -> Board:
         ),
         lines(
             "Verdicts read",
-            [(f"sum by (action) (increase(flyball_verdicts_taken_total[{RATE}]))", "{{action}}")],
+            [(f"sum by (action) ({rise('flyball_verdicts_taken_total', RATE)})", "{{action}}")],
             "short",
             "From the log, by action.",
             low=0,

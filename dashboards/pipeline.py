@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dashboards.kit import ANY_IS_BAD, ANY_IS_NEWS, GREEN, RANGE, RATE, RED, Board, lines, number, words
 from dashboards.runbooks import link
-from dashboards.series import or_zero
+from dashboards.series import or_zero, rise
 
 UID = "flyball-pipeline"
 _LATE = ((None, GREEN), (90, "orange"), (300, RED))
@@ -31,7 +31,7 @@ def build() -> Board:
         ),
         number(
             "Dead letters",
-            or_zero(f"sum(increase(flyball_dead_letters_total[{RANGE}]))"),
+            or_zero(f"sum({rise('flyball_dead_letters_total', RANGE)})"),
             "short",
             "Messages and spans that could not be used, in the time shown.",
             ANY_IS_NEWS,
@@ -91,8 +91,8 @@ def build() -> Board:
         lines(
             "Dead letters and repairs",
             [
-                (f"sum by (reason) (increase(flyball_dead_letters_total[{RATE}]))", "dead: {{reason}}"),
-                (f"sum by (rule) (increase(flyball_mended_total[{RATE}]))", "mended: {{rule}}"),
+                (f"sum by (reason) ({rise('flyball_dead_letters_total', RATE)})", "dead: {{reason}}"),
+                (f"sum by (rule) ({rise('flyball_mended_total', RATE)})", "mended: {{rule}}"),
             ],
             "short",
             "What could not be used, and what was repaired.",
@@ -133,7 +133,7 @@ def build() -> Board:
         "Out",
         lines(
             "Pages begun",
-            [(f"sum by (severity) (increase(flyball_pages_total[{RATE}]))", "{{severity}}")],
+            [(f"sum by (severity) ({rise('flyball_pages_total', RATE)})", "{{severity}}")],
             "short",
             "By severity.",
             low=0,
@@ -141,7 +141,7 @@ def build() -> Board:
         ),
         lines(
             "Deliveries",
-            [(f"sum by (sink, outcome) (increase(flyball_deliveries_total[{RATE}]))", "{{sink}} {{outcome}}")],
+            [(f"sum by (sink, outcome) ({rise('flyball_deliveries_total', RATE)})", "{{sink}} {{outcome}}")],
             "short",
             "By sink, and what came of them.",
             low=0,
@@ -158,7 +158,7 @@ def build() -> Board:
         lines(
             "Put off, or without a route",
             [
-                (or_zero(f"sum by (sink) (increase(flyball_delivery_retries_total[{RATE}]))"), "put off: {{sink}}"),
+                (or_zero(f"sum by (sink) ({rise('flyball_delivery_retries_total', RATE)})"), "put off: {{sink}}"),
                 (f"sum(increase(flyball_pages_unrouted_total[{RATE}]))", "no route"),
             ],
             "short",

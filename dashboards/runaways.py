@@ -19,10 +19,12 @@ from dashboards.kit import (
     words,
 )
 from dashboards.runbooks import link
-from dashboards.series import or_zero
+from dashboards.series import or_zero, rise
 
 UID = "flyball-runaways"
+_VERDICTS = "flyball_verdicts_total"
 _IN_FORCE = 'mode="enforce",workflow=~"$workflow"'
+_IN_SHADOW = 'mode="shadow",workflow=~"$workflow"'
 
 
 def build() -> Board:
@@ -80,8 +82,8 @@ def build() -> Board:
         width=6,
         height=4,
     )
-    by_rule = f"sum by (rule, action) (increase(flyball_verdicts_total{{{_IN_FORCE}}}[{RATE}]))"
-    shadow = f'sum by (rule, action) (increase(flyball_verdicts_total{{mode="shadow",workflow=~"$workflow"}}[{RATE}]))'
+    by_rule = f"sum by (rule, action) ({rise(_VERDICTS, RATE, _IN_FORCE)})"
+    shadow = f"sum by (rule, action) ({rise(_VERDICTS, RATE, _IN_SHADOW)})"
     board.row(
         "Runaways",
         lines(
@@ -158,7 +160,8 @@ _PACE = "scalar(days_in_month() / (day_of_month() - 1 + (hour() * 60 + minute() 
 
 
 def _count(which: str, mode: str = "enforce") -> str:
-    return or_zero(f'sum(increase(flyball_verdicts_total{{{which},mode="{mode}",workflow=~"$workflow"}}[{RANGE}]))')
+    labels = f'{which},mode="{mode}",workflow=~"$workflow"'
+    return or_zero(f"sum({rise(_VERDICTS, RANGE, labels)})")
 
 
 def _avoided(mode: str) -> str:

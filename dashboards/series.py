@@ -27,6 +27,16 @@ def share(name: str, **labels: str) -> str:
     return f"sum({sli('good', name, by, **labels)}) / ({total} > 0)"
 
 
+def rise(counter: str, window: str, labels: str = "") -> str:
+    """Give by how much each series of a counter rose, where it may come up at the first thing that it counts.
+
+    `increase` begins with the first value that it finds: of a first kill it says 0. So a series that was not there
+    within a day before the window gives all that it has; it may be away in between, as while nobody could scrape.
+    """
+    now = f"{counter}{{{labels}}}"
+    return f"(({now} unless last_over_time({now}[1d] offset {window})) or increase({now}[{window}]))"
+
+
 def or_zero(expr: str) -> str:
     """Give 0 where nothing was counted yet: a number that is missing looks like one that is broken."""
     return f"{expr} or vector(0)"
