@@ -164,3 +164,19 @@ def test_a_key_outlives_a_moment_without_an_answer(page: Any) -> None:
     page.get_by_text("The control plane does not answer.").wait_for()
     page.get_by_role("button", name="Try again").click()
     page.locator(".who .mark.good").wait_for()
+
+
+def test_who_ordered_what_holds_and_why_is_beside_it(page: Any, served: Any, planes: Any) -> None:
+    """The person and the reason they gave, of the newest order about just this place; of a rule there is none."""
+    place = {"scope": {"level": "workflow", "id": "airline"}, "tenant": "acme"}
+    assert served.ask("POST", "/v1/kill", place | {"reason": "books twice"}, served.admin)[0] == 200
+    assert served.ask("POST", "/v1/kill", place | {"tenant": "globex", "reason": "another"}, served.admin)[0] == 200
+    served.tell(planes.verdict("kill", scope=("run", RUN), rule="repeat.identical"))
+    go(page, "signals")
+    row = page.get_by_role("row").filter(has_text="workflow:airline of tenant acme")
+    row.get_by_text("“books twice”").wait_for()
+    who = page.locator(".who > span").nth(1).inner_text()
+    assert f"operator {who}" in row.inner_text()
+    of_rule = page.get_by_role("row").filter(has_text=RUN[:12])
+    of_rule.wait_for()
+    assert "“" not in of_rule.inner_text()

@@ -125,12 +125,19 @@ export function Order({ order, scope, tenant, roles, children, tone = "" }) {
     ${open && html`<${Dialog} given=${{ order, scope, tenant }} roles=${roles} close=${() => setOpen(false)} />`}`;
 }
 
-function Row({ each, roles }) {
+// The newest order of people about a place, which names the person and why; the signal itself goes to agents, and does not.
+function ordered(entries, { scope, tenant, sources }) {
+  const here = ({ what, tenant: of }) => what.scope?.level === scope.level && what.scope.id === scope.id && (of ?? null) === (tenant ?? null);
+  return sources.operator && entries.find((entry) => ["kill", "set"].includes(entry.what.command) && here(entry));
+}
+
+function Row({ each, roles, by }) {
   const tone = each.state.kill ? "bad" : "warn";
   const complete = each.applied.clients > 0 && each.applied.applied === each.applied.clients;
   return html`<tr><td class="name"><${Mark} tone=${tone}>${stateWords(each.state)}<//></td>
     <td class="name">${each.scope.level === "run" ? html`run:<${RunName} id=${each.scope.id} />` : scopeText(each.scope, each.tenant)}</td>
-    <td class="name">${Object.keys(each.sources).join(", ")}</td><td class="wrap">${each.reason}</td>
+    <td class="name">${Object.keys(each.sources).map((name) => name === "operator" && by ? name + " " + by.actor : name).join(", ")}</td>
+    <td class="wrap">${each.reason}${by?.what.reason && html` “${by.what.reason}”`}</td>
     <td><${Mark} tone=${complete ? "good" : each.applied.clients ? "warn" : "off"}>${each.applied.clients ? each.applied.text : "no guard is there"}<//></td>
     <td><${Time} at=${each.issued_at} /></td>
     <td class="actions"><${Order} order="resume" scope=${each.scope} tenant=${each.tenant} roles=${roles} />
@@ -141,6 +148,8 @@ const RunName = ({ id }) => html`<a class="id" href=${"#/runs/" + id}>${id.slice
 
 export function Signals({ roles }) {
   const asked = useAsk("/v1/status", ["signals"]);
+  const orders = useAsk("/v1/console/audit?kind=command", ["signals"]);
+  const entries = orders.data?.entries || [];
   const blank = { level: "workflow", id: "" };
   return html`<div class="head"><h1>Signals</h1><div class="buttons">
       <${Order} order="kill" scope=${blank} roles=${roles} tone="danger">Kill…<//><${Order} order="throttle" scope=${blank} roles=${roles}>Throttle…<//>
@@ -149,6 +158,6 @@ export function Signals({ roles }) {
       <p class="summary"><span><b>${count(now.clients)}</b> guards connected</span> <span><b>${count(now.scopes.length)}</b> scopes under a signal</span>
         <span class="quiet">epoch ${now.epoch}, sequence ${now.seq}</span></p>
       ${now.scopes.length ? html`<${Table} label="Signals" heads=${["State", "Scope", "Asked by", "Reason", "Applied", "Since (UTC)", ""]}>
-        ${now.scopes.map((each) => html`<${Row} key=${JSON.stringify([each.scope, each.tenant])} each=${each} roles=${roles} />`)}<//>`
+        ${now.scopes.map((each) => html`<${Row} key=${JSON.stringify([each.scope, each.tenant])} each=${each} roles=${roles} by=${ordered(entries, each)} />`)}<//>`
       : html`<${Empty}>Every agent runs freely: no rule and no person asks anything of any scope. What rules may ask is in <code>policy.yaml</code>.<//>`}`}<//>`;
 }
