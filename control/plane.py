@@ -124,7 +124,7 @@ class Plane:
             self._spent,
             settings.costs,
             self.clocks.steady_s,
-            lambda scope, tenant, told: untold.of(scope, tenant, told, self._today()),
+            lambda scope, tenant, told: untold.of(scope, tenant, told, self.today()),
         )
         masker = Masker(
             bytes.fromhex(_kept(settings.folder / MASKING, lambda: secrets.token_hex(32))), settings.audit_fields
@@ -170,7 +170,7 @@ class Plane:
             healthy=self.problem is None,
             read_age_s=self.clocks.steady_s() - self._read_s if self._log else None,
             lags=self._lags,
-            near_budget=self.spend.near(self._today()),
+            near_budget=self.spend.near(self.today()),
         )
 
     def see_guards(self) -> None:
@@ -205,9 +205,9 @@ class Plane:
 
     def _spent(self, scope: Scope, tenant: str | None) -> list[usage.Spend]:
         """Give what a scope has spent in the day and month that it is."""
-        return self.spend.now(scope, tenant, self._today())
+        return self.spend.now(scope, tenant, self.today())
 
-    def _today(self) -> str:
+    def today(self) -> str:
         """Give the day that it is where budgets begin."""
         return datetime.fromtimestamp(self.clocks.wall_ns() // 10**9, self.settings.zone).date().isoformat()
 

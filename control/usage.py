@@ -110,12 +110,12 @@ class SpendBook:
             _told(each) for _, each in sorted(found.items(), key=lambda item: (item[0][1], item[0][0]), reverse=True)
         ]
 
-    def newest(self) -> list[dict[str, Any]]:
-        """List the newest day and month of every scope, with level, id and tenant."""
+    def newest(self, today: str) -> list[dict[str, Any]]:
+        """List the newest day and month of every scope, with level, id and tenant, and whether it is that one now."""
         found = []
         for (level, name, tenant), periods in list(self._current.items()):
             whose = {"level": level, "id": name, "tenant": tenant or None}
-            found += [{**whose, **_told(each)} for each in periods.values()]
+            found += [{**whose, **_told(each), "is_now": _is_now(each, today)} for each in periods.values()]
         return found
 
     def now(self, scope: Scope, tenant: str | None, today: str) -> list[Spend]:

@@ -180,9 +180,18 @@ def _people(plane: Plane, place: Place) -> dict[str, object]:
 
 
 async def spend(request: Request) -> Answer:
-    """List what was spent in the newest day and month, those nearest to their limit first."""
-    rows = await asyncio.to_thread(request.plane.spend.newest)
-    rows.sort(key=lambda row: (row["used_ratio"] or -1, row["cost_usd"] or 0), reverse=True)
+    """List what was spent in the newest day and month, of one level or of all, by part of a name or not.
+
+    Those of the day and month that it is come first, and of them those nearest to their limit.
+    """
+    level, name = request.query.get("level", ""), request.query.get("name", "").casefold()
+    if level not in ("", *SCOPE_LEVELS) or len(name) > _LONGEST:
+        raise Refused(400, "level", f"expected level, one of {', '.join(SCOPE_LEVELS)}, and part of a name")
+    rows = await asyncio.to_thread(request.plane.spend.newest, request.plane.today())
+    rows = [
+        row for row in rows if level in ("", row["level"]) and name in f"{row['id']} {row['tenant'] or ''}".casefold()
+    ]
+    rows.sort(key=lambda row: (row["is_now"], row["used_ratio"] or -1, row["cost_usd"] or 0), reverse=True)
     return Answer({"spend": rows[:_MOST_SPEND], "more": max(0, len(rows) - _MOST_SPEND)})
 
 

@@ -341,6 +341,26 @@ def test_long_names_of_tools_are_shown() -> None:
     assert (row["tool"], row["name"]) == (tool, f"execute_tool {tool}")
 
 
+def test_spend_of_now_comes_first_and_can_be_narrowed(served: Any, planes: Any, told: Any) -> None:
+    """A budget that was spent yesterday is not over today; a tenant is found behind more users than are listed."""
+    served.log.ensure("flyball.spend", 1)
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+    users = [told.spend(f"u-{number}", 9.0, 10.0) for number in range(520)]
+    past = told.spend("ann", 30.0, 10.0) | {"start": yesterday}
+    served.tell(past, *users, told.spend("acme", 5.0, None, "tenant"), topic="flyball.spend")
+    planes.until(lambda: len(served.plane.spend.newest("")) == 522)
+
+    def listed(query: str = "") -> list[tuple[str, bool]]:
+        status, said, _ = served.ask("GET", f"/v1/console/spend{query}", key=served.admin)
+        assert status == 200
+        return [(each["id"], each["is_now"]) for each in said["spend"]]
+
+    assert {now for _, now in listed()} == {True}
+    assert listed("?level=tenant") == [("acme", True)]
+    assert listed("?name=ANN&level=user") == [("ann", False)]
+    assert served.ask("GET", "/v1/console/spend?level=team", key=served.admin)[0] == 400
+
+
 def test_events_say_what_has_changed(served: Any) -> None:
     """A kill is told as a change of signals and of the audit log; a revoked key hears no more."""
     stream = served.stream(served.admin, "/v1/console/events")

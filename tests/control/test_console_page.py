@@ -180,3 +180,17 @@ def test_who_ordered_what_holds_and_why_is_beside_it(page: Any, served: Any, pla
     of_rule = page.get_by_role("row").filter(has_text=RUN[:12])
     of_rule.wait_for()
     assert "“" not in of_rule.inner_text()
+
+
+def test_a_budget_of_yesterday_is_not_over_now(page: Any, served: Any, told: Any) -> None:
+    """It reads as what was; and whoever is looked for by a part of the name is found."""
+    served.log.ensure("flyball.spend", 1)
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+    past = told.spend("ann", 30.0, 10.0) | {"start": yesterday}
+    served.tell(past, told.spend("bob", 11.0, 10.0), topic="flyball.spend")
+    go(page, "spend")
+    page.get_by_role("row").filter(has_text="user:ann").get_by_text("was over").wait_for()
+    page.get_by_role("row").filter(has_text="user:bob").get_by_text("▲ over").wait_for()
+    page.get_by_label("Name has").fill("AN")
+    page.get_by_role("row").filter(has_text="user:bob").wait_for(state="detached")
+    page.get_by_role("row").filter(has_text="user:ann").wait_for()
