@@ -153,6 +153,7 @@ async def preview(request: Request) -> Answer:
     people = await asyncio.to_thread(_people, plane, Place(Scope(level, name), of))
     since = stamp(plane.clocks.wall_ns() - _RECENT_NS)
     seen = await asyncio.to_thread(plane.console.runs.seen, level, name, tenant, since)
+    closed = await asyncio.to_thread(plane.console.runs.get, name) if level == "run" else None
     now_s = plane.clocks.steady_s()
     everybody = plane.clients.count(now_s)
     guards = everybody if tenant is None else plane.clients.position(tenant, plane.authority.shown, now_s)[1]
@@ -163,6 +164,7 @@ async def preview(request: Request) -> Answer:
             "guards": guards,
             "minutes": _RECENT_NS // (60 * 10**9),
             "runs": len(seen),
+            "ended_at": closed and closed["ended_at"],
             "users": sorted(users)[:_MOST_NAMES],
             "users_count": len(users),
             "tenants": sorted(tenants)[:_MOST_NAMES],

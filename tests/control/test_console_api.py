@@ -268,6 +268,15 @@ def test_the_preview_says_what_a_signal_would_reach(served: Any, planes: Any, to
     stream.close()
 
 
+def test_the_preview_says_that_a_run_has_ended(served: Any, told: Any) -> None:
+    """However long ago: who would kill it learns that nothing of it may be left; of one that goes on nothing."""
+    ended = datetime.now(UTC) - timedelta(hours=3)
+    served.plane.console.runs.put([told.run(1, ended, run_id=TRACE)])
+    asked = f"/v1/console/preview?level=run&id={TRACE}"
+    assert served.ask("GET", asked, key=served.admin)[1]["ended_at"] == told.stamp(ended)
+    assert served.ask("GET", asked[:-1], key=served.admin)[1]["ended_at"] is None
+
+
 def test_the_preview_says_what_people_have_asked(served: Any, planes: Any) -> None:
     """Of just this scope and tenant, without what rules ask, and without a kill: what the next order replaces."""
     nothing = {"kill": False, "level": "full", "tools": None, "deny": [], "throttle": None}

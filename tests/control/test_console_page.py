@@ -102,7 +102,7 @@ def test_an_open_run_and_spend_go_on(page: Any, served: Any, told: Any) -> None:
 
 
 def test_a_run_id_is_found_however_it_was_copied(page: Any, served: Any, planes: Any, told: Any) -> None:
-    """With blanks and capitals around; what can be no run's is said to be that, not a control plane that is gone."""
+    """With blanks and capitals around; what can be no run's is said to be that, and what has ended to have ended."""
     served.tell(told.run(1, run_id=RUN), topic="flyball.runs")
     planes.until(lambda: served.plane.console.runs.get(RUN))
     go(page, "runs")
@@ -113,6 +113,9 @@ def test_a_run_id_is_found_however_it_was_copied(page: Any, served: Any, planes:
     go(page, "runs/xyz")
     page.get_by_text("expected 32 lower-case hex digits").wait_for()
     page.get_by_text("is not as expected").wait_for()
+    go(page, f"runs/{RUN}")
+    page.get_by_role("button", name="Kill this run…").click()
+    page.get_by_role("dialog").get_by_text("It has ended, at").wait_for()
 
 
 def test_evidence_is_read_without_braces(page: Any, served: Any, told: Any) -> None:

@@ -1,6 +1,6 @@
 // Signals that hold, and orders: kill, resume, throttle, bound. What an order would reach is shown before it is given.
 import { ask, useAsk } from "./api.js";
-import { Empty, Field, html, Loaded, Mark, Problem, Table, Time, count, named, scopeText, useEffect, useRef, useState } from "./ui.js";
+import { Empty, Field, html, Loaded, Mark, Problem, Table, Time, count, named, scopeText, time, useEffect, useRef, useState } from "./ui.js";
 
 const LEVELS = ["run", "user", "agent", "workflow", "tenant", "product"];
 const ORDERS = {
@@ -46,11 +46,14 @@ function Kept({ people, order }) {
     ${replaced && html`<p><${Mark} tone="info">Replaces<//> what people have asked: ${replaced}.</p>`}`;
 }
 
+const ofRun = ({ ended_at: ended }) => ended ? html`<${Mark} tone="warn">It has ended,<//> at ${time(ended)} UTC, as far as its spans tell: nothing of it may be left to stop.`
+  : "It has no record yet: it goes on, or the id is wrong.";
+
 function Preview({ path, asked, scope, tenant, order }) {
   if (!path) return html`<p class="quiet">Name what is meant, to see what it would reach.</p>`;
   return html`<div class="preview" aria-live="polite"><${Loaded} of=${asked}>${(seen) => html`
     <p><b>Reaches</b> ${scopeText(scope, tenant)}: it goes to <b>${count(seen.guards)}</b> ${seen.guards === 1 ? "guard" : "guards"} that are connected.</p>
-    <p>${seen.runs ? html`<b>${count(seen.runs)}</b> of its runs ended in the last ${seen.minutes} minutes${seen.users_count ? html`, of <b>${count(seen.users_count)}</b> users (${seen.users.map(named).join(", ")}${seen.users_count > seen.users.length ? ", …" : ""})` : ""}${seen.tenants_count ? html`, <b>${count(seen.tenants_count)}</b> tenants (${seen.tenants.map(named).join(", ")})` : ""}.` : `None of its runs ended in the last ${seen.minutes} minutes: is the name right? Open runs have no record yet.`}</p>
+    <p>${scope.level === "run" ? ofRun(seen) : seen.runs ? html`<b>${count(seen.runs)}</b> of its runs ended in the last ${seen.minutes} minutes${seen.users_count ? html`, of <b>${count(seen.users_count)}</b> users (${seen.users.map(named).join(", ")}${seen.users_count > seen.users.length ? ", …" : ""})` : ""}${seen.tenants_count ? html`, <b>${count(seen.tenants_count)}</b> tenants (${seen.tenants.map(named).join(", ")})` : ""}.` : `None of its runs ended in the last ${seen.minutes} minutes: is the name right? Open runs have no record yet.`}</p>
     ${seen.already.map((each) => html`<p><${Mark} tone="warn">Already asked:<//> ${stateWords(each.state)} by ${each.rule}</p>`)}
     <${Kept} people=${seen.people} order=${order} />
     ${seen.two_people && order === "resume" && html`<p><${Mark} tone="warn">Two people<//> must resume a killed product, within ten minutes, each with a key of their own.</p>`}`}<//></div>`;
