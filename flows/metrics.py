@@ -177,12 +177,13 @@ class Metrics:
         return Counter(name, text, labels, registry=self.registry)
 
     def _spend_family(self) -> Metric:
-        """Give what workflows and the product have spent in their newest day and month; never users or tenants."""
+        """Give what workflows and the product have spent in the day and month that it is; never users or tenants."""
         spent = GaugeMetricFamily(
-            "flyball_spend_usd", "Spent in the newest day and month.", labels=["level", "workflow", "period"]
+            "flyball_spend_usd", "Spent in the day and month that it is.", labels=["level", "workflow", "period"]
         )
+        now_s = self._clock() // 10**9 if self._clock else None
         for table in list(self._spend.values()):
-            for (level, name, period), usd in table.newest().items():
+            for (level, name, period), usd in table.newest(now_s).items():
                 spent.add_metric([level, name if level == "workflow" else "", period], usd)
         return spent
 

@@ -15,11 +15,11 @@ import numpy as np
 import orjson
 
 from models.incidents.book import IncidentBook
-from models.spend.budget import following
+from models.spend.budget import PERIODS, following
 from models.spend.pace_rows import Pace
 from models.spend.paces import DAYS, LEAST_DAYS, SPEND_DAY, Found, Paces
 from models.spend.places import Places
-from models.spend.rows import Spend
+from models.spend.rows import QUARTER_S, Spend
 from models.spend.sums import CHANGED, TOUCHED, UNTOLD, Sums
 from models.spend.words import cleared, facts_of, ident_of, period_of, severity_of, verdict_of
 from models.times import rfc3339
@@ -271,14 +271,19 @@ class SpendTable:
         at = begin + (now_s - begin) * limit / kept.cost
         return rfc3339(int(at * NANO)) if at < end else None
 
-    def newest(self) -> dict[tuple[str, str, str], float]:
-        """Give USD by (level, id, period) of the product and of workflows, each in its newest period."""
+    def newest(self, now_s: int | None = None) -> dict[tuple[str, str, str], float]:
+        """Give USD by (level, id, period) of the product and of workflows, each in its newest period.
+
+        With `now_s` (Unix) in the period that it is then: what was spent yesterday is nothing of today's.
+        """
+        starts = ("", "") if now_s is None else self._calendar.starts(now_s // QUARTER_S)
+        begun: dict[str, str] = dict(zip(PERIODS, starts, strict=True))
         found: dict[tuple[str, str, str], tuple[str, float]] = {}
         for level, id_, _, period, start in list(self._shown):
             kept = self.sums.get((level, id_, None, period, start))
             if kept and start >= found.get((level, id_, period), ("", 0.0))[0]:
                 found[level, id_, period] = start, kept.cost / NANO
-        return {key: usd for key, (_, usd) in found.items()}
+        return {key: usd if start >= begun[key[2]] else 0.0 for key, (start, usd) in found.items()}
 
     # what is kept
 

@@ -70,6 +70,24 @@ def test_a_run_is_spent_where_it_began() -> None:
     assert costs(spent) == {(*scope, *period): 5 * NANO for scope in where for period in periods}
 
 
+def test_of_today_is_only_what_is_spent_today() -> None:
+    """By a clock a day and a month begin at 0, in the zone of the budgets; without one the newest are told."""
+    spent = table(calendar=Calendar(ZoneInfo("Asia/Tokyo")))
+    midnight = DAY + 15 * 3_600  # of March 11, in Tokyo
+    feed(spent, pulse(None, run(5 * NANO, midnight - 60)), pulse(None, run(3 * NANO, midnight, workflow=2)))
+    april = midnight + 21 * 86_400
+    newest = {"day": {"air": 5.0, "rail": 3.0}, "month": {"air": 5.0, "rail": 3.0}}
+
+    def told(now_s: int | None = None) -> dict[str, dict[str, float]]:
+        found = spent.newest(now_s)
+        return {each: {name: found["workflow", name, each] for name in ("air", "rail")} for each in ("day", "month")}
+
+    assert told() == told(midnight - 1) == newest
+    assert told(midnight) == newest | {"day": {"air": 0.0, "rail": 3.0}}
+    assert told(april - 1) == newest | {"day": {"air": 0.0, "rail": 0.0}}
+    assert told(april) == {each: {"air": 0.0, "rail": 0.0} for each in newest}
+
+
 def test_what_becomes_known_later_moves_it() -> None:
     """A name, and an earlier start on the day before: nothing is left where it lay, nothing is counted twice."""
     first, named = run(5 * NANO, user=0), run(7 * NANO, DAY - 10)
