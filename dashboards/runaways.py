@@ -166,7 +166,7 @@ def _count(which: str, mode: str = "enforce") -> str:
 
 def _avoided(mode: str) -> str:
     said = f'mode="{mode}",workflow=~"$workflow"'
-    return or_zero(f"sum(increase(flyball_cost_avoided_usd_total{{{said}}}[{RANGE}]))")
+    return or_zero(f"sum({rise('flyball_cost_avoided_usd_total', RANGE, said)})")
 
 
 def _rules() -> Panel:
