@@ -71,7 +71,8 @@ async def overview(request: Request) -> Answer:
 async def slos(request: Request) -> Answer:
     """List the SLOs with four hours of history."""
     plane = request.plane
-    return Answer({"slos": plane.console.board.slos(plane.clocks.wall_ns())})
+    board = plane.console.board
+    return Answer({"slos": board.slos(plane.clocks.wall_ns()), "more": board.better()})
 
 
 async def incidents(request: Request) -> Answer:

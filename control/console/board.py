@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 MOST_SLOS: Final = 500
+_SLACK: Final = 50
+"""SLOs above that before some are let go, so that this is done seldom."""
+MOST_NAMES: Final = 10_000
+"""Of SLOs that are only counted."""
 MOST_POINTS: Final = 240
 """Of an SLO's history: four hours of minutes."""
 MOST_INCIDENTS: Final = 500
@@ -36,6 +40,8 @@ class Board:
         self._incidents: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._drift: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._verdicts: OrderedDict[str, OrderedDict[str, dict[str, Any]]] = OrderedDict()
+        self._better: set[str] = set()
+        """SLOs that gave way to emptier budgets."""
         self._told_ns = 0
         self.changes: Counter[str] = Counter()
         self.malformed = 0
@@ -60,7 +66,12 @@ class Board:
                 {**each, "history": list(self._points[name]), "old": _age_s(nanoseconds(each["at"]), now_ns) > OLD_S}
                 for name, each in self._slos.items()
             ]
-        return sorted(rows, key=lambda row: (_left(row), row["slo"]))
+        return sorted(rows, key=_worst_first)[:MOST_SLOS]
+
+    def better(self) -> int:
+        """Count the SLOs that are told and not listed: each has more budget left than those that are."""
+        with self._lock:
+            return len(self._better) + max(0, len(self._slos) - MOST_SLOS)
 
     def silent_s(self, now_ns: int) -> int | None:
         """Give for how many seconds no SLO was told, where that is too long; None: it is not, or none ever was."""
@@ -112,8 +123,21 @@ class Board:
         if points and points[-1][0] == at:
             points.pop()
         points.append((at, left, max(burn, default=None)))
-        for old in _beyond(self._slos, MOST_SLOS):
-            del self._points[old]
+        self._better.discard(name)
+        if len(self._slos) > MOST_SLOS + _SLACK:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Let SLOs go that are not told any more, then those with the most left: one looks for the emptiest budgets."""
+        since_ns = self._told_ns - OLD_S * 10**9
+
+        def place(name: str) -> tuple[bool, float, str]:
+            return nanoseconds(self._slos[name]["at"]) < since_ns, *_worst_first(self._slos[name])
+
+        for name in sorted(self._slos, key=place)[MOST_SLOS:]:
+            del self._slos[name], self._points[name]
+            if len(self._better) < MOST_NAMES:
+                self._better.add(name)
 
     def _incident(self, record: dict[str, Any]) -> None:
         key, revision = str(record["key"]), int(record["revision"])
@@ -136,7 +160,10 @@ class Board:
         known = self._drift.get(key)
         if known is None or str(known["at"]) <= str(record["at"]):
             self._drift[key] = record
-            _beyond(self._drift, MOST_DRIFT)
+            self._drift.move_to_end(key)
+            if len(self._drift) > MOST_DRIFT:  # of many streams it is the alarms that count
+                calm = (each for each, row in self._drift.items() if not row.get("alarm"))
+                del self._drift[next(calm, next(iter(self._drift)))]
 
     def _verdict(self, record: dict[str, Any]) -> None:
         if not all(isinstance(record[name], str) for name in ("id", "at", "action")):
@@ -167,6 +194,6 @@ def _beyond(rows: OrderedDict[str, Any], most: int) -> list[str]:
     return [rows.popitem(last=False)[0] for _ in range(len(rows) - most)]
 
 
-def _left(row: Mapping[str, Any]) -> float:
+def _worst_first(row: Mapping[str, Any]) -> tuple[float, str]:
     left = row["budget_remaining"]
-    return 2.0 if left is None else float(left)
+    return 2.0 if left is None else float(left), str(row["slo"])

@@ -60,6 +60,31 @@ def test_all_is_bounded(told: Any) -> None:
     assert [each["id"] for each in board.verdicts("r")] == [f"v{n}" for n in range(79, 99)]
 
 
+def test_the_emptiest_budgets_are_kept(told: Any) -> None:
+    """Of more SLOs than are listed, whichever is told first, and again; the others are counted."""
+    board, names = Board(), [f"s{number:03}" for number in range(boards.MOST_SLOS + 100)]
+    for minute in range(3):
+        at = NOW + timedelta(minutes=minute)
+        board.put(
+            "slo", [told.slo(name, at, number / 1_000) for number, name in enumerate(names)][:: 1 - 2 * (minute % 2)]
+        )
+    assert [each["slo"] for each in board.slos()] == names[: boards.MOST_SLOS]
+    assert {len(each["history"]) for each in board.slos()[:400]} == {3}
+    assert board.better() == 100
+
+
+def test_alarms_of_drift_outlast_what_is_only_near(told: Any) -> None:
+    """However many streams come near theirs later; of those the ones that were told last are kept."""
+    board = Board()
+    board.put("drift", [told.drift(workflow="first")])
+    board.put("drift", [told.drift(workflow=f"w{number}", alarm=False) for number in range(boards.MOST_DRIFT)])
+    board.put("drift", [told.drift(workflow="w1", alarm=False), told.drift(workflow="new", alarm=False)])
+    kept = {each["workflow"] for each in board.drift()}
+    assert len(kept) == boards.MOST_DRIFT
+    assert {"first", "w1", "new"} <= kept
+    assert {"w0", "w2"}.isdisjoint(kept)
+
+
 def test_two_watches_of_one_contrast_are_two_streams(told: Any) -> None:
     """By the minute and by the hour, or two mixes: the newer of one does not hide the other."""
     board = Board()

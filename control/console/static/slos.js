@@ -58,7 +58,7 @@ function Row({ slo, open, toggle }) {
 export function Slos({ id }) {
   const asked = useAsk("/v1/console/slos", ["slo", "silence"]);
   const [open, setOpen] = useState(id);
-  return html`<h1>SLOs</h1><${Loaded} of=${asked}>${({ slos }) => {
+  return html`<h1>SLOs</h1><${Loaded} of=${asked}>${({ slos, more }) => {
     if (!slos.length) return html`<${Empty}>No SLO has been told yet. The flow tells each once a minute, from the first run on. Which there are: <code>flyball check</code>.<//>`;
     const tally = (tone) => slos.filter((slo) => !slo.old && standing(slo)[0] === tone).length;
     return html`<p class="summary"><${Mark} tone="bad">${tally("bad")} spent<//> <${Mark} tone="warn">${tally("warn")} burning<//>
@@ -66,6 +66,7 @@ export function Slos({ id }) {
         ${slos.some((slo) => slo.old) && html`<${Mark} tone="off">${slos.filter((slo) => slo.old).length} not told any more<//>`}
         <span class="quiet">as of ${time(slos.map((slo) => slo.at).sort().at(-1))} UTC</span></p>
       <${Table} label="SLOs" heads=${["SLO", "Status", ["Target", "n"], ["Now", "n"], "Budget left", "Hours", "Burn rate", ["Bad / total", "n"], "Gone by (UTC)"]}>
-        ${slos.map((slo) => html`<${Row} key=${slo.slo} slo=${slo} open=${open === slo.slo} toggle=${() => setOpen(open === slo.slo ? "" : slo.slo)} />`)}<//>`;
+        ${slos.map((slo) => html`<${Row} key=${slo.slo} slo=${slo} open=${open === slo.slo} toggle=${() => setOpen(open === slo.slo ? "" : slo.slo)} />`)}<//>
+      ${more > 0 && html`<p class="quiet">${count(more)} more, with more budget left than these, are in Grafana and in <code>flyball records flyball.slos</code>.</p>`}`;
   }}<//>`;
 }
