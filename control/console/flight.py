@@ -97,7 +97,7 @@ def _take(found: Scan, value: bytes, trace: bytes, read: Read) -> None:
 def _cut(found: Scan, bounds: Bounds, over_s: float) -> str | None:
     """Say which bound is reached."""
     if len(found.spans) >= bounds.spans:
-        return f"the run has more than {bounds.spans} spans"
+        return f"{len(found.spans)} spans were found, and a look ends at {bounds.spans}"
     if found.bytes >= bounds.bytes:
         return f"{bounds.bytes >> 20} MB of the log were read"
     if found.messages >= bounds.messages:

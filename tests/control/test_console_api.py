@@ -224,7 +224,7 @@ def test_a_field_of_another_wire_type_is_unknown() -> None:
     [
         (Bounds(messages=100), "100 messages were read"),
         (Bounds(bytes=1 << 20), "1 MB of the log were read"),
-        (Bounds(spans=3), "the run has more than 3 spans"),
+        (Bounds(spans=3), "3 spans were found, and a look ends at 3"),
         (Bounds(seconds=0), "it took more than 0 s"),
         (Bounds(), None),
     ],
