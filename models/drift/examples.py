@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from models.drift.roles import NO_TYPE
 from models.run_id import run_id_of
 from models.runs.changes import as_one
 from models.runs.record import MAX_COHORTS
 from models.slis.cells import workflows_of
 from models.slis.groups import OF_RUN, TASK, cohort_key
+from models.slis.kinds import tasks_of
 from models.slis.user_runs import went_badly
 
 if TYPE_CHECKING:
@@ -81,7 +83,7 @@ class _Told(NamedTuple):
 
 
 def _columns(told: _Told) -> Iterator[Iterator[Example]]:
-    """Give the examples by workflow, by each dimension, by each cohort a run has, and by tools that failed."""
+    """Give the examples by workflow, by each dimension, by each cohort a run has or lacks, and by tools that failed."""
     runs, rows = told.runs, told.rows
     yield _latest(told, rows, "", np.zeros(len(rows), np.int64))
     for dimension in OF_RUN:
@@ -89,6 +91,9 @@ def _columns(told: _Told) -> Iterator[Iterator[Example]]:
     for place in range(MAX_COHORTS):
         named = rows[runs["cohort_name"][rows, place] != 0]
         yield _latest(told, named, runs["cohort_name"][named, place], runs["cohort_value"][named, place])
+    tasks = tasks_of(runs)[rows]
+    none = rows[(tasks == 0) & np.isin(told.workflows[rows], told.workflows[rows[tasks != 0]])]
+    yield (each._replace(dimension=TASK, value=NO_TYPE) for each in _latest(told, none, "", np.zeros_like(none)))
     failed = told.calls[told.calls["errors"] > 0]
     failed = failed[np.argsort(runs["ended_at"][failed["run"]], kind="stable")]
     yield _latest(told._replace(bad=np.ones(len(runs), np.bool_)), failed["run"], "tool", failed["tool"])

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 ROLLED_OUT = frozenset({"version", "prompt", "toolset", "model", "variant"})
 """Dimensions whose values follow each other: the old one is the null of the new one."""
-_REST = "other"
+REST = "other"
+"""The value of what is beyond the bound of a dimension."""
+
+UNTYPED = ""
+"""The type of runs that say none: nobody can say it, as an empty value is none (`models.drift.untyped`)."""
+NO_TYPE = "untyped"
+"""What records call it."""
 
 
 class Role(IntEnum):
@@ -45,6 +51,8 @@ class Roles:
 
     Of what is counted by type of task too: the series of that type.
     """
+    is_left: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
+    """It is of runs that say no type of task, in a workflow where others do."""
     _dimensions: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     """A number for each name of a dimension."""
     _whole: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -69,6 +77,7 @@ class Roles:
         self._dimensions = _grown(self._dimensions, numbers)
         self.role = _grown(self.role, [_role(label) for label in labels])
         self.is_histogram = _grown(self.is_histogram, [label.histogram for label in labels])
+        self.is_left = _grown(self.is_left, [_is_left(label) for label in labels])
         self.parent = np.array([self._parent(label) for label in self.labels], np.int64)
 
     def _parent(self, label: Label) -> int:
@@ -84,8 +93,8 @@ class Roles:
         dimension, value = self.dimension(series) or ("", "")
         task, _, other = value.partition(BETWEEN)
         if dimension in OF_TASK:
-            return TASK, task, f"task {task}, {other}"
-        return dimension, value, value if dimension == "tool" else f"task {value}"
+            return TASK, task or NO_TYPE, f"{_words(task)}, {other}"
+        return dimension, value or NO_TYPE, value if dimension == "tool" else _words(value)
 
     def dimension(self, series: int) -> tuple[str, str] | None:
         """Give (dimension, value) of a series; None for a workflow alone."""
@@ -103,12 +112,21 @@ class Roles:
         return np.flatnonzero(of & (self.parent == series) & (self.role != Role.IGNORED))
 
 
+def _is_left(label: Label) -> bool:
+    named = [(key, value) for key, value in label.group.items() if key == TASK or key in OF_TASK]
+    return bool(named) and named[0][1].partition(BETWEEN)[0] == UNTYPED
+
+
+def _words(task: str) -> str:
+    return f"task {task}" if task != UNTYPED else "tasks that say no type"
+
+
 def _role(label: Label) -> Role:
     named = [(key, value) for key, value in label.group.items() if key != "workflow"]
     if not named:
         return Role.WHOLE
     dimension, value = named[0]
-    if value == _REST:
+    if value == REST:
         return Role.IGNORED
     dimension = OF_TASK.get(dimension, dimension)
     return _ROLES.get(dimension, Role.CHANGE if dimension in ROLLED_OUT else Role.COHORT)

@@ -10,15 +10,18 @@ from models.drift.arrays import widened
 from models.drift.day import HOURS as DAY_HOURS
 from models.drift.day import Day
 from models.drift.learner import Learner
-from models.drift.minute import UNKNOWN, J, Minute
+from models.drift.minute import UNKNOWN, J, Minute, minutes_of
 from models.drift.mix_learner import MixLearner
 from models.drift.roles import Role, Roles
 from models.drift.strata import Strata
 from models.drift.thresholds import Thresholds
+from models.drift.untyped import Untyped
 from models.drift.usual_ratio import UsualRatio
 from models.drift.weeks import Held, Weeks
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from models.drift.settings import DriftSettings
@@ -48,6 +51,7 @@ class Shard:
         self.usual = {"rates": UsualRatio.none(0), "values": UsualRatio.none(J, 0)}
         """Of each series against the rest of its workflow."""
         self.strata = Strata()
+        self.untyped = Untyped()
         self.seen = np.empty(0, np.int64)
         """Unix minute of the newest events of a series."""
         self.mixes: dict[tuple[str, int], list[int]] = {}
@@ -57,9 +61,17 @@ class Shard:
 
     def enter(self, closed: Closed) -> None:
         """Take in the series that are new."""
-        self.roles.enter(list(closed.labels)[max(0, len(self.roles) - closed.first) :])
+        known = len(self.untyped.counted)
+        self.untyped.enter(self.roles, list(closed.labels)[max(0, known - closed.first) :])
         self.waits = closed.waits
         self.grow()
+
+    def minutes(self, closed: Closed) -> Iterator[Minute]:
+        """Yield the looks that saw anything, in order, by series as they are numbered here."""
+        numbered = closed._replace(series=self.untyped.counted[closed.series])
+        for minute in minutes_of(numbered, self.roles.is_histogram, self.thresholds.over):
+            self.untyped.count(minute)
+            yield minute
 
     def grow(self) -> None:
         """Have room for all series."""
@@ -160,4 +172,5 @@ class Shard:
     def parts(self) -> dict[str, Any]:
         """Give what is kept beside the labels, by name: each has `arrays` and `fill`."""
         weeks = {"weeks": self.weeks["rates"], "weeks_values": self.weeks["values"]}
-        return {"thresholds": self.thresholds, "strata": self.strata, **weeks, **self.learners}
+        types = {"strata": self.strata, "untyped": self.untyped}
+        return {"thresholds": self.thresholds, **types, **weeks, **self.learners}

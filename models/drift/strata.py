@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from models.drift.roles import Roles
 
 _NEARLY_ALL = 0.9
-"""Of the events of a workflow, those whose type is known: what is left is watched by nobody."""
+"""Of the events of a workflow, those whose type is known. What is left is a type like them (`models.drift.untyped`)."""
 
 
 class Strata:
@@ -38,7 +38,7 @@ class Strata:
     def take(self, roles: Roles, total: NDArray[np.int64]) -> None:
         """Take in the events [S] of a minute."""
         self._events += total
-        strata = np.flatnonzero((roles.role == Role.STRATUM) & (roles.parent >= 0))
+        strata = np.flatnonzero((roles.role == Role.STRATUM) & (roles.parent >= 0) & ~roles.is_left)
         if len(strata):
             np.add.at(self._typed, roles.parent[strata], total[strata])
 
@@ -47,13 +47,16 @@ class Strata:
         found: NDArray[np.bool_] = self._typed[series] > 0
         return found
 
-    def replace(self, roles: Roles, series: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Say of which series [n] types of task take the place: workflows, and tools of any task."""
+    def leave_out(self, roles: Roles, series: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Say which series [n] are not watched.
+
+        Where types of task take the place of a workflow, that and its tools of any task; where not, what says no type.
+        """
         role, parent = roles.role[series], roles.parent[series]
         whole = (role == Role.WHOLE) | ((role == Role.TOOL) & (roles.role[parent] == Role.WHOLE))
-        of = np.where(whole, parent, 0)
-        found: NDArray[np.bool_] = whole & (self._typed[of] >= _NEARLY_ALL * np.maximum(self._events[of], 1))
-        return found
+        of = np.where(roles.parent[parent] >= 0, roles.parent[parent], 0)
+        replaced = self._typed[of] >= _NEARLY_ALL * np.maximum(self._events[of], 1)
+        return np.asarray((whole & replaced) | (roles.is_left[series] & ~replaced))
 
     def reset(self, which: NDArray[np.bool_]) -> None:
         """Count these series [S] anew."""

@@ -15,7 +15,6 @@ import orjson
 from models.drift.bank import Bank
 from models.drift.examples import Example
 from models.drift.found import evidence_of, found_of
-from models.drift.minute import minutes_of
 from models.drift.settings import Accepted
 from models.drift.shard import Shard
 from models.drift.usual_ratio import UsualRatio
@@ -101,7 +100,7 @@ class DriftTable:
     def _look(self, closed: Closed) -> Looked:
         shard = self.shard
         shard.enter(closed)
-        for minute in minutes_of(closed, shard.roles.is_histogram, shard.thresholds.over):
+        for minute in shard.minutes(closed):
             self._accept(minute.at)
             self._take(minute)
             shard.thresholds.learn(minute, shard.roles)  # of values that no rate over them is learnt from
@@ -238,7 +237,7 @@ class DriftTable:
                 bank.close(~holds)
 
     def _fill(self, arrays: dict[str, NDArray[Any]]) -> None:
-        self.shard.roles.enter([Label(*each) for each in orjson.loads(arrays["labels"].tobytes())])
+        self.shard.untyped.enter(self.shard.roles, [Label(*each) for each in orjson.loads(arrays["labels"].tobytes())])
         self.shard.seen = arrays["seen"].copy()
         self.shard.mixes = {(name, series): kinds for name, series, *kinds in orjson.loads(arrays["mixes"].tobytes())}
         self.until, self.refused, *waits = arrays["until"].tolist()

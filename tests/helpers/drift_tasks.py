@@ -45,19 +45,30 @@ class Tasks:
     def __post_init__(self) -> None:
         self.chance = np.random.default_rng(self.seed)
 
-    def closed(self, at: int, *, asks: float = 0.8, more: float = 0.0, worse: float = 0.0) -> Closed:
+    def closed(
+        self,
+        at: int,
+        *,
+        asks: float = 0.8,
+        more: float = 0.0,
+        worse: float = 0.0,
+        more_untyped: float = 0.0,
+        worse_untyped: float = 0.0,
+    ) -> Closed:
         """Give the panes of minute START + `at`.
 
-        So many runs ask; of those `more` of the calls are reads in place of searches, and `worse` more fail.
+        So many runs ask; of those `more` of the calls are reads in place of searches, and `worse` more fail. The
+        same `_untyped`: only of runs that do not say their type.
         """
         total, good = np.zeros((2, len(LABELS)), np.int64)
         runs = self.chance.multinomial(self.tasks, (asks, 1 - asks)).tolist()
         for task, (count, bad) in enumerate(zip(runs, self.bad, strict=True)):
             search, read, pay = self.shares[task]
-            share = (search - more, read + more, pay) if task == 0 else (search, read, pay)
             said = int(self.chance.binomial(count, self.typed))
             for size, is_said in ((said, True), (count - said, False)):
-                failed = int(self.chance.binomial(size, bad + (worse if task == 0 else 0)))
+                reads, fails = (more, worse) if is_said else (more + more_untyped, worse + worse_untyped)
+                share = (search - reads, read + reads, pay) if task == 0 else (search, read, pay)
+                failed = int(self.chance.binomial(size, bad + (fails if task == 0 else 0)))
                 calls = self.chance.multinomial(3 * size, share)
                 fine = calls - self.chance.binomial(calls, (0.02, 0.05, 0.1))
                 for at_, of, ok in ((0, size, size - failed), (3, calls.sum(), fine.sum())):

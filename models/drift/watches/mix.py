@@ -68,7 +68,7 @@ class Mix(Standing):
         whole = (role == Role.WHOLE) | ((role == Role.STRATUM) & self.is_of_agent)
         enough = np.flatnonzero(whole & (own.frozen > 0) & (mix.past.events >= self.fewest))
         if self.is_of_agent:
-            enough = enough[~shard.strata.replace(shard.roles, enough)]
+            enough = enough[~shard.strata.leave_out(shard.roles, enough)]
         else:  # a state from before types of tasks were learnt has the one baseline and not the other
             enough = enough[shard.strata.known(enough)]
             enough = enough[at - mix.opened[enough] + 1 >= shard.settings.least_span]

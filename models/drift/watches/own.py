@@ -50,7 +50,7 @@ class OwnRate(Standing):
         found = np.flatnonzero(learner.ready(shard.settings, at) & own & (roles.is_histogram == self.is_histogram))
         if not len(found):
             return None
-        past, kept = learner.freeze(found, at), ~shard.strata.replace(roles, found)
+        past, kept = learner.freeze(found, at), ~shard.strata.leave_out(roles, found)
         found, past = found[kept], Past(*(array[..., kept] for array in past))
         if not len(found):
             return None

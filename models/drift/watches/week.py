@@ -54,7 +54,7 @@ class WeekRate(Standing):
         """
         weeks = shard.weeks[self.baselines]
         places = np.flatnonzero(weeks.frozen == at)
-        places = places[~shard.strata.replace(shard.roles, weeks.series[places])]
+        places = places[~shard.strata.leave_out(shard.roles, weeks.series[places])]
         if not len(places):
             return None
         found = weeks.dispersion(places, Clock.MINUTE if self.minutes == 1 else Clock.HOUR)

@@ -15,7 +15,7 @@ from models.spans.columns import Outcome
 
 HOUR, MINUTE = 3_600_000_000_000, 60_000_000_000
 START = 490_000 * HOUR
-NAMES = {digest_of(text): text for text in ("support", "v1", "v2", "search", "plan", "free")}
+NAMES = {digest_of(text): text for text in ("support", "v1", "v2", "search", "plan", "free", "task")}
 
 
 def found(dimension: str, from_: str, to: str, since: int, until: int = 100) -> Found:
@@ -60,6 +60,15 @@ def test_a_run_is_an_example_of_each_of_its_groups() -> None:
         ("support", ids(7)[0], True)
     }
     assert examples_of([told(run, weight=-1)]) == []
+
+
+def test_a_run_that_says_no_type_of_task_is_an_example_of_these_where_others_say_theirs() -> None:
+    """Of its own workflow alone; where none says a type, there is no such group."""
+    batch = told({"trace_lo": 1}, {"trace_lo": 2}, {"trace_lo": 3, "workflow": "plan"})
+    assert not [each for each in examples_of([batch]) if each.dimension == "task"]
+    batch.runs["cohort_name"][0, 0], batch.runs["cohort_value"][0, 0] = digest_of("task"), digest_of("free")
+    found = {(each.value, each.run_id) for each in examples_of([batch]) if each.dimension == "task"}
+    assert found == {("free", ids(1)[0]), ("untyped", ids(2)[0])}
 
 
 def test_of_a_large_batch_the_latest_of_each_group_is_taken() -> None:

@@ -10,7 +10,9 @@ import pytest
 from models.drift.fleet_table import FleetTable
 from models.drift.settings import DriftSettings
 from models.drift.table import DriftTable
-from tests.helpers.drift_tasks import START, Tasks
+from models.slis.groups import BETWEEN
+from models.slis.packing import pack, unpack
+from tests.helpers.drift_tasks import LABELS, START, Tasks
 
 if TYPE_CHECKING:
     from models.drift.found import Found
@@ -93,3 +95,64 @@ def test_a_state_that_is_cut_anywhere_goes_on_alike() -> None:
     for name, bank in whole.banks.items():
         assert bank.streams == cut.banks[name].streams
         np.testing.assert_array_equal(bank.m, cut.banks[name].m)
+
+
+def test_runs_that_say_no_type_are_a_type_of_their_own() -> None:
+    """One run in twenty says none; fifteen points more of these fail, and of no type: it is told of them alone."""
+    found = alarms(Tasks(typed=0.95, tasks=300), {"worse_untyped": 0.15})
+    assert set(found) == {"own_rate task_success workflow desk task "}
+    (told,) = found.values()
+    assert told.words.startswith("tasks that say no type: ")
+    assert (told.dimension, told.to, told.is_worse) == ("task", "untyped", True)
+
+
+def test_the_tools_of_runs_that_say_no_type_are_watched() -> None:
+    """One in twenty says none, and these begin to read in place of searching; the others go on as ever."""
+    found = alarms(Tasks(typed=0.95, tasks=300), {"more_untyped": 0.2})
+    assert set(found) == {"tool_mix tool_success workflow desk task "}
+    (told,) = found.values()
+    assert told.words.startswith("tasks that say no type: the mix of tools moved:")
+
+
+def test_where_few_say_a_type_the_whole_is_watched_and_not_what_is_left() -> None:
+    """Half of the runs say their type: what is left is in the whole."""
+    found = alarms(Tasks(typed=0.5), {"worse_untyped": 0.2, "worse": 0.2})
+    assert "own_rate task_success workflow desk" in found
+    assert not [key for key in found if key.endswith("task ")]
+
+
+@pytest.mark.parametrize("typed", [1.0, 0.95])
+def test_what_is_left_is_what_all_runs_have_less_those_of_a_type(typed: float) -> None:
+    """By minute, success and tools; nothing where all say their type."""
+    table, tasks = DriftTable(SETTINGS), Tasks(typed=typed)
+    closed = tasks.closed(0)
+    table.look(closed)
+    (minute,) = table.shard.minutes(closed)
+    group = {tuple(label.group.values()): at for at, label in enumerate(table.shard.roles.labels) if label.waits}
+    left = int(minute.total[group["desk", ""]])
+    assert left == closed.total[0] - closed.total[1:3].sum()
+    assert (left == 0) == (typed == 1)
+    tools = [at for at, label in enumerate(table.shard.roles.labels) if label.group.get("task_tool", "x")[0] == BETWEEN]
+    assert minute.total[tools].sum() == 3 * left
+    assert (minute.total[tools] - minute.bad[tools]).sum() == closed.good[6:9].sum() - closed.good[9:].sum()
+
+
+def test_a_state_from_before_has_what_is_left_from_now_on() -> None:
+    """Its series keep their numbers; those that are left come after them."""
+    before, tasks = DriftTable(SETTINGS), Tasks(5, typed=0.95, tasks=300)
+    closed = [tasks.closed(at) for at in range(END)]
+    before.shard.roles.enter(LABELS)
+    before.shard.untyped.counted = np.arange(len(LABELS))
+    for each in closed[:60]:
+        before.look(each._replace(first=len(LABELS), labels=[]))
+    raw = before.dump()
+    arrays = {name: array for name, array in unpack(raw[8:]).items() if not name.startswith("untyped.")}
+    old = pack(arrays)
+    table = DriftTable.load(SETTINGS, len(old).to_bytes(8, "little") + old, [])
+    for each in closed[60:]:
+        table.look(each)
+    assert "" in {label.group.get("task") for label in table.shard.roles.labels[len(LABELS) :]}
+    again = DriftTable.load(SETTINGS, table.dump(), [])
+    assert again.shard.roles.labels == table.shard.roles.labels
+    np.testing.assert_array_equal(again.shard.untyped.counted, np.arange(len(LABELS)))
+    assert again.streams == table.streams > 10
