@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from models.drift.comparing import OF_GOOD
+from models.drift.comparing import ALPHA, OF_GOOD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,28 +48,36 @@ def verdict(row: Compared) -> str:
 
 
 def advice(rows: Sequence[Compared]) -> str:
-    """Say in a sentence what B is."""
-    worse = [row.sli for row in rows if row.differs and is_worse(row)]
-    better = [row.sli for row in rows if row.differs and not is_worse(row) and not row.sli.startswith(_TOOL)]
+    """Say in a sentence or two what B is; that it uses other tools is neither better nor worse."""
+    tools = [row.sli.removeprefix(_TOOL) for row in rows if row.differs and row.sli.startswith(_TOOL)]
+    own = [row for row in rows if row.differs and not row.sli.startswith(_TOOL)]
+    if not own and not tools:
+        return "Nothing is shown to differ."
+    said = [_better_or_worse(own)] if own else []
+    said += [f"B differs in its use of {', '.join(tools)}."] if tools else []
+    return " ".join(said)
+
+
+def _better_or_worse(differ: Sequence[Compared]) -> str:
+    worse, better = ([row.sli for row in differ if is_worse(row) is told] for told in (True, False))
     if worse and better:
         return f"B is better in {', '.join(better)} and worse in {', '.join(worse)}."
     if worse:
         return f"B is worse in {', '.join(worse)}."
-    if better:
-        return f"B is better in {', '.join(better)}; in nothing is it shown to be worse."
-    return "Nothing is shown to differ."
+    return f"B is better in {', '.join(better)}; in nothing is it shown to be worse."
 
 
 def apart(told: Explained) -> str:
-    """Say whether unseen runs can be told apart, and by what."""
+    """Say whether unseen runs can be told apart, and by what; a model that could have guessed has told nothing."""
+    if told.p > ALPHA:
+        return f"A model does not tell unseen runs of B from those of A: AUC {told.auc:.2f}, as chance may give (0.5)."
     by = ", ".join(f"{name} ({loss:.2f})" for name, loss in told.importances[:5]) or "no feature by itself"
     return f"A model tells unseen runs of B from those of A with AUC {told.auc:.2f} (0.5: not at all), by {by}."
 
 
 def is_worse(row: Compared) -> bool:
     """Say whether B has more of what nobody wants more of, or less of what is good; tools used are neither."""
-    more = (row.after or 0) - (row.before or 0)
-    return not row.sli.startswith(_TOOL) and (-more if row.sli in OF_GOOD else more) > 0
+    return not row.sli.startswith(_TOOL) and row.direction == ("down" if row.sli in OF_GOOD else "up")
 
 
 def record(names: tuple[str, str], row: Compared) -> dict[str, Any]:

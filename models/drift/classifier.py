@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy.stats import mannwhitneyu
 
+from models.drift.comparing import ALPHA
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -42,11 +44,11 @@ class Explained(NamedTuple):
 
 
 def explain(a: Sequence[Run], b: Sequence[Run]) -> Explained | None:
-    """Tell what sets two sets of runs apart; None where there are too few."""
+    """Tell what sets two sets of runs apart, if `p` is at most `ALPHA`; None where there are too few."""
     if min(len(a), len(b)) < FEWEST:
         return None
     names, x = features([*a, *b])
-    return tell_apart(names, x, len(a))
+    return tell_apart(names, x, len(a), ALPHA)
 
 
 def tell_apart(names: Sequence[str], x: NDArray[np.float64], size: int, level: float = 1.0) -> Explained:

@@ -63,6 +63,8 @@ class Compared(NamedTuple):
     odds_ratio: float | None
     interval: Interval | None
     p: float
+    direction: Literal["up", "down", "none"]
+    """Which way B lies: of a rate, by the rates; of a value by its ranks, as its test, which medians may not show."""
     differs: bool = False
     """Told different, at `ALPHA` over its family."""
     is_same: bool = False
@@ -136,7 +138,7 @@ def _rate(name: str, sides: list[tuple[int, int]]) -> Compared:
     interval, p = ratio.interval(ALPHA), float(fisher_exact([[hits_b, n_b - hits_b], [hits_a, n_a - hits_a]])[1])
     before, after = (hits / max(n, 1) for hits, n in sides)
     estimate = ratio.estimate if 0 < hits_a + hits_b < n_a + n_b else None  # all alike: nothing says how far apart
-    found = Compared(name, "rate", before, after, (n_a, n_b), estimate, interval, p)
+    found = Compared(name, "rate", before, after, (n_a, n_b), estimate, interval, p, _direction(after - before))
     return found._replace(is_same=interval.low >= 1 / MARGIN and interval.high <= MARGIN)
 
 
@@ -149,9 +151,13 @@ def _value(
         return None
     test = mannwhitneyu(*sides)
     p, above = float(test.pvalue), float(test.statistic) / (len(sides[0]) * len(sides[1]))
-    medians = [float(np.median(side)) for side in sides]
+    before, after = (float(np.median(side)) for side in sides)
     events = len(sides[0]), len(sides[1])
-    return Compared(name, "value", medians[0], medians[1], events, None, None, p), above
+    return Compared(name, "value", before, after, events, None, None, p, _direction(_EVEN - above)), above
+
+
+def _direction(more: float) -> Literal["up", "down", "none"]:
+    return "up" if more > 0 else "down" if more < 0 else "none"
 
 
 def _judged(rows: list[Compared], above: Mapping[str, float]) -> list[Compared]:
