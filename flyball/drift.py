@@ -32,7 +32,8 @@ def strongest(
         if workflow in (None, record["workflow"]) and sli in (None, record["sli"]):
             contrast = record["contrast"]
             watch = record.get("watch", record["detector"])  # of a version that did not name it
-            newest[record["workflow"], record["sli"], watch, contrast["dimension"], contrast["to"]] = record
+            of = contrast["dimension"], contrast["to"], contrast.get("tool", "")
+            newest[record["workflow"], record["sli"], watch, *of] = record
     told = [each for each in newest.values() if each["alarm"] or each["threshold"] - each["evidence"] <= _WORTH_TELLING]
     return sorted(told, key=lambda each: (not each["alarm"], each["threshold"] - each["evidence"]))
 
@@ -48,12 +49,16 @@ def table(records: Sequence[Mapping[str, Any]]) -> Table:
             "alarm" if record["alarm"] else "",
             record["workflow"],
             record["sli"],
-            f"{contrast['dimension']}: {contrast['from']} > {contrast['to']}",
+            f"{contrast['dimension']}: {contrast['from']} > {contrast['to']}" + _tool(contrast),
             f"{record['evidence']:.1f} of {record['threshold']:.1f}",
             record["since"][:16],
             record["summary"],
         )
     return out
+
+
+def _tool(contrast: Mapping[str, str]) -> str:
+    return f", {contrast['tool']}" if "tool" in contrast else ""
 
 
 def accept(directory: Path, workflow: str, sli: str | None, at: str) -> Path:

@@ -155,7 +155,7 @@ class Board:
     def _drifted(self, record: dict[str, Any]) -> None:
         contrast = record["contrast"]
         watch = record.get("watch", record["detector"])  # of a version that did not name it
-        words = (watch, record["sli"], record["workflow"], *map(contrast.get, ("dimension", "from", "to")))
+        words = (watch, record["sli"], record["workflow"], *map(contrast.get, ("dimension", "from", "to", "tool")))
         key = "\x1f".join(map(str, words))
         known = self._drift.get(key)
         if known is None or str(known["at"]) <= str(record["at"]):

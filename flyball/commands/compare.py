@@ -38,12 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the verdict."""
     import orjson
-    from rich.console import Console
 
     from flyball.compare.sides import side_of
     from flyball.errors import CommandError
     from flyball.recording import look_at
     from flyball.report import compared
+    from flyball.report.console import plain_console
     from models.drift.classifier import explain
     from models.drift.comparing import compare
 
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         for row in rows:
             sys.stdout.write(orjson.dumps(compared.record(names, row)).decode() + "\n")
     else:
-        compared.print_comparison(Console(highlight=False, width=120), names, (len(a), len(b)), rows, explain(a, b))
+        compared.print_comparison(plain_console(120), names, (len(a), len(b)), rows, explain(a, b))
     return WORSE if any(row.differs and compared.is_worse(row) for row in rows) else 0
 
 

@@ -41,11 +41,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _list(args: argparse.Namespace) -> int:
     import orjson
-    from rich.console import Console
 
     from flyball.check import configuration
     from flyball.drift import strongest, table
     from flyball.opening import open_existing_log
+    from flyball.report.console import plain_console
     from flyball.topic import records
 
     settings = configuration(args.config)
@@ -55,7 +55,7 @@ def _list(args: argparse.Namespace) -> int:
         for record in found:
             print(orjson.dumps(record).decode())
     elif found:
-        Console(highlight=False, width=140).print(table(found))
+        plain_console(140).print(table(found))
     else:
         print("no stream has evidence of drift worth telling")
     return 0

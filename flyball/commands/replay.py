@@ -89,8 +89,8 @@ def _collect(
 def _print_comparison(args: argparse.Namespace) -> int:
     """Replay twice, and print what each set of rules stopped; with --json one object a set."""
     import orjson
-    from rich.console import Console
 
+    from flyball.report.console import plain_console
     from flyball.report.stopped import by_rule, comparison, in_force
 
     sets = []
@@ -99,7 +99,7 @@ def _print_comparison(args: argparse.Namespace) -> int:
         _refuse_what_is_no_otlp(summary, args.files)
         sets.append((name, collected))
     if not args.json:
-        console = Console(highlight=False)
+        console = plain_console()
         console.width = max(console.width, 120)
         console.print(comparison(sets))
         return 0

@@ -6,17 +6,18 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.text import Text
 
 from flyball.report import tables
+from flyball.report.console import plain_console
 from flyball.report.stopped import runaways
 from flyball.report.text import count, dollars, period, runs_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
     from flyball.report.collected import Collected
 
@@ -42,7 +43,7 @@ def page(collected: Collected, files: Sequence[str] = ()) -> RenderableType:
 
 def print_page(collected: Collected, files: Sequence[str] = (), console: Console | None = None) -> None:
     """Print the report on stdout."""
-    out = console or Console(highlight=False)
+    out = console or plain_console()
     if console is None and not out.is_terminal and "COLUMNS" not in os.environ:
         out.width = PLAIN_WIDTH
     out.width = max(out.width, LEAST_WIDTH)

@@ -58,9 +58,12 @@ class Found(NamedTuple):
     at: int
     rolled_out: list[dict[str, str]]
     """What was first seen about then: [{"dimension", "value", "at"}]."""
+    tool: str = ""
+    """Of a tool within a type of task: that tool, beside the type in `to`."""
 
     def record(self) -> dict[str, Any]:
         """Give the record; evidence and threshold are decimal logarithms."""
+        contrast = {"dimension": self.dimension, "from": self.from_, "to": self.to}
         return {
             "kind": "drift",
             "at": rfc3339(self.at * _MINUTE_NS),
@@ -68,7 +71,7 @@ class Found(NamedTuple):
             "detector": self.detector,
             "sli": self.sli,
             "workflow": self.workflow,
-            "contrast": {"dimension": self.dimension, "from": self.from_, "to": self.to},
+            "contrast": contrast | ({"tool": self.tool} if self.tool else {}),
             "direction": self.direction,
             "worse": self.is_worse,
             "effect": self.numbers,
@@ -116,6 +119,7 @@ def found_of(shard: Shard, watch: Watch, bank: Bank, place: int) -> Found:
         since=since - shard.wait(stream.series),
         at=bank.closed_at,
         rolled_out=_rolled_out(shard, stream.series, since),
+        tool=shard.roles.tool_of_task(stream.series),
     )
 
 

@@ -96,6 +96,11 @@ class Roles:
             return TASK, task or NO_TYPE, f"{_words(task)}, {other}"
         return dimension, value or NO_TYPE, value if dimension == "tool" else _words(value)
 
+    def tool_of_task(self, series: int) -> str:
+        """Give the tool of a series of a tool within a type of task; "" for any other."""
+        dimension, value = self.dimension(series) or ("", "")
+        return value.partition(BETWEEN)[2] if OF_TASK.get(dimension) == "tool" else ""
+
     def dimension(self, series: int) -> tuple[str, str] | None:
         """Give (dimension, value) of a series; None for a workflow alone."""
         return next(((key, value) for key, value in self.labels[series].group.items() if key != "workflow"), None)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from flyball.report.compared import advice, apart, is_worse
+from flyball.report.compared import advice, apart, is_worse, print_comparison
+from flyball.report.console import plain_console
 from models.drift.classifier import explain
 from models.drift.comparing import Run, compare
 
@@ -55,3 +56,11 @@ def test_a_model_that_guesses_has_told_nothing(seed: int) -> None:
     assert told is not None
     assert not told.importances
     assert apart(told).startswith("A model does not tell unseen runs of B from those of A: AUC 0.")
+
+
+def test_names_of_tools_and_files_are_told_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """What looks like the end of a style is none."""
+    a = [run(tools=("[/b]", "search[v2]"))] * 30
+    print_comparison(plain_console(120), ("x[1].jsonl", "[/y].jsonl"), (30, 30), compare(a, a), None)
+    said = capsys.readouterr().out
+    assert all(name in said for name in ("x[1].jsonl", "[/y].jsonl", "use [/b]", "use search[v2]"))

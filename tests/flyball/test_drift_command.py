@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from contextlib import closing
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
 import yaml
+from rich.console import Console
 
 from flyball.check import policy
 from flyball.cli import main
 from flyball.config.policy_yaml import drift_settings
-from flyball.drift import strongest
+from flyball.drift import strongest, table
 from models.drift.settings import Accepted
 from streams.embedded.log import EmbeddedLog
 
@@ -59,6 +61,38 @@ def test_streams_of_two_watches_are_two() -> None:
     """Those of minutes and of hours have one detector, mixes of tools and of errors another: none hides another."""
     records = [record(evidence=4.5, alarm=True) | {"watch": "own_rate_hourly"}, record(evidence=3.0, at=2)]
     assert [each["alarm"] for each in strongest(records)] == [True, False]
+
+
+def test_tools_within_a_type_of_task_are_streams_of_their_own() -> None:
+    """The alarm of one is not hidden by what is told later of another, or of the type."""
+    of_type = {"dimension": "task", "from": "baseline", "to": "ask"}
+    found = strongest(
+        [
+            record(evidence=6.5, alarm=True) | {"contrast": of_type | {"tool": "search"}},
+            record(evidence=3.0, at=2) | {"contrast": of_type | {"tool": "read"}},
+            record(evidence=3.5, at=3) | {"contrast": of_type},
+        ]
+    )
+    assert [(each["alarm"], each["contrast"].get("tool")) for each in found] == [
+        (True, "search"),
+        (False, None),
+        (False, "read"),
+    ]
+    out = StringIO()
+    Console(file=out, width=140).print(table(found))
+    assert "task: baseline > ask, search" in out.getvalue()
+
+
+@pytest.mark.parametrize("name", ["desk [/prod]", "desk [v2]", "a:bug:b"])
+def test_names_are_told_as_they_are(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Agents say them: what looks like a style, the end of one or a picture is none."""
+    with closing(EmbeddedLog(tmp_path / "log")) as log:
+        log.ensure("flyball.drift", 2)
+        with closing(log.writer()) as writer:
+            writer.append("flyball.drift", [(b"k", orjson.dumps(record(name, alarm=True)))])
+            writer.flush()
+    assert main(["drift", "--data", str(tmp_path)]) == 0
+    assert name in capsys.readouterr().out
 
 
 def test_an_alarm_that_is_over_is_not_listed() -> None:

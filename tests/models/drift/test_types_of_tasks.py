@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from models.drift.fleet_table import FleetTable
+from models.drift.found import found_of
 from models.drift.settings import DriftSettings
 from models.drift.table import DriftTable
+from models.drift.watches import WATCHES
 from models.slis.groups import BETWEEN
 from models.slis.packing import pack, unpack
 from tests.helpers.drift_tasks import LABELS, START, Tasks
@@ -156,3 +158,15 @@ def test_a_state_from_before_has_what_is_left_from_now_on() -> None:
     assert again.shard.roles.labels == table.shard.roles.labels
     np.testing.assert_array_equal(again.shard.untyped.counted, np.arange(len(LABELS)))
     assert again.streams == table.streams > 10
+
+
+def test_a_tool_within_a_type_is_told_beside_the_type() -> None:
+    """So that the records of its tools, and of the type as a whole, are of streams of their own."""
+    table, tasks = DriftTable(SETTINGS), Tasks()
+    for at in range(SETTINGS.least_span):
+        table.look(tasks.closed(at))
+    bank, (own,) = table.banks["own_rate"], [each for each in WATCHES if each.name == "own_rate"]
+    found = [found_of(table.shard, own, bank, place).record()["contrast"] for place in range(len(bank))]
+    of = [(each["to"], each.get("tool")) for each in found if each["dimension"] == "task"]
+    assert {("ask", "search"), ("ask", "read"), ("ask", None), ("book", "pay")} <= set(of)
+    assert of.count(("ask", "search")) == 1
