@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 FEWEST = 200
 """Events of the old value from which it is a null."""
+TOGETHER = 1440
+"""Minutes between their newest events within which values ran side by side: a day, so that none is missed at night."""
 BEGINNING = 30
 """Minutes after a workflow's first events within which all that is seen was there before: two models side by side may
 differ for ever."""
@@ -60,14 +62,17 @@ class ChangeRate(Standing):
         return new, band.start(Past(*(array[..., of] for array in learner.past)))
 
     def _before(self, shard: Shard, series: int) -> int | None:
-        """Find the value that had most events of those that began before this one."""
-        learner = shard.learners[self.baselines]
-        others = shard.roles.siblings(series)
+        """Find the value that had most events of those that began before this one, and ran last.
+
+        What was replaced long before is no null of it, however long it had run.
+        """
+        learner, others = shard.learners[self.baselines], shard.roles.siblings(series)
         older = others[(learner.opened[others] > 0) & (learner.opened[others] < learner.opened[series])]
+        older = older[learner.past.events[older] >= FEWEST]
         if not len(older):
             return None
-        best = int(older[np.argmax(learner.past.events[older])])
-        return best if learner.past.events[best] >= FEWEST else None
+        last = older[shard.seen[older] >= shard.seen[older].max() - TOGETHER]
+        return int(last[np.argmax(learner.past.events[last])])
 
     def counts(
         self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
