@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from flyball.report.text import runs_of
 from models.drift.comparing import ALPHA, OF_GOOD
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def print_comparison(
     console: Console, names: tuple[str, str], sizes: tuple[int, int], rows: Sequence[Compared], told: Explained | None
 ) -> None:
     """Print the table, a line of advice, and what sets the runs apart."""
-    console.print(f"A  {names[0]}: {sizes[0]} runs\nB  {names[1]}: {sizes[1]} runs\n")
+    console.print(f"A  {names[0]}: {runs_of(sizes[0])}\nB  {names[1]}: {runs_of(sizes[1])}\n")
     table = Table(box=None, pad_edge=False)
     for title in ("SLI", "A", "B", "odds ratio", "p", "verdict"):
         table.add_column(title, justify="left" if title in ("SLI", "verdict") else "right")

@@ -22,7 +22,7 @@ REST = "other"
 
 UNTYPED = ""
 """The type of runs that say none: nobody can say it, as an empty value is none (`models.drift.untyped`)."""
-NO_TYPE = "untyped"
+NO_TYPE = "other or none"
 """What records call it."""
 
 
@@ -51,6 +51,8 @@ class Roles:
 
     Of what is counted by type of task too: the series of that type.
     """
+    says_type: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
+    """It is of runs that say a type of task, one that is watched or not."""
     is_left: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
     """It is of runs that say no type of task, in a workflow where others do."""
     _dimensions: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
@@ -77,6 +79,8 @@ class Roles:
         self._dimensions = _grown(self._dimensions, numbers)
         self.role = _grown(self.role, [_role(label) for label in labels])
         self.is_histogram = _grown(self.is_histogram, [label.histogram for label in labels])
+        types = [label.group.get(TASK, UNTYPED) for label in labels]
+        self.says_type = _grown(self.says_type, [type_ != UNTYPED for type_ in types])
         self.is_left = _grown(self.is_left, [_is_left(label) for label in labels])
         self.parent = np.array([self._parent(label) for label in self.labels], np.int64)
 
@@ -123,7 +127,7 @@ def _is_left(label: Label) -> bool:
 
 
 def _words(task: str) -> str:
-    return f"task {task}" if task != UNTYPED else "tasks that say no type"
+    return f"task {task}" if task != UNTYPED else f"tasks of type {NO_TYPE}"
 
 
 def _role(label: Label) -> Role:

@@ -38,7 +38,7 @@ class Strata:
     def take(self, roles: Roles, total: NDArray[np.int64]) -> None:
         """Take in the events [S] of a minute."""
         self._events += total
-        strata = np.flatnonzero((roles.role == Role.STRATUM) & (roles.parent >= 0) & ~roles.is_left)
+        strata = np.flatnonzero(roles.says_type & (roles.parent >= 0))
         if len(strata):
             np.add.at(self._typed, roles.parent[strata], total[strata])
 

@@ -1,9 +1,9 @@
 """Untyped: what is left of a workflow beside its types of task, as series of their own, counted by subtraction.
 
 Where nearly all runs of a workflow say which type of task they are, the types are watched in its place. Runs that say
-none, or one beyond the bound, are a type like them, with a past of its own. Nobody counts it: it is what all runs have
-less what those of the types have, and so are its tools and the ways in which its tasks end. A workflow whose runs say
-no type has none.
+none, or `other`, or one beyond the bound, are a type like them, with a past of its own. Nobody counts it: it is what
+all runs have less what those of the types have, and so are its tools and the ways in which its tasks end. A workflow
+whose runs say no type has none.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ class Untyped:
         self.counted = np.empty(0, np.int64)
         """[c] Series, by their numbers as they are counted."""
         self._named: dict[_Key, int] = {}
+        self._parts: list[_Key] = []
+        """Those of one type or of none: few, where few workflows say types."""
         self._parted = np.empty((2, 0), np.int64)
         """[2, p] Series of one type or of none, and of the same of all."""
         self._is_typed = np.empty(0, np.bool_)
@@ -47,12 +49,14 @@ class Untyped:
         self._enter(roles, labels)
         left = {_key(each): each for label in labels if (each := _of_no_type(label))}
         self._enter(roles, [label for key, label in left.items() if key not in self._named])
-        pairs = [(self._named[key], of) for key in self._named if (of := self._named.get(_of_all(key), -1)) >= 0]
+        pairs = [(self._named[key], of) for key in self._parts if (of := self._named.get(_of_all(key), -1)) >= 0]
         self._parted = np.array(pairs, np.int64).reshape(-1, 2).T
         self._is_typed = np.isin(self._parted[0], self.counted)
 
     def _enter(self, roles: Roles, labels: list[Label]) -> None:
-        self._named |= {_key(label): at for at, label in enumerate(labels, len(roles))}
+        keys = [_key(label) for label in labels]
+        self._parts += [key for key in keys if _is_part(key)]
+        self._named |= {key: at for at, key in enumerate(keys, len(roles))}
         roles.enter(labels)
 
     def count(self, minute: Minute) -> None:
@@ -84,6 +88,12 @@ def _key(label: Label) -> _Key:
     return label.sli, label.group["workflow"], *(named[0] if named else ("", ""))
 
 
+def _is_part(key: _Key) -> bool:
+    """Say whether it is of one type or of none; the type "other" is what is beyond the bound, and is left."""
+    _, _, dimension, value = key
+    return (dimension == TASK or dimension in OF_TASK) and value.partition(BETWEEN)[0] != REST
+
+
 def _of_all(key: _Key) -> _Key:
     """Give the key of the same of all types; one that nobody has, where it is of no type."""
     sli, workflow, dimension, value = key
@@ -96,7 +106,7 @@ def _of_no_type(label: Label) -> Label | None:
     """Name what is left beside a series of one type; None: it is of no type, or of what is beyond the bound."""
     _, workflow, dimension, value = _key(label)
     other = value.partition(BETWEEN)[2]
-    if REST in (value, other) or (dimension != TASK and not (dimension in OF_TASK and other)):
+    if not _is_part(_key(label)) or other == REST or (dimension != TASK and not (dimension in OF_TASK and other)):
         return None
     left = UNTYPED if dimension == TASK else f"{UNTYPED}{BETWEEN}{other}"
     return replace(label, group={"workflow": workflow, dimension: left})

@@ -54,11 +54,12 @@ class Tasks:
         worse: float = 0.0,
         more_untyped: float = 0.0,
         worse_untyped: float = 0.0,
+        worse_book: float = 0.0,
     ) -> Closed:
         """Give the panes of minute START + `at`.
 
         So many runs ask; of those `more` of the calls are reads in place of searches, and `worse` more fail. The
-        same `_untyped`: only of runs that do not say their type.
+        same `_untyped`: only of runs that do not say their type. `worse_book` more of those that book fail.
         """
         total, good = np.zeros((2, len(LABELS)), np.int64)
         runs = self.chance.multinomial(self.tasks, (asks, 1 - asks)).tolist()
@@ -68,7 +69,7 @@ class Tasks:
             for size, is_said in ((said, True), (count - said, False)):
                 reads, fails = (more, worse) if is_said else (more + more_untyped, worse + worse_untyped)
                 share = (search - reads, read + reads, pay) if task == 0 else (search, read, pay)
-                failed = int(self.chance.binomial(size, bad + (fails if task == 0 else 0)))
+                failed = int(self.chance.binomial(size, bad + (fails if task == 0 else worse_book)))
                 calls = self.chance.multinomial(3 * size, share)
                 fine = calls - self.chance.binomial(calls, (0.02, 0.05, 0.1))
                 for at_, of, ok in ((0, size, size - failed), (3, calls.sum(), fine.sum())):

@@ -68,7 +68,7 @@ def test_a_run_that_says_no_type_of_task_is_an_example_of_these_where_others_say
     assert not [each for each in examples_of([batch]) if each.dimension == "task"]
     batch.runs["cohort_name"][0, 0], batch.runs["cohort_value"][0, 0] = digest_of("task"), digest_of("free")
     found = {(each.value, each.run_id) for each in examples_of([batch]) if each.dimension == "task"}
-    assert found == {("free", ids(1)[0]), ("untyped", ids(2)[0])}
+    assert found == {("free", ids(1)[0]), ("other or none", ids(2)[0])}
 
 
 def test_of_a_large_batch_the_latest_of_each_group_is_taken() -> None:

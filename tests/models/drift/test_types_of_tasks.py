@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -104,8 +106,8 @@ def test_runs_that_say_no_type_are_a_type_of_their_own() -> None:
     found = alarms(Tasks(typed=0.95, tasks=300), {"worse_untyped": 0.15})
     assert set(found) == {"own_rate task_success workflow desk task "}
     (told,) = found.values()
-    assert told.words.startswith("tasks that say no type: ")
-    assert (told.dimension, told.to, told.is_worse) == ("task", "untyped", True)
+    assert told.words.startswith("tasks of type other or none: ")
+    assert (told.dimension, told.to, told.is_worse) == ("task", "other or none", True)
 
 
 def test_the_tools_of_runs_that_say_no_type_are_watched() -> None:
@@ -113,7 +115,7 @@ def test_the_tools_of_runs_that_say_no_type_are_watched() -> None:
     found = alarms(Tasks(typed=0.95, tasks=300), {"more_untyped": 0.2})
     assert set(found) == {"tool_mix tool_success workflow desk task "}
     (told,) = found.values()
-    assert told.words.startswith("tasks that say no type: the mix of tools moved:")
+    assert told.words.startswith("tasks of type other or none: the mix of tools moved:")
 
 
 def test_where_few_say_a_type_the_whole_is_watched_and_not_what_is_left() -> None:
@@ -121,6 +123,21 @@ def test_where_few_say_a_type_the_whole_is_watched_and_not_what_is_left() -> Non
     found = alarms(Tasks(typed=0.5), {"worse_untyped": 0.2, "worse": 0.2})
     assert "own_rate task_success workflow desk" in found
     assert not [key for key in found if key.endswith("task ")]
+
+
+def test_a_type_of_the_name_other_is_one_of_these() -> None:
+    """One in five says `other`, which is also the name of what is beyond the bound: fifteen points more of it fail."""
+    tasks, table, found = Tasks(tasks=300), DriftTable(SETTINGS), {}
+    for at in range(END):
+        how = {"worse_book": 0.15} if at >= CHANGE else {}
+        named = [replace(label, group=_as_other(label.group)) for label in LABELS]
+        looked = table.look(tasks.closed(at, **how)._replace(labels=named))
+        found |= {each.key.replace("\x1f", " "): each for each in looked.found if each.alarm}
+    assert set(found) == {"own_rate task_success workflow desk task "}
+
+
+def _as_other(group: dict[str, str]) -> dict[str, str]:
+    return {key: re.sub(r"^book\b", "other", value) for key, value in group.items()}
 
 
 @pytest.mark.parametrize("typed", [1.0, 0.95])
