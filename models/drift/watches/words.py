@@ -10,6 +10,7 @@ from models.drift.confidence import OddsRatio, of_rate
 from models.drift.distance import jensen_shannon, movers
 from models.drift.exceedance import QUANTILES
 from models.drift.watches.base import Contrast, Effect
+from models.slis import ALL, Histogram
 from models.slis.bins import EDGES, ZERO
 
 if TYPE_CHECKING:
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.drift.band import State
+    from models.drift.confidence import Interval
 
 _DIGITS = 6
+_UNITS = {sli.name: sli.unit for sli in ALL if isinstance(sli, Histogram)}
 _EITHER_WAY = ("trajectory_length",)
 """SLIs (by how they begin) of which less is no better than more."""
 
@@ -32,7 +35,7 @@ def rate_effect(contrast: Contrast, state: State, counts: NDArray[np.int64], bef
     interval = of_rate(bad, total)
     numbers = {"before": was, "rate": rate, "interval": list(interval), "events": total, "baseline": _told(before)}
     moved = "rose" if is_up else "fell"
-    words = f"bad events {moved} from {was:.1%} to {rate:.1%} [{interval.low:.1%}, {interval.high:.1%}]"
+    words = f"bad events {moved} from {was:.1%} to {rate:.1%} {_percent(interval)}"
     return Effect(contrast, "up" if is_up else "down", is_up, _rounded(numbers), words)
 
 
@@ -52,7 +55,8 @@ def values_effect(
     numbers: dict[str, Any] = {"over": limit, "quantile": QUANTILES[j], "before": was, "rate": rate, "events": total}
     interval = of_rate(int(counts[j]), total)
     numbers |= {"interval": list(interval), "baseline": _told(before)}
-    words = f"the share over {limit:g} {'rose' if is_up else 'fell'} from {was:.1%} to {rate:.1%}"
+    moved = "rose" if is_up else "fell"
+    words = f"the share over {_amount(sli, limit)} {moved} from {was:.1%} to {rate:.1%} {_percent(interval)}"
     return Effect(contrast, "up" if is_up else "down", _is_worse(sli, is_up=is_up), _rounded(numbers), words)
 
 
@@ -71,7 +75,7 @@ def cohort_effect(contrast: Contrast, state: State, counts: NDArray[np.int64]) -
         "interval": list(ratio.interval()),
     }
     numbers |= {"usual": usual, "events": events_b, "events_of_rest": events_a}
-    words = f"{rate_b:.1%} bad against {rate_a:.1%} of {_rest(contrast)}, odds ratio {ratio.estimate:.2g}"
+    words = f"{rate_b:.1%} bad against {rate_a:.1%} of {_rest(contrast)}, {_odds(ratio)}"
     if usual != [1.0, 1.0]:
         words += f" (usually {usual[0]:.2g} to {usual[1]:.2g})"
     return Effect(contrast, "up" if is_up else "down", is_up, _rounded(numbers), words)
@@ -90,7 +94,7 @@ def cohort_values_effect(
     ratio.look(np.array([[rest[j]], [rest[-1]], [mine[j]], [mine[-1]]]))
     numbers: dict[str, Any] = {"over": limit, "rest": rate_a, "rate": rate_b, "odds_ratio": ratio.estimate}
     numbers |= {"interval": list(ratio.interval()), "events": int(mine[-1]), "events_of_rest": int(rest[-1])}
-    words = f"{rate_b:.1%} over {limit:g} against {rate_a:.1%} of {_rest(contrast)}"
+    words = f"{rate_b:.1%} over {_amount(sli, limit)} against {rate_a:.1%} of {_rest(contrast)}, {_odds(ratio)}"
     return Effect(contrast, "up" if is_up else "down", _is_worse(sli, is_up=is_up), _rounded(numbers), words)
 
 
@@ -113,6 +117,20 @@ def mix_effect(
 def value_over(bin_: int) -> float:
     """Give the value over which a bin's successors lie, three digits."""
     return float(f"{EDGES[int(bin_) - ZERO]:.3g}")
+
+
+def _amount(sli: str, value: float) -> str:
+    unit = _UNITS.get(sli)
+    return f"{value:g} {unit}" if unit else f"{value:g}"
+
+
+def _percent(interval: Interval) -> str:
+    return f"[{interval.low:.1%}, {interval.high:.1%}]"
+
+
+def _odds(ratio: OddsRatio) -> str:
+    low, high = ratio.interval()
+    return f"odds ratio {ratio.estimate:.2g} [{low:.2g}, {high:.2g}]"
 
 
 def _strongest(state: State) -> int:
