@@ -54,6 +54,8 @@ class Shard:
         self.untyped = Untyped()
         self.seen = np.empty(0, np.int64)
         """Unix minute of the newest events of a series."""
+        self.begun = np.empty(0, np.int64)
+        """Unix minute of its first events, since its baseline was opened anew; 0: none yet."""
         self.mixes: dict[tuple[str, int], list[int]] = {}
         """Name of a watch and series of a workflow -> series of the kinds that its mix is made of."""
         self.waits = (0, 0)
@@ -79,6 +81,7 @@ class Shard:
         self.thresholds.grow(self.roles)
         self.strata.grow(size)
         self.seen = widened(self.seen, size - len(self.seen))
+        self.begun = widened(self.begun, size - len(self.begun))
         for learner in self.learners.values():
             learner.grow(size)
         for name, usual in self.usual.items():
@@ -89,6 +92,7 @@ class Shard:
     def learn(self, minute: Minute) -> None:
         """Take a minute into the baselines."""
         self.seen[minute.total > 0] = minute.at
+        self.begun[(minute.total > 0) & (self.begun == 0)] = minute.at
         roles = self.roles
         own = ~np.isin(roles.role, (Role.COHORT, Role.IGNORED, Role.KIND, Role.PART))
         ratio, values = own & ~roles.is_histogram, own & roles.is_histogram & (self.thresholds.over[0] < UNKNOWN)
@@ -159,6 +163,7 @@ class Shard:
     def reset(self, which: NDArray[np.bool_]) -> None:
         """Open the baselines of these series anew."""
         self.mixes = {of: kinds for of, kinds in self.mixes.items() if not which[of[1]]}
+        self.begun[which] = 0
         self.thresholds.reset(which)
         self.strata.reset(which)
         for weeks in self.weeks.values():

@@ -38,14 +38,15 @@ class LiveRate(Standing):
     is_histogram: bool = False
 
     def ready(self, shard: Shard, streams: list[Stream], at: int) -> tuple[list[Stream], State] | None:
-        """Open changes at once, cohorts when their usual odds ratio is known."""
+        """Open changes at once, cohorts when their usual odds ratio is known, from a day of their own at least."""
         found = self._candidates(shard, streams)
         low, high = (bound[..., found] for bound in shard.usual[self.baselines].bounds())
         learner, roles = shard.learners[self.baselines], shard.roles
         parent = roles.parent[found]
         is_change = (roles.role[found] == Role.CHANGE) & rolled_out(shard, learner)[found]
         low, high = np.where(is_change, 1.0, low), np.where(is_change, 1.0, high)
-        spans = at - learner.opened[parent] + 1 >= shard.settings.least_span
+        begun = shard.begun[found]
+        spans = (begun > 0) & (at - begun + 1 >= shard.settings.least_span)
         opens = is_change | (spans & self._is_known(low))
         found, parent = found[opens], parent[opens]
         if not len(found):
