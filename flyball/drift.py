@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -70,7 +71,7 @@ def accept(directory: Path, workflow: str, sli: str | None, at: str) -> Path:
     waiting.write_bytes(with_entry(before, "drift", "accepted", entry).encode())
     try:
         if found := policy_yaml.problems(waiting):
-            raise ConfigError(found)
+            raise ConfigError([replace(each, file=str(path)) for each in found])  # the other is gone by then
         os.replace(waiting, path)  # noqa: PTH105 -- atomic
     finally:
         waiting.unlink(missing_ok=True)

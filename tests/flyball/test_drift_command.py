@@ -136,7 +136,9 @@ def test_a_time_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFi
     """The file stays as it was."""
     (tmp_path / "policy.yaml").write_text("drift:\n  severity: SEV-2\n")
     assert main(["drift", "accept", "--config", str(tmp_path), "--workflow", "support", "--at", at]) == 2
-    assert "a time with its zone" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "a time with its zone" in said
+    assert said.startswith(f"flyball: {tmp_path / 'policy.yaml'}:")  # not a file that is no more
     assert (tmp_path / "policy.yaml").read_text() == "drift:\n  severity: SEV-2\n"
 
 
