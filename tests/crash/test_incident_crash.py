@@ -42,8 +42,8 @@ APART_S = 30.0
 """Event time between the starts of two workflows: incidents come one after the other."""
 MARGIN_S = 120.0
 """Event time between the last start of a run and now: all have ended."""
-RECOVERY = 4.0
-"""Runs of a workflow that works again, for each that failed: of its burn of 10 some 3.5 is left, less than 5."""
+RECOVERY = 8.0
+"""Runs of a workflow that works again, for each that failed: of its burn of 10 some 2 are left, less than 5."""
 REAL = 0.1
 """Share of the starts that are Python's own."""
 RESOLVE_AFTER = "15s"
