@@ -95,6 +95,11 @@ class IncidentBook:
         life = self._lives.get(ident)
         return life is not None and not life.resolved and life.quiet_since > 0
 
+    def facts(self, ident: Ident) -> Facts | None:
+        """Give what was last told of it."""
+        life = self._lives.get(ident)
+        return life.facts if life else None
+
     def open_idents(self) -> list[Ident]:
         """Give all that are open."""
         return [ident for ident, life in self._lives.items() if not life.resolved]

@@ -15,7 +15,9 @@ import numpy as np
 import orjson
 
 from models.incidents.book import IncidentBook
+from models.incidents.incident import Severity
 from models.spend.budget import PERIODS, following
+from models.spend.leftovers import key_of, leftover
 from models.spend.pace_rows import Pace
 from models.spend.paces import DAYS, LEAST_DAYS, SPEND_DAY, Found, Paces
 from models.spend.places import Places
@@ -32,9 +34,10 @@ if TYPE_CHECKING:
 
     from models.incidents.book import Patience
     from models.incidents.incident import Incident
-    from models.spend.budget import Budget, Calendar
+    from models.spend.budget import Budget, Calendar, Step
+    from models.spend.leftovers import Leftover
     from models.spend.sums import Sum
-    from models.spend.words import Key
+    from models.spend.words import Amounts, Key
     from models.verdicts import Verdict
 
 NANO = 1_000_000_000
@@ -187,22 +190,27 @@ class SpendTable:
     def _climb(self, budget: Budget, kept: Sum, now_s: int, out: Spent) -> None:
         """Take the steps that were reached and not told; a correction downwards takes none back in its period."""
         key, steps = kept.key, budget.steps()
-        is_over = self._is_live and now_s >= self._span_s(key)[1]
         name = budget.version  # another limit is another budget
         done = (kept.told or {}).get(name, 0)
         while done < len(steps) and kept.cost >= steps[done].nano:
             step, spent = steps[done], (kept.cost, kept.tokens)
-            step = step._replace(action=Action.WARN) if is_over else step  # it is told, but limits nobody any more
             done += 1
             kept.told = {**(kept.told or {}), name: done}  # few have any: there are as many sums as users
             self._sums.change(kept)
-            out.verdicts.append(verdict_of(budget, key, spent, step, now_s))
+            step = self._take_step(budget, kept, step, spent, now_s, out)
             told = self.book.wrong(
                 ident_of(budget, key, step), severity_of(step), now_s, partial(facts_of, budget, key, spent, step)
             )
             out.incidents += [told] if told else []
-            if step.action is not Action.WARN:
-                self._spent[name, key] = None
+
+    def _take_step(self, budget: Budget, kept: Sum, step: Step, spent: Amounts, now_s: int, out: Spent) -> Step:
+        """Say the verdict of a step; gives it as it is meant: when its period is over it limits nobody any more."""
+        if self._is_live and now_s >= self._span_s(kept.key)[1]:
+            step = step._replace(action=Action.WARN)
+        out.verdicts.append(verdict_of(budget, kept.key, spent, step, now_s))
+        if step.action is not Action.WARN:
+            self._spent[budget.version, kept.key] = None
+        return step
 
     def _let_go(self, now_s: int, out: Spent) -> None:
         """Clear what was limited in a period that is over, or by a budget that is no more what it was.
@@ -228,16 +236,45 @@ class SpendTable:
                 out.incidents += [told] if told else []
 
     def _end_unreached(self, now_s: int, out: Spent) -> None:
-        """End incidents of steps that no budget has any more, or that by its new limit were not reached."""
+        """End incidents of steps that no budget has any more, or that by its new limit were not reached.
+
+        Those of a step that is there were told by an earlier life: they hold.
+        """
         reached = {
             ident_of(budget, kept.key, step)
             for kept in self._limited()
             for budget in self._fitting(kept)
             for step in budget.steps()[: (kept.told or {}).get(budget.version, 0)]
         }
-        for ident in self.book.open_idents():
-            told = None if ident in reached else self.book.right(ident, now_s, at_once=True)
+        for ident in [each for each in self.book.open_idents() if each not in reached]:
+            facts = self.book.facts(ident)
+            before = leftover(ident, facts, self._budgets) if facts else None
+            if before:
+                self._take_over(before, now_s, out)
+                continue
+            told = self.book.right(ident, now_s, at_once=True)
             out.incidents += [told] if told else []
+            if told and facts and told.severity is Severity.SEV_2:
+                self._free(key_of(ident, facts), facts.evidence, now_s, out)
+
+    def _take_over(self, before: Leftover, now_s: int, out: Spent) -> None:
+        """Let hold what an earlier life told; its verdict, which may not have reached the log, is told again."""
+        budget, key, done, spent = before
+        kept, name = self._sums.of(key), budget.version
+        if (kept.told or {}).get(name, 0) >= done:
+            return
+        for step in budget.steps()[(kept.told or {}).get(name, 0) : done]:
+            self._take_step(budget, kept, step, spent, now_s, out)
+            if step.action is not Action.WARN:
+                self._spent[name, key] = None  # also of a period that is over by now: it is to be let go of
+        kept.told = {**(kept.told or {}), name: done}
+        self._sums.change(kept)
+
+    def _free(self, key: Key, said: Mapping[str, Any], now_s: int, out: Spent) -> None:
+        """Clear what a budget limited that is no more what it was, where only its incident tells that it did."""
+        name = said["budget"]
+        if not any(key == limited and version.startswith(f"{name}\x1f") for version, limited in self._spent):
+            out.verdicts.append(cleared(f"{name}\x1f{said['limit']}", key, now_s, is_over=False))
 
     def _record(self, kept: Sum, now_s: int, at: str) -> dict[str, Any]:
         """Give the `spend` record; the limit is the tightest of those that fit."""
