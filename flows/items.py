@@ -11,6 +11,8 @@ from models.runs.pulse import NO_PULSES
 from models.spans.batch import Cohorts, Spans
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from models.drift.examples import Example
@@ -94,11 +96,15 @@ class ShardOrders:
 
 @dataclass(frozen=True)
 class ShardKills:
-    """All kills in force, for one run shard, and the ids of runs that were resumed just now."""
+    """All kills in force, for one run shard, and the ids of runs that were resumed just now.
+
+    `lifted` has all that were resumed of late, with when (Unix ns): for who begins, and knows of none.
+    """
 
     key: str
     kills: InForce
     resumed: tuple[str, ...] = ()
+    lifted: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,8 @@ class InForceLogic(StatefulBatchLogic[ShardOrders, "tuple[str, ShardKills | Shar
     @override
     def on_notify(self) -> tuple[Iterable[tuple[str, Any]], bool]:
         self._due = datetime.now(UTC) + _AGAIN
-        return (self._told(self._state) if self._state and self._state.table.kills() else ()), False
+        state = self._state
+        return (self._told(state) if state and (state.table.kills() or state.table.lifts()) else ()), False
 
     @override
     def notify_at(self) -> datetime:
@@ -93,8 +94,8 @@ class InForceLogic(StatefulBatchLogic[ShardOrders, "tuple[str, ShardKills | Shar
 
     @staticmethod
     def _told(state: ShardState[OrderBook], resumed: tuple[str, ...] = ()) -> list[tuple[str, ShardKills]]:
-        known = in_force(state.table.kills())
-        return [(key, ShardKills(key, known, resumed)) for key in RUN_SHARDS]
+        known, lifted = in_force(state.table.kills()), state.table.lifts()
+        return [(key, ShardKills(key, known, resumed, lifted)) for key in RUN_SHARDS]
 
 
 def _accepted(said: Acceptance) -> tuple[str, ShardAccepted]:

@@ -85,6 +85,7 @@ class _Lookout:
         self._stops.hear(heard[-1].kills)  # each shard is told all of them
         for item in heard:
             self.watch.resume(item.resumed)
+        self.watch.forgive(heard[-1].lifted)
         late = self._stops.overdue(now_ns)
         return [Watched(heard[0].key, defied=late)] if late else []
 

@@ -28,7 +28,7 @@ from models.times import rfc3339
 from models.verdicts import Action, Verdict, verdict_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -52,6 +52,14 @@ OBEY_S = 30
 """A killed run may end what it has begun; a call that begins so long after the kill shows that nobody obeys."""
 
 
+class _Killed(NamedTuple):
+    """From when on (Unix ns) a run is to obey, by which rule in force, and of when its newest kill is (event time)."""
+
+    since_ns: int
+    rule: str
+    decided_ns: int
+
+
 class Watch:
     """The rules on open `runs`; `tools` is what is known of the tools of workflows."""
 
@@ -63,8 +71,9 @@ class Watch:
         self.baselines = Baselines()
         self._said: OrderedDict[Trace, dict[str, int]] = OrderedDict()
         self._agents: OrderedDict[Trace, dict[int, tuple[int, int]]] = OrderedDict()
-        self._killed: OrderedDict[Trace, tuple[int, str]] = OrderedDict()
-        """When (Unix ns) and by which rule in force."""
+        self._killed: OrderedDict[Trace, _Killed] = OrderedDict()
+        self._lifts: dict[Trace, int] = {}
+        """When (Unix ns) people resumed runs, also in earlier lives."""
 
     def learn(self, changes: Changes) -> None:
         """Learn from runs that closed."""
@@ -136,11 +145,23 @@ class Watch:
             if (trace := words_of(run)) is not None:
                 self._killed.pop(trace, None)
 
+    def forgive(self, lifts: Mapping[str, int]) -> None:
+        """Hear when (Unix ns) runs were resumed, all of them: what a rule decided on them before that is over.
+
+        A watch that begins decides it again, of runs that are still open.
+        """
+        traces = {trace: at_ns for run, at_ns in lifts.items() if (trace := words_of(run)) is not None}
+        for trace, at_ns in traces.items():
+            known = self._killed.get(trace)
+            if known and known.decided_ns <= at_ns:
+                del self._killed[trace]
+        self._lifts = traces
+
     def defied(self, spans: Spans, rows: NDArray[np.int64]) -> list[Defied]:
         """Give the calls in a batch that began long after their run was killed, at most one a run; then it is told."""
         out, find_text = [], self._runs.text
         for trace, start, workflow in late_calls(spans, rows, list(self._killed)) if self._killed else ():
-            at_ns, rule = self._killed.get(trace, (start, ""))
+            at_ns, rule, _ = self._killed.get(trace, (start, "", 0))
             if start > at_ns + OBEY_S * NANO:
                 del self._killed[trace]
                 out.append(Defied(run_id_of(*trace), find_text(workflow), rule, at_ns, start))
@@ -198,8 +219,10 @@ class Watch:
 
     def _note_kills(self, trace: Trace, verdicts: list[Verdict], now_ns: int) -> None:
         for verdict in verdicts:
-            if verdict.action is Action.KILL and verdict.evidence["mode"] == "enforce":
-                self._killed.setdefault(trace, (max(verdict.at_ns, now_ns), verdict.rule))
+            is_lifted = verdict.at_ns <= self._lifts.get(trace, 0)
+            if verdict.action is Action.KILL and verdict.evidence["mode"] == "enforce" and not is_lifted:
+                known = self._killed.setdefault(trace, _Killed(max(verdict.at_ns, now_ns), verdict.rule, 0))
+                self._killed[trace] = known._replace(decided_ns=max(verdict.at_ns, known.decided_ns))
                 _bound(self._killed)
 
     def _note(self, trace: Trace, rule: Rule, done: int) -> dict[str, int]:

@@ -56,6 +56,26 @@ def test_a_resumed_run_is_passed_on_once(tmp_path: Path) -> None:
     assert list(step.on_batch([ShardOrders(ORDERS, orders)])[0]) == []
 
 
+def test_a_life_that_begins_is_told_which_runs_were_resumed(tmp_path: Path) -> None:
+    """Of late, with when: from the journal, also where no kill is in force."""
+    step, runs = opened(tmp_path), [f"{number:032x}" for number in range(3)]
+    days = [0, 3, 4]
+    orders = [
+        Order("s", n, day * 86_400 * 10**9, Lift(Place("run", run, None)))
+        for n, (run, day) in enumerate(zip(runs, days, strict=True))
+    ]
+    step.on_batch([ShardOrders(ORDERS, orders[:2])])
+    first = step.snapshot()
+    step.on_batch([ShardOrders(ORDERS, orders[2:])])
+    expected = {runs[1]: 3 * 86_400 * 10**9, runs[2]: 4 * 86_400 * 10**9}
+    again = opened(tmp_path, step.snapshot())
+    assert [item.lifted for _, item in again.on_notify()[0] if isinstance(item, ShardKills)] == [expected] * 16
+    assert first != again.snapshot()
+    third = opened(tmp_path, again.snapshot())
+    told = [item for _, item in third.on_notify()[0] if isinstance(item, ShardKills)]
+    assert [(item.lifted, item.resumed) for item in told] == [(expected, ())] * 16
+
+
 def test_the_shard_keeps_it(tmp_path: Path) -> None:
     """Through the journal, until its minute is looked at."""
 

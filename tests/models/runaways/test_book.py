@@ -84,6 +84,22 @@ def test_many_runs_told_again_count_once() -> None:
     assert len(told.runs) == 5
 
 
+def test_what_is_told_again_long_after_opens_nothing() -> None:
+    """A watch that begins says again what was said of open runs: their incident was told, and is over."""
+    book = RunawayBook()
+    book.hear([verdict("r", 1000, Action.BLOCK)], (), 1000)
+    assert len(book.look(1000)) == 1
+    base = book.dump()
+    for at in (1000 + QUIET_S, 1000 + QUIET_S + HOLD_S):
+        book.look(at)
+    for kept in ((book.dump(), []), (base, [book.take_delta()])):
+        again = RunawayBook.load(*kept, 1)
+        again.hear([verdict("r", 1000, Action.BLOCK)], (), 9000)
+        assert again.look(9001) == []
+        again.hear([verdict("r", 9002)], (), 9002)  # killed for it now
+        assert [str(told.status) for told in again.look(9003)] == ["open"]
+
+
 def test_what_comes_late_is_news() -> None:
     """Decided an hour late, by the clock: people hear of it; a burst that nobody heard of in time is not kept."""
     book = RunawayBook()

@@ -244,6 +244,26 @@ def test_a_run_that_people_resumed_may_go_on() -> None:
     assert [told.rule for told in shard.defied] == ["cap.tool_calls"]
 
 
+def test_a_watch_that_begins_hears_who_was_resumed() -> None:
+    """It decides again what an earlier one had: what people ended since is no kill, a later one is."""
+    shard, run, lifted = Shard(), f"{7:016x}{1:016x}", 20 * SECOND
+    shard.feed(*[call(10 + n, n) for n in range(1, 11)])
+    for is_heard_first in (True, False):
+        shard.watch = Watch(RunawayPolicy(), shard.tools, shard.runs)
+        now = (1000 + 1000 * is_heard_first) * SECOND
+        if is_heard_first:
+            shard.watch.forgive({run: lifted, "no run": lifted})
+        assert ("repeat.identical", "kill", 10) in said(shard.feed(call(30 + is_heard_first, 30), now_ns=now))
+        if not is_heard_first:
+            shard.watch.forgive({run: lifted, "no run": lifted})
+        shard.feed(call(40 + is_heard_first, 12 + OBEY_S + now / SECOND))
+        assert shard.defied == []
+    shard.feed(*[call(100 + n, 3000 + n, arguments=str(n)) for n in range(90)])
+    shard.watch.forgive({run: lifted})
+    shard.feed(call(400, 3200 + OBEY_S))
+    assert [told.rule for told in shard.defied] == ["cap.tool_calls"]
+
+
 SPANS = st.lists(
     st.tuples(
         st.sampled_from(["tool", "llm"]),
