@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 MAX_MESSAGES = 1_000
 MAX_BYTES = 4 << 20
+_KEEP = (
+    "INSERT INTO offsets (topic, partition, next) VALUES (?, ?, ?)"
+    " ON CONFLICT (topic, partition) DO UPDATE SET next = excluded.next"
+)
 
 
 class Intake:
@@ -46,6 +50,7 @@ class Intake:
         with self._store.reading() as db:
             known = dict(db.execute("SELECT partition, next FROM offsets WHERE topic = ?", (self._topic,)).fetchall())
         self._readers.find_partitions(known)
+        self._keep_begun()
 
     def step(self, now_ns: int) -> bool:
         """Take what is there, and tell what is due; False when nothing had come. Raises LostOffsetError.
@@ -58,6 +63,8 @@ class Intake:
             if messages:
                 self._take(partition, messages, now_ns)
                 came = True
+            else:
+                self._keep_begun()
         with self._store.transaction() as db:
             self._pager.tell_due(db, now_ns)
         return came
@@ -78,16 +85,19 @@ class Intake:
         try:
             with self._store.transaction() as db:
                 self._pager.take(db, incidents, now_ns)
-                db.execute(
-                    "INSERT INTO offsets (topic, partition, next) VALUES (?, ?, ?)"
-                    " ON CONFLICT (topic, partition) DO UPDATE SET next = excluded.next",
-                    (self._topic, partition, following),
-                )
+                db.execute(_KEEP, (self._topic, partition, following))
         except BaseException:
             self._readers.drop(partition)  # to be opened again at the offset that is kept
             self._pager.counted = counted
             raise
         self._readers.commit(partition, following)
+
+    def _keep_begun(self) -> None:
+        """Keep where partitions were begun, though nothing of them has come yet."""
+        begun = self._readers.take_begun()
+        if begun:
+            with self._store.transaction() as db:
+                db.executemany(_KEEP, [(self._topic, *each) for each in begun.items()])
 
     def _read(self, partition: int, message: Message) -> Incident | None:
         """Read one telling; what is none is counted and kept out."""

@@ -125,6 +125,11 @@ class Authority:
                     self._apply(verdict)
             self._batch.offsets[topic, partition] = messages[-1][0] + 1
 
+    def begin(self, topic: str, offsets: Mapping[int, int]) -> None:
+        """Keep where partitions of a topic are begun."""
+        with self.changing():
+            self._batch.offsets |= {(topic, partition): offset for partition, offset in offsets.items()}
+
     def _read(self, value: bytes) -> Verdict | None:
         try:
             return read(value)

@@ -308,7 +308,11 @@ class Plane:
         assert self._log is not None  # noqa: S101 -- the thread runs only where there is one
         takes = [(self.settings.verdicts, self.authority.take), (self.settings.spend, self.take_spend)]
         where = {"start": self.settings.start, "on_lost": self.settings.on_lost}
-        return [Intake(self._log, name, self.store.offsets(name), take, **where, say=self._say) for name, take in takes]
+        begin = self.authority.begin
+        return [
+            Intake(self._log, name, self.store.offsets(name), take, begin, **where, say=self._say)
+            for name, take in takes
+        ]
 
     def _find(self, intakes: list[Intake]) -> None:
         assert self._log is not None  # noqa: S101 -- as above

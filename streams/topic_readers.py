@@ -15,20 +15,30 @@ if TYPE_CHECKING:
 class TopicReaders:
     """Not thread-safe, but for `lags`.
 
-    `start` says where a partition that was never read begins ("oldest", "newest"); `on_lost` what to do when the next
-    message is gone from the log ("stop" raises LostOffsetError, "oldest" and "newest" go on there, with a gap).
+    `start` says where a topic that was never read begins ("oldest", "newest"); a partition that it got later begins at
+    its oldest message. `on_lost` says what to do when the next message is gone from the log ("stop" raises
+    LostOffsetError, "oldest" and "newest" go on there, with a gap).
     """
 
     def __init__(self, log: Log, topic: str, *, start: str, on_lost: str, say: Callable[[str], None]) -> None:
         self._log, self._topic = log, topic
         self._start, self._on_lost, self._say = start, on_lost, say
         self._readers: dict[int, Reader] = {}
+        self._begun: dict[int, int] = {}
 
     def find_partitions(self, known: Mapping[int, int]) -> None:
         """Open readers of partitions that have none, at the offsets known. Raises UnreachableError, LostOffsetError."""
         for partition in range(self._log.partitions(self._topic)):
             if partition not in self._readers:
-                self._readers[partition] = self._open(partition, known.get(partition))
+                self._readers[partition] = self._open(partition, known.get(partition), is_first=not known)
+
+    def take_begun(self) -> dict[int, int]:
+        """Give where partitions were begun at their newest message since the last call; who reads keeps it as read.
+
+        Else the next start asks for the newest again, and what came meanwhile is skipped.
+        """
+        begun, self._begun = self._begun, {}
+        return begun
 
     def partitions(self) -> list[int]:
         """Give the partitions that have a reader."""
@@ -60,9 +70,9 @@ class TopicReaders:
             reader.close()
         self._readers = {}
 
-    def _open(self, partition: int, offset: int | None) -> Reader:
-        if offset is None and self._start == "newest":
-            offset = self._log.end(self._topic, partition)
+    def _open(self, partition: int, offset: int | None, *, is_first: bool) -> Reader:
+        if offset is None and is_first and self._start == "newest":
+            return self._at_newest(partition)
         try:
             return self._log.reader(self._topic, partition, offset)
         except LostOffsetError as error:
@@ -74,5 +84,12 @@ class TopicReaders:
             msg = f"{error}. Choose with log.on_lost: oldest (take what is left) or newest (skip to now)"
             raise LostOffsetError(msg) from error
         self._say(f"{error}: going on at the {self._on_lost} message")
-        offset = None if self._on_lost == "oldest" else self._log.end(self._topic, partition)
-        return self._log.reader(self._topic, partition, offset)
+        return (
+            self._at_newest(partition) if self._on_lost == "newest" else self._log.reader(self._topic, partition, None)
+        )
+
+    def _at_newest(self, partition: int) -> Reader:
+        offset = self._log.end(self._topic, partition)
+        reader = self._log.reader(self._topic, partition, offset)
+        self._begun[partition] = offset
+        return reader
