@@ -86,7 +86,7 @@ class Authority:
         self._book.changed.clear()
         self.chain = store.chain()
         self.shown = Shown(epoch, 0, dict(store.signals()))
-        self.orders = Orders(self.stream, int(meta.get("orders", "-1")), store.in_force())
+        self.orders = Orders(self.stream, int(meta.get("orders", "-1")), store.in_force(), epoch)
         self._persons: dict[Place, str] = {}
         """Who has killed a place in the change under way."""
         self._resumed: set[Place] = set()

@@ -19,12 +19,20 @@ if TYPE_CHECKING:
 
     from control import contributions
 
+_A_SECOND = 1 << 20
+"""Numbers of orders there are for each second between the epochs of two lives."""
+
 
 class Orders:
-    """The kills that are in force as they were told, and what is new of it. `n` is the number of the last order."""
+    """The kills that are in force as they were told, and what is new of it. `n` is the number of the last order.
 
-    def __init__(self, stream: str, n: int, told: Iterable[Order]) -> None:
-        self._stream, self.n = stream, n
+    A life numbers from its `epoch` on: a copy of the file may have been put back, and who reads takes each number once,
+    also those of lives that the copy knows nothing of. (None tells a million orders a second, for all its seconds.)
+    """
+
+    def __init__(self, stream: str, n: int, told: Iterable[Order], epoch: int = 0) -> None:
+        self._stream, self.n = stream, max(n, epoch * _A_SECOND - 1)
+        self._was_any = n >= 0
         self._kills = {order.what.place: order.what for order in told if isinstance(order.what, Kill)}
         self.new: dict[int, bytes] = {}
         """Records by number, to be written."""
@@ -73,7 +81,7 @@ class Orders:
 
     def tell_all(self, now_ns: int) -> None:
         """Tell all kills in force again, and that these are all: whoever has missed some knows then."""
-        if self.n < 0:
+        if not self._was_any:
             return  # nothing was ever ordered
         first = self.n + 1
         for kill in self._kills.values():
@@ -81,7 +89,7 @@ class Orders:
         self._tell(Round(first), now_ns)
 
     def _tell(self, what: Kill | Lift | Round | Acceptance, now_ns: int) -> bytes:
-        self.n += 1
+        self.n, self._was_any = self.n + 1, True
         self.new[self.n] = said = orjson.dumps(Order(self._stream, self.n, now_ns, what).record())
         return said
 

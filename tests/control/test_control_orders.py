@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from shutil import copytree
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -36,8 +37,9 @@ AT = 1_767_225_600 * 10**9
 class Life:
     """One life of an authority, with the log that its orders go to."""
 
-    def __init__(self, folder: Path, planes: Any) -> None:
+    def __init__(self, folder: Path, planes: Any, later_s: int = 0) -> None:
         self.turned = planes.Turned()
+        self.turned.pass_s(later_s)
         self.store = Store(folder / "db")
         self.authority = Authority(self.store, KEY, Rules(frozenset({"spend.*"})), self.turned.clocks, lambda _: None)
         self.log = EmbeddedLog(folder / "log")
@@ -164,8 +166,8 @@ def test_all_that_is_in_force_is_told_again_now_and_then(tmp_path: Path, planes:
         one.authority.kill(scope, None, "ann", "")
     one.authority.resume(RUN, None, "ann", "")
     one.authority.tell_all()
-    kill, last = (order.what for order in one.told()[-2:])
-    assert (kill, last) == (Kill(Place("user", "u1", None), AT, "operator", "ann"), Round(3))
+    kill, last = one.told()[-2:]
+    assert (kill.what, last.what) == (Kill(Place("user", "u1", None), AT, "operator", "ann"), Round(kill.n))
 
 
 _ACTS = st.lists(
@@ -223,7 +225,33 @@ def test_accepted_drift_is_told_once_and_no_kill(tmp_path: Path, planes: Any) ->
     one.die()
     two = Life(tmp_path, planes)
     two.authority.tell_all()
-    assert [order.what for order in two.told()] == [said, Round(1)]
+    accepted, last = two.told()
+    assert (accepted.what, last.what) == (said, Round(last.n))
+
+
+def test_orders_of_a_file_that_was_put_back_are_news(tmp_path: Path, planes: Any) -> None:
+    """They are numbered above those of lives that the copy knows nothing of: a resume ends what those had told."""
+    one = Life(tmp_path, planes)
+    one.authority.kill(RUN, None, "ann", "")
+    one.die()
+    copytree(tmp_path, tmp_path.with_name("copy"))
+    two = Life(tmp_path, planes)
+    for _ in range(5):
+        two.authority.kill(USER, None, "ann", "")
+        two.authority.resume(USER, None, "ann", "")
+    two.authority.kill(USER, None, "ann", "")
+    book = OrderBook()
+    book.take(two.told())
+    assert {kill.place.level for kill in book.kills()} == {"run", "user"}
+    two.die()
+    put_back = Life(tmp_path.with_name("copy"), planes, later_s=60)
+    put_back.authority.resume(RUN, None, "ann", "")
+    book.take(put_back.told())
+    assert {kill.place.level for kill in book.kills()} == {"user"}
+    put_back.authority.tell_all()
+    book.take(put_back.told())
+    assert book.kills() == []
+    put_back.die()
 
 
 def test_a_served_plane_puts_its_orders(served: Any, planes: Any) -> None:
