@@ -155,11 +155,14 @@ class Journal:
         """The generation that the next rotation opens."""
         return max([-1, *(int(path.stem) for path in self.folder.glob("*.journal"))]) + 1
 
-    def new_life(self) -> int:
-        """Number the life of the shard that begins now, from 0; a number is never given twice, whenever a life ends."""
+    def new_life(self, least: int = 0) -> int:
+        """Number the life of the shard that begins now, from 0; a number is never given twice, whenever a life ends.
+
+        `least` is above the lives that this folder may know nothing of.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         lives, draft = self.folder / "lives", self.folder / "lives.draft"
-        life = int(lives.read_text()) if lives.exists() else 0
+        life = max(int(lives.read_text()) if lives.exists() else 0, least)
         draft.write_text(str(life + 1))
         draft.replace(lives)
         return life

@@ -41,6 +41,9 @@ class Pictured(Protocol):
 
 State = TypeVar("State", bound=Journaled)
 
+_FIRST_NS = 1_767_225_600 * 10**9
+"""The year 2026."""
+_A_LIFE_NS = 10 * 10**9
 _LINE_END = b"\n"
 """What the line of JSON at the start of a snapshot does not hold."""
 
@@ -93,8 +96,9 @@ class ShardStates(Generic[State]):
     """Opens the states of one step.
 
     `load(base, deltas, life)` makes the table; `life` rises with every restart of the shard, so that what a new life
-    tells is never mistaken for what an earlier one told and a crash took back. (Without a journal it counts from the
-    snapshot: two lives from the same one are alike.)
+    tells is never mistaken for what an earlier one told and a crash took back. Live it is at least as high as the clock
+    makes it: the folder may be a new one, or an old copy, while others know what the lives that it lost had told.
+    (Without a journal it counts from the snapshot: two lives from the same one are alike.)
     """
 
     load: Callable[[bytes | None, list[bytes], int], State]
@@ -108,7 +112,7 @@ class ShardStates(Generic[State]):
     def open(self, key: str) -> ShardState[State]:
         """Open a shard that the engine has no snapshot of."""
         journal = self._journal(key)
-        life = journal.new_life() if journal else 0
+        life = journal.new_life(self._least()) if journal else 0
         return ShardState(key, self.load(None, [], life), self._watermark({}), journal, life, kept=self.kept)
 
     def resume(self, snapshot: bytes) -> ShardState[State]:
@@ -116,10 +120,14 @@ class ShardStates(Generic[State]):
         line, _, whole = snapshot.partition(_LINE_END)
         kept = orjson.loads(line)
         journal = self._journal(kept["key"])
-        life = journal.new_life() if journal else kept["life"] + 1
+        life = journal.new_life(self._least()) if journal else kept["life"] + 1
         restored = journal.restore(bytes.fromhex(kept["position"])) if journal else Restored(whole, [])
         table = self.load(restored.base, restored.deltas, life)
         return ShardState(kept["key"], table, self._watermark(kept), journal, life, kept=self.kept)
+
+    def _least(self) -> int:
+        """Give the number of a life that begins now, had there been one every 10 s since 2026: few restart so often."""
+        return max(0, self.clock() - _FIRST_NS) // _A_LIFE_NS if self.clock else 0
 
     def _journal(self, key: str) -> Journal | None:
         return Journal(self.folder / key) if self.folder else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shutil import copytree
 from typing import TYPE_CHECKING
 
 from flows.shard_state import ShardStates
@@ -32,9 +33,9 @@ class Count:
         return bytes(self.count)
 
 
-def states(folder: Path | None) -> ShardStates[Count]:
-    """Open as a process does."""
-    return ShardStates(Count, folder, 0, ("a",), None)
+def states(folder: Path | None, now_ns: int | None = None) -> ShardStates[Count]:
+    """Open as a process does; `now_ns` is its clock."""
+    return ShardStates(Count, folder, 0, ("a",), None if now_ns is None else lambda: now_ns)
 
 
 def test_no_two_lives_are_alike(tmp_path: Path) -> None:
@@ -45,6 +46,20 @@ def test_no_two_lives_are_alike(tmp_path: Path) -> None:
     lives = [shard.table.life] + [states(tmp_path).resume(snapshot).table.life for _ in range(3)]
     lives += [states(tmp_path).open("r01").table.life for _ in range(2)]
     assert lives == [0, 1, 2, 3, 0, 1]
+
+
+def test_a_folder_that_was_lost_or_put_back_begins_above_what_was_told(tmp_path: Path) -> None:
+    """Else whoever keeps the highest revision takes nothing that it tells; a clock that is wrong takes nothing back."""
+    hour, now = 3600 * 10**9, 1_800_000_000 * 10**9
+    shard = states(tmp_path / "lost", now).open("r00")
+    snapshot = shard.snapshot()
+    copytree(tmp_path / "lost", tmp_path / "copy")
+    lives = [shard.table.life] + [states(tmp_path / "lost", now + hour).resume(snapshot).table.life for _ in range(2)]
+    lives.append(states(tmp_path / "copy", now + 2 * hour).resume(snapshot).table.life)
+    lives.append(states(tmp_path / "new", now + 3 * hour).open("r00").table.life)
+    lives.append(states(tmp_path / "new", 0).open("r00").table.life)
+    assert lives == sorted(set(lives))
+    assert lives[-1] << 24 < 1 << 53  # revisions are numbers of JSON
 
 
 def test_a_shard_goes_on_from_its_snapshot(tmp_path: Path) -> None:
