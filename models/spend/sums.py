@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.spend.words import Taken
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -32,7 +34,17 @@ class Sum:
         self.at = at
         self.key = key
         self.told: dict[str, int] | None = None
+        """By version of a budget, as `words.Taken` keeps it; few have any: there are as many sums as users."""
         self.tier: str | None = None
+
+    def taken(self, version: str) -> Taken:
+        """Say which steps of a budget were told."""
+        return Taken.of((self.told or {}).get(version, 0))
+
+    def take(self, version: str, taken: Taken) -> None:
+        """Note which steps of a budget are told."""
+        self.told = {**(self.told or {}), version: taken.kept}
+        self._of.change(self)
 
     @property
     def cost(self) -> int:

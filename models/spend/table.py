@@ -23,7 +23,7 @@ from models.spend.paces import DAYS, LEAST_DAYS, SPEND_DAY, Found, Paces
 from models.spend.places import Places
 from models.spend.rows import QUARTER_S, Spend
 from models.spend.sums import CHANGED, TOUCHED, UNTOLD, Sums
-from models.spend.words import cleared, facts_of, ident_of, period_of, severity_of, verdict_of
+from models.spend.words import Taken, cleared, facts_of, ident_of, period_of, severity_of, verdict_of
 from models.times import rfc3339
 from models.verdicts import Action
 
@@ -50,6 +50,7 @@ _KEPT_DAYS = 62
 _SHOWN = ("product", "workflow")
 _VERSION = 2
 """Of the state."""
+_NONE = Taken(0, 0)
 _LIMITED, _FREE, _DAYS = 1, 2, 4
 """Kinds of sums: there may be a budget for it; a user's for whom there can be none; a workflow's day."""
 
@@ -139,12 +140,14 @@ class SpendTable:
                 self._climb(budget, kept, now_s, out)
         if self._is_restored:
             self._end_unreached(now_s, out)
-            self._is_restored = False
         if self.paces:
             out.verdicts += self._said
             out.verdicts += [told for kept in self._sums.marked(TOUCHED, _DAYS) for told in self._day(kept, now_s)]
             self._said = []
         self._let_go(now_s, out)
+        if self._is_restored:
+            self._begin_anew()
+            self._is_restored = False
         self._sums.unmark(TOUCHED)
         out.records = self._told(now_s, is_last=is_last)
         return out
@@ -190,26 +193,26 @@ class SpendTable:
     def _climb(self, budget: Budget, kept: Sum, now_s: int, out: Spent) -> None:
         """Take the steps that were reached and not told; a correction downwards takes none back in its period."""
         key, steps = kept.key, budget.steps()
-        name = budget.version  # another limit is another budget
-        done = (kept.told or {}).get(name, 0)
-        while done < len(steps) and kept.cost >= steps[done].nano:
-            step, spent = steps[done], (kept.cost, kept.tokens)
-            done += 1
-            kept.told = {**(kept.told or {}), name: done}  # few have any: there are as many sums as users
-            self._sums.change(kept)
-            step = self._take_step(budget, kept, step, spent, now_s, out)
+        taken = kept.taken(budget.version)  # another limit is another budget
+        while taken.steps < len(steps) and kept.cost >= steps[taken.steps].nano:
+            spent = kept.cost, kept.tokens
+            step = self._take_step(budget, kept, spent, now_s, out)
             told = self.book.wrong(
                 ident_of(budget, key, step), severity_of(step), now_s, partial(facts_of, budget, key, spent, step)
             )
             out.incidents += [told] if told else []
+            taken = kept.taken(budget.version)
 
-    def _take_step(self, budget: Budget, kept: Sum, step: Step, spent: Amounts, now_s: int, out: Spent) -> Step:
-        """Say the verdict of a step; gives it as it is meant: when its period is over it limits nobody any more."""
+    def _take_step(self, budget: Budget, kept: Sum, spent: Amounts, now_s: int, out: Spent) -> Step:
+        """Take the next step; gives it as it is meant: when its period is over it limits nobody any more."""
+        taken = kept.taken(budget.version)
+        step = budget.steps()[taken.steps]
         if self._is_live and now_s >= self._span_s(kept.key)[1]:
             step = step._replace(action=Action.WARN)
-        out.verdicts.append(verdict_of(budget, kept.key, spent, step, now_s))
+        out.verdicts.append(verdict_of(budget, kept.key, spent, step, now_s, taken))
         if step.action is not Action.WARN:
             self._spent[budget.version, kept.key] = None
+        kept.take(budget.version, taken._replace(steps=taken.steps + 1))
         return step
 
     def _let_go(self, now_s: int, out: Spent) -> None:
@@ -221,7 +224,8 @@ class SpendTable:
             is_over = now_s >= self._span_s(key)[1]
             if is_over or name not in self._versions:
                 del self._spent[name, key]
-                out.verdicts.append(cleared(name, key, now_s, is_over=is_over))
+                taken = self.sums[key].taken(name) if key in self.sums else _NONE
+                out.verdicts.append(cleared(name, key, now_s, taken, is_over=is_over))
             if is_over:
                 new = (*key[:4], following(key[3], date.fromisoformat(key[4])).isoformat())
                 is_new = new not in self.sums
@@ -244,7 +248,7 @@ class SpendTable:
             ident_of(budget, kept.key, step)
             for kept in self._limited()
             for budget in self._fitting(kept)
-            for step in budget.steps()[: (kept.told or {}).get(budget.version, 0)]
+            for step in budget.steps()[: kept.taken(budget.version).steps]
         }
         for ident in [each for each in self.book.open_idents() if each not in reached]:
             facts = self.book.facts(ident)
@@ -258,23 +262,27 @@ class SpendTable:
                 self._free(key_of(ident, facts), facts.evidence, now_s, out)
 
     def _take_over(self, before: Leftover, now_s: int, out: Spent) -> None:
-        """Let hold what an earlier life told; its verdict, which may not have reached the log, is told again."""
+        """Let hold what an earlier life told; its verdicts, which may not have reached the log, are told again."""
         budget, key, done, spent = before
-        kept, name = self._sums.of(key), budget.version
-        if (kept.told or {}).get(name, 0) >= done:
-            return
-        for step in budget.steps()[(kept.told or {}).get(name, 0) : done]:
-            self._take_step(budget, kept, step, spent, now_s, out)
+        kept = self._sums.of(key)
+        for step in budget.steps()[kept.taken(budget.version).steps : done]:
+            self._take_step(budget, kept, spent, now_s, out)
             if step.action is not Action.WARN:
-                self._spent[name, key] = None  # also of a period that is over by now: it is to be let go of
-        kept.told = {**(kept.told or {}), name: done}
-        self._sums.change(kept)
+                self._spent[budget.version, key] = None  # also of a period that is over by now: it is to be let go of
 
     def _free(self, key: Key, said: Mapping[str, Any], now_s: int, out: Spent) -> None:
         """Clear what a budget limited that is no more what it was, where only its incident tells that it did."""
         name = said["budget"]
         if not any(key == limited and version.startswith(f"{name}\x1f") for version, limited in self._spent):
-            out.verdicts.append(cleared(f"{name}\x1f{said['limit']}", key, now_s, is_over=False))
+            out.verdicts.append(cleared(f"{name}\x1f{said['limit']}", key, now_s, _NONE, is_over=False))
+
+    def _begin_anew(self) -> None:
+        """Forget which steps were told of budgets that are no more: should they come back, they are told again."""
+        for kept in [kept for kept in self.sums.values() if kept.told]:
+            for version, told in (kept.told or {}).items():
+                taken = Taken.of(told)
+                if version not in self._versions and taken.steps:
+                    kept.take(version, Taken(taken.turn + 1, 0))
 
     def _record(self, kept: Sum, now_s: int, at: str) -> dict[str, Any]:
         """Give the `spend` record; the limit is the tightest of those that fit."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from models.incidents.book import Facts, Ident
 from models.incidents.incident import Severity
@@ -19,12 +19,35 @@ Key = tuple[str, str, str | None, PeriodKind, str]
 """Level, id, tenant (of a user), period, and the first day of it."""
 Amounts = tuple[int, int]
 """Spent so far: nano-USD, tokens."""
+_MOST_STEPS = 16
 
 
-def verdict_of(budget: Budget, key: Key, spent: Amounts, step: Step, now_s: int) -> Verdict:
+class Taken(NamedTuple):
+    """How many steps of a budget were told, since it came back for the `turn`th time in their period."""
+
+    turn: int
+    steps: int
+
+    @classmethod
+    def of(cls, kept: int) -> Taken:
+        """Read what `kept` gave."""
+        return cls(*divmod(kept, _MOST_STEPS))
+
+    @property
+    def kept(self) -> int:
+        """Give it as one number."""
+        return self.turn * _MOST_STEPS + self.steps
+
+    def words(self) -> tuple[str, ...]:
+        """Give what tells the verdicts of a turn from those before."""
+        return (f"again {self.turn}",) if self.turn else ()
+
+
+def verdict_of(budget: Budget, key: Key, spent: Amounts, step: Step, now_s: int, taken: Taken) -> Verdict:
     """Give the verdict of a step that was reached; told again it is the same."""
+    words = *map(str, key), str(step.percent), str(step.action), *taken.words()
     return Verdict(
-        id=verdict_id("spend", budget.version, *map(str, key), str(step.percent), str(step.action)),
+        id=verdict_id("spend", budget.version, *words),
         at_ns=now_s * NANO,
         level=key[0],
         scope=key[1],
@@ -36,12 +59,12 @@ def verdict_of(budget: Budget, key: Key, spent: Amounts, step: Step, now_s: int)
     )
 
 
-def cleared(version: str, key: Key, now_s: int, *, is_over: bool) -> Verdict:
+def cleared(version: str, key: Key, now_s: int, taken: Taken, *, is_over: bool) -> Verdict:
     """Give the verdict that lets go of what a budget limited: its period is over, or it is no more what it was."""
     name = version.partition("\x1f")[0]
     evidence = {"count": 0, "limit": 0, "period": key[3], "start": key[4], "mode": "enforce"}
     return Verdict(
-        id=verdict_id("spend", version, *map(str, key), "clear"),
+        id=verdict_id("spend", version, *map(str, key), "clear", *taken.words()),
         at_ns=now_s * NANO,
         level=key[0],
         scope=key[1],

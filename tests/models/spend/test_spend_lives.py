@@ -99,3 +99,21 @@ def test_a_life_that_ends_before_it_looks_hands_it_on() -> None:
     feed(third, pulse(None, run(9 * NANO)))
     assert third.look(DAY + 120).incidents == []
     assert {v.action for v in third.look(MIDNIGHT).verdicts} == {"clear"}
+
+
+def test_a_limit_that_was_raised_for_a_while_limits_again() -> None:
+    """Back in force it is told and asked for anew, by verdicts that nobody has taken before, however often."""
+    raised = Budget("daily", "user", "day", 40 * NANO, 80 * NANO)
+    spent, told = table(BUDGET), []
+    feed(spent, pulse(None, run(9 * NANO)))
+    for at, budget in enumerate((BUDGET, raised, BUDGET, BUDGET, raised, BUDGET)):
+        spent = SpendTable.load(table(budget), spent.dump(), [])
+        told.append(spent.look(DAY + 60 * at))
+        assert spent.look(DAY + 60 * at + 1).verdicts == []
+    limits = ["throttle", "kill"]
+    assert [actions(out) for out in told] == [limits, ["clear"], limits, [], ["clear"], limits]
+    ids = [verdict.id for out in told for verdict in out.verdicts]
+    assert len(ids) == len(set(ids)) == 14
+    opened = [[each.rule for each in out.incidents if str(each.status) == "open"] for out in told]
+    assert [len(rules) for rules in opened] == [4, 0, 4, 0, 0, 4]
+    assert actions(spent.look(MIDNIGHT)) == ["clear"]
