@@ -100,6 +100,11 @@ class IncidentBook:
         life = self._lives.get(ident)
         return life.facts if life else None
 
+    def number(self, ident: Ident) -> int:
+        """Number its openings, from 0: the same under replay and restart."""
+        life = self._lives.get(ident)
+        return life.number if life else 0
+
     def open_idents(self) -> list[Ident]:
         """Give all that are open."""
         return [ident for ident, life in self._lives.items() if not life.resolved]

@@ -27,7 +27,8 @@ def rule_of(slo: str, step: PolicyStep) -> str:
 def bounding(instance: Instance, step: PolicyStep, now: int, turn: str, *, reached: bool) -> dict[str, Any]:
     """Give the verdict that bounds the autonomy of what the SLO is about, or lets it go again.
 
-    `turn` numbers the times that it was taken: told again after a crash it is the same verdict.
+    `turn` numbers the times that it was taken, also by a configuration that was gone in between: told again after a
+    crash it is the same verdict.
     """
     level, scope = instance.reach or instance.scope
     of = {"tenant": instance.tenant} if level == "workflow" and instance.tenant else {}

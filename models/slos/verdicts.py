@@ -168,9 +168,6 @@ class Judge:
     def _tell_budget(self, slot: int, instance: Instance, now: int, out: Judged) -> None:
         budget = self._table.budgets.of(slot, self._table.ledger)
         for step, reached in self._table.budgets.turn(slot, budget, now):
-            if Action.BOUND in step.actions and instance.reach is not None:
-                turn = self._table.budgets.turn_id(slot, step)
-                out.verdicts.append(bounding(instance, step, now, turn, reached=reached))
             ident = Ident(BUDGET, rule_of(instance.slo.name, step), *instance.scope)
             if reached:
                 severity = Severity.SEV_2 if step.percent >= 100 else Severity.SEV_3  # noqa: PLR2004 - percent
@@ -179,6 +176,9 @@ class Judge:
             else:
                 told = self._table.book.right(ident, now, at_once=True)
             out.incidents += [told] if told else []
+            if Action.BOUND in step.actions and instance.reach is not None:
+                turn = f"{self._table.budgets.turn_id(slot, step)} {self._table.book.number(ident)}"
+                out.verdicts.append(bounding(instance, step, now, turn, reached=reached))
         out.slos.append(self._record(slot, instance))
 
     def _record(self, slot: int, instance: Instance) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -45,3 +46,16 @@ def test_each_time_is_a_verdict_of_its_own() -> None:
 def test_a_restart_says_the_same_ids(at: int) -> None:
     """So that what is told again is known to be."""
     assert [each["id"] for each in told(frozenset({at}))] == [each["id"] for each in told()]
+
+
+def test_a_step_that_was_taken_out_for_a_while_bounds_by_another_verdict() -> None:
+    """Within one period, with its SLO or alone; who applies each id once would leave agents unbound."""
+    for without in ([], [replace(BOUNDS, policy=())]):
+        verdicts: list[dict[str, Any]] = []
+        table = KeptSloTable([BOUNDS])
+        for turn, slos in enumerate(([BOUNDS], without, [BOUNDS], without, [BOUNDS])):
+            table = KeptSloTable.load(slos, table.dump(), [], turn)
+            table.apply(events(Row("s", START + 60 * turn + at, bad=True, run=60 * turn + at) for at in range(30)))
+            verdicts += table.look(START + 60 * turn + 50).verdicts
+        assert [each["action"] for each in verdicts] == ["bound", "clear", "bound", "clear", "bound"]
+        assert len({each["id"] for each in verdicts}) == len(verdicts)
