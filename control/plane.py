@@ -125,6 +125,7 @@ class Plane:
             settings.costs,
             self.clocks.steady_s,
             lambda scope, tenant, told: untold.of(scope, tenant, told, self.today()),
+            self.authority.shown.epoch,
         )
         masker = Masker(
             bytes.fromhex(_kept(settings.folder / MASKING, lambda: secrets.token_hex(32))), settings.audit_fields

@@ -43,7 +43,8 @@ def _nothing(scope: Scope, tenant: str | None, told: Sequence[Spend]) -> Sequenc
 class Reservations:
     """Thread-safe. `spent` gives the current periods of a scope; `costs` the estimate of a call by tool, in USD.
 
-    `untold` gives those with a limit of which nothing was told yet, beside what was told.
+    `untold` gives those with a limit of which nothing was told yet, beside what was told. `life` is a number that no
+    other life of the process has: what is reserved ends with one, and its calls must not end those of the next.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Reservations:
         costs: Mapping[str, float],
         now: Callable[[], float] = steady,
         untold: Callable[[Scope, str | None, Sequence[Spend]], Sequence[Spend]] = _nothing,
+        life: int = 0,
     ) -> None:
         self._spent, self._now, self._untold = spent, now, untold
         self._costs = {tool: nano(usd) for tool, usd in costs.items()}
@@ -59,7 +61,7 @@ class Reservations:
         self._reserved: dict[tuple[Scope, str | None], int] = {}
         self._open: dict[str, _Open] = {}
         self._settled: deque[_Open] = deque()
-        self._number = 0
+        self._life, self._number = life, 0
 
     def reserve(self, request: Request) -> Reserved | Denied:
         """Reserve what a call is estimated to cost, of every scope that has a limit, or of none."""
@@ -104,7 +106,7 @@ class Reservations:
 
     def _take(self, scopes: tuple[tuple[Scope, str | None], ...], amount: int) -> str:
         self._number += 1
-        token = f"res_{self._number:x}"
+        token = f"res_{self._life:x}_{self._number:x}"
         self._open[token] = _Open(scopes, amount, self._now() + LEASE_S)
         self._add(scopes, amount)
         return token

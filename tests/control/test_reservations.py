@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from flyball_sdk.reserving import Request, Reserved
@@ -11,22 +11,26 @@ from flyball_sdk.scope import Scope, Subject
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from control.plane import Plane, PlaneSettings
 from control.reservations import LAG_S, LEASE_S, Reservations
 from control.untold import Untold
 from control.usage import SpendBook, nano, read
 from models.spend.budget import Budget
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 U1 = Scope("user", "u1")
 WHO = Subject(user="u1", tenant="t1")
+SAID = {
+    "kind": "spend", "scope": {"level": "user", "id": "u1"}, "tenant": "t1", "period": "day",
+    "start": "2026-01-01", "revision": 1,
+}  # fmt: skip
 
 
 def book(cost: float, limit: float | None, *, tenant: str | None = "t1") -> SpendBook:
     """Make a book with one day of one user."""
-    said = {
-        "kind": "spend", "scope": {"level": "user", "id": "u1"}, "tenant": tenant, "period": "day",
-        "start": "2026-01-01", "cost_usd": cost, "limit_usd": limit, "revision": 1,
-    }  # fmt: skip
-    return SpendBook([orjson.dumps(said)])
+    return SpendBook([orjson.dumps(SAID | {"tenant": tenant, "cost_usd": cost, "limit_usd": limit})])
 
 
 def request(tool: str = "pay", who: Subject = WHO) -> Request:
@@ -150,3 +154,18 @@ def test_what_was_told_comes_before_the_policy() -> None:
     budgets = Budget("day", "user", "day", nano(2)), Budget("month", "user", "month", nano(4))
     assert passed(untold(*budgets, told=book(3.0, 9.0)), WHO) == 4
     assert passed(untold(*budgets, told=book(8.0, 9.0)), WHO) == 1
+
+
+def test_a_call_of_an_earlier_life_ends_no_reservation_of_this_one(tmp_path: Path) -> None:
+    """Its token is not that of another call, which is still under way."""
+    tokens = []
+    for _ in range(2):
+        plane = Plane(PlaneSettings(tmp_path, costs={"pay": 4.0}), say=lambda _: None)
+        plane.spend.take(read(orjson.dumps(SAID | {"cost_usd": 0, "limit_usd": 10, "start": plane.today()})))
+        answer = plane.reservations.reserve(request())
+        assert isinstance(answer, Reserved)
+        for token in tokens:
+            plane.reservations.settle(token, 0.0)
+        tokens.append(answer.token)
+        assert plane.reservations.reserved(U1, "t1") == nano(4.0)
+        plane.stop()
