@@ -89,3 +89,19 @@ def test_what_is_old_or_of_before_a_restart_goes(tmp_path: Path, later: float, *
     one.leave([asked[0].key], "")
     now[0] += later
     assert (two.enter(asked, "", now[0]) is not None) is refused
+
+
+@pytest.mark.parametrize("left", ['{"a738": [[100.0], {"c1', "", "7", '{"a": 7}', '{"a": [["x"], {}]}'])
+def test_a_hook_that_was_killed_while_it_wrote_blocks_nobody(
+    hook: Callable[..., str], tmp_path: Path, left: str
+) -> None:
+    """Later calls are checked, and counted from then on; the session goes on too."""
+    assert not hook("PreToolUse", "a", calls_per_minute=2)
+    (tmp_path / "hooks" / "throttles.json").write_text(left)
+    (session,) = (tmp_path / "hooks").glob("*.jsonl")
+    session.write_text(session.read_text() + '{"begin": "b", "to')
+    for call in ("c", "d"):
+        assert not hook("PreToolUse", call, calls_per_minute=2)
+    assert "Wait" in hook("PreToolUse", "e", calls_per_minute=2)
+    lines = session.read_text().splitlines()
+    assert [json.loads(line)["begin"] for line in lines if not line.endswith('"to')] == ["a", "c", "d", "e"]

@@ -12,6 +12,7 @@ Exit code 2 blocks, and is what any failure gives: with another one Claude Code 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -66,11 +67,20 @@ def _answer(said: Mapping[str, Any], journal: TextIO, env: Mapping[str, str]) ->
         _throttles(said, env).end()
         return {}
     guard, subject = _guard(said, env), subject_of(said)
-    guard.replay(subject, _seen([json.loads(line) for line in journal.readlines()[-_MOST_LINES:]]))
+    guard.replay(subject, _seen(_entries(journal)))
     tool, tool_input = said["tool_name"], said["tool_input"]
     alike = call_of(tool, tool_input, subject).alike
     _append(journal, {"begin": call, "tool": tool, "alike": None if alike is None else alike.hex()})
     return output_of(guard.evaluate(tool, tool_input, subject))
+
+
+def _entries(journal: TextIO) -> list[dict[str, Any]]:
+    """Read the session; what a hook wrote in part, when it was killed or the disk was full, is left out."""
+    found = []
+    for line in journal.readlines()[-_MOST_LINES:]:
+        with contextlib.suppress(ValueError):
+            found.append(json.loads(line))
+    return found
 
 
 def _seen(entries: list[dict[str, Any]]) -> list[Seen]:
@@ -138,8 +148,14 @@ def _folder(env: Mapping[str, str]) -> Path:
 
 
 def _append(journal: TextIO, entry: dict[str, Any]) -> None:
-    journal.seek(0, os.SEEK_END)
-    journal.write(json.dumps(entry) + "\n")
+    """Add a line, by itself also where the one before was cut off."""
+    end = journal.seek(0, os.SEEK_END)
+    is_cut = False
+    if end:
+        journal.seek(end - 1)
+        is_cut = journal.read(1) != "\n"
+        journal.seek(0, os.SEEK_END)
+    journal.write("\n" * is_cut + json.dumps(entry) + "\n")
 
 
 def _forget_old(folder: Path) -> None:

@@ -1,7 +1,8 @@
 """Throttles of hooks, which are a process a call: the counters lie in a file that all of them share.
 
 So a scope has its limit once on a machine, whatever the number of sessions. Times are those of the machine's steady
-clock: what a file says that is later than now is of before a restart, and is let go of.
+clock: what a file says that is later than now is of before a restart, and is let go of. A process that was killed while
+it wrote leaves what cannot be read: then counting begins anew, as every later call would be blocked else.
 """
 
 from __future__ import annotations
@@ -65,12 +66,21 @@ class HookThrottles(Throttles):
     def _read(self, said: str) -> None:
         now = self._clock()
         self._counters.clear()
-        for key, (recent, running) in json.loads(said or "{}").items():
+        for key, (recent, running) in _counters_in(said).items():
             times = [at for at in recent if now - WINDOW_S < at <= now]
             runs = [(call, at) for call, at in running.items() if now - LEASE_S < at <= now]
             if times or runs:
                 counter = self._of(key)
                 counter.recent, counter.running = deque(times), OrderedDict(runs)
+
+
+def _counters_in(said: str) -> dict[str, tuple[list[float], dict[str, float]]]:
+    """Read what was written, by key: when calls were made, and which run since when."""
+    try:
+        found = json.loads(said or "{}")
+        return {key: ([*map(float, recent)], dict(running)) for key, (recent, running) in found.items()}
+    except (ValueError, TypeError, AttributeError):
+        return {}
 
 
 def _named(key: Hashable) -> str:
