@@ -75,7 +75,10 @@ class GovernLogic(TellingLogic[ShardVerdicts, RunawayBook]):
     def _look(
         self, state: ShardState[RunawayBook], now_ns: int, *, is_last: bool
     ) -> tuple[Sequence[Incident], Sequence[Outbound]]:
-        return state.table.look(now_ns // _SECOND_NS), []
+        now_s = now_ns // _SECOND_NS
+        if self._clock:
+            state.table.set_back(now_s)
+        return state.table.look(now_s), []
 
 
 def _shard(workflow: str | None) -> str:

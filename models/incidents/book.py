@@ -119,6 +119,7 @@ class IncidentBook:
         if life.quiet_since:
             life.quiet_since = 0
             self._changed.add(ident)
+        life.told = min(life.told, now_s)  # the clock may have been ahead
         worse = severity < life.severity  # SEV-1 sorts before SEV-2
         if not worse and now_s - life.told < self._patience.renotify_s:
             return None
@@ -133,7 +134,7 @@ class IncidentBook:
         life = self._lives.get(ident)
         if life is None or life.resolved:
             return None
-        if not life.quiet_since:
+        if not life.quiet_since or life.quiet_since > now_s:  # the clock may have been ahead
             life.quiet_since = now_s
             self._changed.add(ident)
         if not at_once and now_s - life.quiet_since < self._patience.hold_s:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 RUNAWAY, STOP_FAILED = "runaway", "stop.failed"
 QUIET_S = 600
 """Seconds without another run until an incident may be resolved: loops come in bursts."""
+_AHEAD_S = 60
+"""What came so much later than now came by a clock that was ahead."""
 _RUNS = 5
 """Example runs of a telling."""
 _REMEMBERED = 1000
@@ -123,6 +125,13 @@ class RunawayBook:
                     self._bursts.pop(ident, None)
                     self._changed.add(ident)
         return [told for told in out if told]
+
+    def set_back(self, now_s: int) -> None:
+        """Let no run have come later than `now_s`, Unix seconds: the clock was ahead."""
+        for ident, burst in self._bursts.items():
+            if burst.last_s > now_s + _AHEAD_S:
+                burst.last_s = now_s
+                self._changed.add(ident)
 
     def _is_news(self, verdict: Verdict) -> bool:
         """Say whether it was never heard, and remember that it was."""

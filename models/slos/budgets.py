@@ -186,6 +186,13 @@ class Budgets:
             found = {(slots[slot], percent, bool(waits)): at for slot, percent, waits, at in kept if slot in slots}
             into.update({key: at for key, at in found.items() if key in steps})
 
+    def set_back(self, ledger: Ledger) -> None:
+        """Count again the periods that have not begun yet: the clock was ahead."""
+        ahead = [slot for slot, period in self._periods.items() if period.begin > ledger.now]
+        for slot in ahead:
+            del self._periods[slot]
+        self.recount(ahead, ledger)
+
     def recount(self, slots: Iterable[int], ledger: Ledger) -> None:
         """Count again, by what the ledger holds, the periods of those that now have another calendar, or their first.
 

@@ -89,6 +89,11 @@ class Burning:
         retired = newest[rows["slot"]] < ledger.now - RETIRE_S
         self._turn(np.where(resting, held, holds) & ~retired, ledger.now)
 
+    def set_back(self, now: int) -> None:
+        """Let what holds hold since `now` at the latest: the clock was ahead."""
+        since = self._rows["since"]
+        since[:] = np.where(since < NEVER, np.minimum(since, now), since)
+
     @property
     def any(self) -> bool:
         """Say whether any rule holds, be it not for long enough yet."""

@@ -39,7 +39,7 @@ class Ledger:
     """Counts of `n` instances, numbered from 0.
 
     `windows` are the lengths in seconds that can be read. Raises ValueError for one that no level holds.
-    `now` is the event time in Unix seconds up to which events are in; it never goes back.
+    `now` is the event time in Unix seconds up to which events are in; only `set_back` lets it go back.
     """
 
     def __init__(self, windows: Sequence[int], levels: Sequence[Level] = LEVELS) -> None:
@@ -112,6 +112,17 @@ class Ledger:
                     self._sums[index] -= ring[(pane - panes) % len(ring)]
                 ring[pane % len(ring)] = 0
         self.now = now
+
+    def set_back(self, now: int) -> None:
+        """Go back to `now` (Unix seconds), as a clock that was ahead does: what lies later is dropped.
+
+        As much as it was ahead is gone at the far end of the panes; windows that reach so far back are short of it.
+        """
+        for level, ring in zip(self._levels, self._rings, strict=True):
+            before, after = self.now // level.pane_s, now // level.pane_s
+            ring[np.arange(after + 1, min(before, after + len(ring)) + 1) % len(ring)] = 0
+        self.now = now
+        self._sum_up()
 
     def read(self) -> NDArray[np.int64]:
         """Give the sums [window, (total, bad), instance], a view that the next call changes."""

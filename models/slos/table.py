@@ -40,6 +40,8 @@ EDGE_S = 10
 """Instants of a replay: the edges of the finest panes."""
 USUAL_WINDOWS = (300, 1800, 3600, 7200, 21_600, 86_400, 259_200)
 """Seconds; those that dashboards made for Sloth ask for. They can be read whatever the rules are."""
+AHEAD_S = 60
+"""A clock that is set back by more than this was ahead; by less, what was told stays where it is."""
 QUIET_S = 300
 """At most so long apart where nothing happens."""
 _DAY_S = 86_400
@@ -116,8 +118,11 @@ class SloTable:
             self.held = Events.joined([self.held, events]) if len(self.held) else events
 
     def look(self, now_s: int, lag: Lag | None = None) -> Judged:
-        """Judge as things stand at `now_s`; a time before an earlier one counts as that."""
-        return self._look(max(now_s, self.ledger.now), 0, lag)
+        """Judge as things stand at `now_s`; a time shortly before an earlier one counts as that.
+
+        A time long before it is that of a clock which was ahead and was set right: from then on that is now.
+        """
+        return self._look(now_s if self._was_ahead(now_s) else max(now_s, self.ledger.now), 0, lag)
 
     def follow(self, until_s: int) -> Judged:
         """Judge at every instant up to `until_s` at which a live service would have."""
@@ -249,12 +254,25 @@ class SloTable:
 
     def absorb(self, now_s: int, before: int = 0) -> None:
         """Count what is due `before` seconds before `now_s`, and judge nothing."""
+        if self._was_ahead(now_s):
+            self._set_back(now_s)
         self.counted = now_s - before
         due, self.held = self.held.until(self.counted)
         self.ledger.advance(now_s)
         if len(due):
             self._count(due.in_one_order())
         self._settle(now_s)
+
+    def _was_ahead(self, now_s: int) -> bool:
+        return now_s < self.ledger.now - AHEAD_S
+
+    def _set_back(self, now_s: int) -> None:
+        """Go back to `now_s`; else nothing would count until it was as late again as the clock once said."""
+        self.ledger.set_back(now_s)
+        self.burning.set_back(now_s)
+        self.budgets.set_back(self.ledger)
+        self.newest = np.minimum(self.newest, now_s)
+        self._judge.set_back(now_s)
 
     def resume(self, state: Mapping[str, Any], slots: Mapping[int, int]) -> None:
         """Go on where `state` was; `slots` gives the slot now of each slot then."""

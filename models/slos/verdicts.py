@@ -111,6 +111,10 @@ class Judge:
                 book, ident = self._table.book, _ident(class_, instance)
                 self._lanes.resume(lane, slot, is_open=book.is_open(ident), is_quiet=book.is_quiet(ident))
 
+    def set_back(self, now: int) -> None:
+        """Let no record be told later than `now`: the clock was ahead."""
+        self.told = np.minimum(self.told, now)
+
     def hear(self, seconds: NDArray[np.int64], slots: NDArray[np.int64]) -> None:
         """Note when (Unix seconds) which instances have had events."""
         self.grow()

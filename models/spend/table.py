@@ -154,7 +154,8 @@ class SpendTable:
 
     def _told(self, now_s: int, *, is_last: bool) -> list[dict[str, Any]]:
         """Give the records that are due."""
-        self._told_s, self._told_free_s = self._told_s or now_s, self._told_free_s or now_s
+        # by a clock that was ahead nothing would be told until then
+        self._told_s, self._told_free_s = (min(at or now_s, now_s) for at in (self._told_s, self._told_free_s))
         due: list[Sum] = []
         if is_last or now_s >= self._told_s + TELL_S:
             due += self._sums.take(UNTOLD, but=_FREE)

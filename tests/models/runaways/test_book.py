@@ -100,6 +100,19 @@ def test_what_is_told_again_long_after_opens_nothing() -> None:
         assert [str(told.status) for told in again.look(9003)] == ["open"]
 
 
+def test_an_incident_ends_though_the_clock_was_ahead_when_it_came() -> None:
+    """Ten quiet minutes and the hold by the clock as it is, not a day later."""
+    book = RunawayBook()
+    book.hear([verdict("r", 1000)], (), 86_400)
+    assert len(book.look(86_400)) == 1
+    book = RunawayBook.load(book.dump(), [], 1)
+    told = []
+    for at in range(2000, 2000 + QUIET_S + HOLD_S + 1, 10):
+        book.set_back(at)
+        told += book.look(at)
+    assert [str(each.status) for each in told] == ["resolved"]
+
+
 def test_what_comes_late_is_news() -> None:
     """Decided an hour late, by the clock: people hear of it; a burst that nobody heard of in time is not kept."""
     book = RunawayBook()

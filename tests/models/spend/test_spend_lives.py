@@ -117,3 +117,14 @@ def test_a_limit_that_was_raised_for_a_while_limits_again() -> None:
     opened = [[each.rule for each in out.incidents if str(each.status) == "open"] for out in told]
     assert [len(rules) for rules in opened] == [4, 0, 4, 0, 0, 4]
     assert actions(spent.look(MIDNIGHT)) == ["clear"]
+
+
+def test_records_are_told_though_the_clock_was_ahead() -> None:
+    """Half a minute after it was set right, as always: guards reserve by them."""
+    spent = table(BUDGET)
+    feed(spent, pulse(None, run(NANO)))
+    spent.look(MIDNIGHT)
+    assert spent.look(MIDNIGHT + 30).records
+    feed(spent, pulse(None, run(NANO, user=22)))
+    assert spent.look(DAY + 100).records == []
+    assert {record["scope"]["id"] for record in spent.look(DAY + 130).records} >= {"bob"}
