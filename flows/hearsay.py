@@ -80,7 +80,8 @@ class Hearsay:
 
     def refresh(self, now_ns: int) -> None:
         """Hear what other processes have said; one look at the folder a second."""
-        if now_ns < self._looked_ns + _LOOK_EVERY_NS or not self._folder or not self._folder.is_dir():
+        is_early = self._looked_ns <= now_ns < self._looked_ns + _LOOK_EVERY_NS  # it may have been ahead
+        if is_early or not self._folder or not self._folder.is_dir():
             return
         self._looked_ns = now_ns
         for path in sorted(self._folder.glob("*.json")):

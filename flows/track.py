@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from flows.hearsay import Hearsay
-    from flows.items import Said
+    from flows.items import Marks, Said
     from flows.metrics import Metrics
     from flows.shard_state import ShardState, ShardStates
     from models.runs.changes import Changes
@@ -77,7 +77,7 @@ class TrackLogic(StatefulBatchLogic["ShardSpans | ShardKills", "Out", bytes]):
             if isinstance(value, ShardKills):
                 seen.append(value)
                 continue
-            watermark = state.hear(value.marks, now)
+            watermark = self._hear(state, value.marks, now)
             if value.expected:
                 state.table.expect_evaluations(value.expected)
             if value.joined:
@@ -105,7 +105,7 @@ class TrackLogic(StatefulBatchLogic["ShardSpans | ShardKills", "Out", bytes]):
         now = self._clock()
         self._hearsay.refresh(now)
         self._listen(state)
-        watermark = state.hear((), now)
+        watermark = self._hear(state, (), now)
         out = [state.table.join(watermark), state.table.advance(watermark)]
         self._say(state)
         return [*self._touched(state), *_told(state.key, out), Advanced(state.key, watermark)], False
@@ -145,6 +145,15 @@ class TrackLogic(StatefulBatchLogic["ShardSpans | ShardKills", "Out", bytes]):
         joined = state.table.join(state.watermark.current, at_once=True)
         self._settled += _told(state.key, [joined, state.table.drain()])
         self._say(state)
+
+    @staticmethod
+    def _hear(state: ShardState[RunTable], marks: Marks, now_ns: int | None) -> int:
+        """Take note of source progress; where the clock was ahead, the runs go back with the watermark."""
+        before = state.watermark.current
+        watermark = state.hear(marks, now_ns)
+        if watermark < before:
+            state.table.set_back(watermark)
+        return watermark
 
     def _listen(self, state: ShardState[RunTable]) -> None:
         heard, said = self._versions

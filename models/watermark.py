@@ -9,11 +9,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SECOND = 1_000_000_000
+AHEAD_NS = 300 * SECOND
+"""No event is taken to be later than this after its receipt: what is, came by a clock that was ahead."""
 
 
 @dataclass
 class Watermark:
     """The smallest newest-event-time over the source partitions, less the allowed lateness; it never goes back.
+
+    But where it is ahead of a clock that was set back: nothing would be open until that is as late again.
 
     A partition that was not heard of for `idle_ns` of processing time stops holding the others back. When all are idle
     the watermark follows the clock, so that the last runs of a quiet service still close. Without a clock (`now_ns`
@@ -37,9 +41,19 @@ class Watermark:
 
     def at(self, now_ns: int | None) -> int:
         """Advance to `now_ns` and give the watermark."""
+        if now_ns is not None:
+            self._set_back(now_ns)
         if self._marks:
             self.current = max(self.current, self._target(now_ns) - self.lateness_ns)
         return self.current
+
+    def _set_back(self, now_ns: int) -> None:
+        """Take nothing to be known of a time that is yet to come."""
+        if any(heard > now_ns for _, heard in self._marks.values()):
+            self._marks = {part: (newest, min(heard, now_ns)) for part, (newest, heard) in self._marks.items()}
+        if self.current > now_ns + AHEAD_NS:
+            self.current = now_ns - self.lateness_ns
+            self._marks = {part: (min(newest, now_ns), heard) for part, (newest, heard) in self._marks.items()}
 
     def _target(self, now_ns: int | None) -> int:
         marks = self._marks.values()

@@ -95,6 +95,12 @@ class RunTable:
         self._take_pulses(scratch)
         return self._finish(scratch, sizes, due)
 
+    def set_back(self, watermark_ns: int) -> None:
+        """Go back to a watermark: that before it was by a clock which was ahead. What was closed by it stays closed."""
+        head = self.store.head
+        for at in (_WATERMARK, _SCANNED, _LOOKED_UP):
+            head[at] = min(watermark_ns, int(head[at]))
+
     def drain(self) -> Changes:
         """End of input: every open run closes by idle, what waits settles by the policy. Nothing is forgotten."""
         scratch = self._begin(int(self.store.head[Head.ALIVE]))

@@ -112,7 +112,7 @@ class PaneTable:
         """Give panes that changed since they were told, also while they last; throttled by processing time `now_ns`."""
         lists = []
         for which, every in ((ALONE_LIST, self._settings.early_alone_ns), (GROUP_LIST, self._settings.early_groups_ns)):
-            if now_ns - self._early_at[which] >= every:
+            if not 0 <= now_ns - self._early_at[which] < every:  # below 0: the clock was ahead
                 self._early_at[which] = now_ns
                 lists.append(which)
         return self._tell(lists, _FOREVER)

@@ -53,3 +53,25 @@ def test_nothing_heard_is_no_time() -> None:
     watermark = Watermark()
     watermark.expect(["a"], now_ns=SECOND)
     assert watermark.at(10_000 * SECOND) == 0
+
+
+def test_a_clock_that_was_ahead_holds_nothing_when_it_is_set_right() -> None:
+    """A quiet service followed it by two hours: what comes then is of now; a silent partition holds as long as ever."""
+    hour = 3600 * SECOND
+    watermark = Watermark(lateness_ns=60 * SECOND, idle_ns=30 * SECOND)
+    for part in ("a", "b"):
+        watermark.observe(part, 10 * hour, now_ns=10 * hour)
+    assert watermark.at(12 * hour) > 11 * hour
+    watermark.observe("b", 10 * hour, now_ns=12 * hour)
+    now = 10 * hour + 120 * SECOND
+    assert watermark.at(now) == now - 60 * SECOND
+    watermark.observe("a", now + 31 * SECOND, now_ns=now + 31 * SECOND)
+    assert watermark.at(now + 31 * SECOND) == now - 29 * SECOND
+
+
+def test_small_steps_back_change_nothing() -> None:
+    """An event may be as much ahead as the decoder lets pass."""
+    watermark = Watermark(lateness_ns=0)
+    watermark.observe("a", 400 * SECOND, now_ns=100 * SECOND)
+    assert watermark.at(100 * SECOND) == 400 * SECOND
+    assert watermark.at(101 * SECOND) == 400 * SECOND
