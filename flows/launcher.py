@@ -23,6 +23,7 @@ from flows.journal import JournalError
 from flows.memory import settle_memory
 from flows.metrics import Metrics
 from flows.metrics_server import MetricsServer
+from flows.raised import Raised
 from flows.recovery import open_recovery, store_faults_told
 from flows.sink import LogSink
 from flows.source import Begin, LogSource
@@ -144,6 +145,7 @@ def _flow(
     settings = replace(settings, journal=process.recovery / "journal")
     parts = source.events()
     flow = build(source, LogSink(lambda: log), settings, metrics, clock=time.time_ns, parts=parts)
+    Raised(log, source.counts, metrics, process.say).start()
     settle_memory()
     return flow
 

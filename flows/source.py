@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import inf
@@ -215,6 +216,10 @@ class LogSource(FixedPartitionedSource[RawBatch, int]):
 
     def _answer(self, ask: Callable[[], T]) -> T:
         return self._waiting.until(ask) if self._waiting else ask()
+
+    def counts(self) -> dict[str, int]:
+        """Count the partitions that are read, by topic."""
+        return Counter(part.rsplit("/", 1)[0] for part in self.list_parts())
 
     def events(self) -> tuple[str, ...]:
         """Name the partitions that have events: those whose progress is a watermark's."""
