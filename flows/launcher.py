@@ -19,6 +19,7 @@ from bytewax.recovery import (
 )
 from bytewax.run import cli_main
 
+from flows.begun import Begun
 from flows.journal import JournalError
 from flows.memory import settle_memory
 from flows.metrics import Metrics
@@ -139,6 +140,7 @@ def _flow(
         max_bytes=process.max_bytes,
         metrics=metrics,
         waiting=waiting,
+        begun=Begun(process.recovery / "begun"),
     )
     with _ending_at_once(stop):
         warm_up(process.say)

@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from flows.alignment import Alignment
 from flows.backlog import Backlog
+from flows.begun import Begun
 from flows.items import RawBatch
 from flows.waiting import StoppedError
 from streams.port import LostOffsetError
@@ -140,7 +141,7 @@ class LogSource(FixedPartitionedSource[RawBatch, int]):
     """All partitions of some topics of a log, and of the lossless ones that `begin` names.
 
     `waiting`, where given, is how a log that does not answer is waited for: brokers that have just come up may know of
-    partitions that nobody leads yet.
+    partitions that nobody leads yet. `begun` keeps where partitions were begun.
     """
 
     def __init__(
@@ -153,7 +154,9 @@ class LogSource(FixedPartitionedSource[RawBatch, int]):
         max_bytes: int = 8 << 20,
         metrics: Metrics | None = None,
         waiting: Waiting | None = None,
+        begun: Begun | None = None,
     ) -> None:
+        self._firsts = begun or Begun(None)
         self._open = log
         self._waiting = waiting
         self._parts: list[str] = []
@@ -171,6 +174,8 @@ class LogSource(FixedPartitionedSource[RawBatch, int]):
         if not self._parts:
             log = self._shared()
             counts = self._answer(lambda: {topic: log.partitions(topic) for topic in self._topics})
+            for topic, count in counts.items():
+                self._firsts.saw(topic, count)
             self._parts = [part_name(topic, index) for topic, count in counts.items() for index in range(count)]
         return self._parts
 
@@ -198,11 +203,12 @@ class LogSource(FixedPartitionedSource[RawBatch, int]):
         """Open a partition at `offset`, or where it is to begin; gives where that is, None: at the oldest.
 
         It is kept from then on: where nothing comes before the next start, "newest" still is what it was at this one.
+        A partition that its topic got after the first start begins at its oldest.
         """
         log = self._shared()
         start, on_lost = self._begin.of(topic)
         if offset is None and start == "newest":
-            offset = log.end(topic, partition)
+            offset = self._firsts.offset(topic, partition, lambda: log.end(topic, partition))
         try:
             return log.reader(topic, partition, offset), offset
         except LostOffsetError as error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from flows.begun import Begun
 from flows.source import Begin, LogSource
 from streams.embedded import EmbeddedLog
 
@@ -72,3 +73,50 @@ def test_one_whose_place_is_lost(log: EmbeddedLog, on_lost: str, found: list[byt
     part.close()
     append(log, b"meanwhile")
     assert values(part_of(log, "oldest", snapshot, on_lost)) == [*found, b"meanwhile"]
+
+
+class Small:
+    """A log as it was when its topic had one partition."""
+
+    def __init__(self, log: EmbeddedLog) -> None:
+        self._log = log
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    def partitions(self, _: str) -> int:
+        """Count one."""
+        return 1
+
+
+def parts_of(log: Any, folder: Path) -> list[Any]:
+    """Open all partitions as a flow does that has no snapshot and begins at the newest message."""
+    source = LogSource(lambda: log, ("spans",), Event(), begin=Begin("newest"), begun=Begun(folder))
+    return [source.build_part("source", part, None) for part in source.list_parts()]
+
+
+def test_a_flow_that_is_killed_before_its_first_snapshot_skips_nothing(log: EmbeddedLog, tmp_path: Path) -> None:
+    """The next one begins where that one did."""
+    (part,) = parts_of(log, tmp_path / "begun")
+    append(log, b"read")
+    assert values(part) == [b"read"]
+    part.close()
+    append(log, b"meanwhile")
+    (again,) = parts_of(log, tmp_path / "begun")
+    assert values(again) == [b"read", b"meanwhile"]
+
+
+def test_a_partition_that_its_topic_got_later_is_read_from_its_oldest(tmp_path: Path) -> None:
+    """What lies in it came since the first start: it is none of what was to be skipped."""
+    log = EmbeddedLog(tmp_path)
+    log.ensure("spans", 2)
+    writer = log.writer()
+    writer.append("spans", [(str(key).encode(), b"before") for key in range(20)])
+    writer.close()
+    (first,) = parts_of(Small(log), tmp_path / "begun")
+    assert values(first) == []
+    first.close()
+    again = parts_of(log, tmp_path / "begun")
+    assert [set(values(part)) for part in again] == [set(), {b"before"}]
+    assert [part.snapshot() for part in parts_of(log, tmp_path / "begun")] == [log.end("spans", 0), -1]
+    log.close()
