@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from flyball.report.text import runs_of
-from models.drift.comparing import ALPHA, OF_GOOD
+from models.drift.comparing import ALPHA, MOST_NEEDED, OF_GOOD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,8 +44,10 @@ def verdict(row: Compared) -> str:
         return "differs"
     if row.is_same:
         return "same"
-    needed = f": {row.still_needed:,} more a side" if row.still_needed else ""
-    return f"not enough evidence yet{needed}"
+    if not row.still_needed:
+        return "not enough evidence yet"
+    beyond = "more than " if row.still_needed >= MOST_NEEDED else ""
+    return f"not enough evidence yet: {beyond}{row.still_needed:,} more a side"
 
 
 def advice(rows: Sequence[Compared]) -> str:

@@ -26,7 +26,8 @@ _MANY_CALLS = 3
 _FEWEST_USES = 5
 """Runs that must use a tool, of both together, for it to be compared."""
 _POWER = 0.8
-_MOST_NEEDED = 1_000_000
+MOST_NEEDED = 1_000_000
+"""Events a side that are missing, at most: beyond, only that there are more."""
 _SMALL = 100
 _EVEN = 0.5
 
@@ -70,7 +71,10 @@ class Compared(NamedTuple):
     is_same: bool = False
     """The odds ratio surely lies within `MARGIN`."""
     still_needed: int | None = None
-    """Events a side that are missing to tell a difference of this size (power 80 %); None: decided."""
+    """Events a side that are missing to tell a difference of this size (power 80 %), at most `MOST_NEEDED`.
+
+    None: decided.
+    """
 
 
 RATES: dict[str, Callable[[Run], tuple[int, int]]] = {
@@ -174,7 +178,7 @@ def _judged(rows: list[Compared], above: Mapping[str, float]) -> list[Compared]:
 def _missing(row: Compared, level: float, above: float | None) -> int | None:
     """Give the events a side that are missing; None where none would do."""
     needed = _needed_of_rates(row, level) if above is None else _needed_of_values(above, level)
-    return None if needed is None else min(max(1, math.ceil(needed - min(row.events))), _MOST_NEEDED)
+    return None if needed is None else min(max(1, math.ceil(needed - min(row.events))), MOST_NEEDED)
 
 
 def _needed_of_rates(row: Compared, level: float) -> float | None:

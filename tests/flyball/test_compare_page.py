@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from flyball.report.compared import advice, apart, is_worse, print_comparison
+from flyball.report.compared import advice, apart, is_worse, print_comparison, verdict
 from flyball.report.console import plain_console
 from models.drift.classifier import explain
 from models.drift.comparing import Run, compare
@@ -64,3 +64,11 @@ def test_names_of_tools_and_files_are_told_as_they_are(capsys: pytest.CaptureFix
     print_comparison(plain_console(120), ("x[1].jsonl", "[/y].jsonl"), (30, 30), compare(a, a), None)
     said = capsys.readouterr().out
     assert all(name in said for name in ("x[1].jsonl", "[/y].jsonl", "use [/b]", "use search[v2]"))
+
+
+def test_what_is_beyond_the_bound_of_runs_needed_is_said_as_that() -> None:
+    """501 of 1,000 runs against 500: millions would be needed, and a million is no figure for it."""
+    a, b = ([run()._replace(succeeded=at < good) for at in range(1000)] for good in (500, 501))
+    rows = {row.sli: row for row in compare(a, b)}
+    assert verdict(rows["task_success"]) == "not enough evidence yet: more than 1,000,000 more a side"
+    assert verdict(rows["escalation_rate"]._replace(still_needed=5)) == "not enough evidence yet: 5 more a side"
