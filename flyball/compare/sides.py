@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -41,7 +42,7 @@ class Calls(NamedTuple):
 
 def side_of(text: str) -> Side:
     """Read an argument; raises CommandError."""
-    path, marker, choice = text.partition("#")
+    path, marker, choice = _parted(text)
     dimension, equals, value = choice.partition("=")
     known = _OF_SPANS if path else _OF_RECORDS
     is_cohort = bool(path) and dimension.startswith("cohort.")
@@ -49,6 +50,16 @@ def side_of(text: str) -> Side:
         msg = f"found {text}, expected FILE, FILE#DIMENSION=VALUE or #DIMENSION=VALUE with one of {', '.join(known)}"
         raise CommandError(msg)
     return Side(text, Path(path) if path else None, dimension, value)
+
+
+def _parted(text: str) -> tuple[str, str, str]:
+    """Part FILE from DIMENSION=VALUE. A file may be named with # too: what is there is it, the longest first."""
+    if not text.startswith("#"):
+        marks = [at for at, letter in enumerate(text) if letter == "#"]
+        for at in (len(text), *reversed(marks)):
+            if os.path.isfile(text[:at]):  # noqa: PTH113 -- what is too long for a name is no error
+                return text[:at], text[at : at + 1], text[at + 1 :]
+    return text.partition("#")
 
 
 def runs_of_records(records: Iterable[Mapping[str, Any]], side: Side) -> list[Run]:
