@@ -9,6 +9,7 @@ judged against A hour by hour, and may be as often as one likes: 0: promote, 3: 
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -76,7 +77,11 @@ def _judge(a: list[Run], b: list[Run], args: argparse.Namespace) -> int:
     from models.drift.canary import advice, judge
     from models.drift.fixed_start import Advice
 
-    judged = judge(a, b)
+    now_ns = time.time_ns()
+    if ahead := sum(run.ended_ns > now_ns for run in (*a, *b)):
+        text = f"{ahead:,} of {len(a) + len(b):,} runs end later than now: they are not judged yet"
+        print(f"flyball: {text}", file=sys.stderr)  # noqa: T201 -- what is judged goes to stdout
+    judged = judge(a, b, now_ns)
     if not judged:
         msg = f"{args.a} and {args.b} have no whole hour in common, expected a canary beside what it may replace"
         raise CommandError(msg)

@@ -3,7 +3,8 @@
 A look is an hour in which both had runs: what the hour does to both cancels (`models.drift.fixed_start`, detection.md
 3.5). It supposes that both get runs of the same kind throughout an hour, as a router that splits by chance gives them.
 The newest hour is left out until the next has begun: half an hour is no look, and a wrong verdict at any look of any
-SLI has a chance of at most `ALPHA` only over whole ones.
+SLI has a chance of at most `ALPHA` only over whole ones. That the next has begun is told by runs, not by a run whose
+clock is ahead: what ends later than now says nothing, and its own hour does not count yet.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from models.drift.fixed_start import Comparison
 
 HOUR_NS = 3_600_000_000_000
+NEVER_NS = 2**63 - 1
 
 _SLIS = ("task_success", "escalation_rate")
 """Rates of runs. Not of their calls: those of one run hang together."""
@@ -45,12 +47,13 @@ class Judged(NamedTuple):
     comparison: Comparison
 
 
-def judge(a: Sequence[Run], b: Sequence[Run]) -> list[Judged]:
+def judge(a: Sequence[Run], b: Sequence[Run], now_ns: int = NEVER_NS) -> list[Judged]:
     """Judge B by each SLI that both have events of in some whole hour; none: they were never there at the same time.
 
-    Where nothing bad was seen of an SLI, or nothing else, nothing is known of its odds: it is held.
+    Where nothing bad was seen of an SLI, or nothing else, nothing is known of its odds: it is held. `now_ns`: Unix
+    nanoseconds, where runs come from agents with clocks of their own.
     """
-    found, newest = [], max((run.ended_ns for run in (*a, *b)), default=0) // HOUR_NS
+    found, newest = [], max((run.ended_ns for run in (*a, *b) if run.ended_ns <= now_ns), default=0) // HOUR_NS
     a, b = ([run for run in side if run.ended_ns // HOUR_NS < newest] for side in (a, b))
     for sli in _SLIS:
         looks = _looks(a, b, RATES[sli])

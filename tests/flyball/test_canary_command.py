@@ -80,3 +80,16 @@ def test_sides_that_never_ran_together(tmp_path: Path, capsys: pytest.CaptureFix
         writer.flush()
     assert main(["compare", "#version=1", "#version=2", "--canary", "--data", str(tmp_path)]) == 1
     assert "#version=1 and #version=2 have no whole hour in common" in capsys.readouterr().err
+
+
+def test_a_run_whose_clock_is_ahead(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It does not end the hour under way, and it is said that it is left out."""
+    deployed(tmp_path, {"1": 10, "2": 2})
+    with closing(EmbeddedLog(tmp_path / "log")) as log, closing(log.writer()) as writer:
+        one = record(7, "2", 100 * 525_600, good=True)
+        writer.append("flyball.runs", [(b"k", orjson.dumps(one))])
+        writer.flush()
+    assert main(["compare", "#version=1", "#version=2", "--canary", "--data", str(tmp_path)]) == 3
+    said = capsys.readouterr()
+    assert said.err == "flyball: 1 of 1,201 runs end later than now: they are not judged yet\n"
+    assert said.out.startswith("task_success: bad 54/540 of A, 270/540 of B in 9 h; odds ratio ")

@@ -40,6 +40,17 @@ def test_the_hour_that_is_under_way_does_not_count() -> None:
     assert judge(a, [*b, *runs(range(3, 4), 1, 0.5, 3)])[0].hours == 3
 
 
+def test_a_run_whose_clock_is_ahead_makes_no_hour_whole() -> None:
+    """One run that ends in a year, or in the next hour: the hour under way still is."""
+    a, b = runs(range(3), 5, 0.5, 1), runs(range(3), 5, 0.5, 2)
+    now = START + 3 * HOUR_NS - 1
+    for ahead in (3, 8760):
+        (one,) = runs(range(ahead, ahead + 1), 1, 0.5, 3)
+        assert judge([*a, one], b, now)[0].hours == 2
+        assert judge([*a, one], [*b, one], now)[0].hours == 2
+    assert judge(a, [*b, *runs(range(3, 4), 1, 0.5, 3)], now + 2)[0].hours == 3
+
+
 def test_a_canary_that_is_as_good_is_hardly_ever_rolled_back() -> None:
     """100 of them, each asked about after every hour of two days, 30 runs an hour a side: none, where 0.1 may be."""
     rolled_back = 0
