@@ -83,7 +83,29 @@ def _accept(args: argparse.Namespace) -> int:
     path = accept(directory, args.workflow, args.sli, at) if directory else "the control plane"
     when = "now: the flow is told" if is_heard else "once the flow is started again"
     print(f"{path}: baselines of {args.workflow} open anew at {at}, {when}")
+    _tell_doubts(args, at)
     return 0
+
+
+def _tell_doubts(args: argparse.Namespace, at: str) -> None:
+    """Say on stderr what may be a slip: it is accepted all the same, and can be taken out of the file."""
+    import sys
+
+    from flyball import doubts
+    from flyball.check import configuration
+    from flyball.errors import CommandError
+    from flyball.opening import open_existing_log
+    from flyball.plain import plain
+    from streams.port import LogError
+
+    found, settings = list(doubts.of_time(at)), configuration(args.config)
+    try:
+        with closing(open_existing_log(settings, args.data)) as log:
+            found += doubts.of_workflow(args.workflow, log, settings.log.topics)
+    except (CommandError, LogError):
+        pass  # without a log nothing is known of it
+    for text in found:
+        print(f"flyball: {plain(text)}", file=sys.stderr)
 
 
 def _order(args: argparse.Namespace, at: str) -> bool:

@@ -165,3 +165,45 @@ def test_an_sli_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFi
     assert "task_succes" in said
     assert "cost_per_task" in said
     assert not (tmp_path / "policy.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        ("2999-01-01T00:00:00Z", "2999-01-01T00:00:00Z is in "),
+        ("2019-01-01T00:00:00Z", " ago: a running flow opens baselines anew now, and does not go back"),
+    ],
+)
+def test_a_time_far_from_now_is_accepted_and_doubted(
+    at: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A slip in the year would be silent for as long."""
+    command = ["drift", "accept", "--config", str(tmp_path), "--data", str(tmp_path), "--workflow", "support"]
+    assert main([*command, "--at", at]) == 0
+    told = capsys.readouterr()
+    assert said in told.err
+    assert " days" in told.err
+    assert at in told.out
+    assert main(command) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_workflow_that_nothing_was_told_of_is_doubted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A slip in its name would accept nothing; without a word where the log tells of none at all."""
+    command = ["drift", "accept", "--config", str(tmp_path), "--data", str(tmp_path), "--workflow"]
+    with closing(EmbeddedLog(tmp_path / "log")) as log:
+        log.ensure("flyball.drift", 2)
+        assert main([*command, "suport"]) == 0
+        assert capsys.readouterr().err == ""
+        log.ensure("flyball.runs", 2)
+        with closing(log.writer()) as writer:
+            writer.append("flyball.drift", [(b"k", orjson.dumps(record()))])
+            for number in range(7):
+                writer.append("flyball.runs", [(b"k", orjson.dumps({"workflow": f"w{number}"}))])
+            writer.flush()
+    assert main([*command, "suport"]) == 0
+    said = "nothing in the log was ever told of suport, only of support, w0, w1, w2, w3 and 3 more"
+    assert capsys.readouterr().err == f"flyball: {said}\n"
+    for known in ("support", "w6"):
+        assert main([*command, known]) == 0
+        assert capsys.readouterr().err == ""
