@@ -56,6 +56,8 @@ class Shard:
         """Unix minute of the newest events of a series."""
         self.begun = np.empty(0, np.int64)
         """Unix minute of its first events, since its baseline was opened anew; 0: none yet."""
+        self.settled = np.empty(0, np.bool_)
+        """What is usual of it against the rest is not asked again."""
         self.mixes: dict[tuple[str, int], list[int]] = {}
         """Name of a watch and series of a workflow -> series of the kinds that its mix is made of."""
         self.waits = (0, 0)
@@ -82,6 +84,7 @@ class Shard:
         self.strata.grow(size)
         self.seen = widened(self.seen, size - len(self.seen))
         self.begun = widened(self.begun, size - len(self.begun))
+        self.settled = widened(self.settled, size - len(self.settled))
         for learner in self.learners.values():
             learner.grow(size)
         for name, usual in self.usual.items():
@@ -163,7 +166,7 @@ class Shard:
     def reset(self, which: NDArray[np.bool_]) -> None:
         """Open the baselines of these series anew."""
         self.mixes = {of: kinds for of, kinds in self.mixes.items() if not which[of[1]]}
-        self.begun[which] = 0
+        self.begun[which], self.settled[which] = 0, False
         self.thresholds.reset(which)
         self.strata.reset(which)
         for weeks in self.weeks.values():

@@ -204,6 +204,7 @@ class DriftTable:
             "labels": _text([_plain(label) for label in labels]),
             "seen": self.shard.seen,
             "begun": self.shard.begun,
+            "settled": self.shard.settled,
             "mixes": _text([[*of, *kinds] for of, kinds in self.shard.mixes.items()]),
             "until": np.array([self.until, self.refused, *self.shard.waits], np.int64),
             "accepted": _text([list(map(astuple, _in_order(each))) for each in (self._heard, self._done)]),
@@ -241,6 +242,7 @@ class DriftTable:
         self.shard.untyped.enter(self.shard.roles, [Label(*each) for each in orjson.loads(arrays["labels"].tobytes())])
         self.shard.seen = arrays["seen"].copy()
         self.shard.begun = arrays.get("begun", np.zeros_like(self.shard.seen)).copy()  # a state from before it was kept
+        self.shard.settled = arrays.get("settled", np.ones(len(self.shard.seen), np.bool_)).copy()  # as above
         self.shard.mixes = {(name, series): kinds for name, series, *kinds in orjson.loads(arrays["mixes"].tobytes())}
         self.until, self.refused, *waits = arrays["until"].tolist()
         self.shard.waits = _waits(waits)

@@ -13,6 +13,7 @@ from models.drift.cohort_exceedance import CohortExceedance
 from models.drift.cohorts import Cohorts
 from models.drift.minute import UNKNOWN
 from models.drift.roles import Role
+from models.drift.usual_ratio import UsualRatio
 from models.drift.watches.base import Standing
 from models.drift.watches.change import contrast_of, rolled_out
 from models.drift.watches.words import cohort_effect, cohort_values_effect
@@ -40,7 +41,8 @@ class LiveRate(Standing):
     def ready(self, shard: Shard, streams: list[Stream], at: int) -> tuple[list[Stream], State] | None:
         """Open changes at once, cohorts when their usual odds ratio is known, from a day of their own at least."""
         found = self._candidates(shard, streams)
-        low, high = (bound[..., found] for bound in shard.usual[self.baselines].bounds())
+        usual = self._usual(shard, found)
+        low, high = usual.bounds(once := usual.is_enough())
         learner, roles = shard.learners[self.baselines], shard.roles
         parent = roles.parent[found]
         is_change = (roles.role[found] == Role.CHANGE) & rolled_out(shard, learner)[found]
@@ -53,7 +55,31 @@ class LiveRate(Standing):
             return None
         opened, version = learner.opened[parent].tolist(), learner.version[parent].tolist()
         new = [Stream(*each) for each in zip(found.tolist(), parent.tolist(), opened, version, strict=True)]
+        shard.settled[found] = (is_change | once)[opens]
         return new, self._start(shard, low[..., opens], high[..., opens], parent)
+
+    def tightened(self, shard: Shard, streams: list[Stream], state: State) -> tuple[NDArray[np.int64], State] | None:
+        """Narrow what is usual of a cohort of which little was known: once, when it is, or no baseline takes longer.
+
+        Where both bounds exclude each other it has changed meanwhile: it is held against what it was.
+        """
+        series = np.array([stream.series for stream in streams], np.int64)
+        places = np.flatnonzero(~shard.settled[series])
+        if not len(places):
+            return None
+        series = series[places]
+        spans = shard.seen[shard.roles.parent[series]] - shard.begun[series] + 1 >= shard.settings.most_span
+        is_due = spans | self._usual(shard, series).is_enough()
+        places, series = places[is_due], series[is_due]
+        shard.settled[series] = True
+        low, high = self._usual(shard, series).bounds(once=False)
+        was_low, was_high = state["low"][..., places], state["high"][..., places]
+        low, high = np.maximum(low, was_low), np.minimum(high, was_high)
+        fits = low <= high
+        return places, {"low": np.where(fits, low, was_low), "high": np.where(fits, high, was_high)}
+
+    def _usual(self, shard: Shard, series: NDArray[np.int64]) -> UsualRatio:
+        return UsualRatio(*(array[..., series] for array in shard.usual[self.baselines]))
 
     def _candidates(self, shard: Shard, streams: list[Stream]) -> NDArray[np.int64]:
         roles = shard.roles
