@@ -24,6 +24,8 @@ State = dict[str, "NDArray[Any]"]
 
 CLEAN, BURSTY = 1.2, 5.0
 """Dispersion up to which counts are taken as they are, and from which on only the mean of a look is believed."""
+_AT_ONCE = 4096
+"""Tests of all streams together up to which they are taken as one row."""
 FEWEST_LOOKS = 200
 """Looks of a baseline from which its dispersion is known; with fewer, only the mean of a look is believed."""
 
@@ -70,21 +72,37 @@ def rows(
     state: State, hits: NDArray[np.int64], events: NDArray[np.int64], odds_ratios: NDArray[np.float64] = ODDS_RATIOS
 ) -> Any:
     """As `look`, but gives M of each of the 2 J tests by itself, [2 J, stream]: the explanation."""
-    watched = len(hits)
-    found = np.empty((2 * watched, len(events)))
-    for j in range(watched):
-        for row, count in ((j, hits[j]), (watched + j, events - hits[j])):
-            found[row] = _row(state, row, j, count, events, odds_ratios)
+    rows_of = np.concatenate([hits, events - hits])
+    if rows_of.size <= _AT_ONCE:
+        return _as_one_row(state, rows_of, events, odds_ratios)
+    found, dispersion, by_mean = np.empty(rows_of.shape), _twice(state["dispersion"]), _twice(state["by_mean"])
+    for row, count in enumerate(rows_of):
+        test = state["null"][row], dispersion[row], np.flatnonzero(by_mean[row])
+        found[row] = _row(state["m"][:, row], count, events, *test, odds_ratios)
     return found
 
 
-def _row(state: State, row: int, j: int, hits: Any, events: Any, odds_ratios: Any) -> Any:
-    m, null = state["m"][:, row], state["null"][row]
-    by_mean = np.flatnonzero(state["by_mean"][j])
+def _as_one_row(state: State, rows_of: Any, events: Any, odds_ratios: Any) -> Any:
+    """Take the tests for streams: of few, each call of numpy takes longer than the numbers that it is about."""
+    m, flat = state["m"], state["m"].reshape(len(state["m"]), -1)
+    every = np.broadcast_to(events, rows_of.shape).reshape(-1)
+    dispersion, by_mean = (_twice(state[name]).reshape(-1) for name in ("dispersion", "by_mean"))
+    test = state["null"].reshape(-1), dispersion, np.flatnonzero(by_mean)
+    found = _row(flat, rows_of.reshape(-1), every, *test, odds_ratios)
+    if not np.may_share_memory(flat, m):  # the layout of some that were chosen from others
+        m[...] = flat.reshape(m.shape)
+    return found.reshape(rows_of.shape)
+
+
+def _twice(array: Any) -> Any:
+    return np.concatenate([array, array])
+
+
+def _row(m: Any, hits: Any, events: Any, null: Any, dispersion: Any, by_mean: Any, odds_ratios: Any) -> Any:
     if len(by_mean) == len(events):
         return bet_on_mean(m, hits, events, null)
     kept = m[:, by_mean]
-    found = bet_on_counts(m, hits, events, null, state["dispersion"][j], odds_ratios)
+    found = bet_on_counts(m, hits, events, null, dispersion, odds_ratios)
     if len(by_mean):
         found[by_mean] = bet_on_mean(kept, hits[by_mean], events[by_mean], null[by_mean])
         m[:, by_mean] = kept

@@ -55,6 +55,8 @@ class Bank:
         self._is_timed = detector.columns[-1] == HOUR
         columns = len(detector.columns) - self._is_timed
         self.streams: list[Stream] = []
+        self.series, self.against = np.empty((2, 0), np.int64)
+        """Those of the streams, [stream] each."""
         self.threshold = LOOKS_A_YEAR[60 * minutes]
         self.state: State = detector.fit(np.zeros((len(detector.columns), 0, 0), np.int64))
         self.m = np.empty(0)
@@ -85,6 +87,7 @@ class Bank:
         """Open streams with the state that the detector gave."""
         more = len(streams)
         self.streams += streams
+        self._number()
         self.state = {name: np.concatenate([array, state[name]], axis=-1) for name, array in self.state.items()}
         self.m = np.append(self.m, np.zeros(more))
         self.alarm, self.changed = widened(self.alarm, more), widened(self.changed, more)
@@ -100,10 +103,15 @@ class Bank:
         """Let go of streams: they are never looked at again."""
         kept = ~which
         self.streams = [stream for stream, stays in zip(self.streams, kept.tolist(), strict=True) if stays]
+        self._number()
         self.state = {name: np.ascontiguousarray(array[..., kept]) for name, array in self.state.items()}
         self.m, self.alarm, self.changed = self.m[kept], self.alarm[kept], self.changed[kept]
         self.ring, self._counts = self.ring[..., kept].copy(), self._counts[:, kept].copy()
         self._lately = self._lately[:, kept].copy()
+
+    def _number(self) -> None:
+        of = np.array(self.streams, np.int64).reshape(-1, len(Stream._fields))
+        self.series, self.against = np.ascontiguousarray(of[:, :2].T)
 
     def take(self, counts: NDArray[np.int64], at: int) -> None:
         """Take in the counts [column, stream] of Unix minute `at`."""
@@ -117,10 +125,10 @@ class Bank:
         window = at // self.minutes
         if not self._window:
             self._window = window
-        if window > self._window:
-            self._look()
         if window > self._window and not self.streams:
             self.at, self._window = self.at + window - self._window, window
+        if window > self._window:
+            self._look()
         if window > self._window:  # looks without events: M <- M + 1
             self.state["m"] += window - self._window
             np.minimum(self.state["m"], CEILING, out=self.state["m"])
@@ -151,7 +159,8 @@ class Bank:
         back = _BACK[self.minutes]
         old = np.flatnonzero((self.alarm > 0) & (self._window * self.minutes >= self.alarm + back * self.minutes))
         if len(old):
-            recent = np.stack([self.ring[(self.at - 1 - step) % len(self.ring)][:, old] for step in range(back)])
+            looks = (self.at - 1 - np.arange(back)) % len(self.ring)
+            recent = self.ring[np.ix_(looks, np.arange(self.ring.shape[1]), old)]
             counts = recent.sum(axis=0, dtype=np.int64)
             over = (counts[-1] >= _FEWEST) & (self._e_value(old, recent, counts) < 1.0)
             ended = np.zeros(len(self), np.bool_)
@@ -244,6 +253,7 @@ class Bank:
     def fill(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Take over what `arrays` gave."""
         self.streams = [Stream(*row) for row in arrays["streams"].tolist()]
+        self._number()
         self.m, self.alarm = arrays["last"].copy(), arrays["alarm"].copy()
         self.changed = arrays.get("changed", np.zeros_like(self.alarm)).copy()  # a state from before it was kept
         self.ring, self._counts = arrays["ring"].copy(), arrays["counts"].copy()

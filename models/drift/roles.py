@@ -39,6 +39,14 @@ class Role(IntEnum):
     STRATUM = 7  # one type of task: against its own past, and a share of the mix of tasks
 
 
+def are(role: NDArray[np.int8], *roles: Role) -> NDArray[np.bool_]:
+    """Say which are one of these roles: as `np.isin`, which sorts, and takes thirty times as long for a few series."""
+    chosen = np.zeros(len(Role), np.bool_)
+    chosen[list(roles)] = True
+    found: NDArray[np.bool_] = chosen[role]
+    return found
+
+
 @dataclass
 class Roles:
     """By series number."""

@@ -12,7 +12,7 @@ from models.drift.day import Day
 from models.drift.learner import Learner
 from models.drift.minute import UNKNOWN, J, Minute, minutes_of
 from models.drift.mix_learner import MixLearner
-from models.drift.roles import Role, Roles
+from models.drift.roles import Role, Roles, are
 from models.drift.strata import Strata
 from models.drift.thresholds import Thresholds
 from models.drift.untyped import Untyped
@@ -97,7 +97,7 @@ class Shard:
         self.seen[minute.total > 0] = minute.at
         self.begun[(minute.total > 0) & (self.begun == 0)] = minute.at
         roles = self.roles
-        own = ~np.isin(roles.role, (Role.COHORT, Role.IGNORED, Role.KIND, Role.PART))
+        own = ~are(roles.role, Role.COHORT, Role.IGNORED, Role.KIND, Role.PART)
         ratio, values = own & ~roles.is_histogram, own & roles.is_histogram & (self.thresholds.over[0] < UNKNOWN)
         self.strata.take(roles, minute.total)
         strata = roles.role == Role.STRATUM
@@ -110,7 +110,7 @@ class Shard:
         self._learn_weeks("values", np.flatnonzero(watched & values), minute.over, minute)
         of = np.where(strata, np.arange(len(roles)), roles.parent)
         for name, kinds in (("mix", (Role.TOOL, Role.PART)), ("mix_failed", (Role.KIND,))):
-            self._learn_mix(name, (whole & ~roles.is_histogram) | np.isin(roles.role, kinds), of, minute)
+            self._learn_mix(name, (whole & ~roles.is_histogram) | are(roles.role, *kinds), of, minute)
         if strata.any():
             self._learn_mix("mix_tasks", whole & ~roles.is_histogram, roles.parent, minute)
         self._learn_ratios(minute)

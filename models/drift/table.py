@@ -134,10 +134,9 @@ class DriftTable:
         for watch in self._watches:
             bank = self.banks[watch.name]
             if len(bank):
-                series, against = np.array(bank.streams, np.int64)[:, :2].T
-                bank.take(watch.counts(self.shard, minute, series, against), minute.at)
+                bank.take(watch.counts(self.shard, minute, bank.series, bank.against), minute.at)
                 if bank.alarm.any():
-                    bank.end((bank.alarm > 0) & self.shard.gone(series, minute.at))
+                    bank.end((bank.alarm > 0) & self.shard.gone(bank.series, minute.at))
             else:
                 bank.pass_to(minute.at + 1)
         self.shard.learn(minute)

@@ -42,6 +42,7 @@ _FIELDS = np.dtype(
         ("on", np.bool_),
     ]
 )
+_FIXED = ("slot", "long", "short", "numerator", "denominator")
 NEVER = 2**62
 _MAX_DENOMINATOR = 10**9
 """Counts up to 4e9 can be compared without overflow."""
@@ -52,6 +53,8 @@ class Burning:
 
     def __init__(self) -> None:
         self._rows = np.empty(0, _FIELDS)
+        self._columns: dict[str, NDArray[np.int64]] = {}
+        """What is asked of every row at every look, each in one piece; empty: there are new rows."""
         self._names: list[str] = []  # of the rule, by row: name, factor and windows
 
     def add(self, slot: int, slo: Slo, ledger: Ledger) -> None:
@@ -63,36 +66,42 @@ class Burning:
             fixed = slot, number, ledger.windows.index(rule.long_s), short, ratio.numerator, ratio.denominator
             rows[number] = (*fixed, rule.confidence, not rule.page, rule.after_s, NEVER, False)
         self._rows = np.concatenate([self._rows, rows])
+        self._columns = {}
         self._names += [f"{r.name} {r.factor} {r.long_s}/{r.short_s}" for r in slo.rules]
 
     def look(self, ledger: Ledger, newest: NDArray[np.int64], frozen: NDArray[np.bool_]) -> None:
         """Find what holds; `newest` is the time of the newest event by instance, `frozen` ones stay as they are."""
-        rows = self._rows
+        slot, long, windows = (self._column(name) for name in ("slot", "long", "short"))
         sums = ledger.read()
-        total, bad = sums[rows["long"], TOTAL, rows["slot"]], sums[rows["long"], BAD, rows["slot"]]
+        total, bad = sums[long, TOTAL, slot], sums[long, BAD, slot]
         over = self._over(bad, total)
-        short = np.flatnonzero(over & (rows["short"] >= 0))
-        known, short_over = np.ones(len(rows), np.bool_), over.copy()
+        short = np.flatnonzero(over & (windows >= 0))
+        known, short_over = np.ones(len(slot), np.bool_), over.copy()
         if len(short):
-            slots = rows["slot"][short]
-            recent = sums[rows["short"][short], :, slots].T
+            slots = slot[short]
+            recent = sums[windows[short], :, slots].T
             stale = np.flatnonzero(newest[slots] < ledger.now - ledger.pane_s)  # for the others it ends now
             if len(stale):
-                windows = rows["short"][short][stale]
-                recent[:, stale] = ledger.around(windows, slots[stale], newest[slots[stale]])
+                recent[:, stale] = ledger.around(windows[short[stale]], slots[stale], newest[slots[stale]])
             known[short], short_over[short] = recent[TOTAL] > 0, self._over(recent[BAD], recent[TOTAL], short)
-        held = rows["since"] < NEVER
+        held = self._rows["since"] < NEVER
         opening = np.flatnonzero(over & short_over & ~held)
-        short_over[opening] = self._evident(bad[opening], total[opening], opening)
+        if len(opening):
+            short_over[opening] = self._evident(bad[opening], total[opening], opening)
         holds = np.where(known, over & short_over, over & held)
-        resting = frozen[rows["slot"]] | (total == 0)
-        retired = newest[rows["slot"]] < ledger.now - RETIRE_S
+        resting = frozen[slot] | (total == 0)
+        retired = newest[slot] < ledger.now - RETIRE_S
         self._turn(np.where(resting, held, holds) & ~retired, ledger.now)
 
     def set_back(self, now: int) -> None:
         """Let what holds hold since `now` at the latest: the clock was ahead."""
         since = self._rows["since"]
         since[:] = np.where(since < NEVER, np.minimum(since, now), since)
+
+    def _column(self, name: str) -> NDArray[np.int64]:
+        if not self._columns:
+            self._columns = {each: self._rows[each].copy() for each in _FIXED}
+        return self._columns[name]
 
     @property
     def any(self) -> bool:
@@ -114,8 +123,8 @@ class Burning:
     def _over(
         self, bad: NDArray[np.int64], total: NDArray[np.int64], chosen: NDArray[np.intp] | slice = slice(None)
     ) -> NDArray[np.bool_]:
-        rows = self._rows[chosen]
-        over: NDArray[np.bool_] = bad * rows["denominator"] > rows["numerator"] * total
+        numerator, denominator = self._column("numerator")[chosen], self._column("denominator")[chosen]
+        over: NDArray[np.bool_] = bad * denominator > numerator * total
         return over
 
     def _evident(self, bad: NDArray[np.int64], total: NDArray[np.int64], chosen: NDArray[np.intp]) -> NDArray[np.bool_]:

@@ -6,6 +6,7 @@ An instance of an SLO is (SLO, value): digests of its name and of the value it i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,6 +39,8 @@ ENDED_NS, TRACE_HI, TRACE_LO, SIGN, VALUES_AT = range(4, 9)
 """Further rows of `runs`: end of a bad run, its id, +1 or -1 (no longer bad), then its value of each dimension."""
 
 ROWS = 7, 10, 9 + len(DIMENSIONS)
+
+NEVER = 2**62
 
 
 @dataclass(frozen=True)
@@ -75,10 +78,27 @@ class Events:
         counts, slices, runs = (np.concatenate(each, axis=1) for each in zip(*(p.arrays for p in parts), strict=True))
         return Events(counts, slices, runs, names)
 
+    @property
+    def _times(self) -> list[NDArray[np.int64]]:
+        """Give the Unix second from which on each row counts."""
+        times = zip(self.arrays, (TIME_S, FIRST_S, TIME_S), strict=True)
+        return [np.maximum(array[at], array[KNOWN_S]) for array, at in times]
+
+    @cached_property
+    def first_due(self) -> int:
+        """The Unix second from which on the first row counts; `NEVER`: there is none. Asked at every look."""
+        return min(int(times.min(initial=NEVER)) for times in self._times)
+
+    @cached_property
+    def first_counted(self) -> int:
+        """The same of the rows of `counts` alone."""
+        return int(self._times[0].min(initial=NEVER))
+
     def until(self, second: int) -> tuple[Events, Events]:
         """Part them: known by that time, and later. A slice is of the time it was first seen at: its pane is long."""
-        times = zip(self.arrays, (TIME_S, FIRST_S, TIME_S), strict=True)
-        due = [np.maximum(array[at], array[KNOWN_S]) <= second for array, at in times]
+        if self.first_due > second:
+            return Events.none(), self
+        due = [times <= second for times in self._times]
         return self._where(due), self._where([~those for those in due])
 
     def in_one_order(self) -> Events:

@@ -53,6 +53,10 @@ class Ledger:
         for index, window in enumerate(self.windows):
             level = self._level_of(window)
             self._of_level[level].append((index, -(-window // levels[level].pane_s)))
+        self._place = {index: (at, panes) for at, held in enumerate(self._of_level) for index, panes in held}
+        """Level and panes of a window."""
+        self._around_of: dict[tuple[int, int, int], tuple[int, int]] = {}
+        """(window, slot, last pane) -> its (total, bad), since anything was added."""
         # a fine pane holds less than 2**31 events, an hour may not
         self._rings: list[NDArray[Any]] = [
             np.zeros((level.keep_s // level.pane_s, 2, 1), np.int32 if level.pane_s < HOUR_S else np.int64)
@@ -88,6 +92,7 @@ class Ledger:
         if int(seconds.max()) > self.now:
             msg = f"event at {int(seconds.max())}, the ledger is at {self.now}: advance first"
             raise ValueError(msg)
+        self._around_of.clear()
         counts = np.stack([totals, bads])
         for level, ring, windows in zip(self._levels, self._rings, self._of_level, strict=True):
             pane, current = seconds // level.pane_s, self.now // level.pane_s
@@ -136,19 +141,28 @@ class Ledger:
 
         An end later than `now` counts as `now`. What the panes no longer hold counts as nothing.
         """
-        out = np.zeros((2, len(slots)), np.int64)
-        for level, ring, held in zip(self._levels, self._rings, self._of_level, strict=True):
-            current = self.now // level.pane_s
-            for index, panes in held:
-                chosen = np.flatnonzero(windows == index)
-                if not len(chosen):
-                    continue
-                end = np.minimum(ends[chosen] // level.pane_s, current)
-                pane = end[:, None] - np.arange(panes)
-                counts = ring[pane % len(ring), :, slots[chosen][:, None]]  # [n, pane, 2]
-                counts[pane <= current - len(ring)] = 0
-                out[:, chosen] = counts.sum(axis=1, dtype=np.int64).T
-        return out
+        each = zip(windows.tolist(), slots.tolist(), ends.tolist(), strict=True)
+        return np.array([self._around(*those) for those in each], np.int64).reshape(-1, 2).T
+
+    def _around(self, window: int, slot: int, end: int) -> tuple[int, int]:
+        """Give one of them; what nothing was added to since is the same as long as the panes hold all of it."""
+        level, panes = self._place[window]
+        pane_s, ring = self._levels[level].pane_s, self._rings[level]
+        current = self.now // pane_s
+        last, held = min(end // pane_s, current), current - len(ring)
+        if last - panes < held:
+            return self._sum(ring, slot, max(last - panes, held), last)
+        key = window, slot, last
+        if key not in self._around_of:
+            self._around_of[key] = self._sum(ring, slot, last - panes, last)
+        return self._around_of[key]
+
+    @staticmethod
+    def _sum(ring: NDArray[Any], slot: int, before: int, last: int) -> tuple[int, int]:
+        """Add up the panes after `before`, up to and with `last`."""
+        panes = np.arange(before + 1, last + 1) % len(ring)
+        total, bad = ring[panes, :, slot].sum(axis=0, dtype=np.int64).tolist()
+        return total, bad
 
     def since(self, slot: int, second: int) -> tuple[int, int]:
         """Give (total, bad) of an instance since a Unix second, by whole panes, the finest that reach back to it."""
@@ -174,6 +188,7 @@ class Ledger:
         """Restore these instances of what `arrays` gave, in a ledger of the same levels; windows may be others."""
         self.now, self.too_old, _ = arrays["ledger"].tolist()
         self.resize(len(kept))
+        self._around_of.clear()
         for index, ring in enumerate(self._rings):
             ring[:] = 0
             ring[:, :, : len(kept)] = arrays[f"ring{index}"][:, :, kept]

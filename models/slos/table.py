@@ -174,8 +174,8 @@ class SloTable:
     def _next_instant(self) -> int:
         """Give the next edge while something is going on, else the edge after the next event, within `QUIET_S`."""
         now = self.ledger.now
-        times = self.held.counts[[TIME_S, KNOWN_S]].max(axis=0)
-        first = _edge(int(times.min())) if len(times) else NEVER
+        first = self.held.first_counted
+        first = _edge(first) if first < NEVER else NEVER
         if not now:
             return first
         apart = _apart(now - int(self.newest.max(initial=0)))

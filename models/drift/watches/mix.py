@@ -67,14 +67,17 @@ class Mix(Standing):
         role = shard.roles.role
         whole = (role == Role.WHOLE) | ((role == Role.STRATUM) & self.is_of_agent)
         enough = np.flatnonzero(whole & (own.frozen > 0) & (mix.past.events >= self.fewest))
+        labels, known = shard.roles.labels, shard.mixes
+        waiting = [each for each in enough.tolist() if labels[each].sli == self.sli and (self.name, each) not in known]
+        if not waiting:
+            return None
+        enough = np.array(waiting)
         if self.is_of_agent:
             enough = enough[~shard.strata.leave_out(shard.roles, enough)]
         else:  # a state from before types of tasks were learnt has the one baseline and not the other
             enough = enough[shard.strata.known(enough)]
             enough = enough[at - mix.opened[enough] + 1 >= shard.settings.least_span]
         for series in enough.tolist():
-            if shard.roles.labels[series].sli != self.sli or (self.name, series) in shard.mixes:
-                continue
             of_type = role[series] == Role.STRATUM
             kinds = shard.roles.values(series, f"{TASK}_{self.dimension}" if of_type else self.dimension)
             kinds = kinds[mix.past.hits[0, kinds] > 0]  # others have a name already, as they come later in a batch

@@ -16,7 +16,7 @@ from models.drift.bounds import tolerance
 from models.drift.exceedance import Exceedance
 from models.drift.frozen_rate import FrozenRate
 from models.drift.past import Past
-from models.drift.roles import Role
+from models.drift.roles import Role, are
 from models.drift.watches.base import Contrast, Standing
 from models.drift.watches.words import rate_effect, values_effect
 from models.times import rfc3339
@@ -46,7 +46,7 @@ class OwnRate(Standing):
     def ready(self, shard: Shard, streams: list[Stream], at: int) -> tuple[list[Stream], State] | None:
         """Open the streams whose baseline is large enough."""
         learner, roles = shard.learners[self.baselines], shard.roles
-        own = np.isin(roles.role, (Role.WHOLE, Role.TOOL, Role.STRATUM))
+        own = are(roles.role, Role.WHOLE, Role.TOOL, Role.STRATUM)
         found = np.flatnonzero(learner.ready(shard.settings, at) & own & (roles.is_histogram == self.is_histogram))
         if not len(found):
             return None

@@ -193,6 +193,24 @@ def test_windows_around_ends_of_their_own(rows: list[Event], now: int, asked: li
         assert tuple(counts) == sums(held, slot, ledger.windows[window], min(end, now))
 
 
+@settings(max_examples=80, deadline=None)
+@given(st.lists(step, max_size=12), st.integers(0, 500))
+def test_windows_around_ends_asked_again_and_again(steps: list[Any], end: int) -> None:
+    """What was asked before changes nothing: events that come between, and panes that are let go of, do count."""
+    ledger, fresh = Ledger(WINDOWS, SMALL), Ledger(WINDOWS, SMALL)
+    asked = np.array([(window, slot, end) for window in range(len(WINDOWS)) for slot in range(4)]).T.copy()
+    for each in (ledger, fresh):
+        each.resize(4)
+        each.advance(600)
+    for one in steps:
+        if isinstance(one, int):
+            ledger.advance(ledger.now + one)
+        elif one:
+            add(ledger, one)
+        fresh.fill(ledger.arrays(), range(4))
+        assert ledger.around(*asked).tolist() == fresh.around(*asked).tolist()
+
+
 def test_bad_calls_are_refused() -> None:
     """An event from the future and a window that no level holds are errors that say what was found."""
     ledger = Ledger([10], SMALL)
