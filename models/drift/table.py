@@ -136,6 +136,7 @@ class DriftTable:
             if len(bank):
                 bank.take(watch.counts(self.shard, minute, bank.series, bank.against), minute.at)
                 if bank.alarm.any():
+                    self.shard.settled[bank.series[bank.alarm > 0]] = True  # what it does now is not what is usual
                     bank.end((bank.alarm > 0) & self.shard.gone(bank.series, minute.at))
             else:
                 bank.pass_to(minute.at + 1)

@@ -8,7 +8,7 @@ Where few failed they are wide, and would hide twice the odds for ever. So they 
 `ENOUGH` had failed, each time missing the ratio with a chance of half of ALPHA, and what lies within both is the null
 from then on: with probability >= 1 - ALPHA the ratio is in it, as with one. A look before was held against a wider
 null, so its e-value is one against the narrower, too, and M goes on: ARL >= c. Twice, not at every look: a null that
-went on narrowing would take a slow decline in.
+went on narrowing would take a slow decline in. And once where there was an alarm between: what was then is not usual.
 """
 
 from __future__ import annotations
