@@ -126,6 +126,7 @@ class Ledger:
         for level, ring in zip(self._levels, self._rings, strict=True):
             before, after = self.now // level.pane_s, now // level.pane_s
             ring[np.arange(after + 1, min(before, after + len(ring)) + 1) % len(ring)] = 0
+        self._around_of.clear()
         self.now = now
         self._sum_up()
 
