@@ -51,23 +51,22 @@ def build() -> Board:
         width=4,
         height=4,
     )
-    decided = "sum by (%s) (rate(flyball_guard_decisions_total%s[" + RATE + "]))"
     seconds = f"histogram_quantile(%s, sum by (le) (rate(flyball_guard_decision_seconds_bucket[{RATE}])))"
     board.row(
         "Decisions of the control plane",
         lines(
             "By answer",
-            [(decided % ("decision", ""), "{{decision}}")],
-            "reqps",
-            "Of /v1/guard: agents whose guard runs there.",
+            [(_decided("decision"), "{{decision}}")],
+            "short",
+            "How many, of /v1/guard: agents whose guard runs there.",
             low=0,
             stacked=True,
         ),
         lines(
             "Not allowed, by rule",
-            [(decided % ("rule", '{decision!="allow"}'), "{{rule}}")],
-            "reqps",
-            "Blocked, changed or handed to a person.",
+            [(_decided("rule", 'decision!="allow"'), "{{rule}}")],
+            "short",
+            "How many were blocked, changed or handed to a person.",
             low=0,
             stacked=True,
         ),
@@ -80,16 +79,16 @@ def build() -> Board:
         ),
         lines(
             "Requests that were refused",
-            [(f"sum by (status) (rate(flyball_control_refused_total[{RATE}]))", "{{status}}")],
-            "reqps",
-            "401, 403: no key for it; 429: too often; 5xx: no answer, the agent's tier says what holds.",
+            [(f"sum by (status) ({rise('flyball_control_refused_total', RATE)})", "{{status}}")],
+            "short",
+            "How many. 401, 403: no key for it; 429: too often; 5xx: no answer, the agent's tier says what holds.",
             low=0,
             stacked=True,
         ),
         lines(
             "Decided without all parts",
-            [(decided % ("degraded", '{degraded!="none"}'), "{{degraded}}")],
-            "reqps",
+            [(_decided("degraded", 'degraded!="none"'), "{{degraded}}")],
+            "short",
             "A part of the guard had no answer, or signals were old.",
             low=0,
         ),
@@ -145,9 +144,9 @@ def build() -> Board:
         ),
         lines(
             "Commands of people",
-            [(or_zero(f"sum by (command) (increase(flyball_commands_total[{RATE}]))"), "{{command}}")],
+            [(or_zero(f"sum by (command) ({rise('flyball_commands_total', RATE)})"), "{{command}}")],
             "short",
-            "Kill, resume, set.",
+            "Kill, resume, set, drift.accept.",
             low=0,
             stacked=True,
         ),
@@ -168,3 +167,8 @@ def build() -> Board:
         words(f"A run goes on although it was stopped: [stop.failed]({link('stop.failed')}).\n", "What to do"),
     )
     return board
+
+
+def _decided(by: str, labels: str = "") -> str:
+    """Count decisions, the first of a rule or an answer too: of that a rate says nothing."""
+    return f"sum by ({by}) ({rise('flyball_guard_decisions_total', RATE, labels)})"
