@@ -266,6 +266,15 @@ class Store:
         query += " AND instr(body, CAST(? AS BLOB)) ORDER BY n DESC LIMIT ?"
         return [Entry(*row) for row in self._rows(query, (among, naming, limit))]
 
+    def fitting(self, begin: int, end: int, condition: str, values: tuple[str, ...], limit: int) -> list[Entry]:
+        """Give audit entries from `begin` to before `end` that fit a condition of SQL, the newest first."""
+        query = f"SELECT n, body, hash FROM audit WHERE n >= ? AND n < ? AND ({condition}) ORDER BY n DESC LIMIT ?"  # noqa: S608 -- made of constants
+        return [Entry(*row) for row in self._rows(query, (begin, end, *values, limit))]
+
+    def height(self) -> int:
+        """Give the number of the newest audit entry that is written; 0: there is none."""
+        return int(self._rows("SELECT coalesce(max(n), 0) FROM audit")[0][0])
+
     def checkpoints(self) -> list[bytes]:
         """Give all checkpoints."""
         return [row[0] for row in self._rows("SELECT CAST(said AS BLOB) FROM checkpoints ORDER BY n")]

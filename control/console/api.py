@@ -14,6 +14,7 @@ from flyball_sdk.state import NEUTRAL
 
 from control.clocks import stamp
 from control.console.board import mode
+from control.console.entries import Wanted, search
 from control.console.events import silent_s
 from control.console.runs import EXACT, ORDERS, Search, moment
 from control.contributions import Place
@@ -30,10 +31,10 @@ if TYPE_CHECKING:
 _RUN: Final = re.compile(r"[0-9a-f]{1,32}")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
 _BUDGET: Final = "spend.budget"
+_NUMBER: Final = re.compile(r"\d{1,15}", re.ASCII)
 _LONGEST: Final = 512
 _MOST_OPEN: Final = 200
 _MOST_SPEND: Final = 500
-_MOST_ENTRIES: Final = 200
 _RECENT_NS: Final = 900 * 10**9
 _MOST_NAMES: Final = 10
 
@@ -204,16 +205,23 @@ async def drift(request: Request) -> Answer:
 
 
 async def audit(request: Request) -> Answer:
-    """List the newest audit entries, of one kind or of all, the newest first; arguments are left out."""
-    kind = request.query.get("kind", "")
-    if len(kind) > _LONGEST:
-        raise Refused(400, "kind", "expected the kind of an entry")
+    """List audit entries that fit, the newest first; arguments are left out. `next`: go on `before` it (0: the end)."""
     chain = request.plane.authority.chain
-    found = await asyncio.to_thread(request.plane.store.newest, f'"kind":"{kind}"' if kind else "", _MOST_ENTRIES)
+    found, following = await asyncio.to_thread(search, request.plane.store, _wanted(request.query))
     entries = [orjson.loads(each.body) for each in found]
     for entry in entries:
         entry["what"].pop("arguments", None)
-    return Answer({"entries": entries, "height": chain.n, "signed": chain.checked})
+    return Answer({"entries": entries, "next": following, "height": chain.n, "signed": chain.checked})
+
+
+def _wanted(query: Mapping[str, str]) -> Wanted:
+    """Read a search of the audit log. Raises Refused."""
+    if max(map(len, query.values()), default=0) > _LONGEST:
+        raise Refused(400, "text", f"expected texts of at most {_LONGEST} characters")
+    before = query.get("before", "") or "0"
+    if not _NUMBER.fullmatch(before):
+        raise Refused(400, "before", "expected before as the number of an entry")
+    return Wanted(query.get("kind", ""), query.get("who", ""), query.get("about", ""), int(before))
 
 
 def _search(query: Mapping[str, str]) -> Search:

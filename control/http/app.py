@@ -42,7 +42,7 @@ ENDPOINTS: Final = (
     Endpoint("GET", "/v1/console/preview", VIEW, api.preview, "Console: what a signal of a scope would reach"),
     Endpoint("GET", "/v1/console/spend", VIEW, api.spend, "Console: spend and budgets of the newest day and month"),
     Endpoint("GET", "/v1/console/drift", VIEW, api.drift, "Console: streams with evidence of drift"),
-    Endpoint("GET", "/v1/console/audit", VIEW, api.audit, "Console: newest audit entries, without arguments"),
+    Endpoint("GET", "/v1/console/audit", VIEW, api.audit, "Console: audit entries that fit, without arguments"),
     Endpoint("GET", "/v1/console/events", VIEW, events.events, "Console: says what has changed, as it does"),
     Endpoint("GET", "/console/", PUBLIC, static.page, "The console"),
     Endpoint("GET", "/console/{key}", PUBLIC, static.own, "The console's scripts and styles"),

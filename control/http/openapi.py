@@ -86,7 +86,7 @@ _QUERIES: Final[dict[str, list[tuple[str, bool, dict[str, Any]]]]] = {
     "/v1/usage": _WHOSE,
     "/v1/audit": [("after", False, _WHOLE)],
     "/v1/console/preview": _WHOSE,
-    "/v1/console/audit": [("kind", False, _TEXT)],
+    "/v1/console/audit": [*((name, False, _TEXT) for name in ("kind", "who", "about")), ("before", False, _WHOLE)],
     "/v1/console/spend": [("level", False, {"enum": list(SCOPE_LEVELS)}), ("name", False, _TEXT)],
     "/v1/console/runs": [
         *((name, False, _TEXT) for name in (*EXACT, "tool", "after", "since", "until")),

@@ -197,3 +197,28 @@ def test_a_budget_of_yesterday_is_not_over_now(page: Any, served: Any, told: Any
     page.get_by_label("Name has").fill("AN")
     page.get_by_role("row").filter(has_text="user:bob").wait_for(state="detached")
     page.get_by_role("row").filter(has_text="user:ann").wait_for()
+
+
+def test_who_did_what_is_found_in_the_audit_log(page: Any, served: Any) -> None:
+    """By person and scope, by kind down to begin and end, and back through pages; the search is in the address."""
+    place = {"scope": {"level": "user", "id": "u-7"}, "tenant": "acme"}
+    assert served.ask("POST", "/v1/kill", place | {"reason": "spends too much"}, served.admin)[0] == 200
+    with served.plane.authority.changing():
+        for _ in range(300):
+            served.plane.authority.note("decision", "a1", {"decision": "block", "tool": "pay", "reason_code": "kill"})
+    go(page, "audit")
+    page.get_by_text("block · pay · kill").first.wait_for()
+    assert page.get_by_text("spends too much").count() == 0
+    page.get_by_label("About").fill(" user:u-7")
+    page.get_by_label("Who").fill("ann")
+    page.keyboard.press("Enter")
+    page.get_by_text("kill · user:u-7 of tenant acme · “spends too much”").wait_for()
+    assert page.locator("tbody tr").count() == 1
+    assert page.url.endswith("#/audit?about=user%3Au-7&who=ann")
+    page.get_by_role("link", name="Clear").click()
+    page.get_by_role("link", name="Older entries").click()
+    page.get_by_text("spends too much").wait_for()
+    page.get_by_role("link", name="Newest entries").click()
+    page.get_by_label("Kind").select_option("start")
+    page.get_by_role("button", name="Search").click()
+    page.get_by_role("row").filter(has_text="authority").get_by_text("epoch").wait_for()
