@@ -142,12 +142,14 @@ class Authority:
         self._batch.verdicts[verdict.id] = self.up_s
         if changed:
             self._touched.add(Place(verdict.scope, verdict.tenant))
+        scope = verdict.scope.to_json()
+        about = {"scope": scope, "tenant": verdict.tenant, "evidence": verdict.evidence}
         what = {
             "id": verdict.id,
-            "scope": verdict.scope.to_json(),
+            "scope": scope,
             "action": verdict.action,
             "rule": verdict.rule,
-            "reason": masking.text(verdict.reason),
+            "reason": masking.reason(verdict.reason, about),
             "generation": verdict.generation,
             "changed": changed,
         }
@@ -210,7 +212,8 @@ class Authority:
 
     def _commanded(self, name: str, place: Place, actor: str, reason: str, **more: Any) -> None:
         self._touched.add(place)
-        what = {"command": name, "scope": place.scope.to_json(), "reason": masking.text(reason), **more}
+        about = {"scope": place.scope.to_json(), "tenant": place.tenant}
+        what = {"command": name, "scope": about["scope"], "reason": masking.reason(reason, about), **more}
         self.note("command", actor, what, place.tenant)
 
     def _generation(self) -> int:
@@ -304,8 +307,9 @@ class Authority:
         """Have the flow take what a workflow does for the new normal; the person is in the acceptance."""
         with self.changing(durable=True):
             self.orders.accept(acceptance, self.clocks.wall_ns())
-            what = {"command": "drift.accept", "workflow": acceptance.workflow, "sli": acceptance.sli}
-            what |= {"since": rfc3339(acceptance.since_ns), "reason": masking.text(reason)}
+            about = {"workflow": acceptance.workflow, "sli": acceptance.sli}
+            what = {"command": "drift.accept", **about, "since": rfc3339(acceptance.since_ns)}
+            what["reason"] = masking.reason(reason, about)
             self.note("command", acceptance.by, what)
 
     def tell_all(self) -> None:

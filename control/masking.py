@@ -63,6 +63,11 @@ def name(said: str) -> str:
     return _IN_NAMES.sub(MASK, said[: 4 * _LONGEST])[:_LONGEST]
 
 
+def reason(said: str, about: object) -> str:
+    """Give a reason to be written, as `text` does; names of what it is about stay in it."""
+    return text(said, frozenset(_names(about)))
+
+
 def is_name(said: str) -> bool:
     """Tell whether a name is not a secret, for all that it may be long: a digest of a user, a commit as version."""
     return not _IN_NAMES.search(said)

@@ -251,3 +251,16 @@ def test_whatever_happens_file_memory_and_guard_agree(planes: Any, tmp_path_fact
         assert {place.scope for place in dict(one.store.signals())} == {U[n] for n in expected}
     one.authority.close()
     assert audit.verify(one.store.entries(), one.store.checkpoints(), KEYS).problems == []
+
+
+def test_reasons_name_long_tools_and_users(tmp_path: Any, planes: Any) -> None:
+    """What the audit log keeps of a verdict and of an order says which tool and whom; a key is masked."""
+    tool, user = "mcp__google_calendar__find_available_time_slots", "9f" * 32
+    one = Life(tmp_path / "db", planes)
+    said = f"{tool} was called 5 times with the same arguments"
+    evidence = {"count": 5, "limit": 5, "tool": tool}
+    one.authority.take("v", 0, [(0, orjson.dumps(planes.verdict("block", reason=said, evidence=evidence)))])
+    ordered = f"{user} asked for it; token={'k' * 12}"
+    one.authority.kill(planes.scope("user", user), None, "ann", ordered)
+    kept = [orjson.loads(each.body)["what"] for each in one.store.entries()]
+    assert [each["reason"] for each in kept if "reason" in each] == [said, f"{user} asked for it; [masked]"]

@@ -7,7 +7,7 @@ import time
 import orjson
 import pytest
 
-from control.masking import MASK, name, shown, text
+from control.masking import MASK, name, reason, shown, text
 
 
 @pytest.mark.parametrize(
@@ -115,3 +115,12 @@ def test_a_secret_never_comes_back_by_json() -> None:
     """A record written as JSON inside of a text is masked as well."""
     inner = orjson.dumps({"note": orjson.dumps({"api_key": "hunter2"}).decode()}).decode()
     assert "hunter2" not in text(inner)
+
+
+def test_a_reason_names_whom_it_is_about() -> None:
+    """Tools, users and tenants of an entry of the audit log are named in its reason, long or not; no key is."""
+    tool, user = "mcp__google_calendar__find_available_time_slots", "9f" * 32
+    about = {"scope": {"level": "user", "id": user}, "evidence": {"sequence": [tool, "pay"]}}
+    said = f"{user} went around {tool} → pay 4 times, with {'7c' * 32}"
+    assert reason(said, about) == f"{user} went around {tool} → pay 4 times, with {MASK}"
+    assert reason("sk-proj-" + "a" * 40, {"tool": "sk-proj-" + "a" * 40}) == MASK
