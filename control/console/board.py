@@ -6,6 +6,7 @@ import threading
 from collections import Counter, OrderedDict, deque
 from typing import TYPE_CHECKING, Any, Final
 
+from control.console.shapes import check
 from models.times import nanoseconds
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Board:
         with self._lock:
             for record in records:
                 try:
+                    check(kind, record)
                     take(dict(record))
                 except (KeyError, TypeError, ValueError, AttributeError):
                     bad += 1
@@ -111,9 +113,6 @@ class Board:
         name, at = str(record["slo"]), str(record["at"])
         told_ns = nanoseconds(at)
         left, burn = record["budget_remaining"], [each for each in record["burn"].values() if each is not None]
-        if not all(isinstance(each, (int, float)) for each in [*burn, 0 if left is None else left, record["total"]]):
-            msg = "expected numbers"
-            raise TypeError(msg)
         known = self._slos.get(name)
         if known is not None and known["at"] > at:
             return
@@ -144,9 +143,6 @@ class Board:
         known = self._incidents.get(key)
         if known is not None and known["revision"] >= revision:
             return
-        if not all(isinstance(record[name], str) for name in ("status", "severity", "title", "opened_at")):
-            msg = "expected texts"
-            raise TypeError(msg)
         self._incidents[key] = record
         if len(self._incidents) > MOST_INCIDENTS:
             over = (each for each, row in self._incidents.items() if row["status"] != "open")
@@ -166,9 +162,6 @@ class Board:
                 del self._drift[next(calm, next(iter(self._drift)))]
 
     def _verdict(self, record: dict[str, Any]) -> None:
-        if not all(isinstance(record[name], str) for name in ("id", "at", "action")):
-            msg = "expected texts"
-            raise TypeError(msg)
         scope = record["scope"]
         if scope["level"] == "run":
             run = str(scope["id"])

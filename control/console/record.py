@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -88,7 +89,14 @@ def _window(said: Mapping[str, Any] | None, verdicts: list[dict[str, Any]], now_
     """Give when to look, Unix ns."""
     if said is not None:
         return nanoseconds(said["started_at"]), nanoseconds(said["ended_at"])
-    return (nanoseconds(verdicts[0]["at"]) if verdicts else now_ns) - _RECENT_NS, None
+    return (_first_ns(verdicts) or now_ns) - _RECENT_NS, None
+
+
+def _first_ns(verdicts: list[dict[str, Any]]) -> int | None:
+    """Give when the first verdict was; None: there is none, or it says no time."""
+    with suppress(ValueError):
+        return nanoseconds(verdicts[0]["at"]) if verdicts else None
+    return None
 
 
 def _verdict(said: Mapping[str, Any]) -> object:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
+from control.console.shapes import check
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -74,6 +76,7 @@ class Runs:
             self._db.execute("BEGIN")
             for record in records:
                 try:
+                    check("run", record)
                     row, tools = _row(record), _tools(record)
                 except (KeyError, TypeError, ValueError, OverflowError):
                     bad += 1

@@ -8,7 +8,7 @@ import { Runs } from "./runs.js";
 import { Signals } from "./signals.js";
 import { Slos } from "./slos.js";
 import { Spend } from "./spend.js";
-import { Empty, html, Mark, Problem, render, seconds, useEffect, useRef, useState } from "./ui.js";
+import { count, Empty, Guarded, html, Mark, Problem, render, seconds, useEffect, useRef, useState } from "./ui.js";
 
 const VIEWS = [
   ["slos", "SLOs", "s", "slos"],
@@ -141,7 +141,8 @@ function Frame({ first, leave }) {
     ${trouble && html`<p class="banner" role="alert"><${Mark} tone="bad">Degraded:<//> ${trouble}. What is shown may be old; kills still go out.</p>`}
     ${now.silent_s != null && html`<p class="banner" role="alert"><${Mark} tone="bad">Nobody watches:<//> the flow has told nothing for ${seconds(now.silent_s)}. SLOs, incidents and drift are as they were then; signals still hold. Is <code>flyball flow</code> running? Its <code>/healthz</code> says what is wrong.</p>`}
     ${!now.console.caught_up && html`<p class="banner"><${Mark} tone="info">Reading the log<//> of the last days: numbers still grow.</p>`}
-    <main id="main" tabindex="-1"><${Page} key=${at.view + at.id} id=${at.id} query=${at.query} roles=${now.key.roles} over=${now} /></main>
+    ${now.console.malformed > 0 && html`<p class="banner"><${Mark} tone="warn">Left out:<//> ${count(now.console.malformed)} ${now.console.malformed === 1 ? "record" : "records"} of the log could not be read. Does something else than Flyball, or a newer one, write to its topics?</p>`}
+    <main id="main" tabindex="-1"><${Guarded} key=${at.view + at.id}><${Page} id=${at.id} query=${at.query} roles=${now.key.roles} over=${now} /><//></main>
     <${Help} dialog=${help} />`;
 }
 

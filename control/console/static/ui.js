@@ -1,5 +1,5 @@
 // What all views are made of: markup, words for numbers and times, and small parts.
-import { h, render, Fragment } from "./vendor/preact.js";
+import { Component, h, render, Fragment } from "./vendor/preact.js";
 import { useCallback, useEffect, useMemo, useRef, useState } from "./vendor/hooks.js";
 import htm from "./vendor/htm.js";
 
@@ -80,6 +80,17 @@ export function Problem({ error, again }) {
     <p>${error.advice || "Is the control plane still running? `flyball status` asks it on the command line."}</p>
     ${again && html`<button onClick=${again}>Try again</button>`}
   </div>`;
+}
+
+// What goes wrong while a view is drawn is said in its place: the rest of the page goes on.
+export class Guarded extends Component {
+  static getDerivedStateFromError(error) { return { error }; }
+  render({ children }, { error }) {
+    if (!error) return children;
+    return html`<div class="problem" role="alert"><p><${Mark} tone="bad">This view could not be drawn: ${String(error.message || error)}<//></p>
+      <p>The other views, and <code>flyball status</code>, <code>kill</code> and <code>resume</code> on the command line, are not touched by it.</p>
+      <button onClick=${() => this.setState({ error: null })}>Try again</button></div>`;
+  }
 }
 
 export function Empty({ children }) {
