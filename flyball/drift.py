@@ -16,7 +16,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from flyball.topic import Members
 
+
+MEMBERS: Members = {
+    "workflow": str,
+    "sli": str,
+    "detector": str,
+    "contrast": dict,
+    "alarm": bool,
+    "evidence": (int, float),
+    "threshold": (int, float),
+    "since": str,
+    "summary": str,
+}
+"""Of a record that can be listed."""
 _WORTH_TELLING = 3.0
 """Decades below the threshold from which a stream that is in no alarm is listed; nothing weaker is described."""
 

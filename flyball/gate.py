@@ -5,14 +5,14 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
-from flyball.topic import present
+from flyball.topic import present, record_of
 from streams.port import LostOffsetError
 
 if TYPE_CHECKING:
+    from flyball.topic import Members
     from streams.port import Log, Reader
 
 OPEN, SHUT, UNKNOWN = 0, 1, 2
@@ -20,6 +20,7 @@ OPEN, SHUT, UNKNOWN = 0, 1, 2
 
 _BACK = 20_000
 """Messages of a partition that are looked through first: some hours of a hundred SLOs."""
+_MEMBERS: Members = {"slo": str, "at": str, "gate": str, "budget_used": (int, float, NoneType)}
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,20 @@ def _last(log: Log, topic: str, name: str, back: int | None) -> dict[str, dict[s
     for partition in range(log.partitions(topic)):
         with closing(_reader(log, topic, partition, back)) as reader:
             for message in present(reader):
-                record = orjson.loads(message.value)
+                record = record_of(message.value, _MEMBERS)
+                if record is None or not _is_time(record["at"]):
+                    continue  # whoever wrote it: it says nothing of a budget
                 slo = record["slo"]
                 if slo == name or slo.partition(":")[0] == name:
                     found[slo] = max(record, found.get(slo, record), key=lambda each: each["at"])
     return found
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _reader(log: Log, topic: str, partition: int, back: int | None) -> Reader:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import sys
 import time
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,11 @@ import orjson
 from flyball.errors import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from streams.port import Log, Message, Reader
+
+    Members = Mapping[str, type | tuple[type, ...]]
 
 _AT_ONCE, _BYTES = 1000, 1 << 20
 _PAUSE_S = 0.02
@@ -40,9 +43,32 @@ def present(reader: Reader) -> Iterator[Message]:
             time.sleep(_PAUSE_S)
 
 
-def records(log: Log, topic: str) -> Iterator[dict[str, Any]]:
-    """Yield all records of a topic, the oldest first."""
+def record_of(value: bytes, members: Members) -> dict[str, Any] | None:
+    """Read a record that has members of these types; None: it is none, whoever wrote it into the topic."""
+    try:
+        said = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return None
+    fits = isinstance(said, dict) and all(isinstance(said.get(name), of) for name, of in members.items())
+    return said if fits else None
+
+
+def records(log: Log, topic: str, members: Members) -> Iterator[dict[str, Any]]:
+    """Yield all records of a topic that have these members, the oldest first; what else is there is told after."""
+    others = 0
     with ExitStack() as stack:
         opened = [stack.enter_context(closing(reader)) for reader in readers(log, topic)]
         for message in heapq.merge(*map(present, opened), key=lambda message: message.appended_ns):
-            yield orjson.loads(message.value)
+            record = record_of(message.value, members)
+            if record is None:
+                others += 1
+            else:
+                yield record
+    tell_left_out(others, topic)
+
+
+def tell_left_out(count: int, topic: str) -> None:
+    """Say on stderr how many messages are no records."""
+    if count:
+        what = "message is no record and is" if count == 1 else "messages are no records and are"
+        print(f"flyball: {count} {what} left out of {topic}", file=sys.stderr)  # noqa: T201 -- for people

@@ -96,14 +96,14 @@ def _judge(a: list[Run], b: list[Run], args: argparse.Namespace) -> int:
 
 def _runs(side: Side, args: argparse.Namespace) -> list[Run]:
     from flyball.check import configuration, objectives, policy
-    from flyball.compare.sides import runs_of_file, runs_of_records
+    from flyball.compare.sides import MEMBERS, runs_of_file, runs_of_records
     from flyball.opening import open_existing_log
     from flyball.topic import records
 
     settings = configuration(args.config)
     if side.path is None:
         with closing(open_existing_log(settings, args.data)) as log:
-            return runs_of_records(records(log, settings.log.topics.runs), side)
+            return runs_of_records(records(log, settings.log.topics.runs, MEMBERS), side)
 
     from flows.files import FileError
     from flows.replay import records_of, spans_of

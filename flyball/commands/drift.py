@@ -43,14 +43,14 @@ def _list(args: argparse.Namespace) -> int:
     import orjson
 
     from flyball.check import configuration
-    from flyball.drift import strongest, table
+    from flyball.drift import MEMBERS, strongest, table
     from flyball.opening import open_existing_log
     from flyball.report.console import plain_console
     from flyball.topic import records
 
     settings = configuration(args.config)
     with closing(open_existing_log(settings, args.data)) as log:
-        found = strongest(records(log, settings.log.topics.drift), args.workflow, args.sli)[: args.most]
+        found = strongest(records(log, settings.log.topics.drift, MEMBERS), args.workflow, args.sli)[: args.most]
     if args.json:
         for record in found:
             print(orjson.dumps(record).decode())

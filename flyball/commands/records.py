@@ -57,10 +57,10 @@ def run(args: argparse.Namespace) -> int:
         stack.enter_context(ended_by_reader())
         log = stack.enter_context(closing(open_existing_log(settings, Path(args.data))))
         readers = [stack.enter_context(closing(reader)) for reader in topic.readers(log, args.topic)]
-        _print(heapq.merge(*map(topic.present, readers), key=lambda message: message.appended_ns))
+        _print(args.topic, heapq.merge(*map(topic.present, readers), key=lambda message: message.appended_ns))
         while args.follow:
             time.sleep(_PAUSE_S)
-            _print(heapq.merge(*map(topic.present, readers), key=lambda message: message.appended_ns))
+            _print(args.topic, heapq.merge(*map(topic.present, readers), key=lambda message: message.appended_ns))
     return 0
 
 
@@ -72,7 +72,21 @@ def _refuse_unknown(topic: str, known: tuple[str, ...]) -> None:
         raise CommandError(msg)
 
 
-def _print(messages: Iterator[Message]) -> None:
+def _print(name: str, messages: Iterator[Message]) -> None:
+    """Print records; what is no JSON object, whoever wrote it, would break what reads the lines."""
+    from flyball import topic
+
+    others = 0
+
+    def lines() -> Iterator[bytes]:
+        nonlocal others
+        for message in messages:
+            if topic.record_of(message.value, {}) is None:
+                others += 1
+            else:
+                yield message.value.replace(b"\n", b" ") + b"\n"  # between members only: in texts it is escaped
+
     out = sys.stdout.buffer
-    out.writelines(message.value + b"\n" for message in messages)
+    out.writelines(lines())
     out.flush()
+    topic.tell_left_out(others, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,10 +19,27 @@ from models.times import nanoseconds
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from flyball.topic import Members
     from models.spans.batch import Spans
 
 _OF_SPANS = ("version", "prompt", "toolset", "model", "variant", "tenant", "tier", "environment", "user", "workflow")
 _OF_RECORDS = ("version", "environment", "tenant", "user", "workflow", "agent")
+
+MEMBERS: Members = {
+    "run_id": str,
+    "outcome": str,
+    "escalated": bool,
+    "tool_calls": int,
+    "tool_errors": int,
+    "llm_calls": int,
+    "input_tokens": int,
+    "output_tokens": int,
+    "cost_usd": (int, float, NoneType),
+    "priced": str,
+    "duration_s": (int, float),
+    "ended_at": str,
+}
+"""Of a run record that can be compared."""
 
 
 class Side(NamedTuple):
