@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flyball.commands.kill import add_arguments, control_of, order, tell_unwritten
+from flyball.commands.kill import add_order as add_arguments
+from flyball.commands.kill import control_of, order, tell_unwritten
 
 if TYPE_CHECKING:
     import argparse

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -44,12 +45,21 @@ class Process:
         """Give what it printed."""
         return (self.folder / "said").read_text()
 
-    def run(self, *words: str, env: dict[str, str] | None = None) -> tuple[int, str, str]:
+    def run(
+        self, *words: str, env: dict[str, str] | None = None, stdin: int = subprocess.DEVNULL
+    ) -> tuple[int, str, str]:
         """Run another command."""
         command = [sys.executable, "-m", "flyball", *words, *self.common]
         environment = os.environ | (env or {})
         done = subprocess.run(
-            command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=60, env=environment
+            command,
+            cwd=ROOT,
+            check=False,
+            stdin=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=environment,
         )
         return done.returncode, done.stdout, done.stderr
 
@@ -122,6 +132,35 @@ def test_kill_status_resume_audit(process: Process) -> None:
     kept = process.folder / "export.jsonl"
     kept.write_text(exported)
     assert process.run("audit", "verify", "--against", str(kept))[0] == 0
+
+
+def test_who_sits_at_a_terminal_is_asked_before_all_stops(process: Process) -> None:
+    """About the whole product alone: what would stop is said, and nothing but the word kills; scripts are not asked."""
+
+    def typed(text: bytes, *words: str) -> tuple[int, str]:
+        keyboard, terminal = pty.openpty()
+        try:
+            os.write(keyboard, text)
+            code, out, _ = process.run("kill", *words, stdin=terminal)
+        finally:
+            os.close(keyboard)
+            os.close(terminal)
+        return code, out
+
+    def killed() -> list[str]:
+        return [each["scope"]["level"] for each in json.loads(process.run("status", "--json")[1])["scopes"]]
+
+    for text in (b"y\n", b"\n", b"\x04"):
+        code, out = typed(text, "product")
+        assert (code, killed()) == (1, []), out
+        assert "this stops all agents of every workflow, user and tenant" in out
+        assert "guards connected: 0" in out
+        assert out.endswith("nothing was killed\n")
+    assert typed(b"", "workflow:air")[0] == 0
+    assert typed(b"", "product", "--yes")[0] == 0
+    assert sorted(killed()) == ["product", "workflow"]
+    assert typed(b"product\n", "product", "--tenant", "acme")[0] == 0
+    assert process.run("kill", "product")[0] == 0
 
 
 def test_whom_a_kill_reached_is_told(process: Process, planes: Any, told: Any) -> None:
