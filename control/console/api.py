@@ -15,7 +15,7 @@ from flyball_sdk.state import NEUTRAL
 from control.clocks import stamp
 from control.console.board import mode
 from control.console.entries import Wanted, search
-from control.console.events import silent_s
+from control.console.events import never_told, silent_s
 from control.console.runs import EXACT, ORDERS, Search, moment
 from control.contributions import Place
 from control.http.core import Answer, Refused
@@ -57,6 +57,7 @@ async def overview(request: Request) -> Answer:
                 "malformed": console.board.malformed,
             },
             "silent_s": silent_s(plane),
+            "never_told": never_told(plane),
             "guards": plane.clients.count(now_s),
             "slos": len(slos),
             "slos_spent": sum((each["budget_remaining"] or 0) <= 0 for each in slos if each["total"]),

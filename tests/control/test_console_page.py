@@ -85,6 +85,19 @@ def test_a_flow_that_is_gone_is_said(page: Any, served: Any, told: Any) -> None:
     page.get_by_role("row").filter(has_text="gone").get_by_text("was: holds").wait_for()
 
 
+def test_a_flow_that_never_was_is_said(page: Any, served: Any, told: Any) -> None:
+    """An empty page of a deployment without a flow says so, and how to start one, until the first record comes."""
+    for view in ("slos", "incidents"):
+        go(page, view)
+        page.get_by_text("no flow has told anything into this log").wait_for()
+        page.get_by_text("flyball up", exact=True).wait_for()
+    go(page, "slos")
+    page.get_by_text("No flow has ever told anything.").wait_for()
+    served.tell(told.run(1), topic="flyball.runs")
+    page.get_by_text("No SLO has been told yet.").wait_for()
+    assert page.get_by_text("Nobody watches yet").count() == 0
+
+
 def test_an_open_run_and_spend_go_on(page: Any, served: Any, told: Any) -> None:
     """Spans that come after somebody looked are shown, and so is what is spent meanwhile."""
     go(page, f"runs/{RUN}")

@@ -55,11 +55,11 @@ function Row({ slo, open, toggle }) {
     ${open && html`<tr class="below"><td colspan="9"><${Details} slo=${slo} /></td></tr>`}`;
 }
 
-export function Slos({ id }) {
+export function Slos({ id, over }) {
   const asked = useAsk("/v1/console/slos", ["slo", "silence"]);
   const [open, setOpen] = useState(id);
   return html`<h1>SLOs</h1><${Loaded} of=${asked}>${({ slos, more }) => {
-    if (!slos.length) return html`<${Empty}>No SLO has been told yet. The flow tells each once a minute, from the first run on. Which there are: <code>flyball check</code>.<//>`;
+    if (!slos.length) return html`<${Empty}>${over.never_told ? "No flow has ever told anything." : "No SLO has been told yet."} The flow tells each once a minute, from the first run on. Which there are: <code>flyball check</code>.<//>`;
     const tally = (tone) => slos.filter((slo) => !slo.old && standing(slo)[0] === tone).length;
     return html`<p class="summary"><${Mark} tone="bad">${tally("bad")} spent<//> <${Mark} tone="warn">${tally("warn")} burning<//>
         <${Mark} tone="good">${tally("good")} hold<//> <${Mark} tone="off">${tally("off")} without events<//>
