@@ -22,7 +22,17 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 EXAMPLE = (ROOT / ".env.example").read_text()
 KEYS = {
     *("build", "cap_drop", "command", "depends_on", "environment", "healthcheck", "image", "init", "networks", "ports"),
-    *("profiles", "restart", "security_opt", "stop_grace_period", "ulimits", "volumes"),
+    *(
+        "mem_limit",
+        "profiles",
+        "read_only",
+        "restart",
+        "security_opt",
+        "stop_grace_period",
+        "tmpfs",
+        "ulimits",
+        "volumes",
+    ),
 }
 """What a service may say here; a misspelt key would be ignored or refused only where there is Docker."""
 NOT_ASKED = {
@@ -69,6 +79,15 @@ def test_a_service_is_pinned_watched_and_harmless(name: str) -> None:
     assert service["restart"] == "unless-stopped"
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
+    assert re.fullmatch(r"(\$\{FLOW_MEMORY:-)?\d+[mg]\}?", service["mem_limit"])
+
+
+def test_what_writes_to_its_volumes_alone_can_write_nowhere_else() -> None:
+    """Kernels are cached beside the code, so what may compile one is not among them; Kafka and Grafana write more."""
+    assert {name for name, each in SERVICES.items() if each.get("read_only")} == {
+        *("alertmanager", "collector", "deliver", "prometheus")
+    }
+    assert SERVICES["deliver"]["tmpfs"] == ["/tmp"]  # noqa: S108 -- a folder of the container
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -8,8 +8,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
+from control.http.app import ENDPOINTS
+from control.http.core import PUBLIC
 from flyball.cli import main, parser
 from flyball.config.load import load
 from tests.conftest import require
@@ -19,7 +22,16 @@ DEPLOY = ROOT / "deploy"
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 COLLECTOR = yaml.safe_load((DEPLOY / "collector" / "config.yaml").read_text())
 SCRAPED = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
-CLUSTER = {each["kind"]: each for each in yaml.safe_load_all((DEPLOY / "kubernetes" / "flow.yaml").read_text())}
+
+
+def manifests(name: str) -> dict[str, Any]:
+    """Give what a file asks Kubernetes for, by kind."""
+    return {each["kind"]: each for each in yaml.safe_load_all((DEPLOY / "kubernetes" / f"{name}.yaml").read_text())}
+
+
+CLUSTER = manifests("flow")
+ALONE = ("control", "deliver")
+"""Parts that are one pod each."""
 
 
 def run(*line: str) -> str:
@@ -104,6 +116,17 @@ def test_the_collector_drops_nothing_that_it_took() -> None:
     assert queue["queue_size"] > 10 * queue["batch"]["max_size"]
 
 
+def test_the_collector_refuses_before_it_is_killed() -> None:
+    """Both queues, of which each byte takes up to two and a half in memory, fit below where senders are refused."""
+    limit_mib = int(SERVICES["collector"]["mem_limit"].removesuffix("g")) << 10
+    limiter = COLLECTOR["processors"]["memory_limiter"]
+    soft = (limiter["limit_percentage"] - limiter["spike_limit_percentage"]) / 100
+    queued = 2 * COLLECTOR["exporters"]["kafka"]["sending_queue"]["queue_size"]
+    assert 2.5 * queued <= soft * (limit_mib << 20)
+    collected = int(SERVICES["collector"]["environment"]["GOMEMLIMIT"].removesuffix("MiB"))
+    assert limiter["limit_percentage"] / 100 * limit_mib < collected + 64 <= 0.85 * limit_mib
+
+
 def test_the_cluster_on_kubernetes_starts_and_ends_as_one() -> None:
     """All pods at once; as many addresses as pods; one folder; its command line is understood."""
     spec = CLUSTER["StatefulSet"]["spec"]
@@ -127,13 +150,81 @@ def test_the_cluster_on_kubernetes_starts_and_ends_as_one() -> None:
 
 def test_pods_are_harmless_and_run_the_image() -> None:
     """Not root, no privileges, no capabilities, the image of compose, bounded memory."""
-    pod = CLUSTER["StatefulSet"]["spec"]["template"]["spec"]
+    harmless(CLUSTER["StatefulSet"]["spec"]["template"]["spec"])
+
+
+def harmless(pod: dict[str, Any], **more: object) -> None:
+    """Expect that of a pod; its container may forbid itself more."""
     (container,) = pod["containers"]
     assert container["image"] == SERVICES["control"]["image"]
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert f"USER {pod['securityContext']['runAsUser']}\n" in (ROOT / "Dockerfile").read_text()
-    assert container["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    held = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    assert container["securityContext"] == held | more
     assert container["resources"]["limits"]["memory"]
+    assert pod["automountServiceAccountToken"] is False
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_what_keeps_sqlite_is_one_pod(name: str) -> None:
+    """Never two, also while it is replaced; its volume is its own, its port the one of the configuration."""
+    found = manifests(name)
+    spec = found["Deployment"]["spec"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    pod = spec["template"]["spec"]
+    harmless(pod, **({"readOnlyRootFilesystem": True} if SERVICES[name].get("read_only") else {}))
+    (container,) = pod["containers"]
+    args = parser().parse_args(container["args"])
+    assert container["args"][0] == name
+    volumes = {each["name"]: each for each in pod["volumes"]}
+    mounts = {each["mountPath"]: volumes.pop(each["name"]) for each in container["volumeMounts"]}
+    assert volumes == {}
+    assert {str(args.config), str(args.data)} <= mounts.keys()
+    claim = found["PersistentVolumeClaim"]
+    assert mounts[str(args.data)]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+    assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
+    labels = spec["template"]["metadata"]["labels"]
+    assert (
+        labels == spec["selector"]["matchLabels"] == found["Service"]["spec"]["selector"] == {"app": f"flyball-{name}"}
+    )
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_pods_listen_and_are_asked_where_they_answer(name: str, tmp_path: Path) -> None:
+    """On all addresses, at the port of the Service; no probe restarts what only waits for Kafka."""
+    for file, text in configuration(name).items():
+        (tmp_path / file).write_text(text)
+    assert main(["check", str(tmp_path)]) == 0
+    settings = load(tmp_path)
+    host, port = {
+        "control": (settings.control.host, settings.control.port),
+        "deliver": (settings.deliver.metrics.host, settings.deliver.metrics.port),
+    }[name]
+    found = manifests(name)
+    (container,) = found["Deployment"]["spec"]["template"]["spec"]["containers"]
+    (opened,), (served,) = container["ports"], found["Service"]["spec"]["ports"]
+    assert (host, port, port) == ("0.0.0.0", opened["containerPort"], served["port"])  # noqa: S104
+    probes = {each: said for each, said in container.items() if each.endswith("Probe")}
+    assert {"startupProbe", "readinessProbe"} <= probes.keys()
+    asked = {said["httpGet"]["path"] for said in probes.values() if "httpGet" in said}
+    if name == "control":
+        public = {each.path for each in ENDPOINTS if each.needs == PUBLIC and each.method == "GET"}
+        assert asked == {"/v1/keys/signing"} <= public
+    else:
+        assert "livenessProbe" not in probes
+
+
+def configuration(name: str) -> dict[str, str]:
+    """Give the files that a pod finds in its configuration folder."""
+    maps = {
+        each["metadata"]["name"]: each["data"]
+        for each in (CLUSTER["ConfigMap"], manifests(name).get("ConfigMap"))
+        if each
+    }
+    volumes = manifests(name)["Deployment"]["spec"]["template"]["spec"]["volumes"]
+    (volume,) = [each for each in volumes if each["name"] == "config"]
+    sources = volume["projected"]["sources"] if "projected" in volume else [volume]
+    return {file: text for each in sources for file, text in maps[each["configMap"]["name"]].items()}
 
 
 def test_commands_of_the_page_are_understood() -> None:
