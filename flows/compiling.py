@@ -49,7 +49,7 @@ def compiling(parts: Sequence[tuple[str, str]], say: Callable[[str], None]) -> I
     with (place / _LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (place / _READY).exists():
-            say("compiling, once: some 40 s on two cores")
+            say("compiling, once: about a minute on two free cores")
             _compile_apart(place, parts)
         yield
         (place / _READY).touch()

@@ -1,6 +1,6 @@
 """Warm-up: every kernel is compiled, or loaded from disk, before the first batch comes.
 
-Compiling takes some 40 seconds, once per version and machine, on two cores (`flows.compiling`); a service that compiled
+Compiling takes about a minute, once per version and machine, on two cores (`flows.compiling`); a service that compiled
 when its first span arrived would fall behind by that much, and a person would wonder what it does.
 """
 

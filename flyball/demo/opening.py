@@ -38,7 +38,7 @@ def raised(stage: Stage, traffic: Traffic, narrator: Narrator, *, is_cold: bool)
     `is_cold`: kernels are compiled first, as on a fresh machine.
     """
     if is_cold:
-        narrator.say("first start of this version on this machine: kernels are compiled, once, for some 40 s")
+        narrator.say("first start of this version on this machine: kernels are compiled, once, for about a minute")
     traffic.prepare()
     _await_parts(stage, traffic, narrator, is_cold=is_cold)
     narrator.say("all parts answer")
