@@ -145,6 +145,33 @@ def test_evidence_is_read_without_braces(page: Any, served: Any, told: Any) -> N
     page.get_by_text(str(many), exact=True).wait_for()
 
 
+def test_evidence_has_names_and_units(page: Any, served: Any, told: Any, planes: Any) -> None:
+    """Money, time, shares and moments as pages write them; what count and limit are of is known by the rule."""
+    cost = {"count": 21.5, "limit": 20, "cost_usd_so_far": 0.1234567, "tokens_so_far": 1234567}
+    at = {"first_at": "2026-08-01T10:02:00.000000Z", "rate": 0.0991, "before": 0.05, "period_s": 7200}
+    served.tell(told.incident("dear", rule="cap.cost", evidence=cost | at), topic="flyball.incidents")
+    wall = {"count": 14_500, "limit": 14_400, "cost": [{"cost_usd": 2.5}]}
+    served.tell(planes.verdict("kill", scope=("run", RUN), rule="cap.wall", evidence=wall))
+    go(page, "incidents/dear")
+    page.get_by_text("cost so far", exact=True).wait_for()
+    told_pairs = page.locator("dl.pairs").nth(1).inner_text().split("\n")
+    said = dict(zip(told_pairs[::2], told_pairs[1::2], strict=True))
+    assert said == {
+        "count": "$21.50",
+        "limit": "$20.00",
+        "cost so far": "$0.1235",
+        "tokens so far": "1 234 567",
+        "first at": "2026-08-01 10:02:00 UTC",
+        "rate": "9.9 %",
+        "before": "5.0 %",
+        "period": "2.0 h",
+    }
+    go(page, f"runs/{RUN}")
+    page.get_by_text("cap.wall").last.click()
+    page.get_by_text("4.0 h", exact=True).first.wait_for()
+    page.get_by_text("cost_usd $2.50", exact=True).wait_for()
+
+
 def test_an_order_that_is_being_written_stays(page: Any, served: Any, told: Any) -> None:
     """While spend comes in, as it does all the time, the dialog of a row and what was typed into it stand."""
     served.log.ensure("flyball.spend", 1)

@@ -93,7 +93,7 @@ export function Incident({ id, roles }) {
         <${Order} order="throttle" ...${each.place} roles=${roles}>Throttle…<//></div>`}</div>
     <p>${each.summary}</p>
     <${Pairs} of=${{ status: each.status, opened: time(each.opened_at), resolved: each.resolved_at && time(each.resolved_at), scope: whose(each), rule: each.rule, class: each.class, owner: each.owner, revision: each.revision }} />
-    <h2>Evidence</h2><${Pairs} of=${each.evidence} />
+    <h2>Evidence</h2><${Pairs} of=${each.evidence} rule=${each.rule} />
     ${each.class === "drift" && html`<h2>What sets its runs apart</h2><${Explained} of=${explained} />`}
     <h2>Runs</h2>${each.runs.length ? html`<ul class="inline">${each.runs.map((run) => html`<li key=${run}><${RunLink} id=${run} /></li>`)}</ul>` : html`<${Empty}>It names no run.<//>`}
     <h2>Runbook</h2>${own && html`<${Own} text=${own} />`}${runbook ? html`<${Runbook} text=${runbook} />` : html`<${Empty}>No runbook of the class ${each.class} is shipped.<//>`}`}<//>`;

@@ -88,5 +88,5 @@ export function Run({ id, roles }) {
       ${said.read.cut && html`<p><${Mark} tone="warn">Cut:<//> ${said.read.cut}; spans may be missing.</p>`}
       <${Timeline} said=${said} />
       <p class="quiet">${count(said.spans.length)} spans and log records. ${count(said.read.messages)} messages of the log were read for it (${(said.read.bytes / 1e6).toFixed(1)} MB). Arguments, results and texts are never shown.</p>
-      ${said.verdicts.length > 0 && html`<h2>Verdicts</h2>${said.verdicts.map((each) => html`<details><summary><${Asked} of=${each} /> ${each.rule}: ${each.reason} <${Time} at=${each.at} /></summary><${Pairs} of=${{ scope: scopeText(each.scope), ...each.evidence }} /></details>`)}`}`}<//>`;
+      ${said.verdicts.length > 0 && html`<h2>Verdicts</h2>${said.verdicts.map((each) => html`<details><summary><${Asked} of=${each} /> ${each.rule}: ${each.reason} <${Time} at=${each.at} /></summary><${Pairs} of=${{ scope: scopeText(each.scope), ...each.evidence }} rule=${each.rule} /></details>`)}`}`}<//>`;
 }

@@ -118,20 +118,45 @@ export function Bar({ ratio, tone, label }) {
     <rect class="track" width="100" height="6" /><rect class="fill" width=${width} height="6" /></svg>`;
 }
 
+const MOMENT = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
+
+// A value with the unit that its name says, as pages write it; null: the name says none.
+function valued(name, value) {
+  if (typeof value === "string") return MOMENT.test(value) ? time(value) + " UTC" : null;
+  if (typeof value !== "number") return null;
+  if (/(^|_)usd(_|$)/.test(name)) return usd(value);
+  if (/_s$/.test(name)) return seconds(value);
+  if (/^(budget_used|budget_remaining|used_ratio)$/.test(name)) return percent(value);
+  return /(^|_)tokens(_|$)/.test(name) ? count(value) : null;
+}
+
+// What count and limit are of depends on the rule: most rules count things, these count money or time.
+function amounts(rule, evidence) {
+  const of = rule === "cap.cost" || (evidence?.budget != null && evidence.period != null) ? usd : rule === "cap.wall" || evidence?.unit === "s" ? seconds : null;
+  const shares = typeof evidence?.rate === "number" ? { rate: percent, before: percent } : {};
+  return of ? { count: of, limit: of, ...shares } : shares;
+}
+
 // What a record says, in words: four digits of a number, members beside each other, what is within them in brackets.
-function said(value, within = false) {
+function said(value, within = false, name = "") {
+  const known = valued(name, value);
+  if (known !== null) return known;
   if (typeof value === "number") return String(Number.isInteger(value) ? value : Number(value.toPrecision(4)));
   if (value == null || typeof value !== "object") return String(value ?? "–");
-  if (Array.isArray(value)) return value.map((each) => said(each, true)).join(", ");
-  const members = Object.entries(value).filter(([, each]) => each != null).map(([name, each]) => name + " " + said(each, true));
+  if (Array.isArray(value)) return value.map((each) => said(each, true, name)).join(", ");
+  const members = Object.entries(value).filter(([, each]) => each != null).map(([member, each]) => member + " " + said(each, true, member));
   return within ? "(" + members.join(", ") + ")" : members.join(" · ");
 }
 
-// Evidence as pairs; of a list of objects each has a line.
-export function Pairs({ of }) {
+const title = (name) => name.replace(/_(usd|s)(?=_|$)/, "").replaceAll("_", " ");
+
+// Evidence as pairs; of a list of objects each has a line. The rule that told it says what is counted.
+export function Pairs({ of, rule }) {
   const rows = Object.entries(of || {}).filter(([, value]) => value != null);
+  const units = amounts(rule, of);
+  const worded = (name, value) => typeof value === "number" && units[name] ? units[name](value) : said(value, false, name);
   return html`<dl class="pairs">${rows.map(([name, value]) => html`<div key=${name}>
-    <dt>${name}</dt><dd>${Array.isArray(value) && typeof value[0] === "object" ? value.map((each) => html`<div>${said(each)}</div>`) : said(value)}</dd></div>`)}</dl>`;
+    <dt>${title(name)}</dt><dd>${Array.isArray(value) && typeof value[0] === "object" ? value.map((each) => html`<div>${said(each)}</div>`) : worded(name, value)}</dd></div>`)}</dl>`;
 }
 
 export function Field({ label, children }) {
