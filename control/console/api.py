@@ -165,6 +165,7 @@ async def preview(request: Request) -> Answer:
     return Answer(
         {
             "guards": guards,
+            "current": plane.console.is_current,
             "minutes": _RECENT_NS // (60 * 10**9),
             "runs": len(seen),
             "ended_at": closed and closed["ended_at"],

@@ -58,7 +58,8 @@ def _look(plane: Plane) -> Mapping[str, object]:
     shown, clients, now_s = plane.authority.shown, plane.clients, plane.clocks.steady_s()
     applied = [clients.applied(each, now_s) for each in shown.signals.values()] if len(shown.signals) < _FEW else []
     signals = (shown.epoch, shown.seq, clients.count(now_s), plane.problem, applied)
-    told = {"spend": plane.spend.taken, "silence": (silent_s(plane) is not None, never_told(plane))}
+    silence = silent_s(plane) is not None, never_told(plane), plane.console.is_current
+    told = {"spend": plane.spend.taken, "silence": silence}
     return {**plane.console.board.changes, **told, "signals": signals, "audit": plane.authority.chain.n}
 
 
@@ -71,7 +72,7 @@ def silent_s(plane: Plane) -> int | None:
 def never_told(plane: Plane) -> bool:
     """Say whether no flow has ever told anything into this log, as far as it is kept."""
     console = plane.console
-    return console.log is not None and console.caught_up and not any(console.board.changes.values())
+    return console.log is not None and console.is_current and not any(console.board.changes.values())
 
 
 _FEW: Final = 50

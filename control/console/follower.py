@@ -67,6 +67,11 @@ class Follower:
         self._kinds = topics.kinds()
         self._thread = threading.Thread(target=self._follow, name="console", daemon=True)
 
+    @property
+    def is_current(self) -> bool:
+        """Say whether what is shown is of now: the log is read to its end, and answers."""
+        return self.caught_up and self.problem is None
+
     def start(self) -> None:
         """Begin to read."""
         if self.log is not None:

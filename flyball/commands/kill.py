@@ -74,6 +74,9 @@ def _seen(control: Client, args: argparse.Namespace) -> Any:
 
 
 def _ended(seen: Any) -> str:
+    """Say what it reached, as far as the control plane has read the log."""
+    if not seen.get("current", True):
+        return f"what ran is not known, as the log is not read up now; guards connected: {seen['guards']}"
     runs = "1 run" if seen["runs"] == 1 else f"{seen['runs']} runs"
     return f"{runs} ended in the last {seen['minutes']} minutes; guards connected: {seen['guards']}"
 
@@ -87,7 +90,7 @@ def _reach(control: Client, args: argparse.Namespace) -> str:
     seen = _seen(control, args)
     if seen is None:
         return ""
-    if not seen["runs"]:
+    if seen.get("current", True) and not seen["runs"]:
         return (
             f"of it no run has ended in the last {seen['minutes']} minutes: is the name right?"
             " Runs that are open are not counted"

@@ -85,6 +85,18 @@ def test_a_flow_that_is_gone_is_said(page: Any, served: Any, told: Any) -> None:
     page.get_by_role("row").filter(has_text="gone").get_by_text("was: holds").wait_for()
 
 
+def test_a_log_that_is_away_is_no_good_news(page: Any, served: Any) -> None:
+    """An empty list that could not be read says so, and a dialog doubts no name for it."""
+    served.plane.console.step = lambda: 1 / 0
+    page.get_by_text("What is shown may be old").wait_for()
+    go(page, "incidents")
+    page.get_by_text("the log is not read up now, so one may be open").wait_for()
+    go(page, "signals")
+    page.get_by_role("button", name="Kill…").first.click()
+    page.get_by_label("Name of the workflow").fill("air")
+    page.get_by_text("Which of its runs ended of late is not known").wait_for()
+
+
 def test_a_flow_that_never_was_is_said(page: Any, served: Any, told: Any) -> None:
     """An empty page of a deployment without a flow says so, and how to start one, until the first record comes."""
     for view in ("slos", "incidents"):

@@ -163,6 +163,21 @@ def test_who_sits_at_a_terminal_is_asked_before_all_stops(process: Process) -> N
     assert process.run("kill", "product")[0] == 0
 
 
+def test_a_kill_without_a_log_doubts_no_name(tmp_path: Path, planes: Any) -> None:
+    """While Kafka is away nobody knows what ran: that is said, and not that the name may be wrong."""
+    running = Process(tmp_path)
+    file = tmp_path / "config" / "flyball.yaml"
+    file.write_text(file.read_text() + 'log: {brokers: ["127.0.0.1:9"]}\n')
+    running.start(planes)
+    try:
+        code, out, _ = running.run("kill", "workflow:air")
+        assert (code, "is the name right" in out) == (0, False), out
+        assert "what ran is not known, as the log is not read up now; guards connected: 0" in out
+    finally:
+        running.process.kill()
+        running.process.wait(30)
+
+
 def test_whom_a_kill_reached_is_told(process: Process, planes: Any, told: Any) -> None:
     """By the runs that ended of late; a name that nobody has is asked about, and killed all the same."""
     log = EmbeddedLog(process.folder / "data" / "log")

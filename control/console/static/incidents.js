@@ -16,16 +16,17 @@ function Row({ each }) {
     <td><${Time} at=${each.opened_at} /></td><td>${open ? "open " + ago(each.opened_at) : html`<${Time} at=${each.resolved_at} />`}</td></tr>`;
 }
 
-export function Incidents() {
+export function Incidents({ over }) {
   const asked = useAsk("/v1/console/incidents", ["incident"]);
   return html`<h1>Incidents</h1><${Loaded} of=${asked}>${({ incidents }) => {
     const heads = ["Severity", "What", "Scope", "Class", "Owner", "Opened (UTC)", "State"];
-    const open = incidents.filter((each) => each.status === "open"), over = incidents.filter((each) => each.status !== "open");
+    const open = incidents.filter((each) => each.status === "open"), past = incidents.filter((each) => each.status !== "open");
     return html`<h2>Open <span class="badge">${open.length}</span></h2>
       ${open.length ? html`<${Table} label="Open incidents" heads=${heads}>${open.map((each) => html`<${Row} key=${each.key} each=${each} />`)}<//>`
+        : !over.console.caught_up || over.console.problem ? html`<${Empty}>None was read so far: the log is not read up now, so one may be open. Pages go out by themselves.<//>`
         : html`<${Empty}>Nothing is open. An incident opens when an SLO burns, a run runs away, a budget is spent, behaviour drifts, or telemetry stops.<//>`}
       <h2>Resolved</h2>
-      ${over.length ? html`<${Table} label="Resolved incidents" heads=${heads}>${over.map((each) => html`<${Row} key=${each.key} each=${each} />`)}<//>`
+      ${past.length ? html`<${Table} label="Resolved incidents" heads=${heads}>${past.map((each) => html`<${Row} key=${each.key} each=${each} />`)}<//>`
         : html`<${Empty}>None was resolved within what the log keeps.<//>`}`;
   }}<//>`;
 }
