@@ -85,6 +85,15 @@ def test_a_flow_that_is_gone_is_said(page: Any, served: Any, told: Any) -> None:
     page.get_by_role("row").filter(has_text="gone").get_by_text("was: holds").wait_for()
 
 
+def test_a_key_that_is_over_ends_the_session(page: Any, served: Any) -> None:
+    """At once, also where nobody touches the page: what it shows would be older and older."""
+    go(page, "incidents")
+    page.get_by_text("Nothing is open.").wait_for()
+    served.plane.keys.revoke(served.admin.split("_")[1])
+    page.get_by_text("This key is over: log in again.").wait_for()
+    assert page.evaluate("sessionStorage.length") == 0
+
+
 def test_a_log_that_is_away_is_no_good_news(page: Any, served: Any) -> None:
     """An empty list that could not be read says so, and a dialog doubts no name for it."""
     served.plane.console.step = lambda: 1 / 0

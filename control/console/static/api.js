@@ -94,7 +94,9 @@ export function follow(live) {
   }
   async function forever() {
     while (!control.signal.aborted) {
-      try { await once(); } catch (error) { if (error.status === 401) return; }
+      try { await once(); } catch (error) {
+        if (error.status === 401) return listeners.forEach((tell) => tell("session"));  // whoever only looks is told, too
+      }
       if (control.signal.aborted) return;
       live(false);
       await new Promise((done) => setTimeout(done, wait));
