@@ -153,6 +153,7 @@ async def preview(request: Request) -> Answer:
     of = request.query.get("tenant") or None
     tenant = of or (name if level == "tenant" else None)
     plane = request.plane
+    shown = plane.authority.shown
     people = await asyncio.to_thread(_people, plane, Place(Scope(level, name), of))
     since = stamp(plane.clocks.wall_ns() - _RECENT_NS)
     seen = await asyncio.to_thread(plane.console.runs.seen, level, name, tenant, since)
@@ -165,6 +166,7 @@ async def preview(request: Request) -> Answer:
     return Answer(
         {
             "guards": guards,
+            "at": {"epoch": shown.epoch, "seq": shown.seq},
             "current": plane.console.is_current,
             "minutes": _RECENT_NS // (60 * 10**9),
             "runs": len(seen),

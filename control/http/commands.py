@@ -13,12 +13,12 @@ from flyball_sdk.state import State
 
 from control.authority import NewerKillError
 from control.http.core import Answer, Refused
-from control.http.reading import maybe, scope, text
+from control.http.reading import maybe, part, scope, text, whole
 from models.orders.order import Acceptance
 from models.times import nanoseconds, rfc3339
 
 if TYPE_CHECKING:
-    from flyball_sdk.envelope import Envelope
+    from flyball_sdk.envelope import Envelope, Position
     from flyball_sdk.scope import Scope
 
     from control.http.core import Request
@@ -85,15 +85,21 @@ def _moment(said: str | None, now_ns: int) -> int:
 
 
 async def resume(request: Request) -> Answer:
-    """Take away all that is asked of a scope. A kill of the whole product needs a second person."""
-    _, of, tenant, reason = _order(request)
+    """Take away all that is asked of a scope. A kill of the whole product needs a second person.
+
+    `seen` is the position of the signals that the person has looked at: a kill that is newer is not ended.
+    """
+    said, of, tenant, reason = _order(request)
     plane, person = request.plane, request.who.name
     kills = plane.authority.killed(of, tenant)
-    first, upto = "", None
+    first, upto = "", _seen(said)
+    if upto is not None and any(each.at > upto for each in kills):
+        raise Refused(409, "killed_again", f"{of} was killed meanwhile")
+    newest = max((each.at for each in kills), default=(0, 0))
     if of.level == PRODUCT:
-        upto = max((each.at for each in kills), default=(0, 0))
-    if upto is not None and kills:
-        first = plane.second.ask(tenant, person, upto, plane.clocks.steady_s())
+        upto = newest
+    if of.level == PRODUCT and kills:
+        first = plane.second.ask(tenant, person, newest, plane.clocks.steady_s())
         if not first:
             wait = int(plane.second.within_s)
             message = f"a second person must ask for this too, within {wait} s"
@@ -106,6 +112,11 @@ async def resume(request: Request) -> Answer:
         raise Refused(409, "killed_again", str(error)) from None
     signals = [{"scope": each.scope.to_json(), "tenant": each.tenant} for each in places]
     return Answer({**_told(request, None), "resumed": True, "places": signals})
+
+
+def _seen(said: dict[str, Any]) -> Position | None:
+    seen = part(said, "seen")
+    return (whole(seen, "epoch", 0) or 0, whole(seen, "seq", 0) or 0) if seen else None
 
 
 def _told(request: Request, signal: Envelope | None) -> dict[str, object]:

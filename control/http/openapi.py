@@ -71,7 +71,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     ),
     "/v1/signals/ack": _object(["client"], client=_TEXT, epoch=_WHOLE, seq=_WHOLE),
     "/v1/kill": _object(["scope"], **_COMMAND),
-    "/v1/resume": _object(["scope"], **_COMMAND),
+    "/v1/resume": _object(["scope"], **_COMMAND, seen=_object([], epoch=_WHOLE, seq=_WHOLE)),
     "/v1/set": _object(["scope", "state"], **_COMMAND, state=STATE),
     "/v1/drift/accept": _object(["workflow"], workflow=_TEXT, sli=_TEXT, reason=_TEXT, at=_TIME),
     "/ofrep/v1/evaluate/flags": _CONTEXT,

@@ -85,6 +85,25 @@ def test_a_flow_that_is_gone_is_said(page: Any, served: Any, told: Any) -> None:
     page.get_by_role("row").filter(has_text="gone").get_by_text("was: holds").wait_for()
 
 
+def test_a_resume_ends_no_kill_that_nobody_has_seen(page: Any, served: Any) -> None:
+    """Who was about to resume a throttled scope is told that somebody has killed it, and decides again."""
+    place = {"scope": {"level": "workflow", "id": "air"}}
+    slow = {"throttle": {"calls_per_minute": 5, "concurrency": None}, "kill": False, "level": "full", "tools": None}
+    assert served.ask("POST", "/v1/set", place | {"state": slow | {"deny": []}}, served.admin)[0] == 200
+    go(page, "signals")
+    page.get_by_role("row").filter(has_text="air").get_by_role("button", name="Resume").click()
+    page.get_by_label("Reason, for people and the audit log").fill("it is calm again")
+    page.get_by_text("Already asked:").wait_for()
+    assert served.ask("POST", "/v1/kill", place | {"reason": "pays twice"}, served.admin)[0] == 200
+    page.get_by_role("button", name="Resume now").click()
+    page.get_by_text("workflow:air was killed meanwhile").wait_for()
+    assert [each.state.kill for each in served.plane.authority.shown.signals.values()] == [True]
+    page.get_by_role("dialog").get_by_text("killed").first.wait_for()
+    page.get_by_role("button", name="Resume now").click()
+    page.get_by_role("dialog").wait_for(state="detached")
+    assert not served.plane.authority.shown.signals
+
+
 def test_a_key_that_is_over_ends_the_session(page: Any, served: Any) -> None:
     """At once, also where nobody touches the page: what it shows would be older and older."""
     go(page, "incidents")

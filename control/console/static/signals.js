@@ -73,6 +73,8 @@ function Dialog({ given, close, roles }) {
   const level = chosen ?? (people.level === "full" ? "bounded" : people.level);
   const [result, setResult] = useState(null);
   const [busy, setBusy] = useState(false);
+  const [seen, setSeen] = useState(null);  // where signals stood when the dialog opened: a resume ends no newer kill
+  useEffect(() => { if (!seen && preview.asked.data) setSeen(preview.asked.data.at); }, [seen, preview.asked.data]);
   useEffect(() => dialog.current.showModal(), []);
   const allowed = roles.includes(ORDERS[order][1]);
   async function give(event) {
@@ -89,11 +91,18 @@ function Dialog({ given, close, roles }) {
         }
         body.state = order === "throttle" ? throttled(now, Number(rate)) : bounded(now, level);
       }
+      if (order === "resume" && seen) body.seen = seen;
       const said = await ask(order === "kill" || order === "resume" ? "/v1/" + order : "/v1/set", body);
       if (said.needs === "second_person") setResult({ tone: "warn", words: said.message + " The other one does the same, here or by `flyball resume product`." });
       else if (said.degraded) setResult({ tone: "bad", words: "Given out, but not written yet: " + said.degraded });
       else close();
-    } catch (error) { setResult({ error }); }
+    } catch (error) {
+      setResult({ error });
+      if (error.status === 409) {  // what came between is shown now, and the order may be given again
+        preview.asked.reload();
+        ask(preview.path).then(({ at }) => setSeen(at), () => {});
+      }
+    }
     setBusy(false);
   }
   const move = (name) => setScope({ level: name, id: name === "product" ? "*" : scope.level === "product" ? "" : scope.id });
