@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _AHEAD, _BACK = timedelta(minutes=5), timedelta(days=1)
 """What clocks may differ by; what one may have needed to look into an alarm."""
+_MEMBERS = {"workflow": str}
+"""What is asked of a record, with its type."""
 _NAMED = 5
 """Workflows that are named, at most."""
 
@@ -34,7 +36,7 @@ def of_workflow(workflow: str, log: Log, topics: Any) -> Iterator[str]:
     known: dict[str, None] = {}
     try:
         for topic in (topics.drift, topics.runs):
-            for record in records(log, topic) if log.partitions(topic) else ():
+            for record in records(log, topic, _MEMBERS) if log.partitions(topic) else ():
                 if record["workflow"] == workflow:
                     return
                 known[record["workflow"]] = None
