@@ -347,6 +347,23 @@ def test_the_last_good_rules_stay(tmp_path: Path) -> None:
         RuleBook(tmp_path / "not there")
 
 
+def test_a_mounted_config_map_has_each_rule_once(tmp_path: Path) -> None:
+    """Kubernetes keeps the files in a hidden folder beside links to them, and swaps one link: a reload sees the new."""
+    book = None
+    for version in (1, 2):
+        kept = tmp_path / f"..2026_{version}"
+        kept.mkdir()
+        (kept / "refund.yaml").write_text(yaml.safe_dump([rule(version=version)]))
+        (tmp_path / "..new").symlink_to(kept.name)
+        (tmp_path / "..new").replace(tmp_path / "..data")
+        if book is None:
+            (tmp_path / "refund.yaml").symlink_to("..data/refund.yaml")
+            book = RuleBook(tmp_path)
+        assert book.reload()
+        guard = Guard(rules=book, on_event=lambda event: None)
+        assert [each.version for each in guard.evaluate("refund", {"amount": 501}).rules] == [version]
+
+
 def test_a_missing_extra_refuses_the_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without RE2 a rule with a regular expression is refused with the command to install it, never left out."""
     monkeypatch.setitem(sys.modules, "re2", None)

@@ -19,6 +19,7 @@ _LARGEST_FILE: Final = 4 << 20
 class RuleBook:
     """Rules of a file, or of all .yaml and .yml files in a folder and below. A file holds rules as list or documents.
 
+    Hidden files and folders are none: what Kubernetes mounts has links to files that lie in a hidden folder beside.
     `current` is replaced in one step by `reload`, so a call is judged by one whole set.
     """
 
@@ -47,14 +48,16 @@ class RuleBook:
 
     def _load(self) -> RuleSet:
         try:
-            if self._path.is_dir():
-                files = sorted(each for each in self._path.rglob("*") if each.suffix in (".yaml", ".yml"))
-            else:
-                files = [self._path]
+            files = _files(self._path) if self._path.is_dir() else [self._path]
             return RuleSet([(str(file), said) for file in files for said in documents(str(file), file.read_bytes())])
         except OSError as error:
             problem = RuleError("", "a file or folder of rules", error.strerror, file=str(error.filename or self._path))
             raise RuleSetError([problem]) from error
+
+
+def _files(folder: Path) -> list[Path]:
+    found = (each for each in folder.rglob("*") if each.suffix in (".yaml", ".yml"))
+    return sorted(each for each in found if not any(part.startswith(".") for part in each.relative_to(folder).parts))
 
 
 def documents(file: str, content: bytes) -> Iterator[Any]:
