@@ -2,7 +2,8 @@
 
 A secret is 32 random bytes, so nobody finds it by trying, and a slow hash (scrypt) would add nothing but time to every
 request; that is for passwords, which people choose. Keys lie in one file, replaced at once: a running control plane
-sees a change within a second. Two keys that overlap are how one is replaced by another.
+sees a change within a second. Two keys that overlap are how one is replaced by another. A file that cannot be read, or
+that is gone, takes no key away and brings none: the last good ones hold, and that is told.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _LOOK_EVERY_S: Final = 1.0
 
 
 class KeysError(ValueError):
-    """A key cannot be made or found; the message says why."""
+    """A key cannot be made or found, or the file of keys cannot be read; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Key:
 
 
 class Keys:
-    """The keys in a folder. Thread-safe."""
+    """The keys in a folder. Thread-safe. Making it, and changing a key, raise KeysError where the file is no good."""
 
     def __init__(self, folder: Path, clocks: Clocks | None = None) -> None:
         self._path = folder / FILE
@@ -81,6 +82,8 @@ class Keys:
         self._stat: tuple[int, int] | None = None
         self._looked_s = 0.0
         self._keys: dict[str, Key] = {}
+        self.trouble: str | None = None
+        """Why the file could not be read when it was last looked at; None: it could."""
         self._load()
 
     def check(self, token: str) -> Key | None:
@@ -97,11 +100,17 @@ class Keys:
         return key
 
     def look(self) -> None:
-        """Read the file again if it has changed, at most once a second."""
+        """Read the file again if it has changed, at most once a second; see `trouble`."""
         now = self._clocks.steady_s()
-        if now - self._looked_s >= _LOOK_EVERY_S:
-            self._looked_s = now
-            self._load()
+        if now - self._looked_s < _LOOK_EVERY_S:
+            return
+        self._looked_s = now
+        try:
+            is_there = self._load()
+        except KeysError as error:
+            self.trouble = str(error)
+        else:
+            self.trouble = f"{self._path}: found nothing, expected the keys" if self._stat and not is_there else None
 
     @property
     def version(self) -> object:
@@ -161,17 +170,37 @@ class Keys:
             write_private(self._path, orjson.dumps([asdict(key) for key in self._keys.values()]))
             self._load()
 
-    def _load(self) -> None:
+    def _load(self) -> bool:
+        """Read the file if it has changed; False where there is none. Raises KeysError, and nothing is changed then."""
         with self._lock:
             try:
                 found = self._path.stat()
+                stat = (found.st_mtime_ns, found.st_ino)
+                if stat != self._stat:
+                    self._keys = {key.id: key for key in _read(self._path.read_bytes())}
+                    self._stat = stat
             except FileNotFoundError:
-                return
-            stat = (found.st_mtime_ns, found.st_ino)
-            if stat != self._stat:
-                rows = orjson.loads(self._path.read_bytes())
-                self._keys = {row["id"]: Key(**{**row, "roles": tuple(row["roles"])}) for row in rows}
-                self._stat = stat
+                return False
+            except (OSError, LookupError, TypeError, ValueError) as error:
+                why = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+                msg = f"{self._path}: found what cannot be read as keys ({why}); `flyball control` writes this file"
+                raise KeysError(msg) from error
+        return True
+
+
+def _read(value: bytes) -> list[Key]:
+    """Read the keys of a file. Raises LookupError, TypeError, ValueError."""
+    rows = orjson.loads(value)
+    keys = [Key(**{**row, "roles": tuple(row["roles"])}) for row in rows]
+    for key in keys:
+        ends = key.expires_ns is None or isinstance(key.expires_ns, int)
+        if not (isinstance(key.id, str) and isinstance(key.hash, str) and isinstance(key.revoked, bool) and ends):
+            msg = f"expected texts, and a time or null, in the key {key.id}"
+            raise TypeError(msg)
+    if not isinstance(rows, list):
+        msg = "expected a list"
+        raise TypeError(msg)
+    return keys
 
 
 def _hash(secret: str) -> str:

@@ -150,12 +150,13 @@ class Plane:
         self._threads: list[threading.Thread] = []
         self._told_keys = self.store.meta().get("keys", "")
         self._looked_at: object = None
+        self._said_of_keys: str | None = None
         self._first_key()
 
     @property
     def problem(self) -> str | None:
         """What is wrong now; None: nothing."""
-        return self.authority.problem or self._trouble or self._untold
+        return self.authority.problem or self._trouble or self._untold or self.keys.trouble
 
     def look(self) -> Look:
         """Say how all of it stands, for the metrics."""
@@ -323,8 +324,12 @@ class Plane:
             intake.find_partitions()
 
     def _note_keys(self) -> None:
-        """Note in the audit log which keys have come or gone since it was last noted."""
+        """Note in the audit log which keys have come or gone since it was last noted; say once if they are no good."""
         self.keys.look()
+        trouble = self.keys.trouble
+        if trouble != self._said_of_keys:
+            self._say(f"{trouble}; the keys of before hold" if trouble else "the keys can be read again")
+            self._said_of_keys = trouble
         if self.keys.version == self._looked_at:
             return
         self._looked_at = self.keys.version

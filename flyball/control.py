@@ -35,6 +35,7 @@ _SWITCH_S = 0.0005
 
 def run_control(settings: Settings, data: Path, policy: PolicyFile) -> int:
     """Run until SIGTERM or Ctrl-C; gives the exit code. The policy says which budgets there are."""
+    from control.keys import KeysError  # noqa: PLC0415
     from control.plane import Plane  # noqa: PLC0415 -- loads the server
     from control.server import run  # noqa: PLC0415
 
@@ -44,7 +45,10 @@ def run_control(settings: Settings, data: Path, policy: PolicyFile) -> int:
         tcp = stack.enter_context(listen(asked.host, asked.port, "control.port"))
         sockets = [tcp, *([stack.enter_context(_listen_unix(asked.socket))] if asked.socket else [])]
         log = stack.enter_context(closing(open_configured_log(settings, data)))
-        plane = Plane(plane_settings(settings, folder, policy), log, say=_say)
+        try:
+            plane = Plane(plane_settings(settings, folder, policy), log, say=_say)
+        except KeysError as error:
+            raise CommandError(str(error)) from error
         host, port = tcp.getsockname()[:2]
         address = f"http://{'[' + host + ']' if ':' in host else host}:{port}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import time
 from typing import Any
 
 import pytest
@@ -143,6 +144,36 @@ def test_keys_are_kept_hashed_and_rotate_by_overlap(tmp_path: Any, planes: Any) 
     planes.until(lambda: other.check(one) is None, "a revoked key still opens", 5)
     with pytest.raises(KeysError, match="expected some of view"):
         keys.operator("bob", ("root",))
+
+
+DAMAGED = [b"", b"[", b"{}", b"[1]", b'[{"id": "a"}]', b'[{"id": 1, "hash": 2, "made_at": "", "roles": []}]', None]
+
+
+@pytest.mark.parametrize("damaged", DAMAGED)
+def test_the_last_good_keys_hold(damaged: bytes | None, planes: Any, tmp_path: Any) -> None:
+    """A file that is damaged or gone ends no request and no stream; that is said once, and once that it is mended."""
+    with planes.Served(tmp_path) as served:
+        file = tmp_path / "control" / "keys.json"
+        good, said = file.read_bytes(), served.plane._said_of_keys
+        assert said is None
+        file.unlink()
+        if damaged is not None:
+            file.write_bytes(damaged)
+        planes.until(lambda: served.ask("GET", "/healthz", key=None)[0] == 503, "it says that all is well", 5)
+        assert {served.ask("GET", "/v1/status", key=served.admin)[0] for _ in range(40)} == {200}
+        assert str(file) in served.ask("GET", "/healthz", key=None)[1]["problem"]
+        if damaged is not None:
+            with pytest.raises(KeysError, match="cannot be read as keys"):
+                served.plane.keys.agent("t1", "a2")
+            with pytest.raises(KeysError, match="cannot be read as keys"):
+                Keys(file.parent)
+        time.sleep(1.2)
+        file.write_bytes(good)
+        planes.until(lambda: served.ask("GET", "/healthz", key=None)[0] == 200, "it does not see that it is mended", 5)
+        assert [line for line in served.said if "keys" in line and "first operator" not in line] == [
+            next(line for line in served.said if line.endswith("; the keys of before hold")),
+            "the keys can be read again",
+        ]
 
 
 def test_the_first_key_lies_in_a_private_file(shared: Any) -> None:
