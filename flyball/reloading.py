@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from flyball.config.load import find_directory
 from flyball.config.problems import ConfigError
 from flyball.config.routes_yaml import FILE, load_routes
 
@@ -57,6 +58,6 @@ class Reloading:
     def _look(self) -> Routes | str:
         """Give what the file says, or what is wrong with it."""
         try:
-            return load_routes(self._directory)
+            return load_routes(self._directory and find_directory(self._directory))
         except ConfigError as error:
             return str(error)

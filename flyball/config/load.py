@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flyball.config.problems import ConfigError, Problem
-from flyball.config.reading import read
+from flyball.config.reading import is_there, read
 from flyball.config.settings import Settings
 
 DEFAULT_DIRECTORY = Path("flyball-config")
@@ -25,7 +25,7 @@ class Loaded:
 def load(directory: Path | None = None) -> Settings:
     """Load `flyball.yaml` of the directory; raises ConfigError with every problem found."""
     found = find_directory(directory)
-    if found is None or not (found / FILE).exists():
+    if found is None or not is_there(found / FILE):
         return Settings()
     return load_file(found / FILE).settings
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flyball.config.drift import minute_of
 from flyball.config.policy import PolicyFile
 from flyball.config.problems import Problem, suggestion
-from flyball.config.reading import problems_of, read
+from flyball.config.reading import is_there, problems_of, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ def problems(path: Path) -> list[Problem]:
 
 def load_policy(directory: Path | None) -> PolicyFile:
     """Give the policy of a configuration directory; raises ConfigError with every problem found."""
-    if directory is None or not (directory / FILE).exists():
+    if directory is None or not is_there(directory / FILE):
         return PolicyFile()
     return _load(directory / FILE)
 

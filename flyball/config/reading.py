@@ -27,6 +27,17 @@ def read(kind: type[T], path: Path, more: Callable[[T, Place], Iterable[Problem]
     return found, at
 
 
+def is_there(path: Path) -> bool:
+    """Tell whether a file is to be read; one that cannot be, as a link that leads nowhere, is: then it is told."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
 def problems_of(load: Callable[[Path], object], path: Path) -> list[Problem]:
     """List everything that is wrong with a file, in line order."""
     try:

@@ -9,7 +9,7 @@ from alerts.delivery import Routes
 from alerts.routing import Match, Quiet, Route, Routing
 from alerts.sinks import TYPES
 from alerts.sinks.base import SinkSettings
-from flyball.config.reading import problems_of, read
+from flyball.config.reading import is_there, problems_of, read
 from flyball.config.routes import DAYS, MatchKeys, QuietKeys, RouteKeys, RoutesFile, SinkKeys
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def load_routes(directory: Path | None) -> Routes:
 
     Raises ConfigError with every problem found.
     """
-    if directory is None or not (directory / FILE).exists():
+    if directory is None or not is_there(directory / FILE):
         return Routes()
     keys = load_keys(directory / FILE)
     sinks = tuple(_sink(sink, keys) for sink in keys.sinks)
