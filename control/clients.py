@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 GONE_S: Final = 15.0
 """A guard without a stream that was not heard of for this long is gone."""
 _MOST: Final = 10_000
+"""Guards of one key that are remembered; more where more are connected."""
 _AT_ONCE: Final = 20
 
 
@@ -55,7 +56,7 @@ class Clients:
         applied = applied if known is None else max(known.applied, applied)
         clients[name] = Client(tenant, applied, now_s)
         clients.move_to_end(name)
-        if len(clients) > _MOST:
+        if len(clients) > max(_MOST, self._streams[key, tenant]):
             clients.popitem(last=False)
 
     def position(self, tenant: str | None, shown: Shown, now_s: float) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict, deque
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
@@ -38,6 +39,7 @@ TOOL, LLM = "tool", "llm"
 _COUNTED: Final = None
 """In place of a workflow's name."""
 _MOST_TENANTS: Final = 10_000
+"""Beyond, the counters of the tenant that has asked for nothing for longest begin anew."""
 _MOST_NOTES: Final = 100_000
 
 
@@ -95,7 +97,7 @@ class Guards:
         """By workflow, "" of all others; `_COUNTED`: of calls that are counted by who asks."""
         self._policies |= {workflow: replace(policy, limits=each) for workflow, each in (limits or {}).items()}
         self._guards: OrderedDict[str | None, dict[str | None, Guard]] = OrderedDict()
-        """By tenant; one a policy."""
+        """By tenant, the one that asked last at the end; one a policy."""
         self._notes: deque[tuple[str, dict[str, Any], str | None]] = deque()
 
     def read(self, key: Key, said: dict[str, Any]) -> Call:
@@ -178,6 +180,9 @@ class Guards:
             guards = self._guards.setdefault(tenant, {name: made(each) for name, each in self._policies.items()})
             if len(self._guards) > _MOST_TENANTS:
                 self._guards.popitem(last=False)
+        else:
+            with suppress(KeyError):  # another thread has just let it go
+                self._guards.move_to_end(tenant)
         return guards
 
 

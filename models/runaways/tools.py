@@ -20,6 +20,7 @@ EVIDENCE = 50
 """Closed runs of a workflow until its tools are taken to be known: a tool that every tenth run calls is then missed
 with 0.9^50 = 0.5 %."""
 _MAX_TOOLS = 2000
+"""Tools learnt of a workflow; of one that has more it is not known which are strange."""
 _MAX_WORKFLOWS = 1000
 _Known = tuple[frozenset[int] | None, bool]
 
@@ -45,7 +46,8 @@ class KnownTools:
             return self._listed[workflow], True
         if self._runs.get(digest, 0) < EVIDENCE:
             return None, False
-        return frozenset(self._learnt.get(digest, ())), False
+        learnt = self._learnt.get(digest, set())
+        return (frozenset(learnt), False) if len(learnt) < _MAX_TOOLS else (None, False)
 
     def digests(self) -> NDArray[np.int64]:
         """Give every tool that any workflow is known to have."""
@@ -64,7 +66,9 @@ class KnownTools:
         good = np.flatnonzero(calls["calls"] > calls["errors"])
         workflows = changes.runs["workflow"][calls["run"][good]]
         for workflow, tool in set(zip(workflows.tolist(), calls["tool"][good].tolist(), strict=True)):
+            if workflow not in self._runs:
+                continue
             known = self._learnt.setdefault(workflow, set())
-            if workflow in self._runs and tool not in known and len(known) < _MAX_TOOLS:
+            if tool not in known and len(known) < _MAX_TOOLS:
                 known.add(tool)
                 self._digests = None
