@@ -61,7 +61,7 @@ async def overview(request: Request) -> Answer:
             "guards": plane.clients.count(now_s),
             "slos": len(slos),
             "slos_spent": sum((each["budget_remaining"] or 0) <= 0 for each in slos if each["total"]),
-            "incidents": sum(each["status"] == "open" for each in incidents),
+            "incidents": sum(each["status"] == "open" for each in incidents) + console.board.milder(),
             "signals": len(active),
             "kills": sum(each.kill for each in active),
             "runs": await asyncio.to_thread(console.runs.count),
@@ -78,8 +78,9 @@ async def slos(request: Request) -> Answer:
 
 
 async def incidents(request: Request) -> Answer:
-    """List incidents, open ones first."""
-    return Answer({"incidents": [_shown(each) for each in request.plane.console.board.incidents()]})
+    """List incidents, open ones first, and how many more are open."""
+    board = request.plane.console.board
+    return Answer({"incidents": [_shown(each) for each in board.incidents()], "more": board.milder()})
 
 
 async def incident(request: Request) -> Answer:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 MOST_SLOS: Final = 500
 _SLACK: Final = 50
-"""SLOs above that before some are let go, so that this is done seldom."""
+"""SLOs, and incidents, above their bound before some are let go, so that this is done seldom."""
 MOST_NAMES: Final = 10_000
-"""Of SLOs that are only counted."""
+"""Of SLOs, and of open incidents, that are only counted."""
 MOST_POINTS: Final = 240
 """Of an SLO's history: four hours of minutes."""
 MOST_INCIDENTS: Final = 500
@@ -38,11 +38,13 @@ class Board:
         self._lock = threading.Lock()
         self._slos: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._points: dict[str, deque[tuple[str, float | None, float | None]]] = {}
-        self._incidents: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._incidents: dict[str, dict[str, Any]] = {}
         self._drift: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._verdicts: OrderedDict[str, OrderedDict[str, dict[str, Any]]] = OrderedDict()
         self._better: set[str] = set()
         """SLOs that gave way to emptier budgets."""
+        self._milder: set[str] = set()
+        """Open incidents that gave way to graver or newer ones."""
         self._told_ns = 0
         self.changes: Counter[str] = Counter()
         self.malformed = 0
@@ -83,8 +85,13 @@ class Board:
     def incidents(self) -> list[dict[str, Any]]:
         """List incidents: open ones first, the worst and newest first."""
         with self._lock:
-            rows = sorted(self._incidents.values(), key=lambda each: each["opened_at"], reverse=True)
-        return sorted(rows, key=lambda each: (each["status"] != "open", each["severity"]))
+            return _gravest_first(self._incidents.values())[:MOST_INCIDENTS]
+
+    def milder(self) -> int:
+        """Count the open incidents that are told and not listed: none is graver than those that are."""
+        with self._lock:
+            listed = [each for each in self._incidents.values() if each["status"] == "open"]
+            return len(self._milder) + max(0, len(listed) - MOST_INCIDENTS)
 
     def incident(self, key: str) -> dict[str, Any] | None:
         """Give one incident."""
@@ -144,9 +151,16 @@ class Board:
         if known is not None and known["revision"] >= revision:
             return
         self._incidents[key] = record
-        if len(self._incidents) > MOST_INCIDENTS:
-            over = (each for each, row in self._incidents.items() if row["status"] != "open")
-            del self._incidents[next(over, next(iter(self._incidents)))]
+        self._milder.discard(key)
+        if len(self._incidents) > MOST_INCIDENTS + _SLACK:
+            self._forget_incidents()
+
+    def _forget_incidents(self) -> None:
+        """Let resolved ones go first, then the least grave; how many of those are open is still told."""
+        for each in _gravest_first(self._incidents.values())[MOST_INCIDENTS:]:
+            del self._incidents[each["key"]]
+            if each["status"] == "open" and len(self._milder) < MOST_NAMES:
+                self._milder.add(each["key"])
 
     def _drifted(self, record: dict[str, Any]) -> None:
         contrast = record["contrast"]
@@ -168,7 +182,8 @@ class Board:
             of_run = self._verdicts.setdefault(run, OrderedDict())
             of_run[record["id"]] = record
             self._verdicts.move_to_end(run)
-            _beyond(of_run, MOST_VERDICTS)
+            if len(of_run) > MOST_VERDICTS:
+                del of_run[min(of_run, key=lambda each: _weight(of_run[each]))]
             _beyond(self._verdicts, MOST_RUNS)
 
 
@@ -180,6 +195,17 @@ def mode(verdict: Mapping[str, Any]) -> object:
     """Give the mode of the rule that told a verdict: what one in SHADOW asks nobody obeys."""
     evidence = verdict.get("evidence")
     return evidence.get("mode", ENFORCE) if isinstance(evidence, dict) else ENFORCE
+
+
+def _weight(verdict: Mapping[str, Any]) -> int:
+    """Say how much a verdict of a run matters: what nobody obeys least, what ends the run most."""
+    action = verdict["action"]
+    return 0 if mode(verdict) == SHADOW else 1 if action == "warn" else 3 if action == "kill" else 2
+
+
+def _gravest_first(incidents: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    newest = sorted(incidents, key=lambda each: each["opened_at"], reverse=True)
+    return sorted(newest, key=lambda each: (each["status"] != "open", each["severity"]))
 
 
 def _beyond(rows: OrderedDict[str, Any], most: int) -> list[str]:

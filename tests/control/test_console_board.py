@@ -60,6 +60,30 @@ def test_all_is_bounded(told: Any) -> None:
     assert [each["id"] for each in board.verdicts("r")] == [f"v{n}" for n in range(79, 99)]
 
 
+def test_grave_incidents_outlast_mild_ones(told: Any) -> None:
+    """Of more open ones than are kept the gravest stay, however old; how many more are open is said, until they end."""
+    board, most = Board(), boards.MOST_INCIDENTS
+    board.put("incident", [told.incident("grave", opened_at="2026-01-01T00:00:00Z")])
+    mild = [told.incident(f"m{n}", severity="SEV-3", opened_at=f"2026-01-02T00:00:{n:06}Z") for n in range(most + 200)]
+    board.put("incident", mild)
+    assert board.incidents()[0]["key"] == "grave"
+    assert (len(board.incidents()), board.milder()) == (most, 201)
+    board.put("incident", [told.incident(each["key"], 1, status="resolved") for each in mild])
+    assert [each["key"] for each in board.incidents() if each["status"] == "open"] == ["grave"]
+    assert board.milder() == 0
+
+
+def test_a_kill_outlasts_what_nobody_obeys(told: Any) -> None:
+    """However much rules in shadow say of a run that is killed, that it is killed is shown."""
+    board = Board()
+    verdict = {"at": "2026", "scope": {"level": "run", "id": "r"}}
+    board.put("verdict", [verdict | {"id": "kill", "action": "kill"}])
+    shadow = {"action": "kill", "evidence": {"mode": "shadow"}}
+    board.put("verdict", [verdict | shadow | {"id": f"s{n}"} for n in range(50)])
+    assert len(board.verdicts("r")) == boards.MOST_VERDICTS
+    assert board.judged()[0][1]["id"] == "kill"
+
+
 def test_the_emptiest_budgets_are_kept(told: Any) -> None:
     """Of more SLOs than are listed, whichever is told first, and again; the others are counted."""
     board, names = Board(), [f"s{number:03}" for number in range(boards.MOST_SLOS + 100)]

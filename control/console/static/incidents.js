@@ -1,7 +1,7 @@
 // Open incidents first; one opened shows evidence, runs and its runbook.
 import { useAsk } from "./api.js";
 import { Order } from "./signals.js";
-import { Empty, html, Loaded, Mark, Pairs, RunLink, Table, Time, ago, scopeText, time } from "./ui.js";
+import { Empty, html, Loaded, Mark, Pairs, RunLink, Table, Time, ago, count, scopeText, time } from "./ui.js";
 
 const TONES = { "SEV-1": "bad", "SEV-2": "warn", "SEV-3": "info" };
 
@@ -18,13 +18,14 @@ function Row({ each }) {
 
 export function Incidents({ over }) {
   const asked = useAsk("/v1/console/incidents", ["incident"]);
-  return html`<h1>Incidents</h1><${Loaded} of=${asked}>${({ incidents }) => {
+  return html`<h1>Incidents</h1><${Loaded} of=${asked}>${({ incidents, more }) => {
     const heads = ["Severity", "What", "Scope", "Class", "Owner", "Opened (UTC)", "State"];
     const open = incidents.filter((each) => each.status === "open"), past = incidents.filter((each) => each.status !== "open");
-    return html`<h2>Open <span class="badge">${open.length}</span></h2>
+    return html`<h2>Open <span class="badge">${open.length + more}</span></h2>
       ${open.length ? html`<${Table} label="Open incidents" heads=${heads}>${open.map((each) => html`<${Row} key=${each.key} each=${each} />`)}<//>`
         : !over.console.caught_up || over.console.problem ? html`<${Empty}>None was read so far: the log is not read up now, so one may be open. Pages go out by themselves.<//>`
         : html`<${Empty}>Nothing is open. An incident opens when an SLO burns, a run runs away, a budget is spent, behaviour drifts, or telemetry stops.<//>`}
+      ${more > 0 && html`<p class="quiet">${count(more)} more are open, none of them graver than these; <code>flyball records flyball.incidents</code> has each.</p>`}
       <h2>Resolved</h2>
       ${past.length ? html`<${Table} label="Resolved incidents" heads=${heads}>${past.map((each) => html`<${Row} key=${each.key} each=${each} />`)}<//>`
         : html`<${Empty}>None was resolved within what the log keeps.<//>`}`;
