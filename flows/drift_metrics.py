@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from models.drift.fleet_table import FleetTable
 
 _MOST = 500
-"""Streams that are shown, the strongest: series of Prometheus are dear."""
+"""Streams that are shown, those in alarm first, then the strongest: series of Prometheus are dear."""
 _LEAST = 1e-9
 
 
@@ -32,11 +32,14 @@ def drift_families(tables: Iterable[FleetTable]) -> Iterator[Metric]:
     by_sli: dict[tuple[str, str], int] = {}
     for table in tables:
         streams.add_metric([], table.streams)
-        for each in table.evidence()[:_MOST]:
+        found = sorted(table.evidence(), key=lambda each: not each.alarm)
+        for each in found[:_MOST]:
             *_, dimension, value = ["", "", *each.key.split("\x1f")[4:]]
             names = [each.workflow, each.sli, each.watch, dimension, value]
             evidence.add_metric(names, math.log10(max(each.ratio, _LEAST)))
-            by_sli[each.workflow, each.sli] = by_sli.get((each.workflow, each.sli), 0) + (each.alarm > 0)
+            by_sli.setdefault((each.workflow, each.sli), 0)
+        for each in (each for each in found if each.alarm):  # all of them, shown or not
+            by_sli[each.workflow, each.sli] = by_sli.get((each.workflow, each.sli), 0) + 1
     for (workflow, sli), count in by_sli.items():
         alarms.add_metric([workflow, sli], count)
     yield from (evidence, alarms, streams)
