@@ -57,3 +57,11 @@ class Verdict:
 def verdict_id(*words: str) -> str:
     """Give an id, 32 hex digits, that is the same wherever these words are decided on."""
     return sha256("\x1f".join(words).encode()).hexdigest()[:32]
+
+
+def mode_words(mode: str) -> tuple[str, ...]:
+    """Give what parts the ids of a rule in shadow from those of one in force.
+
+    Whoever obeys takes each id once: a rule that comes to be in force says anew what it had said in shadow.
+    """
+    return () if mode == "enforce" else (mode,)

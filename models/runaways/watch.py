@@ -25,7 +25,7 @@ from models.runs.record import Life
 from models.runs.state import MAX_TOOLS
 from models.spans.columns import Column, SpanKind
 from models.times import rfc3339
-from models.verdicts import Action, Verdict, verdict_id
+from models.verdicts import Action, Verdict, mode_words, verdict_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -298,7 +298,7 @@ def _verdict(run: OpenRun, pulse: NDArray[np.int64], step: _Step, count: Count) 
     if "sequence" in words:
         words["sequence"] = " → ".join(words["sequence"])
     return Verdict(
-        id=verdict_id(step.rule.id, "run", run.run_id, str(step.action), str(step.number)),
+        id=verdict_id(step.rule.id, "run", run.run_id, str(step.action), str(step.number), *mode_words(step.mode)),
         at_ns=count.at_ns,
         level="run",
         scope=run.run_id,

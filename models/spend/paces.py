@@ -15,7 +15,7 @@ from models.spend.pace_rows import Pace
 from models.spend.rows import Level
 from models.spend.user_minutes import UserMinutes
 from models.times import rfc3339
-from models.verdicts import Action, Verdict, verdict_id
+from models.verdicts import Action, Verdict, mode_words, verdict_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -146,7 +146,9 @@ def _verdict(
         "mode": mode,
     }
     return Verdict(
-        id=verdict_id(rule.id, found.level, found.id, found.tenant or "", str(period), str(number)),
+        id=verdict_id(
+            rule.id, found.level, found.id, found.tenant or "", str(period), str(number), *mode_words(mode)
+        ),
         at_ns=found.at_ns,
         level=found.level,
         scope=found.id,

@@ -135,6 +135,17 @@ def test_caps_stop_at_the_very_call() -> None:
     assert at_once[-1].evidence["cost_usd_so_far"] == 50_000 / 1e9
 
 
+def test_a_rule_that_comes_into_force_is_heard() -> None:
+    """Of a run that is over its cap already: who obeys takes each id once, and had this kill as one in shadow."""
+    told = {}
+    for mode in ("shadow", "enforce"):
+        shard = Shard(RunawayPolicy({"cap.tool_calls": RuleSetting(mode=mode, limit=4)}))
+        verdicts = shard.feed(*[call(10 + n, n, arguments=str(n)) for n in range(1, 6)])
+        told[mode] = {v.id for v in verdicts if v.rule == "cap.tool_calls"}
+    assert [len(ids) for ids in told.values()] == [2, 2]
+    assert not told["shadow"] & told["enforce"]
+
+
 def test_a_workflow_of_its_own_and_shadow() -> None:
     """One workflow has a lower cap; a rule in shadow says so; one that is off says nothing."""
     policy = RunawayPolicy(
