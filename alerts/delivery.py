@@ -191,6 +191,7 @@ class Delivery:
         self._intake.find_partitions()
         with self._store.transaction() as db:
             self._pager.forget(db, now_ns - self._settings.keep_ns)
+        self.outbox.put_back_full(now_ns)
         self._park_for_nobody(now_ns)  # now and then, too: pages of which such a sink knew have had news
         self._kept_house_ns = now_ns
 

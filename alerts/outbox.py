@@ -281,6 +281,25 @@ class Outbox:
                 (now_ns, now_ns, sink, reason),
             )
 
+    def put_back_full(self, now_ns: int) -> None:
+        """Put in line again what had to give way and is open still, the most urgent first, up to half the bound.
+
+        Only half, or what comes next would have it give way again.
+        """
+        found = "SELECT 1 FROM outbox WHERE parked_ns IS NOT NULL AND reason = ? LIMIT 1"
+        with self._store.reading() as db:
+            room = self._max_rows // 2 - _pending(db)
+            if room <= 0 or db.execute(found, (FULL,)).fetchone() is None:
+                return
+        with self._store.transaction() as db:
+            done = db.execute(
+                "UPDATE outbox SET parked_ns = NULL, reason = NULL, attempts = 0, due_ns = ?1, set_ns = ?1,"
+                " since_ns = ?1 WHERE id IN (SELECT o.id FROM outbox o JOIN pages p ON p.id = o.page AND p.open"
+                " WHERE o.parked_ns IS NOT NULL AND o.reason = ?2 ORDER BY o.rank, o.parked_ns, o.id LIMIT ?3)",
+                (now_ns, FULL, room),
+            )
+            self._most += done.rowcount
+
     def parked(self) -> list[Parked]:
         """List what is parked, the most urgent and oldest first."""
         with self._store.reading() as db:

@@ -131,6 +131,30 @@ def test_at_the_bound_the_least_urgent_give_way(make_desk: Any, incidents: Any) 
     assert desk.pager.counted["gave_way", "SEV-3"] == 5
 
 
+def test_what_gave_way_is_told_when_there_is_room(make_desk: Any, incidents: Any) -> None:
+    """What is open still, the most urgent first; not while more than half the bound waits, nor what is over."""
+    sink = incidents.Memory()
+    desk = make_desk(sink, max_rows=4)
+    failing(sink)
+    for number, level in enumerate((3, 2, 3, 2, 1, 1, 1, 1)):
+        desk.clock.advance(1)
+        desk.tell(incidents.incident(str(number), workflow=f"w{number}", severity=incidents.severity(level)))
+    assert len(desk.outbox.parked()) == 4
+    desk.outbox.put_back_full(desk.clock())
+    assert len(desk.outbox.parked()) == 4
+    sink.answer = lambda page: Sent()
+    desk.after(600)
+    sink.told.clear()
+    desk.outbox.put_back_full(desk.clock())
+    desk.work()
+    assert [page.workflow for page in sink.told] == ["w1", "w3"]
+    desk.outbox.put_back_full(desk.clock())
+    desk.work()
+    assert [page.workflow for page in sink.told] == ["w1", "w3", "w0", "w2"]
+    assert desk.outbox.parked() == []
+    assert desk.pager.counted["gave_way", "SEV-3"] + desk.pager.counted["gave_way", "SEV-2"] == 4
+
+
 def test_a_slow_sink_does_not_hold_back_another(make_desk: Any, incidents: Any) -> None:
     """Each sink has rows of its own: one that takes nothing changes nothing for the other."""
     slow, quick = incidents.Memory("slow"), incidents.Memory("quick")
