@@ -7,7 +7,7 @@ import secrets
 import threading
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from flyball_sdk.errors import MalformedError
@@ -26,7 +26,7 @@ from control.contributions import Rules
 from control.guards import Guards
 from control.hub import Hub
 from control.intake import Intake
-from control.keys import ROLES, Keys
+from control.keys import ROLES, Keys, KeysError
 from control.masking import Masker
 from control.metrics import Look, Metrics, active
 from control.outlet import Outlet
@@ -50,8 +50,10 @@ if TYPE_CHECKING:
     from models.spend.budget import Budget
     from streams.port import Log
 
+T = TypeVar("T")
 SIGNING, MASKING, FIRST = "signing.key", "masking.key", "operator.key"
 _TICK_S, _BEAT_S, _HOUSE_S, _IDLE_S, _RETRY_S = 0.05, 1.0, 60.0, 0.02, 1.0
+_MASKING_BYTES = 32
 _ROUND_S = 3600.0
 """Seconds between two tellings of all that is in force; a topic of orders should hold some of them."""
 
@@ -110,7 +112,11 @@ class Plane:
         self.clocks = clocks or Clocks()
         settings.folder.mkdir(parents=True, exist_ok=True)
         self._held = _hold(settings.folder)
-        self.signing = SigningKey.from_text(_kept(settings.folder / SIGNING, lambda: SigningKey.generate().to_text()))
+        try:
+            self.signing, masking = _secrets_in(settings.folder, say)
+        except KeysError:
+            self._held.close()
+            raise
         self.store = Store(settings.folder / FILE)
         self.authority = Authority(self.store, self.signing, settings.rules, self.clocks, say)
         self.keys = Keys(settings.folder, self.clocks)
@@ -127,9 +133,7 @@ class Plane:
             lambda scope, tenant, told: untold.of(scope, tenant, told, self.today()),
             self.authority.shown.epoch,
         )
-        masker = Masker(
-            bytes.fromhex(_kept(settings.folder / MASKING, lambda: secrets.token_hex(32))), settings.audit_fields
-        )
+        masker = Masker(masking, settings.audit_fields)
         self.guards = Guards(self.authority, masker, settings.policy, rule_source, self.reservations, settings.limits)
         self.console = Follower(log, settings.topics, say, Costs(settings.prices))
         self.explainer = Explainer(self.console, self.clocks, say)
@@ -352,11 +356,32 @@ class Plane:
             self._say(f"made the first operator's key: it is in {path}")
 
 
-def _kept(path: Path, new: Callable[[], str]) -> str:
-    """Read a secret, or keep a new one."""
+def _secrets_in(folder: Path, say: Callable[[str], None]) -> tuple[SigningKey, bytes]:
+    """Give the keys for signing and for masking, made where there are none. Raises KeysError."""
+    is_new = (folder / FILE).exists() and not (folder / SIGNING).exists()
+    signing = _kept(folder / SIGNING, lambda: SigningKey.generate().to_text(), SigningKey.from_text)
+    if is_new:
+        say(f"{folder / SIGNING} was gone: a new key is made, and guards that pin the old one obey nothing")
+    return signing, _kept(folder / MASKING, lambda: secrets.token_hex(_MASKING_BYTES), _masking)
+
+
+def _masking(text: str) -> bytes:
+    found = bytes.fromhex(text)
+    if len(found) != _MASKING_BYTES:
+        msg = f"expected {_MASKING_BYTES} bytes"  # what is masked by none, or by a part, could be found by trying
+        raise ValueError(msg)
+    return found
+
+
+def _kept(path: Path, new: Callable[[], str], read: Callable[[str], T]) -> T:
+    """Read a secret, or keep a new one. Raises KeysError, which never shows it."""
     if not path.exists():
         write_private(path, f"{new()}\n".encode())
-    return path.read_text().strip()
+    try:
+        return read(path.read_text().strip())
+    except (MalformedError, ValueError):
+        msg = f"{path}: found what is no key, expected the one made here; put it back from a backup"
+        raise KeysError(msg) from None
 
 
 def _hold(folder: Path) -> IO[str]:

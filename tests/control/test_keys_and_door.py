@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from control.http.app import ENDPOINTS
 from control.http.core import PUBLIC, VIEW_OR_EVALUATE
 from control.keys import EVALUATE, ROLES, Keys, KeysError
+from control.plane import Plane, PlaneSettings
 from control.second import SecondPerson
 
 ROUTES = [pytest.param(each, id=f"{each.method} {each.path}") for each in ENDPOINTS]
@@ -174,6 +175,26 @@ def test_the_last_good_keys_hold(damaged: bytes | None, planes: Any, tmp_path: A
             next(line for line in served.said if line.endswith("; the keys of before hold")),
             "the keys can be read again",
         ]
+
+
+def test_a_key_of_its_own_that_is_damaged_or_gone_is_told(tmp_path: Any) -> None:
+    """Damaged: a line, which does not show it, and no new one in its place. Gone: guards that pin it obey nothing."""
+    said: list[str] = []
+    first = Plane(PlaneSettings(tmp_path), say=said.append)
+    first.stop()
+    assert not [line for line in said if "was gone" in line]
+    for name in ("signing.key", "masking.key"):
+        good = (tmp_path / name).read_text()
+        for damaged in ("", good[:-9] + "!"):
+            (tmp_path / name).write_text(damaged)
+            with pytest.raises(KeysError, match=f"{name}: found what is no key") as problem:
+                Plane(PlaneSettings(tmp_path), say=said.append)
+            assert not damaged or damaged not in str(problem.value)
+            assert (tmp_path / name).read_text() == damaged
+        (tmp_path / name).write_text(good)
+    (tmp_path / "signing.key").unlink()
+    Plane(PlaneSettings(tmp_path), say=said.append).stop()
+    assert [line.partition(":")[0] for line in said if "was gone" in line] == [f"{tmp_path / 'signing.key'} was gone"]
 
 
 def test_the_first_key_lies_in_a_private_file(shared: Any) -> None:
