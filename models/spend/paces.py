@@ -146,9 +146,7 @@ def _verdict(
         "mode": mode,
     }
     return Verdict(
-        id=verdict_id(
-            rule.id, found.level, found.id, found.tenant or "", str(period), str(number), *mode_words(mode)
-        ),
+        id=verdict_id(rule.id, found.level, found.id, found.tenant or "", str(period), str(number), *mode_words(mode)),
         at_ns=found.at_ns,
         level=found.level,
         scope=found.id,
