@@ -146,7 +146,7 @@ class SpendTable:
             self._said = []
         self._let_go(now_s, out)
         if self._is_restored:
-            self._begin_anew()
+            self._begin_anew(now_s, out)
             self._is_restored = False
         self._sums.unmark(TOUCHED)
         out.records = self._told(now_s, is_last=is_last)
@@ -277,12 +277,19 @@ class SpendTable:
         if not any(key == limited and version.startswith(f"{name}\x1f") for version, limited in self._spent):
             out.verdicts.append(cleared(f"{name}\x1f{said['limit']}", key, now_s, _NONE, is_over=False))
 
-    def _begin_anew(self) -> None:
-        """Forget which steps were told of budgets that are no more: should they come back, they are told again."""
-        for kept in [kept for kept in self.sums.values() if kept.told]:
-            for version, told in (kept.told or {}).items():
-                taken = Taken.of(told)
-                if version not in self._versions and taken.steps:
+    def _begin_anew(self, now_s: int, out: Spent) -> None:
+        """Put budgets out of force that are no more of whom they were, or are no more, in periods under way.
+
+        Whom they limited is let go of; should they come back, their steps are told again.
+        """
+        for kept in [kept for kept in self.sums.values() if kept.told and now_s < self._span_s(kept.key)[1]]:
+            fitting = {budget.version for budget in self._fitting(kept)}
+            for version in sorted((kept.told or {}).keys() - fitting):
+                taken = kept.taken(version)
+                if (version, kept.key) in self._spent:
+                    del self._spent[version, kept.key]
+                    out.verdicts.append(cleared(version, kept.key, now_s, taken, is_over=False))
+                if taken.steps:
                     kept.take(version, Taken(taken.turn + 1, 0))
 
     def _record(self, kept: Sum, now_s: int, at: str) -> dict[str, Any]:

@@ -88,3 +88,58 @@ def test_late_spend_of_yesterday_neither_frees_nor_stops_today() -> None:
     assert spend(table, book, DAY, 50, morning + 180) == (True, True)
     assert spend(table, book, DAY, 0, morning + DAY_S - 1) == (True, True)
     assert spend(table, book, DAY, 0, morning + DAY_S) == (False, False)
+
+
+class Both:
+    """A flow that restarts with other budgets, and a control plane that takes each id once."""
+
+    def __init__(self) -> None:
+        self.book, self._ids, self._kept, self._life = Book(Rules()), set[str](), b"", 0
+
+    def throttled(self, at_s: int, *budgets: Budget, usd: int = 0) -> bool:
+        """Restart with these budgets, spend, look; give whether the user is throttled."""
+        self._life += 1
+        table = SpendTable(budgets, Calendar(ZoneInfo("UTC")), self._life)
+        table = SpendTable.load(table, self._kept, []) if self._kept else table
+        if usd:
+            row = np.zeros((1, len(Spend)), np.int64)
+            row[0] = Level.USER, 1, 11, 0, at_s // DAY_S * 96, usd * NANO, 0, 1
+            table.apply(row, NAMES)
+        said = [*table.look(at_s).verdicts, *table.look(at_s + 1).verdicts]
+        for verdict in [each for each in said if each.id not in self._ids]:
+            self._ids.add(verdict.id)
+            self.book.apply(read(orjson.dumps(verdict.record())))
+        self._kept = table.dump()
+        return self.book.state(ANN).throttle is not None
+
+
+def daily(limit: int, **whom: str) -> Budget:
+    """Give a budget of each user's day."""
+    return Budget("daily", "user", "day", limit * NANO, **whom)
+
+
+def test_a_limit_that_is_raised_and_put_back_holds_again() -> None:
+    """As often as it is changed within its period; the next period begins free."""
+    both, now = Both(), DAY * DAY_S
+    assert both.throttled(now + 10, daily(4), usd=5)
+    for times in range(3):
+        assert not both.throttled(now + 100 * times + 20, daily(8))
+        assert both.throttled(now + 100 * times + 40, daily(4))
+        assert not both.throttled(now + 100 * times + 60)
+        assert both.throttled(now + 100 * times + 80, daily(4))
+    assert not both.throttled(now + DAY_S, daily(4))
+    assert not both.throttled(now + DAY_S + 10)
+    assert not both.throttled(now + DAY_S + 20, daily(4)), "yesterday is told anew"
+
+
+def test_a_budget_that_is_no_more_of_somebody_limits_them_no_more() -> None:
+    """One of the same name and limit, but of another user, tenant, plan or period."""
+    of_tenants = Budget("daily", "tenant", "day", 4 * NANO)
+    for other in (daily(4, id="bob"), daily(4, tenant="bolt"), daily(4, tier="free"), of_tenants):
+        both, now = Both(), DAY * DAY_S
+        assert both.throttled(now + 10, daily(4), usd=5)
+        assert not both.throttled(now + 20, other), other
+        assert both.throttled(now + 30, daily(4)), other
+    both = Both()
+    assert both.throttled(now + 10, Budget("daily", "user", "month", 4 * NANO), usd=5)
+    assert not both.throttled(now + DAY_S, daily(4)), "a month's budget limits, though it is a day's now"
