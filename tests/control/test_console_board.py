@@ -64,7 +64,8 @@ def test_grave_incidents_outlast_mild_ones(told: Any) -> None:
     """Of more open ones than are kept the gravest stay, however old; how many more are open is said, until they end."""
     board, most = Board(), boards.MOST_INCIDENTS
     board.put("incident", [told.incident("grave", opened_at="2026-01-01T00:00:00Z")])
-    mild = [told.incident(f"m{n}", severity="SEV-3", opened_at=f"2026-01-02T00:00:{n:06}Z") for n in range(most + 200)]
+    times = [f"2026-01-02T00:{n // 60:02}:{n % 60:02}Z" for n in range(most + 200)]
+    mild = [told.incident(f"m{n}", severity="SEV-3", opened_at=at) for n, at in enumerate(times)]
     board.put("incident", mild)
     assert board.incidents()[0]["key"] == "grave"
     assert (len(board.incidents()), board.milder()) == (most, 201)
