@@ -20,6 +20,7 @@ from bytewax.recovery import (
 from bytewax.run import cli_main
 
 from flows.begun import Begun
+from flows.clock_watch import clock_watched
 from flows.journal import JournalError
 from flows.memory import settle_memory
 from flows.metrics import Metrics
@@ -95,7 +96,7 @@ def _run(settings: FlowSettings, process: FlowProcess) -> None:
             waiting.until(lambda: _ensure_topics(log, settings, process.partitions))
             flow = _flow(settings, process, log, metrics, stop, waiting)
             engine = process.recovery / "engine"
-            with closing(log), parted(stop), store_faults_told(engine):
+            with closing(log), parted(stop), store_faults_told(engine), clock_watched(process.say):
                 metrics.problem = None
                 cli_main(
                     flow,
