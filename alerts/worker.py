@@ -40,8 +40,9 @@ class Worker:
     """Delivers what is due for one sink, the most urgent first. Only `wake` and `stop` may come from other threads.
 
     A failure makes its page wait (longer each time) and the sink pause (longer while nothing succeeds), never shorter
-    than Retry-After asks for, over a restart too. What a sink refuses, and what it did not take for `give_up_ns`, is
-    parked. `hold` says until when a page waits (Unix ns): quiet hours may have begun while it was in line.
+    than Retry-After asks for, over a restart too. What a sink refuses is parked, and what it did not take for
+    `give_up_ns`: only when it has just been offered, for the machine may have slept, or the process been down, so long.
+    `hold` says until when a page waits (Unix ns): quiet hours may have begun while it was in line.
     What cannot be written (a full disk) is kept in memory until it can: no delivery is made again for that.
     """
 
@@ -88,7 +89,7 @@ class Worker:
         if job is None:
             due = self._outbox.next_due(self._name, now)
             return _IDLE_S if due is None else max(0.001, min(_IDLE_S, (due - now) / SECOND))
-        if self._known(job, now) or self._too_old(job, now) or self._is_quiet(job, now):
+        if self._known(job, now) or self._is_quiet(job, now):
             return 0.0
         wait = self._bucket.take(now, self.sink.requests(job.page))
         if wait:
@@ -139,14 +140,6 @@ class Worker:
         self._write(job.row, partial(self._outbox.sent, job, now_ns, None), None)
         return True
 
-    def _too_old(self, job: Job, now_ns: int) -> bool:
-        if not job.pending or now_ns - job.since_ns <= self._give_up_ns:
-            return False
-        reason = f"not taken for {self._give_up_ns / DAY_NS:g} days"
-        self._write(job.row, partial(self._outbox.park, job, reason, now_ns), None)
-        self._metrics.deliveries.labels(self._name, "parked").inc()
-        return True
-
     def _is_quiet(self, job: Job, now_ns: int) -> bool:
         """Put off what quiet hours hold that began after it was put in line."""
         free = job.stage > 0 and (self.sink.REFRESH_S is not None or not job.page.is_open or job.is_in_hand)
@@ -188,14 +181,20 @@ class Worker:
             self._say(f"sink {self._name} does not take {job.page.key}, trying again: {reason}")
         self._failures += 1
         self._pause = Pause(now_ns, now_ns + pause)
-        self._write(job.row, partial(self._put_down, job, now_ns, wish, wait), now_ns + wait)
-        self._metrics.deliveries.labels(self._name, "retry").inc()
-        self._metrics.retries.labels(self._name).inc()
+        is_over = job.pending and now_ns - job.since_ns > self._give_up_ns
+        due = None if is_over else now_ns + wait
+        self._write(job.row, partial(self._put_down, job, now_ns, wish, due), due)
+        self._metrics.deliveries.labels(self._name, "parked" if is_over else "retry").inc()
+        self._metrics.retries.labels(self._name).inc(not is_over)
 
-    def _put_down(self, job: Job, now_ns: int, wish: int, wait: int) -> None:
+    def _put_down(self, job: Job, now_ns: int, wish: int, due_ns: int | None) -> None:
+        """Note that it was not taken, and when it is due again; None: it is given up."""
         if wish:
             self._outbox.pause(self._name, now_ns, now_ns + wish)
-        self._outbox.postpone(job, now_ns, now_ns + wait)
+        if due_ns is None:
+            self._outbox.park(job, f"not taken for {self._give_up_ns / DAY_NS:g} days", now_ns)
+        else:
+            self._outbox.postpone(job, now_ns, due_ns)
 
     def _write(self, row: int, act: Callable[[], None], due_ns: int | None) -> None:
         """Write what came of a row; `due_ns`: when it is due again, should it not be written by then."""

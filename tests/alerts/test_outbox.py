@@ -106,6 +106,35 @@ def test_what_nobody_takes_for_days_is_parked(make_desk: Any, incidents: Any) ->
     assert [parked.reason for parked in desk.outbox.parked()] == ["not taken for 3 days"]
 
 
+def test_a_page_that_nobody_offered_for_days_is_offered_before_it_is_parked(make_desk: Any, incidents: Any) -> None:
+    """A laptop that slept for four days, a process that was down: the sink never had a say, so it has one now."""
+    sink = incidents.Memory()
+    desk = make_desk(sink)
+    desk.tell(incidents.incident("a"))
+    desk.tell(incidents.incident("b", workflow="other"))
+    sink.answer = lambda page: Sent() if page.workflow == "other" else Retry(None, "HTTP 500")
+    desk.after(4 * 86_400)
+    desk.after(60)
+    assert sorted(page.workflow for page in sink.told) == ["airline", "other"]
+    assert [parked.reason for parked in desk.outbox.parked()] == ["not taken for 3 days"]
+    assert desk.metric("flyball_deliveries_total", sink="memory", outcome="parked") == 1
+
+
+def test_a_page_that_was_offered_once_before_the_machine_slept_is_offered_when_it_wakes(
+    make_desk: Any, incidents: Any
+) -> None:
+    """One failure on Friday evening does not use up three days that nobody was there to try in."""
+    sink = incidents.Memory()
+    desk = make_desk(sink)
+    failing(sink)
+    desk.tell(incidents.incident("a"))
+    desk.work()
+    sink.answer = lambda page: Sent()
+    desk.after(4 * 86_400)
+    assert desk.outbox.parked() == []
+    assert [page.status for page in sink.told] == ["open", "open"]
+
+
 def test_at_the_bound_the_least_urgent_give_way(make_desk: Any, incidents: Any) -> None:
     """With room for four, four SEV-3 and then SEV-2 and SEV-1: the oldest SEV-3 are parked, no SEV-1 ever."""
     sink = incidents.Memory()
