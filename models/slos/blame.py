@@ -95,8 +95,24 @@ class Blame:
         """
         unit, at, columns = next((span for span in _SPANS if seconds <= span[0] * span[2]), _SPANS[-1])
         current = now_s // unit
+        return self._slices((at, columns), current - min(columns, -(-seconds // unit) + 1) + 1, current)
+
+    def since(self, now_s: int, begin_s: int) -> list[Slice]:
+        """Give the slices from `begin_s` on (Unix seconds), everything first.
+
+        In columns of the finest span that reaches back to it, from the edge on that is nearest to it.
+        """
+        for unit, at, columns in _SPANS:
+            first, current = (begin_s + unit // 2) // unit, now_s // unit
+            if first > current - columns:
+                break
+        return self._slices((at, columns), first, current)
+
+    def _slices(self, span: tuple[int, int], first: int, last: int) -> list[Slice]:
+        """Add up the columns of a span (first column, columns) of these stamps."""
+        at, columns = span
         stamps = self._stamps[at : at + columns]
-        held = (stamps > current - min(columns, -(-seconds // unit) + 1)) & (stamps <= current)
+        held = (stamps >= first) & (stamps <= last)
         sums = self._counts[:, at : at + columns][:, held].sum(axis=1, dtype=np.int64).tolist()
         found = [
             Slice(key[0], key[1], sums[place][0], sums[place][1], self._first[key])

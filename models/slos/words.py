@@ -54,7 +54,7 @@ class Speaker:
             "service": instance.slo.service,
             "workflow": instance.workflow,
             "gate": "frozen" if _is_frozen(instance, reached) else "open",
-            "spent_by": self._contributors(instance.blame.slices(now, period_s(instance.slo.window, now))),
+            "spent_by": self._contributors(_of_period(instance, now)),
         }
 
     def burning(self, slot: int, instance: Instance, rule: BurnRule, budget: Budget) -> Facts:
@@ -99,7 +99,7 @@ class Speaker:
 
     def spent(self, instance: Instance, step: PolicyStep, budget: Budget) -> Facts:
         """Say that a step of the budget policy is reached."""
-        slices = instance.blame.slices(self._ledger.now, period_s(instance.slo.window, self._ledger.now))
+        slices = _of_period(instance, self._ledger.now)
         guilty, change = blame_of(slices)
         actions = [str(action) for action in step.actions]
         used = f"{float(budget.used or 0):.0%} of the budget used"
@@ -193,6 +193,14 @@ class Speaker:
     def _named(self, guilty: Guilty) -> str:
         said = self._slice(guilty.slice)
         return f"{said['dimension']} {said['value']}"
+
+
+def _of_period(instance: Instance, now: int) -> list[Slice]:
+    """Give the slices of the budget period so far: one of a calendar is not spent by what was before it began."""
+    window = instance.slo.window
+    if isinstance(window, Calendar):
+        return instance.blame.since(now, bounds(window, now)[0])
+    return instance.blame.slices(now, window.seconds)
 
 
 def contributing(slices: Sequence[Slice]) -> list[Slice]:
