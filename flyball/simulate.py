@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 HELP = "make agent traffic as OTLP: to a file, over OTLP/HTTP or to Kafka"
 SECOND, DAY_S = 1_000_000_000, 86_400
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_S = 9_214_646_400
 """2262 begins: some months before 64 bits of nanoseconds end."""
 LIVE = ("http://", "https://", "kafka://", "embedded:")
@@ -197,10 +198,11 @@ def _start(text: str | None, default: int) -> int:
     if moment.tzinfo is None:
         msg = f"--start {text!r}: a time zone is missing, as in 2026-03-02T09:00:00Z"
         raise ValueError(msg)
-    if moment.timestamp() > _LAST_S:
-        msg = f"--start {text!r}: a year up to 2261 expected, the last that spans can have"
+    since = moment - _FIRST  # exact; `timestamp` is no whole number, and has none for the first and last days there are
+    if not 0 <= since.total_seconds() <= _LAST_S:
+        msg = f"--start {text!r}: a year from 1970 up to 2261 expected, the first and the last that spans can have"
         raise ValueError(msg)
-    return round(moment.timestamp()) * SECOND + moment.microsecond * 1000
+    return since // timedelta(microseconds=1) * 1000
 
 
 def _incidents(text: str) -> tuple[Incident, ...]:

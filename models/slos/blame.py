@@ -102,11 +102,9 @@ class Blame:
 
         In columns of the finest span that reaches back to it, from the edge on that is nearest to it.
         """
-        for unit, at, columns in _SPANS:
-            first, current = (begin_s + unit // 2) // unit, now_s // unit
-            if first > current - columns:
-                break
-        return self._slices((at, columns), first, current)
+        reaching = (span for span in _SPANS if _nearest(begin_s, span[0]) > now_s // span[0] - span[2])
+        unit, at, columns = next(reaching, _SPANS[-1])
+        return self._slices((at, columns), _nearest(begin_s, unit), now_s // unit)
 
     def _slices(self, span: tuple[int, int], first: int, last: int) -> list[Slice]:
         """Add up the columns of a span (first column, columns) of these stamps."""
@@ -174,3 +172,8 @@ class Blame:
         for ended, high, low, *values in state["runs"]:
             blame._runs[high, low] = BadRun(ended, (high, low), tuple(values))
         return blame
+
+
+def _nearest(second: int, unit: int) -> int:
+    """Give the number of the edge, `unit` seconds apart, that is nearest to a time."""
+    return (second + unit // 2) // unit

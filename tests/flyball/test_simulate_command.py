@@ -248,7 +248,10 @@ def test_live_traffic_waits_for_event_time(tmp_path: Path) -> None:
             ("--duration", "99999999999999d"),
             "--duration '99999999999999d': ends after 2261, the last year of spans; at most ",
         ),
-        (("--start", "9000-01-01T00:00:00Z"), "--start '9000-01-01T00:00:00Z': a year up to 2261 expected"),
+        (("--start", "9000-01-01T00:00:00Z"), "--start '9000-01-01T00:00:00Z': a year from 1970 up to 2261 expected"),
+        (("--start", "1969-12-31T23:59:59Z"), "--start '1969-12-31T23:59:59Z': a year from 1970 up to 2261 expected"),
+        (("--start", "0001-01-01T00:00:00+14:00"), "--start '0001-01-01T00:00:00+14:00': a year from 1970 up to"),
+        (("--start", "9999-12-31T23:59:59-12:00"), "--start '9999-12-31T23:59:59-12:00': a year from 1970 up to"),
         (("--duration", "long"), "--duration 'long': a number with ms, s, m, h or d expected, as in "),
     ],
 )
@@ -279,3 +282,17 @@ def test_help_names_every_kind_of_incident(capsys: pytest.CaptureFixture[str]) -
         main(["simulate", "--help"])
     told = capsys.readouterr().out
     assert [kind for kind in KINDS if kind not in told] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "ns"),
+    [
+        ("2026-03-02T09:00:00.7Z", 1_772_442_000_700_000_000),
+        ("2026-03-02T09:00:01.5Z", 1_772_442_001_500_000_000),
+        ("2026-03-29T02:59:59.999999+02:00", 1_774_745_999_999_999_000),
+        ("1970-01-01T00:00:00Z", 0),
+    ],
+)
+def test_a_start_with_a_fraction_is_that_time(text: str, ns: int) -> None:
+    """A fraction of half a second or more is no second more."""
+    assert simulate._start(text, 0) == ns

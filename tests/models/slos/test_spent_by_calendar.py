@@ -29,10 +29,7 @@ def told(zone: str, hours: int) -> tuple[dict[str, Any], dict[str, Any]]:
     month = Calendar("2026-01-01 00:00:00", zone, 1, Unit.MONTH)
     rows = [
         *(Row("s", may - 20 * DAY + 600 * n, bad=True, run=n, version="v1") for n in range(20 * 144)),
-        *(
-            Row("s", may + 60 * n, bad=n % 10 == 0, run=1_000 + n, version="v2")
-            for n in range(60 * (hours - 1))
-        ),
+        *(Row("s", may + 60 * n, bad=n % 10 == 0, run=1_000 + n, version="v2") for n in range(60 * (hours - 1))),
     ]
     table = SloTable([slo("s", "0.9", month, rules=(), policy=(STEP,))])
     table.apply(events(rows))
