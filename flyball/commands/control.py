@@ -14,7 +14,7 @@ from flyball.arguments import add_config, add_data, whole
 if TYPE_CHECKING:
     import argparse
 
-    from control.keys import Keys
+    from control.keys import Key, Keys
 
 HELP = "runs the control plane: signals, guard, kill switch"
 _DAY_NS = 86_400 * 10**9
@@ -73,5 +73,16 @@ def _about_keys(args: argparse.Namespace, keys: Keys) -> int:
     else:
         for key in keys.all():
             whose = f"{key.person}: {','.join(key.roles)}" if key.roles else f"tenant {key.tenant}, agent {key.agent}"
-            tell(f"{key.id}  {key.made_at}  {whose}{'  revoked' if key.revoked else ''}")
+            tell(f"{key.id}  {key.made_at}  {whose}{_ending(key, time.time_ns())}")
     return 0
+
+
+def _ending(key: Key, now_ns: int) -> str:
+    """Say of a key whether it is over, or when it will be; a list of keys is asked why an agent is refused."""
+    from control.clocks import stamp
+
+    if key.revoked:
+        return "  revoked"
+    if key.expires_ns is None:
+        return ""
+    return f"  {'over since' if now_ns >= key.expires_ns else 'until'} {stamp(key.expires_ns)}"

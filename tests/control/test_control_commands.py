@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 
 from streams.embedded.log import EmbeddedLog
@@ -212,6 +213,26 @@ def test_what_is_wrong_is_told_in_one_line(tmp_path: Path) -> None:
     assert (code, "Set FLYBALL_CONTROL_KEY" in err) == (1, True)
     code, _, err = down.run("audit", "verify")
     assert (code, "no control plane ever ran" in err) == (1, True)
+
+
+def test_the_list_of_keys_tells_which_are_over(tmp_path: Path) -> None:
+    """A key of a day says until when it holds, one that has expired since when it does not, one for ever neither."""
+    folder = Process(tmp_path)
+    names = [
+        folder.run("control", "--new-key", "agent", "--agent", agent, *days)[1].split("_")[1]
+        for agent, days in (("lasting", ()), ("daily", ("--days", "1")), ("late", ("--days", "1")))
+    ]
+    (path,) = tmp_path.rglob("keys.json")
+    rows = orjson.loads(path.read_bytes())
+    next(row for row in rows if row["id"] == names[2])["expires_ns"] = 1_790_000_000 * 10**9
+    path.write_bytes(orjson.dumps(rows))
+    lasting, daily, late = (
+        next(line for line in folder.run("control", "--keys")[1].splitlines() if line.startswith(name))
+        for name in names
+    )
+    assert lasting.endswith("agent lasting")
+    assert "agent daily  until 2" in daily
+    assert late.endswith("agent late  over since 2026-09-21T14:13:20.000Z")
 
 
 def test_keys_are_made_shown_once_and_revoked(tmp_path: Path) -> None:
