@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -70,6 +71,20 @@ def test_a_rate_holds_over_processes_and_sessions(hook: Callable[..., str], tmp_
     assert "Wait" in hook("PreToolUse", "d", "other", calls_per_minute=2)
     assert not hook("PreToolUse", "e", calls_per_minute=3)  # what was refused did not count
     assert (tmp_path / "hooks" / "throttles.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_session_that_another_hook_has_just_forgotten_blocks_no_call(
+    hook: Callable[..., str], tmp_path: Path
+) -> None:
+    """Sessions of last week are forgotten by whichever hook runs: a file that is listed and gone is no trouble."""
+    folder = tmp_path / "hooks"
+    folder.mkdir()
+    (folder / "gone.jsonl").symlink_to(folder / "nothing")  # listed, and not there, as between two hooks
+    old = folder / "old.jsonl"
+    old.touch()
+    os.utime(old, (1e9, 1e9))
+    assert not hook("PreToolUse", "a", calls_per_minute=2)
+    assert not old.exists()
 
 
 def test_calls_at_the_same_time_are_those_that_have_not_ended(hook: Callable[..., str]) -> None:

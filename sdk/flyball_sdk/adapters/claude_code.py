@@ -19,6 +19,7 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
@@ -161,8 +162,9 @@ def _append(journal: TextIO, entry: dict[str, Any]) -> None:
 def _forget_old(folder: Path) -> None:
     week = time.time() - 7 * 86_400
     for file in folder.glob("*.jsonl"):
-        if file.stat().st_mtime < week:
-            file.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # hooks run side by side: another one may have forgotten it just now
+            if file.stat().st_mtime < week:
+                file.unlink()
 
 
 if __name__ == "__main__":
