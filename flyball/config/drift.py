@@ -11,6 +11,9 @@ from typing import Annotated, Literal
 from flyball.config.schema import Between, Wrong, key, needed
 from flyball.config.units import Duration, duration
 
+_LATEST_S = 2**33
+"""Beyond it (in 2242) a time does not fit 64 bits of nanoseconds; the control plane takes none either."""
+
 Span = Annotated[Duration, Between(duration("1m"), duration("90d"))]
 Days = Annotated[int, Between(0, 90)]
 Shift = Annotated[float, Between(0.001, 0.5)]
@@ -56,9 +59,11 @@ class DriftKeys:
 
 
 def minute_of(text: str) -> int | None:
-    """Give the Unix minute at or after a time, None for what is no time with a zone."""
+    """Give the Unix minute at or after a time, None for what is no time with a zone that a span can have."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return None if at.tzinfo is None else int(-(-at.timestamp() // 60))
+    if at.tzinfo is None or not 0 <= at.timestamp() < _LATEST_S:
+        return None
+    return int(-(-at.timestamp() // 60))

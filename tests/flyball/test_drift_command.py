@@ -131,7 +131,17 @@ def test_a_change_is_accepted(tmp_path: Path) -> None:
     assert policy(tmp_path).drift.severity == "SEV-2"
 
 
-@pytest.mark.parametrize("at", ["yesterday", "2026-03-02T09:00:00"])
+@pytest.mark.parametrize(
+    "at",
+    [
+        "yesterday",
+        "2026-03-02T09:00:00",
+        "1969-12-31T23:59:59Z",
+        "0001-01-01T00:00:00+14:00",
+        "2262-01-01T00:00:00Z",
+        "9999-12-31T23:59:59-12:00",
+    ],
+)
 def test_a_time_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], at: str) -> None:
     """The file stays as it was."""
     (tmp_path / "policy.yaml").write_text("drift:\n  severity: SEV-2\n")
