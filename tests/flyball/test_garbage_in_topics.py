@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RAW = (b"", b"{", b"[]", b"null", b"\x1b[2J", b"\xff\xfe", b"[" * 100_000)
-NOW = datetime.now(UTC)
-SLO = {"kind": "slo", "slo": "success", "at": NOW.isoformat(), "budget_used": 0.2, "gate": "open"}
 
 
 def put(folder: Path, topic: str, *records: dict[str, Any]) -> None:
@@ -49,9 +47,11 @@ def test_records_are_an_object_a_line(tmp_path: Path, capfd: pytest.CaptureFixtu
 @pytest.mark.parametrize("name", ["at", "slo", "gate", "budget_used"])
 def test_the_gate_looks_past_it(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
     """A budget that is not spent is not told as spent by the exit code of an error; nor by a record without a part."""
-    later = (NOW + timedelta(seconds=1)).isoformat()
-    spoiled = SLO | {"at": later, "gate": "frozen"} | {name: {"a": 1}}
-    put(tmp_path, "flyball.slos", SLO, spoiled, SLO | {"at": "soon", "gate": "frozen"})
+    now = datetime.now(UTC)
+    slo = {"kind": "slo", "slo": "success", "at": now.isoformat(), "budget_used": 0.2, "gate": "open"}
+    later = (now + timedelta(seconds=1)).isoformat()
+    spoiled = slo | {"at": later, "gate": "frozen"} | {name: {"a": 1}}
+    put(tmp_path, "flyball.slos", slo, spoiled, slo | {"at": "soon", "gate": "frozen"})
     assert main(["gate", "--slo", "success", "--data", "d"]) == 0, capsys.readouterr()
 
 

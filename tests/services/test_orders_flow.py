@@ -84,7 +84,7 @@ class World:
     def defied(self) -> dict[tuple[str, str], list[dict[str, Any]]]:
         """Give what was told of stops that failed, by scope."""
         found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        for record in topic.records(self.deployment.log, self.deployment.topics[INCIDENTS]):
+        for record in topic.records(self.deployment.log, self.deployment.topics[INCIDENTS], {}):
             if record["class"] == "stop.failed":
                 found.setdefault((record["scope"]["level"], record["scope"]["id"]), []).append(record)
         return found
