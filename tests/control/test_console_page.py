@@ -299,6 +299,7 @@ def test_who_did_what_is_found_in_the_audit_log(page: Any, served: Any) -> None:
     page.get_by_role("link", name="Older entries").click()
     page.get_by_text("spends too much").wait_for()
     page.get_by_role("link", name="Newest entries").click()
+    page.get_by_role("link", name="Newest entries").wait_for(state="detached")
     page.get_by_label("Kind").select_option("start")
     page.get_by_role("button", name="Search").click()
     page.get_by_role("row").filter(has_text="authority").get_by_text("epoch").wait_for()

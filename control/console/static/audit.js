@@ -1,6 +1,6 @@
 // The audit log, the newest entries first, by kind, person and scope. Of arguments it holds digests only.
 import { useAsk } from "./api.js";
-import { Empty, Field, html, Loaded, Mark, Table, Time, scopeText, useEffect, useState } from "./ui.js";
+import { Empty, Field, html, Loaded, Mark, Table, Time, scopeText, useLayoutEffect, useState } from "./ui.js";
 
 const TONES = { command: "warn", verdict: "info", decision: "info", key: "info", unreadable: "bad", lost: "bad", start: "off", stop: "off" };
 
@@ -20,7 +20,7 @@ const hash = (said) => "#/audit?" + new URLSearchParams(Object.entries(said).fil
 export function Audit({ query }) {
   const said = Object.fromEntries(query);
   const [form, setForm] = useState(said);
-  useEffect(() => setForm(said), [query.toString()]);
+  useLayoutEffect(() => setForm(said), [query.toString()]); // before it is painted: nothing that is entered then is lost
   const asked = useAsk("/v1/console/audit?" + query, said.before ? [] : ["audit"]);
   const set = (name) => (event) => setForm({ ...form, [name]: event.target.value });
   const submit = (event) => {

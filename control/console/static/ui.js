@@ -1,10 +1,10 @@
 // What all views are made of: markup, words for numbers and times, and small parts.
 import { Component, h, render, Fragment } from "./vendor/preact.js";
-import { useCallback, useEffect, useMemo, useRef, useState } from "./vendor/hooks.js";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/hooks.js";
 import htm from "./vendor/htm.js";
 
 export const html = htm.bind(h);
-export { render, Fragment, useCallback, useEffect, useMemo, useRef, useState };
+export { render, Fragment, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState };
 
 const SHAPES = { bad: "▲", warn: "◆", good: "●", off: "○", info: "■" };
 
