@@ -191,15 +191,15 @@ class Keys:
 def _read(value: bytes) -> list[Key]:
     """Read the keys of a file. Raises LookupError, TypeError, ValueError."""
     rows = orjson.loads(value)
+    if not isinstance(rows, list):
+        msg = "expected a list"
+        raise TypeError(msg)
     keys = [Key(**{**row, "roles": tuple(row["roles"])}) for row in rows]
     for key in keys:
         ends = key.expires_ns is None or isinstance(key.expires_ns, int)
         if not (isinstance(key.id, str) and isinstance(key.hash, str) and isinstance(key.revoked, bool) and ends):
             msg = f"expected texts, and a time or null, in the key {key.id}"
             raise TypeError(msg)
-    if not isinstance(rows, list):
-        msg = "expected a list"
-        raise TypeError(msg)
     return keys
 
 

@@ -8,10 +8,11 @@ that, and what starts it again (`flyball up`, or the orchestrator) has it runnin
 from __future__ import annotations
 
 import os
-import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
+
+from flows.every import every
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,20 +56,13 @@ def clock_watched(
     look_s: float = _LOOK_S,
 ) -> Iterator[None]:
     """Watch the clock while this is entered: `end` the process (exit code 1) where it was set back, and say why."""
-    over = threading.Event()
     watch = watch or ClockWatch()
 
-    def run() -> None:
-        while not over.wait(look_s):
-            back_s = watch.look()
-            if back_s > MOST_S:
-                say(f"the clock was set back by {back_s:.0f} s, for which the engine would wait: starting again")
-                end(1)
+    def look() -> None:
+        back_s = watch.look()
+        if back_s > MOST_S:
+            say(f"the clock was set back by {back_s:.0f} s, for which the engine would wait: starting again")
+            end(1)
 
-    thread = threading.Thread(target=run, name="clock watch", daemon=True)
-    thread.start()
-    try:
+    with every(look_s, look, "clock watch"):
         yield
-    finally:
-        over.set()
-        thread.join()

@@ -6,6 +6,7 @@ What comes in a new one waits there, for nobody, until the next start; nothing o
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Final
 
 from streams.port import LogError
@@ -51,5 +52,5 @@ class Raised:
 
     def _watch(self) -> None:
         while True:
-            threading.Event().wait(_LOOK_S)
+            time.sleep(_LOOK_S)
             self.look()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-import threading
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import uvicorn
 
+from flows.every import every
 from flows.receiver import create_app
 from flows.receiving.settings import ReceiverSettings
 from flyball.errors import CommandError
@@ -102,22 +102,16 @@ def receiver_settings(settings: Settings, log: Log) -> ReceiverSettings:
 def retained(log: Log, every_s: float = _RETAIN_EVERY_S) -> Iterator[None]:
     """Let an embedded log drop what age or size has passed, now and then; a quiet topic has no writer that does it."""
     retain: Callable[[], None] | None = getattr(log, "retain", None)
-    ended = threading.Event()
 
     def keep_up() -> None:
-        while retain is not None and not ended.wait(every_s):
-            try:
+        try:
+            if retain is not None:
                 retain()
-            except OSError as error:  # a full or failing disk: writing says so by itself
-                _say(f"retention: {error}")
+        except OSError as error:  # a full or failing disk: writing says so by itself
+            _say(f"retention: {error}")
 
-    thread = threading.Thread(target=keep_up, name="retention", daemon=True)
-    thread.start()
-    try:
+    with every(every_s, keep_up, "retention"):
         yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 def _end_well_on_signals() -> None:

@@ -84,9 +84,9 @@ class TopicReaders:
             msg = f"{error}. Choose with log.on_lost: oldest (take what is left) or newest (skip to now)"
             raise LostOffsetError(msg) from error
         self._say(f"{error}: going on at the {self._on_lost} message")
-        return (
-            self._at_newest(partition) if self._on_lost == "newest" else self._log.reader(self._topic, partition, None)
-        )
+        if self._on_lost == "newest":
+            return self._at_newest(partition)
+        return self._log.reader(self._topic, partition, None)
 
     def _at_newest(self, partition: int) -> Reader:
         offset = self._log.end(self._topic, partition)

@@ -16,6 +16,7 @@ from tests.helpers.slo_events import DAY, HOUR, Row, events, rule, slo
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from models.slos.events import Events
     from models.slos.spec import Slo
 
 START = 20_500 * DAY
@@ -95,12 +96,7 @@ def test_what_was_told_after_the_last_snapshot(split: str | None, *, comes: bool
 @pytest.mark.parametrize("when", ["before the first look", "later"])
 def test_what_was_told_and_is_right_when_read_again(when: str, *, committed: bool) -> None:
     """An alert, a step and what it bound end where the next life reads the recovery with the failure."""
-    before = KeptSloTable([OLD])
-    snapshot = before.dump() if committed else None
-    bad = events(Row("old", START + at, bad=True, run=at) for at in range(0, 600, 10))
-    before.apply(bad)
-    (first,) = before.look(START + 700).verdicts
-    after = after_a_kill(before, snapshot)
+    after, bad, first = after_failures(committed=committed)
     if when == "later":
         assert looked(after, 701, 710) == {"incidents": [], "verdicts": []}
     after.apply(bad)
@@ -118,17 +114,22 @@ def test_what_was_told_and_is_right_when_read_again(when: str, *, committed: boo
 @pytest.mark.parametrize("committed", [True, False])
 def test_what_was_told_and_holds_when_read_again(*, committed: bool) -> None:
     """Steps that are reached again are told by nobody, and end when the budget is back."""
-    before = KeptSloTable([OLD])
-    snapshot = before.dump() if committed else None
-    bad = events(Row("old", START + at, bad=True, run=at) for at in range(0, 600, 10))
-    before.apply(bad)
-    (bound,) = before.look(START + 700).verdicts
-    after = after_a_kill(before, snapshot)
+    after, bad, bound = after_failures(committed=committed)
     after.apply(bad)
     assert {verdict["id"] for verdict in after.look(START + 705).verdicts} == {bound["id"]}
     assert looked(after, 706, 900) == {"incidents": [], "verdicts": []}
     after.apply(events(Row("old", START + 900) for _ in range(2000)))
     assert looked(after, 910, 990) == RESOLVED
+
+
+def after_failures(*, committed: bool) -> tuple[KeptSloTable, Events, dict[str, Any]]:
+    """Begin after a life that told of failures and bound agents; gives these events, and the verdict."""
+    before = KeptSloTable([OLD])
+    snapshot = before.dump() if committed else None
+    bad = events(Row("old", START + at, bad=True, run=at) for at in range(0, 600, 10))
+    before.apply(bad)
+    (bound,) = before.look(START + 700).verdicts
+    return after_a_kill(before, snapshot), bad, bound
 
 
 def after_a_kill(table: KeptSloTable, snapshot: bytes | None) -> KeptSloTable:
