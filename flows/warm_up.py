@@ -23,6 +23,7 @@ from models.runaways.watch import Watch
 from models.runs.changes import CALL, Changes
 from models.runs.policy import RunPolicy
 from models.runs.record import RUN
+from models.runs.report import run_lines
 from models.runs.shards import SHARDS, by_shard
 from models.runs.table import RunTable
 from models.slis.cells import cells_of
@@ -77,7 +78,11 @@ def track() -> None:
 
 
 def measure() -> None:
-    """Compile what counts, but for rare paths, by a run and a call that nobody has to track first."""
+    """Compile what counts, but for rare paths, by a run and a call that nobody has to track first.
+
+    And what a table without runs is restored by, so that this part takes as long as the others.
+    """
+    _restored(RunTable(RunPolicy()).dump())
     runs, calls = np.zeros(1, RUN), np.zeros(1, CALL)
     runs["workflow"], runs["user"], runs["cohort_name"], runs["ended_at"] = 1, 1, 1, _AT
     calls["tool"], calls["calls"], calls["minute"] = 1, 1, _AT // (60 * SECOND)
@@ -107,10 +112,18 @@ def _track(spans: Spans, asked: Spans) -> list[Changes]:
     runs.tables = dict.fromkeys(range(SHARDS), table)
     Watch(RunawayPolicy(), KnownTools(), runs).look(Touched(pulses[0], spans, np.arange(len(spans))))
     runs.calls(0, 1)
-    again = RunTable.load(RunPolicy(), table.dump(), [])
-    again = RunTable.load(RunPolicy(), None, deltas)
-    changes += [again.drain(), again.advance(_LATER)]
-    again.dump()
+    changes += _restored(table.dump())
+    changes += _restored(None, *deltas)
+    for changed in changes:
+        run_lines(changed.records, changed.names, changed.tools)
+    return changes
+
+
+def _restored(whole: bytes | None, *deltas: bytes) -> list[Changes]:
+    """Restore a table, as after a restart, and let time go on for it."""
+    table = RunTable.load(RunPolicy(), whole, list(deltas))
+    changes = [table.drain(), table.advance(_LATER)]
+    table.dump()
     return changes
 
 
@@ -130,6 +143,8 @@ def _measure(changes: list[Changes]) -> None:
         table.apply(cells)
     sli_lines(table.early(_AT))
     table.gauges(_AT)
+    for cells in cells_of(changes, by_user=True).split().values():  # what comes after the gauges were read
+        table.apply(cells)
     table.spread(_AT)
     table.final(_AT + 3600 * SECOND)
     again = PaneTable.load(settings, None, [table.take_delta()])

@@ -135,7 +135,7 @@ class Baselines:
     def times(self, pulses: NDArray[np.int64]) -> NDArray[np.int64]:
         """Give [row, (steps, tokens, cost)], each as a multiple of its baseline in thousandths; 0: there is none."""
         steps = pulses[:, Pulse.LLM_CALLS] + pulses[:, Pulse.TOOL_SPANS]
-        values = np.column_stack((steps, pulses[:, _TIMED]))
+        values = np.ascontiguousarray(np.column_stack((steps, pulses[:, _TIMED])))  # one order: compiled once
         found: NDArray[np.int64] = times(values, self._names, self._usual, MILLI)
         return found
 

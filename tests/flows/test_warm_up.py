@@ -10,25 +10,31 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-_PROBE = """
+_LATE = """
+from numba.core.dispatcher import Dispatcher
+
+def tell_what_comes_late():
+    # whoever asks for one more signature of a kernel: it is compiled, or on this machine lies on disk already
+    compiled = Dispatcher.compile
+    def told(self, signature):
+        print("compiled late:", self.py_func.__qualname__, signature)
+        return compiled(self, signature)
+    Dispatcher.compile = told
+"""
+_PROBE = f"""{_LATE}
 import sys
 from pathlib import Path
-from numba.core import event
 from flows.warm_up import warm_up
 warm_up(lambda text: None)
 
-class Late(event.Listener):
-    def on_start(self, event): print("compiled late:", event.data["dispatcher"].py_func.__qualname__)
-    def on_end(self, event): pass
-
-event.register("numba:compile", Late())
+tell_what_comes_late()
 from flows.replay import replay
 from flows.settings import FlowSettings
 out = []
 print(replay([Path(sys.argv[1])], FlowSettings(), out.extend).runs)
 """
 
-_LIVE = """
+_LIVE = f"""{_LATE}
 import sys, time
 from datetime import timedelta
 from pathlib import Path
@@ -44,25 +50,21 @@ from flows.sink import CallSink
 from flows.topology import build
 from flyball.openslo.load import slos_of
 from models.simulation import Encoding, Scenario, generate
-from numba.core import event
 
 traffic = generate(Scenario(seed=1, start_ns=time.time_ns(), duration_s=120, rate=200), Encoding.PROTOBUF)
 values = [exported.payload for exported in traffic]
 
-class Late(event.Listener):
-    def on_start(self, event): print("compiled late:", event.data["dispatcher"].py_func.__qualname__)
-    def on_end(self, event): pass
-
-event.register("numba:compile", Late())
+tell_what_comes_late()
 sizes, batches, start = [1, 5, 20, 200], [], 0
 while start < len(values):
     part = values[start : start + sizes[len(batches) % 4]]
     numbers = np.arange(start, start + len(part))
     batches.append(RawBatch("memory", "otlp_spans", 0, numbers, np.full(len(part), time.time_ns()), part))
     start += len(part)
-metrics = Metrics(time.time_ns, CollectorRegistry())
+registry = CollectorRegistry()
+metrics = Metrics(time.time_ns, registry)
 settings = FlowSettings(slos=slos_of(None).slos, journal=Path(sys.argv[1]))
-flow = build(TestingSource(batches), CallSink(lambda out: None), settings, metrics, clock=time.time_ns)
+flow = build(TestingSource(batches), CallSink(lambda out: list(registry.collect())), settings, metrics, clock=time.time_ns)
 run_main(flow, epoch_interval=timedelta(milliseconds=200))
 print(metrics.seen.spans)
 """
