@@ -64,7 +64,8 @@ while start < len(values):
 registry = CollectorRegistry()
 metrics = Metrics(time.time_ns, registry)
 settings = FlowSettings(slos=slos_of(None).slos, journal=Path(sys.argv[1]))
-flow = build(TestingSource(batches), CallSink(lambda out: list(registry.collect())), settings, metrics, clock=time.time_ns)
+sink = CallSink(lambda out: list(registry.collect()))
+flow = build(TestingSource(batches), sink, settings, metrics, clock=time.time_ns)
 run_main(flow, epoch_interval=timedelta(milliseconds=200))
 print(metrics.seen.spans)
 """
