@@ -48,6 +48,11 @@ _NESTED = 64
 """Nested agents remembered of a run."""
 _OPEN = int(Life.OPEN)
 Trace = tuple[int, int]
+_LIMIT_PARTS = 1000
+"""Limits that differ by less have one generation."""
+_LADDER = 8
+"""More than a ladder has steps."""
+_MOST_GENERATION = 2**53 - 1
 OBEY_S = 30
 """A killed run may end what it has begun; a call that begins so long after the kill shows that nobody obeys."""
 
@@ -276,6 +281,18 @@ class _Step(NamedTuple):
     limit: float
     number: int
 
+    def words(self) -> tuple[str, ...]:
+        """Tell it from all others of its rule: a limit that was raised is another, also of a run that was stopped."""
+        return str(self.action), str(self.number), str(float(self.limit))
+
+    @property
+    def generation(self) -> int:
+        """Give a number that rises with the limit: a resume ends what was said before, but not what a raised cap says.
+
+        A limit that was lowered since does not stop again whom people resumed.
+        """
+        return min(round(self.limit * _LIMIT_PARTS) * _LADDER + self.number, _MOST_GENERATION)
+
 
 def _verdict(run: OpenRun, pulse: NDArray[np.int64], step: _Step, count: Count) -> Verdict:
     told = dict(count.evidence)
@@ -298,7 +315,7 @@ def _verdict(run: OpenRun, pulse: NDArray[np.int64], step: _Step, count: Count) 
     if "sequence" in words:
         words["sequence"] = " → ".join(words["sequence"])
     return Verdict(
-        id=verdict_id(step.rule.id, "run", run.run_id, str(step.action), str(step.number), *mode_words(step.mode)),
+        id=verdict_id(step.rule.id, "run", run.run_id, *step.words(), *mode_words(step.mode)),
         at_ns=count.at_ns,
         level="run",
         scope=run.run_id,
@@ -306,7 +323,7 @@ def _verdict(run: OpenRun, pulse: NDArray[np.int64], step: _Step, count: Count) 
         rule=step.rule.id,
         reason=step.rule.reason.format_map(words),
         evidence={name: value for name, value in evidence.items() if value is not None},
-        generation=step.number,
+        generation=step.generation,
     )
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from control.contributions import Book, Place
+from control.verdicts import read
 from models.runaways import RULES
 from models.runaways.baselines import EVIDENCE as BASELINE_RUNS
 from models.runaways.policy import RuleSetting, RunawayPolicy
@@ -144,6 +147,23 @@ def test_a_rule_that_comes_into_force_is_heard() -> None:
         told[mode] = {v.id for v in verdicts if v.rule == "cap.tool_calls"}
     assert [len(ids) for ids in told.values()] == [2, 2]
     assert not told["shadow"] & told["enforce"]
+
+
+@pytest.mark.parametrize(("second", "stops"), [(8, True), (4, False), (2, False)])
+def test_a_limit_that_is_raised_after_a_resume_stops_the_run_again(second: int, *, stops: bool) -> None:
+    """Of the same limit, told again after a restart, and of a lower one it does not: people let the run go on."""
+    book, told = Book(), []
+    for limit in (4, second):
+        shard = Shard(RunawayPolicy({"cap.tool_calls": RuleSetting(limit=limit)}))
+        verdicts = shard.feed(*[call(10 + n, n, arguments=str(n)) for n in range(1, 9)])
+        (kill,) = [each for each in verdicts if each.action == "kill"]
+        heard = read(orjson.dumps(kill.record()))
+        told.append(heard.id)
+        book.apply(heard)
+        if len(told) == 1:
+            assert book.resume(heard.scope, None, everybody=True)
+    assert book.state(Place(heard.scope, None)).kill is stops
+    assert (told[0] == told[1]) is (second == 4)
 
 
 def test_a_workflow_of_its_own_and_shadow() -> None:
