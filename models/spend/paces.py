@@ -1,6 +1,7 @@
 """Paces: a user's LLM calls a minute, a workflow's money a minute and a day, against what is usual.
 
-What is usual is learnt anew when the flow restarts; until there is evidence enough, nothing is said. Days are kept.
+What is usual is learnt anew when the flow restarts; until there is evidence enough, nothing is said. Days are kept, and
+whom a rule in force limits (`PaceLimits`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from models.runaways.base import Ladder, Mode, PaceRule
+from models.spend.pace_limits import PaceLimits
 from models.spend.pace_rows import Pace
 from models.spend.rows import Level
 from models.spend.user_minutes import UserMinutes
@@ -45,6 +47,8 @@ HOUR_MINUTES = 30
 DAYS, LEAST_DAYS = 7, 3
 """Days before that are looked back on, and how many of them must have been seen."""
 _MOST = 100_000
+"""Workflows whose last hour is kept; beyond it the half that spent longest ago goes, as names may be made up. So many
+are remembered of whom something was said."""
 _Setting = tuple[Mode, list[tuple[float, Action]]]
 
 
@@ -72,11 +76,14 @@ class Paces:
         self._hours: dict[int, deque[list[int]]] = {}
         """Workflow -> (minute, nano-USD) of the last hour."""
         self._told: OrderedDict[tuple[Any, ...], int] = OrderedDict()
+        self.limits = PaceLimits()
 
     def apply(self, rows: NDArray[Any], names: Mapping[int, str]) -> list[Verdict]:
         """Take in pace rows [row, Pace]; give what is said of them."""
         of_users = rows[:, Pace.LEVEL] == Level.USER
-        return [*self._of_users(rows[of_users], names), *self._of_workflows(rows[~of_users], names)]
+        found = [*self._of_users(rows[of_users], names), *self._of_workflows(rows[~of_users], names)]
+        self.limits.note(found)
+        return found
 
     def _of_users(self, rows: NDArray[Any], names: Mapping[int, str]) -> Iterator[Verdict]:
         made = self._users.add(*rows[:, (Pace.ID, Pace.TENANT, Pace.MINUTE, Pace.LLM_CALLS)].T)
@@ -113,7 +120,8 @@ class Paces:
     def _workflow(self, workflow: int, minute: int, cost: int) -> tuple[int, float]:
         """Give the spending of a minute so far, and the mean minute of the hour before; 0: it is not known."""
         if workflow not in self._hours and len(self._hours) >= _MOST:
-            return 0, 0.0
+            newest = sorted(self._hours, key=lambda name: self._hours[name][-1][0])[_MOST // 2 :]
+            self._hours = {name: self._hours[name] for name in newest}
         hour = self._hours.setdefault(workflow, deque())
         while hour and hour[0][0] < minute - 60:
             hour.popleft()

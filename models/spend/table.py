@@ -28,7 +28,7 @@ from models.times import rfc3339
 from models.verdicts import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -143,6 +143,7 @@ class SpendTable:
         if self.paces:
             out.verdicts += self._said
             out.verdicts += [told for kept in self._sums.marked(TOUCHED, _DAYS) for told in self._day(kept, now_s)]
+            out.verdicts += self.paces.limits.ended(now_s)
             self._said = []
         self._let_go(now_s, out)
         if self._is_restored:
@@ -170,18 +171,21 @@ class SpendTable:
         """Give the touched sums that there may be budgets for, in an order that is always the same."""
         return sorted(self._sums.marked(TOUCHED, _LIMITED), key=lambda kept: str(kept.key))
 
-    def _day(self, kept: Sum, now_s: int) -> Iterator[Verdict]:
+    def _day(self, kept: Sum, now_s: int) -> Sequence[Verdict]:
         """Compare the day of a workflow with the days before."""
         level, id_, tenant, period, start = kept.key
         if self.paces is None:
-            return
+            return ()
         day = date.fromisoformat(start)
         days = [(day - timedelta(days=back)).isoformat() for back in range(1, DAYS + 1)]
         before = [past.cost for each in days if (past := self.sums.get((level, id_, tenant, period, each)))]
-        if len(before) >= LEAST_DAYS:
-            usual, since = sum(before) / len(before), int(self._calendar.span_s(period, day)[0])
-            found = Found(level, id_, tenant, kept.cost / NANO, usual / NANO, since * NANO, now_s * NANO)
-            yield from self.paces.judge(SPEND_DAY, found, start)
+        if len(before) < LEAST_DAYS:
+            return ()
+        usual, (since, end) = sum(before) / len(before), map(int, self._calendar.span_s(period, day))
+        found = Found(level, id_, tenant, kept.cost / NANO, usual / NANO, since * NANO, now_s * NANO)
+        told = list(self.paces.judge(SPEND_DAY, found, start))
+        self.paces.limits.note(told, end)
+        return told
 
     def _span_s(self, key: Key) -> tuple[float, float]:
         """Give begin and end of a sum's period, Unix seconds."""
@@ -367,6 +371,7 @@ class SpendTable:
             "said": [[of.at, of.told, of.tier] for of in reworded],
             "lives": lives,
             "limited": [[name, *key] for name, key in self._spent],
+            "paced": self.paces.limits.state() if self.paces else [],
             "forgotten": self.forgotten,
         }
         return orjson.dumps(said, option=orjson.OPT_SERIALIZE_NUMPY)
@@ -397,6 +402,8 @@ class SpendTable:
             by_slot[at].told, by_slot[at].tier = told, tier
         self.book.adopt(part["lives"], newer=True)
         self._spent = {(name, tuple(key)): None for name, *key in part["limited"]}
+        if self.paces:
+            self.paces.limits.restore(part.get("paced", ()))  # of a state from before they were kept: none
         self.forgotten = part["forgotten"]
 
     def _forget(self) -> list[Key]:

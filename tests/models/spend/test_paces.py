@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import orjson
+from flyball_sdk.scope import Scope
 
+from control.contributions import Book, Place
+from control.verdicts import read
 from models.runaways.policy import RuleSetting, RunawayPolicy
 from models.runs.pulse import NEW_RUN, Pulse
 from models.spend.budget import Calendar
@@ -15,6 +20,9 @@ from models.spend.rows import Level, Spend
 from models.spend.table import SpendTable
 from models.spend.user_minutes import LEARNT as USER_MINUTES
 from models.verdicts import Action, Verdict
+
+if TYPE_CHECKING:
+    import pytest
 
 NANO = 1_000_000_000
 NAMES = {1: "air", 11: "acme", 21: "ann", 22: "bob"}
@@ -81,6 +89,20 @@ def test_a_minute_against_the_hour_before() -> None:
     assert feed(half, Level.WORKFLOW, 1, 60, cost=10 * NANO) == [("rate.spend_minute", Action.WARN)]
 
 
+def test_made_up_workflows_do_not_keep_others_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many spend something once: one that goes on spending is known, also one that begins after them."""
+    monkeypatch.setattr("models.spend.paces._MOST", 20)
+    of = paces()
+    for minute in range(60):
+        for name in range(3):
+            feed(of, Level.WORKFLOW, 1000 * minute + 500 + name, minute, cost=NANO)
+        feed(of, Level.WORKFLOW, 1, minute, cost=2 * NANO)
+    assert feed(of, Level.WORKFLOW, 1, 60, cost=20 * NANO) == [("rate.spend_minute", Action.WARN)]
+    for minute in range(60, 120):
+        feed(of, Level.WORKFLOW, 2, minute, cost=2 * NANO)
+    assert feed(of, Level.WORKFLOW, 2, 120, cost=20 * NANO) == [("rate.spend_minute", Action.WARN)]
+
+
 def test_a_rule_that_is_off_says_nothing() -> None:
     """By policy, for one workflow."""
     policy = RunawayPolicy(workflows={"air": {"rate.spend_minute": RuleSetting(mode="off")}})
@@ -120,3 +142,57 @@ def test_a_day_against_the_week_before() -> None:
     assert day(of, DAY + 3, 1) == []
     again = SpendTable.load(table(), of.dump(), [])
     assert [each.id for each in again.look((DAY + 3) * 86_400 + 50_000).verdicts] == [told.id]  # one id, acted on once
+
+
+def book_of(verdicts: list[Verdict], book: Book) -> Book:
+    """Let the control plane take verdicts."""
+    for each in verdicts:
+        book.apply(read(orjson.dumps(each.record())))
+    return book
+
+
+def throttled(book: Book, level: str, name: str, tenant: str | None) -> bool:
+    """Say whether someone is throttled."""
+    return book.state(Place(Scope(level, name), tenant)).throttle is not None
+
+
+def test_a_throttle_ends_when_the_pace_has_gone_back() -> None:
+    """Ten minutes after the last minute that was too much, also over a restart; a later one throttles again."""
+    rule = RuleSetting(mode="enforce", warn=0, throttle=3)
+
+    def table() -> SpendTable:
+        of = paces(RunawayPolicy({"rate.user_llm_calls": rule}))
+        for minute in range(USER_MINUTES + 1):
+            feed(of, Level.USER, 22, minute, calls=4)
+        return SpendTable((), Calendar(ZoneInfo("UTC")), paces=of)
+
+    def minute(of: SpendTable, number: int, calls: int) -> list[Verdict]:
+        row = np.array([[Level.USER, 21, 11, number, 0, calls, number * 60 * NANO]], np.int64)
+        of.pace(row, NAMES)
+        return of.look(number * 60 + 30).verdicts
+
+    of, begin, book = table(), DAY * 1440, Book()
+    for number in (0, 5):
+        assert throttled(book_of(minute(of, begin + number, 50), book), "user", "ann", "acme")
+    of = SpendTable.load(table(), of.dump(), [])
+    assert [minute(of, begin + number, 1) for number in (6, 14)] == [[], []]
+    (told,) = minute(of, begin + 15, 1)
+    assert (told.action, told.rule, told.scope) == (Action.CLEAR, "rate.user_llm_calls", "ann")
+    assert not throttled(book_of([told], book), "user", "ann", "acme")
+    assert throttled(book_of(minute(of, begin + 16, 50), book), "user", "ann", "acme")
+    of = SpendTable.load(table(), of.dump(), [of.take_delta()])
+    assert not throttled(book_of(of.look((begin + 27) * 60).verdicts, book), "user", "ann", "acme")
+    assert of.look((begin + 90) * 60).verdicts == []
+
+
+def test_a_throttle_of_a_day_ends_with_it() -> None:
+    """It is let go of when the day is over, and not before."""
+    rule = RuleSetting(mode="enforce", warn=0, throttle=1.5)
+    of = SpendTable((), Calendar(ZoneInfo("UTC")), paces=paces(RunawayPolicy({"spend.day_over_baseline": rule})))
+    book = Book()
+    for number, usd in enumerate((10, 20, 30, 30)):
+        book_of(day(of, DAY + number, usd), book)
+    assert throttled(book, "workflow", "air", None)
+    assert of.look((DAY + 4) * 86_400 - 1).verdicts == []
+    book_of(of.look((DAY + 4) * 86_400).verdicts, book)
+    assert not throttled(book, "workflow", "air", None)
