@@ -26,6 +26,10 @@ _RANK = -(-EVIDENCE * 99 // 100)
 _LOST_NS = 25 * 3600 * 10**9
 """A run that began so long ago and has not closed will not: at 24 h it would have been."""
 _MAX_WORKFLOWS = 1000
+_ROOM = 100
+"""Workflows that go at once where there is no room for one more: names may be made up."""
+_UNUSED_NS = 7 * 24 * 3600 * 10**9
+"""A baseline is kept so long after the newest run that it stood beside, where there is no room for others."""
 MILLI = 1000
 _BEGIN = (Pulse.TRACE_HI, Pulse.TRACE_LO, Pulse.WORKFLOW, Pulse.BEGAN)
 _TIMED = (Pulse.TOKENS, Pulse.COST, Pulse.WORKFLOW)
@@ -52,6 +56,8 @@ class Baselines:
         """The first EVIDENCE runs of a workflow that began."""
         self._of: dict[_Trace, int] = {}
         """Their workflow, as long as they are open."""
+        self._newest: dict[int, int] = {}
+        """When the newest run of a workflow began, Unix ns, where its baseline is frozen."""
         self._names, self._usual = np.empty(0, np.int64), np.empty((0, len(NO_BASELINE)), np.int64)
         """`frozen` in columns, by ascending name."""
 
@@ -95,12 +101,15 @@ class Baselines:
         workflows, newest = began[:, Pulse.WORKFLOW], int(began[:, Pulse.BEGAN].max(initial=0))
         full = [name for name, cohort in self._begun.items() if cohort.is_full_until(newest)]
         done = [*self.frozen, *full]
+        if self.frozen and newest:
+            used = self._names[np.isin(self._names, workflows)]
+            self._newest |= dict.fromkeys(used.tolist(), newest)
         return began[~np.isin(workflows, done)] if done else began
 
     def _enter(self, workflow: int, trace: _Trace, began_ns: int) -> None:
         cohort = self._begun.get(workflow)
         if cohort is None:
-            if len(self._begun) + len(self.frozen) >= _MAX_WORKFLOWS:
+            if len(self._begun) + len(self.frozen) >= _MAX_WORKFLOWS and not self._make_room(began_ns):
                 return
             cohort = self._begun[workflow] = _Cohort({}, {})
         if cohort.is_full_until(began_ns):
@@ -114,6 +123,22 @@ class Baselines:
             cohort.began[trace] = began_ns
             self._of[trace] = workflow
 
+    def _make_room(self, now_ns: int) -> bool:
+        """Let go of the workflows with the fewest and the oldest runs, and of baselines that are of no use any more.
+
+        Those of made-up names have one run each: they make room for each other.
+        """
+        begun = sorted(self._begun, key=lambda name: self._begun[name].worth(now_ns))
+        for name in begun[:_ROOM]:
+            for trace in self._begun.pop(name).began:
+                self._of.pop(trace, None)
+        unused = [name for name in self.frozen if self._newest.get(name, now_ns) < now_ns - _UNUSED_NS]
+        for name in unused:
+            del self.frozen[name], self._newest[name]
+        if unused:
+            self._index()
+        return bool(begun or unused)
+
     def _forget(self, trace: _Trace) -> bool:
         workflow = self._of.pop(trace, None)
         if workflow is None:
@@ -126,11 +151,16 @@ class Baselines:
             return
         closed = zip(*cohort.facts.values(), strict=True)
         self.frozen[workflow] = Baseline(*(sorted(values)[_RANK - 1] for values in closed))
-        self._names = np.array(sorted(self.frozen), np.int64)
-        self._usual = np.array([self.frozen[name] for name in self._names.tolist()], np.int64)
+        self._newest[workflow] = max(cohort.began.values())
+        self._index()
         del self._begun[workflow]
         for trace in cohort.began:
             self._of.pop(trace, None)
+
+    def _index(self) -> None:
+        self._names = np.array(sorted(self.frozen), np.int64)
+        usual = [self.frozen[name] for name in self._names.tolist()]
+        self._usual = np.array(usual, np.int64).reshape(-1, len(NO_BASELINE))
 
     def times(self, pulses: NDArray[np.int64]) -> NDArray[np.int64]:
         """Give [row, (steps, tokens, cost)], each as a multiple of its baseline in thousandths; 0: there is none."""
@@ -145,6 +175,14 @@ class _Cohort(NamedTuple):
 
     began: dict[_Trace, int]
     facts: dict[_Trace, list[int]]
+
+    def worth(self, now_ns: int) -> tuple[int, int]:
+        """Give how much it would be to lose: runs, where one of them is of the last day, and when about the newest was.
+
+        Of a cohort that is empty, as its runs got another name, it is nothing.
+        """
+        newest = next(reversed(self.began.values()), 0)
+        return len(self.began) if newest >= now_ns - _LOST_NS else 0, newest
 
     def is_full_until(self, began_ns: int) -> bool:
         """Say whether there are enough, none of which is lost to one who begins then."""

@@ -15,11 +15,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+MOST_TOLD = 2000
+"""Names that are kept of what was told; of more those that were told of longest ago go: names may be made up."""
+
+
 class Expectations:
     """Three sources, of which the earliest time counts.
 
-    `told`: for good, only ever earlier. `learnt`: from the runs at hand, and unlearnt with them. `heard`: from other
-    shards, in place of what was heard before.
+    `told`: for good, only ever earlier, the `MOST_TOLD` that were told of last. `learnt`: from the runs at hand, and
+    unlearnt with them. `heard`: from other shards, in place of what was heard before.
     """
 
     def __init__(self) -> None:
@@ -35,7 +39,11 @@ class Expectations:
 
     def tell(self, news: Mapping[int, int]) -> None:
         """Take in what is evaluated elsewhere: name digest -> first event time."""
+        for name in [name for name in news if name in self.told]:
+            self.told[name] = self.told.pop(name)  # the newest
         if _lower(self.told, news.items()):
+            while len(self.told) > MOST_TOLD:
+                del self.told[next(iter(self.told))]
             self._refresh()
 
     def hear(self, news: Mapping[int, int]) -> None:

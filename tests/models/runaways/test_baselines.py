@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from models.runaways.baselines import EVIDENCE, Baseline, Baselines
+from models.runaways.baselines import EVIDENCE, NO_BASELINE, Baseline, Baselines
 from models.runs.changes import CALL, Changes
 from models.runs.pulse import NEW_RUN, Pulse
 from models.runs.record import RUN
@@ -95,3 +95,38 @@ def test_runs_that_are_lost_hold_nothing_up() -> None:
     found.begin(begun(*range(2000, 2050), at_s=30 * HOUR))
     found.learn(closed(*[(n, 5) for n in range(2000, 2050)]))
     assert found.of(AIR).steps == 5
+
+
+def test_made_up_workflows_do_not_keep_others_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are: one that was learnt of before them, meanwhile or after them gets its baseline."""
+    monkeypatch.setattr("models.runaways.baselines._MAX_WORKFLOWS", 20)
+    monkeypatch.setattr("models.runaways.baselines._ROOM", 5)
+    found, after = Baselines(), 79
+    found.begin(begun(*range(EVIDENCE)))
+    found.begin(begun(*range(1000, 1000 + EVIDENCE // 2), workflow=RAIL))
+    for name in range(500):
+        found.begin(begun(5000 + name, workflow=10_000 + name, at_s=name))
+    found.begin(begun(*range(1000 + EVIDENCE // 2, 1000 + EVIDENCE), workflow=RAIL, at_s=600))
+    found.begin(begun(*range(2000, 2000 + EVIDENCE), workflow=after, at_s=700))
+    for name, first in ((AIR, 0), (RAIL, 1000), (after, 2000)):
+        found.learn(closed(*[(first + n, 4) for n in range(EVIDENCE)], workflow=name))
+        assert found.of(name) == Baseline(4, 40, 400)
+    assert len(found.evidence()) <= 20
+
+
+def test_baselines_that_nobody_uses_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a week without a run, where all room is taken by them; one in use stays."""
+    monkeypatch.setattr("models.runaways.baselines._MAX_WORKFLOWS", 2)
+    found, new, week = Baselines(), 79, 7 * 24 * HOUR
+
+    def learn(name: int, at_s: float) -> None:
+        found.begin(begun(*range(EVIDENCE), workflow=name, at_s=at_s))
+        found.learn(closed(*[(n, 4) for n in range(EVIDENCE)], workflow=name))
+
+    learn(AIR, 1)
+    learn(RAIL, 2)
+    found.begin(begun(1, workflow=AIR, at_s=week))
+    learn(new, week)
+    assert found.of(new) == NO_BASELINE
+    learn(new, week + 3)
+    assert (found.of(new), found.of(RAIL), found.of(AIR)) == (Baseline(4, 40, 400), NO_BASELINE, Baseline(4, 40, 400))
