@@ -69,6 +69,19 @@ class Budgets:
         self._has_calendar = self._has_calendar or isinstance(slo.window, Calendar)
         self._steps.append(steps_of(slo))
 
+    def renew(self, slot: int, slo: Slo) -> None:
+        """Keep the budget of another instance in a slot."""
+        self.add(slo)
+        self._slos[slot], self._steps[slot] = self._slos.pop(), self._steps.pop()
+        self._periods.pop(slot, None)
+        for kept in (self._reached, self._blocks, self._turns):
+            for key in [key for key in kept if key[0] == slot]:
+                del kept[key]
+
+    def held(self) -> list[int]:
+        """Give the slots of which any step is reached."""
+        return sorted({slot for slot, *_ in self._reached})
+
     def count(self, slots: NDArray[np.int64], seconds: NDArray[np.int64], counts: NDArray[np.int64], now: int) -> None:
         """Count events, [(total, bad), n], for those of a calendar."""
         if not self._has_calendar:

@@ -98,6 +98,18 @@ class Burning:
         since = self._rows["since"]
         since[:] = np.where(since < NEVER, np.minimum(since, now), since)
 
+    def renew(self, slot: int, slo: Slo, ledger: Ledger) -> None:
+        """Look at the rules of another instance in a slot."""
+        stays = self._rows["slot"] != slot
+        self._names = [name for name, is_kept in zip(self._names, stays.tolist(), strict=True) if is_kept]
+        self._rows = self._rows[stays]
+        self.add(slot, slo, ledger)
+
+    def held(self) -> NDArray[np.int64]:
+        """Give the slots of which any rule holds, be it not for long enough yet."""
+        slots: NDArray[np.int64] = self._rows["slot"][self._rows["since"] < NEVER]
+        return slots
+
     def _column(self, name: str) -> NDArray[np.int64]:
         if not self._columns:
             self._columns = {each: self._rows[each].copy() for each in _FIXED}

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from models.slos.spec import Slo
 
 MAX_INSTANCES = 2000
-"""Instances a shard of SLOs that are split; events of further ones do not count, and are counted as such. An SLO that
-is not split always has its one: as many as the files say."""
+"""Instances a shard of SLOs that are split; events of further ones do not count, and are counted as such, unless one of
+which nothing is left makes room (`models.slos.idle`). An SLO that is not split always has its one: as many as the files
+say."""
 
 
 @dataclass
@@ -82,6 +83,10 @@ class Instances:
     def __init__(self, slos: Iterable[Slo]) -> None:
         self._slos = {digest_of(slo.name): slo for slo in slos}
         self._slots: dict[tuple[int, int], int] = {}
+        self._keys: list[tuple[int, int]] = []
+        """By slot: (SLO, value), digests."""
+        self._free = -1
+        """A slot that was let go of and has not been given away yet; -1: none."""
         self._sorted, self._places = np.empty(0, np.int64), np.empty(0, np.int64)  # keys as one word, and their slots
         self.known: list[Instance] = []
         self._split = 0
@@ -111,9 +116,23 @@ class Instances:
             self.refused += 1
             return -1
         self._split += is_split
-        self.known.append(Instance(spec, text if value else None, Blame()))
-        self._slots[slo, value] = len(self.known) - 1
-        return len(self.known) - 1
+        at, self._free = self._free if self._free >= 0 else len(self.known), -1
+        self.known[at : at + 1] = [Instance(spec, text if value else None, Blame())]
+        self._keys[at : at + 1] = [(slo, value)]
+        self._slots[slo, value] = at
+        return at
+
+    def lacks_room(self, slo: int, value: int) -> bool:
+        """Say whether an instance (digests) that is not known would be refused for want of room."""
+        spec = self._slos.get(slo)
+        is_new = spec is not None and spec.split is not None and (slo, value) not in self._slots
+        return is_new and self._split >= MAX_INSTANCES
+
+    def let_go(self, slot: int) -> None:
+        """Forget an instance of an SLO that is split; the next that is new, at once, gets its slot."""
+        del self._slots[self._keys[slot]]
+        self._split -= 1
+        self._free = slot
 
     def index(self) -> None:
         """Make what is new known to `find`."""
@@ -124,7 +143,7 @@ class Instances:
 
     def keys(self) -> list[tuple[int, int]]:
         """Give (SLO, value) of every slot, digests."""
-        return list(self._slots)
+        return list(self._keys)
 
 
 def _words(slos: NDArray[np.int64], values: NDArray[np.int64]) -> NDArray[np.int64]:

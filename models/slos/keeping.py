@@ -101,12 +101,15 @@ def _restore(table: SloTable, arrays: Mapping[str, NDArray[Any]], text: Mapping[
     if "ledger" in arrays:
         table.names |= _unnamed("known", arrays)
         _restore_whole(table, arrays, text, same)
+    kept = {(slo, value) for slo, value in text["keys"]}
+    table.spare = [slot for slot, key in enumerate(table.instances.keys()) if key not in kept]
     table.apply(_unevents(arrays).of(same))
     table.absorb(text["now"], text["now"] - text["counted"])
     slots = {}
     for slot, (slo, value) in enumerate(text["keys"]):
         if slo in same:
             slots[slot] = table.slot(slo, value)
+    table.spare = []
     table.resume(text, slots)
     table.adopt(text["lives"], newer=True)
 

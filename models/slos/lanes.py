@@ -34,6 +34,11 @@ class Lanes:
         self.open, self._rule = np.pad(self.open, more), np.pad(self._rule, more)
         self._quiet = np.pad(self._quiet, more)
 
+    def clear(self, slot: int) -> None:
+        """Forget an instance: another one gets its place."""
+        self.open[:, slot] = self._quiet[:, slot] = False
+        self._rule[:, slot] = 0
+
     def news(self, rule: NDArray[np.int64], on: NDArray[np.bool_], now: int) -> Iterator[tuple[int, int]]:
         """Give (lane, instance) of those to hear; `rule` is the first rule that is on, where `on`."""
         worse = on & self.open & (rule < self._rule)

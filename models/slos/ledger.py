@@ -79,6 +79,13 @@ class Ledger:
             self._sums = _widened(self._sums, more)
         self.n = n
 
+    def clear(self, slot: int) -> None:
+        """Forget what an instance counted: another one gets its place."""
+        for ring in self._rings:
+            ring[:, :, slot] = 0
+        self._sums[:, :, slot] = 0
+        self._around_of.clear()
+
     def add(
         self,
         slots: NDArray[np.int64],

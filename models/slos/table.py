@@ -17,6 +17,7 @@ from models.incidents.book import IncidentBook
 from models.slos.budgets import Budgets
 from models.slos.burning import NEVER, Burning
 from models.slos.events import BAD, FIRST_S, KNOWN_S, SLO, TIME_S, TOTAL, VALUE, Events
+from models.slos.idle import idle_slot
 from models.slos.instances import Instances
 from models.slos.ledger import LEVELS, Ledger
 from models.slos.slices import Slicer
@@ -44,6 +45,9 @@ AHEAD_S = 60
 """A clock that is set back by more than this was ahead; by less, what was told stays where it is."""
 QUIET_S = 300
 """At most so long apart where nothing happens."""
+_NONE = np.empty(0, np.int64)
+_FULL_S = 60
+"""Seconds between two searches for room where there was none."""
 _DAY_S = 86_400
 _SINCE = ((_DAY_S, EDGE_S), (7 * _DAY_S, QUIET_S), (100 * _DAY_S, 3600))
 """Seconds since the last event of all up to which instants are so far apart; then a day. Little changes by itself, and
@@ -107,6 +111,10 @@ class SloTable:
         """By SLO (digest): Unix second from which its events count, where it came later than this table."""
         self.anew: set[str] = set()
         """Names of SLOs that count something else than before a restart: nothing that they told holds any more."""
+        self.spare: list[int] = []
+        """Slots of instances that a later state, which is being restored, has no more."""
+        self._full_s = -_FULL_S
+        """When there was no room to be found, Unix seconds."""
         self._lock = RLock()  # readings are taken by other threads
         self._judge = Judge(self, silent_after_s)
         self._news: list[Events] = []  # since the last delta
@@ -220,16 +228,18 @@ class SloTable:
         new = np.flatnonzero(slots < 0)
         if len(new):
             for slo, value in dict.fromkeys(zip(*array[[SLO, VALUE]][:, new].tolist(), strict=True)):
-                self.slot(slo, value)
+                self.slot(slo, value, slots[slots >= 0])
             self.instances.index()
             slots[new] = self.instances.find(array[SLO, new], array[VALUE, new])
         if self.since:
             slots[seconds < [self.since.get(slo, 0) for slo in array[SLO].tolist()]] = -1
         return slots
 
-    def slot(self, slo: int, value: int) -> int:
-        """Give the slot of an instance (digests); makes room where it is met first."""
-        slot = self.instances.slot(slo, value, self.names.get(value, f"{value % 2**64:016x}"))
+    def slot(self, slo: int, value: int, busy: NDArray[np.int64] = _NONE) -> int:
+        """Give the slot of an instance (digests); makes room where it is met first, by no slot of `busy`."""
+        if self.instances.lacks_room(slo, value) and (place := self._find_room(busy)) >= 0:
+            return self._renewed(place, slo, value)
+        slot = self.instances.slot(slo, value, self._text(value))
         if slot == len(self.newest):
             instance = self.instances.known[slot]
             self.ledger.resize(slot + 1)
@@ -239,6 +249,38 @@ class SloTable:
             if instance.slo.slices:
                 self.slicers[slot] = Slicer(instance.slo.slices)
         return slot
+
+    def _find_room(self, busy: NDArray[np.int64]) -> int:
+        """Give a slot whose instance can go, -1: there is none."""
+        spare = next((slot for slot in self.spare if slot not in busy), -1)
+        if spare >= 0:
+            self.spare.remove(spare)
+            return spare
+        if 0 <= self.ledger.now - self._full_s < _FULL_S:
+            return -1
+        found = idle_slot(self, busy)
+        self._full_s = self.ledger.now if found < 0 else -_FULL_S
+        return found
+
+    def _renewed(self, slot: int, slo: int, value: int) -> int:
+        """Give a slot to another instance (digests)."""
+        self._judge.grow()
+        before = self.instances.known[slot].workflow
+        self.instances.let_go(slot)
+        self.instances.slot(slo, value, self._text(value))
+        instance = self.instances.known[slot]
+        self.ledger.clear(slot)
+        self.burning.renew(slot, instance.slo, self.ledger)
+        self.budgets.renew(slot, instance.slo)
+        self.newest[slot] = 0
+        self.slicers.pop(slot, None)
+        if instance.slo.slices:
+            self.slicers[slot] = Slicer(instance.slo.slices)
+        self._judge.renew(slot, before)
+        return slot
+
+    def _text(self, value: int) -> str:
+        return self.names.get(value, f"{value % 2**64:016x}")
 
     # what goes to the journal, and comes back: models.slos.keeping
 

@@ -104,6 +104,20 @@ class Judge:
             firsts.append(self._firsts.setdefault(workflow, slot) if workflow else -1)
         self._workflow = np.append(self._workflow, np.array(firsts, np.int64))
 
+    def renew(self, slot: int, before: str | None) -> None:
+        """Take another instance in a slot, in which one of the workflow `before` was."""
+        slo, value = self._table.instances.keys()[slot]
+        self.told[slot], self._phase[slot] = 0, (slo ^ value) % TELL_S
+        self._lanes.clear(slot)
+        self._workflow[slot] = -1
+        if before is not None and self._firsts.get(before) == slot:
+            del self._firsts[before]
+            others = np.flatnonzero(self._workflow == slot)
+            if len(others):
+                self._workflow[others] = self._firsts[before] = int(others[0])
+        workflow = self._table.instances.known[slot].workflow
+        self._workflow[slot] = self._firsts.setdefault(workflow, slot) if workflow else -1
+
     def resume(self) -> None:
         """Find which lanes are open, after the book was restored."""
         for slot, instance in enumerate(self._table.instances.known):

@@ -1,0 +1,49 @@
+"""Idle: the instances of split SLOs of which nothing is left, so that new ones can have their room.
+
+Whoever makes up values (tenants, users, tools) would else fill the table for good, and the next real tenant would never
+be watched. Of one with no event in any of its windows and nothing open nothing is lost.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.slos.period import bounds
+from models.slos.spec import Calendar
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.slos.spec import Slo
+    from models.slos.table import SloTable
+
+
+_SHOWN_S = 259_200
+"""The longest of the windows that metrics show whatever the rules are."""
+_PANE_S = 3600
+"""A window ends within the pane of this length that it begins in."""
+
+
+def idle_slot(table: SloTable, busy: NDArray[np.int64]) -> int:
+    """Give the slot that has been idle for longest, -1: none is. Those of `busy` are about to get events."""
+    now, newest = table.ledger.now, table.newest
+    counts_from = {slo.name: _counts_from(slo, now) for slo in table.slos if slo.split}
+    known = table.instances.known
+    begin = np.array([counts_from.get(each.slo.name, 0) for each in known[: len(newest)]], np.int64)
+    idle = (newest > 0) & (newest < begin)  # 0: it is new, and its events are about to be counted
+    idle[busy] = False
+    idle[table.burning.held()] = False
+    idle[table.budgets.held()] = False
+    if not idle.any():
+        return -1
+    told = {(ident.level, ident.scope) for ident in table.book.open_idents()}
+    found = [slot for slot in np.flatnonzero(idle).tolist() if known[slot].scope not in told]
+    return min(found, key=lambda slot: int(newest[slot]), default=-1)
+
+
+def _counts_from(slo: Slo, now: int) -> int:
+    """Give the Unix second before which events are in no window of an SLO."""
+    begin = bounds(slo.window, now)[0] if isinstance(slo.window, Calendar) else now - slo.window.seconds
+    return min(begin, now - max((*slo.rule_windows, _SHOWN_S))) - _PANE_S
