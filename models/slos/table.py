@@ -52,6 +52,9 @@ _DAY_S = 86_400
 _SINCE = ((_DAY_S, EDGE_S), (7 * _DAY_S, QUIET_S), (100 * _DAY_S, 3600))
 """Seconds since the last event of all up to which instants are so far apart; then a day. Little changes by itself, and
 a recording may hold one event that lies months or years after all others."""
+_EMPTY_S = 400 * _DAY_S
+"""So long after the last event of all every window is empty, and every period that it lay in is over: nothing changes
+until the next, be it one by a clock of 1970 and the next of today."""
 
 
 class Reading(NamedTuple):
@@ -186,7 +189,10 @@ class SloTable:
         first = _edge(first) if first < NEVER else NEVER
         if not now:
             return first
-        apart = _apart(now - int(self.newest.max(initial=0)))
+        quiet_s = now - int(self.newest.max(initial=0))
+        if quiet_s > _EMPTY_S:
+            return max(first, _edge(now))
+        apart = _apart(quiet_s)
         if (self.burning.any or self.book.open_idents()) and apart == EDGE_S:
             return _edge(now)
         return min(_edge(now + max(apart, QUIET_S) - EDGE_S), max(first, _edge(now)))

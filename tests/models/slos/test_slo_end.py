@@ -52,7 +52,7 @@ def test_the_last_slices_count() -> None:
     assert [(each["total"], each["bad"]) for each in alone.finish().slos[-1:]] == [(1, 1)]
 
 
-@pytest.mark.parametrize("years", [0.3, 10.0])
+@pytest.mark.parametrize("years", [0.3, 10.0, 56.0])
 def test_an_event_years_later_is_reached_in_few_looks(monkeypatch: Any, years: float) -> None:
     """With an incident open all the time; what was before is told as without it."""
     looks = []
@@ -72,5 +72,6 @@ def test_an_event_years_later_is_reached_in_few_looks(monkeypatch: Any, years: f
     looks.clear()
     told = table.finish()
     assert [(each.key, each.opened_at) for each in told.incidents if each.revision == 0][:1] == opened[:1]
+    assert len([at for at in looks if at > START + 100 * DAY]) < 310
     assert len(looks) < 20_000
     assert told.slos[-1]["total"] == 1
