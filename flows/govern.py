@@ -14,11 +14,12 @@ from models.runaways.avoided import AVOIDED
 from models.runaways.book import RunawayBook
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from flows.items import Outbound, Said
     from flows.metrics import Metrics
-    from flows.shard_state import ShardState
+    from flows.settings import Topics
+    from flows.shard_state import ShardState, ShardStates
     from models.incidents.incident import Incident
     from models.runaways.book import Defied
     from models.verdicts import Verdict
@@ -30,20 +31,12 @@ GOVERN_SHARDS = [f"g{shard}" for shard in range(8)]
 class VerdictStep:
     """Callable for `flat_map_batch`: the verdicts, as records on their way out."""
 
-    def __init__(self, topic: str, metrics: Metrics) -> None:
+    def __init__(self, topic: str) -> None:
         self._topic = topic
-        self._metrics = metrics
 
     def __call__(self, items: list[Said]) -> list[tuple[str, list[Outbound]]]:
         """Give the verdicts of each shard, in order."""
         told = [item for item in items if isinstance(item, Watched) and item.verdicts]
-        for item in told:
-            for verdict in item.verdicts:
-                said = verdict.evidence
-                labels = said.get("workflow") or "unknown", verdict.rule, str(verdict.action), said["mode"]
-                self._metrics.verdicts.labels(*labels).inc()
-                # from the first verdict on, else Prometheus would not see the first sum as an increase
-                self._metrics.avoided.labels(labels[0], verdict.rule, said["mode"]).inc(said.get(AVOIDED, 0.0))
         return [(item.key, [outbound(self._topic, v.scope, v.record()) for v in item.verdicts]) for item in told]
 
 
@@ -65,11 +58,30 @@ class GovernStep:
 
 
 class GovernLogic(TellingLogic[ShardVerdicts, RunawayBook]):
-    """One shard of workflows."""
+    """One shard of workflows; it counts what it had not heard in an earlier life."""
+
+    def __init__(
+        self,
+        states: ShardStates[RunawayBook],
+        snapshot: bytes | None,
+        clock: Callable[[], int] | None,
+        topics: Topics,
+        metrics: Metrics,
+        *,
+        drain: bool,
+    ) -> None:
+        self._metrics = metrics
+        super().__init__(states, snapshot, clock, topics, drain=drain)
 
     @override
     def _take(self, table: RunawayBook, item: ShardVerdicts) -> None:
-        table.hear(item.verdicts, item.defied, self._clock() // _SECOND_NS if self._clock else 0)
+        now_s = self._clock() // _SECOND_NS if self._clock else 0
+        for verdict in table.hear(item.verdicts, item.defied, now_s):
+            said = verdict.evidence
+            labels = said.get("workflow") or "unknown", verdict.rule, str(verdict.action), said["mode"]
+            self._metrics.verdicts.labels(*labels).inc()
+            # from the first verdict on, else Prometheus would not see the first sum as an increase
+            self._metrics.avoided.labels(labels[0], verdict.rule, said["mode"]).inc(said.get(AVOIDED, 0.0))
 
     @override
     def _look(

@@ -146,11 +146,11 @@ def _governed(
     values: Stream[Any], settings: FlowSettings, metrics: Metrics, clock: Clock, *, drain: bool, kept: bool
 ) -> list[KeyedStream[Any]]:
     """Wire what follows from watching open runs: verdicts, spend, incidents of runaways."""
-    verdicts = op.flat_map_batch("verdicts", values, VerdictStep(settings.topics.verdicts, metrics))
+    verdicts = op.flat_map_batch("verdicts", values, VerdictStep(settings.topics.verdicts))
     amounts = op.flat_map_batch("amounts", values, timed(metrics, "amounts", AmountStep()))  # (shard, ShardAmounts)
     spent = op.stateful_batch("spend", amounts, _spend(settings, metrics, clock, drain=drain, kept=kept))
     heard = op.flat_map_batch("heard", values, GovernStep())  # (shard, ShardVerdicts)
-    governed = op.stateful_batch("govern", heard, _govern(settings, clock, drain=drain, kept=kept))
+    governed = op.stateful_batch("govern", heard, _govern(settings, metrics, clock, drain=drain, kept=kept))
     return [verdicts, op.flat_map_batch("spent", spent, _values), op.flat_map_batch("governed", governed, _values)]
 
 
@@ -264,12 +264,14 @@ def _spend(
     return lambda snapshot: SpendLogic(states, snapshot, clock, settings.topics, watch=metrics.watch_spend, drain=drain)
 
 
-def _govern(settings: FlowSettings, clock: Clock, *, drain: bool, kept: bool) -> Callable[[bytes | None], GovernLogic]:
+def _govern(
+    settings: FlowSettings, metrics: Metrics, clock: Clock, *, drain: bool, kept: bool
+) -> Callable[[bytes | None], GovernLogic]:
     def load(base: bytes | None, deltas: list[bytes], life: int) -> RunawayBook:
         return RunawayBook.load(base, deltas, life, settings.patience)
 
     states = ShardStates(load, _folder(settings, "govern"), 0, () if clock else tuple(RUN_SHARDS), clock, kept)
-    return lambda snapshot: GovernLogic(states, snapshot, clock, settings.topics, drain=drain)
+    return lambda snapshot: GovernLogic(states, snapshot, clock, settings.topics, metrics, drain=drain)
 
 
 def _folder(settings: FlowSettings, step: str) -> Path | None:

@@ -10,6 +10,7 @@ import orjson
 
 from models.incidents.book import Facts, Ident, IncidentBook
 from models.incidents.incident import Severity
+from models.runaways.heard import Heard
 from models.times import rfc3339
 from models.verdicts import Action
 
@@ -30,10 +31,6 @@ _RUNS = 5
 """Example runs of a telling."""
 _REMEMBERED = 1000
 """Runs of a burst that are not counted again when they are told again, as after a restart."""
-_HEARD = 10_000
-"""Verdicts that are no news when they are told again, also long after their burst."""
-_DIGITS = 16
-"""Of the id of a verdict that are kept."""
 _NANO = 1_000_000_000
 _LIMITS = (Action.BLOCK, Action.KILL)
 
@@ -84,17 +81,17 @@ class RunawayBook:
         self.book = IncidentBook(generation, patience)
         self._bursts: dict[Ident, _Burst] = {}
         self._changed: set[Ident] = set()
-        self._heard: dict[str, None] = {}
-        """Verdicts, the oldest first: a watch that begins says again what an earlier one said of runs still open."""
-        self._new: list[str] = []
+        self._heard, self._others = Heard(), Heard()
+        """Verdicts that stop or block, and others, which may be very many."""
 
-    def hear(self, verdicts: Sequence[Verdict], defied: Sequence[Defied], now_s: int = 0) -> None:
-        """Take in what rules in force decided on runs, and calls after a kill.
+    def hear(self, verdicts: Sequence[Verdict], defied: Sequence[Defied], now_s: int = 0) -> list[Verdict]:
+        """Take in what rules decided on runs, and calls after a kill; gives the verdicts that are news.
 
         `now_s` is the clock, 0 where there is none: what comes late is news all the same.
         """
-        for verdict in verdicts:
-            if verdict.action in _LIMITS and verdict.evidence.get("mode") == "enforce" and self._is_news(verdict):
+        news = [verdict for verdict in verdicts if (self._heard if _limits(verdict) else self._others).is_news(verdict)]
+        for verdict in news:
+            if _limits(verdict):
                 ident = Ident(RUNAWAY, verdict.rule, "workflow", verdict.evidence.get("workflow") or "unknown")
                 self._add(ident, verdict.scope, max(verdict.at_ns // _NANO, now_s), verdict.reason, verdict.evidence)
         for call in defied:
@@ -104,6 +101,7 @@ class RunawayBook:
                 said |= {"killed_by": call.by, "killed_at": rfc3339(call.killed_ns), "tenant": call.place.tenant}
             reason = f"a call began {seconds} s after the kill{f' by {call.by}' if call.by else ''}"
             self._add(call.ident, call.run_id, max(call.call_ns // _NANO, now_s), reason, said)
+        return news
 
     def look(self, now_s: int) -> list[Incident]:
         """Give what people are told by now."""
@@ -133,20 +131,6 @@ class RunawayBook:
                 burst.last_s = now_s
                 self._changed.add(ident)
 
-    def _is_news(self, verdict: Verdict) -> bool:
-        """Say whether it was never heard, and remember that it was."""
-        known = verdict.id[:_DIGITS]
-        if known in self._heard:
-            return False
-        self._remember([known])
-        self._new.append(known)
-        return True
-
-    def _remember(self, heard: Sequence[str]) -> None:
-        self._heard |= dict.fromkeys(heard)
-        while len(self._heard) > _HEARD:
-            del self._heard[next(iter(self._heard))]
-
     def _add(self, ident: Ident, run: str, at_s: int, reason: str, evidence: dict[str, Any]) -> None:
         self._bursts.setdefault(ident, _Burst()).add(run, at_s, reason, evidence)
         self._changed.add(ident)
@@ -158,13 +142,14 @@ class RunawayBook:
         changed, self._changed = self._changed, set()
         bursts = [[*ident, vars(self._bursts[ident])] for ident in changed if ident in self._bursts]
         gone = [list(ident) for ident in changed if ident not in self._bursts]
-        heard, self._new = self._new, []
-        return orjson.dumps({"bursts": bursts, "gone": gone, "heard": heard, "lives": self.book.take_changed()})
+        heard = {"heard": self._heard.take_new(), "others": self._others.take_new()}
+        return orjson.dumps({"bursts": bursts, "gone": gone, "lives": self.book.take_changed()} | heard)
 
     def dump(self) -> bytes:
         """Give everything."""
         bursts = [[*ident, vars(burst)] for ident, burst in self._bursts.items()]
-        return orjson.dumps({"bursts": bursts, "gone": [], "heard": [*self._heard], "lives": self.book.state()})
+        heard = {"heard": self._heard.all(), "others": self._others.all()}
+        return orjson.dumps({"bursts": bursts, "gone": [], "lives": self.book.state()} | heard)
 
     @staticmethod
     def load(
@@ -175,11 +160,16 @@ class RunawayBook:
         for raw in ([base] if base else []) + list(deltas):
             part = orjson.loads(raw)
             found._bursts |= {Ident(*ident): _Burst(**said) for *ident, said in part["bursts"]}
-            found._remember(part.get("heard", ()))  # of a state from before they were kept: none
+            found._heard.remember(part.get("heard", ()))  # of a state from before they were kept: none
+            found._others.remember(part.get("others", ()))
             for ident in part["gone"]:
                 found._bursts.pop(Ident(*ident), None)
             found.book.adopt(part["lives"], newer=True)
         return found
+
+
+def _limits(verdict: Verdict) -> bool:
+    return verdict.action in _LIMITS and verdict.evidence.get("mode") == "enforce"
 
 
 def _facts(ident: Ident, burst: _Burst) -> Facts:
