@@ -290,6 +290,11 @@ class Authority:
             self._batch.spend.update(rows)
             self._batch.offsets[topic, partition] = following
 
+    def reserved(self, changed: Mapping[str, bytes | None]) -> None:
+        """Keep what calls under way have reserved (None: it is over); written by the next `tick`."""
+        with self._lock:
+            self._batch.reserved |= changed
+
     def tick(self) -> None:
         """Write what waits, sign checkpoints; often."""
         with self.changing():

@@ -132,6 +132,7 @@ class Plane:
             self.clocks.steady_s,
             lambda scope, tenant, told: untold.of(scope, tenant, told, self.today()),
             self.authority.shown.epoch,
+            self.store.reserved(),
         )
         masker = Masker(masking, settings.audit_fields)
         self.guards = Guards(self.authority, masker, settings.policy, rule_source, self.reservations, settings.limits)
@@ -204,7 +205,7 @@ class Plane:
         for thread in self._threads:
             thread.join(10)
         with self.authority.quiet():
-            self.guards.drain()
+            self._drain()
         self.authority.close()
         self.store.close()
         self._held.close()
@@ -234,9 +235,14 @@ class Plane:
     def tick(self) -> None:
         """Write what waits, and note keys that came or went."""
         with self.authority.quiet():
-            self.guards.drain()
+            self._drain()
             self._note_keys()
             self.authority.tick()
+
+    def _drain(self) -> None:
+        """Hand what decisions have left to the authority, which is held."""
+        self.guards.drain()
+        self.authority.reserved(self.reservations.take_changed())
 
     def _keep(self) -> None:
         housed = self.clocks.steady_s()

@@ -3,25 +3,24 @@
 All in whole nano-USD. A call is let through if, of each scope with a limit, spent + reserved + its estimate <= limit;
 so spend goes beyond a limit by no more than what the calls under way cost beyond their estimates. What a settled call
 has cost stays reserved until the stream can have counted it (`LAG_S`): for that time a budget may look a little fuller
-than it is, never emptier.
+than it is, never emptier. What is reserved is kept over a restart, from which on it lasts anew: its calls may go on.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import orjson
 from flyball_sdk.clock import steady
 from flyball_sdk.reserving import Denied, Request, Reserved
-from flyball_sdk.scope import USER
+from flyball_sdk.scope import USER, Scope
 
 from control.usage import nano
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from flyball_sdk.scope import Scope
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from control.usage import Spend
 
@@ -35,6 +34,11 @@ class _Open(NamedTuple):
     amount: int
     until_s: float
 
+    def kept(self, *, settled: bool) -> bytes:
+        """Give what is kept of it."""
+        scopes = [[*scope, tenant] for scope, tenant in self.scopes]
+        return orjson.dumps({"scopes": scopes, "amount": self.amount, "settled": settled})
+
 
 def _nothing(scope: Scope, tenant: str | None, told: Sequence[Spend]) -> Sequence[Spend]:
     return ()
@@ -44,7 +48,7 @@ class Reservations:
     """Thread-safe. `spent` gives the current periods of a scope; `costs` the estimate of a call by tool, in USD.
 
     `untold` gives those with a limit of which nothing was told yet, beside what was told. `life` is a number that no
-    other life of the process has: what is reserved ends with one, and its calls must not end those of the next.
+    other life of the process has: calls of one must not end those of the next. `kept` is what earlier lives have kept.
     """
 
     def __init__(
@@ -54,14 +58,18 @@ class Reservations:
         now: Callable[[], float] = steady,
         untold: Callable[[Scope, str | None, Sequence[Spend]], Sequence[Spend]] = _nothing,
         life: int = 0,
+        kept: Iterable[tuple[str, bytes]] = (),
     ) -> None:
         self._spent, self._now, self._untold = spent, now, untold
         self._costs = {tool: nano(usd) for tool, usd in costs.items()}
         self._lock = threading.Lock()
         self._reserved: dict[tuple[Scope, str | None], int] = {}
         self._open: dict[str, _Open] = {}
-        self._settled: deque[_Open] = deque()
+        self._settled: deque[tuple[str, _Open]] = deque()
         self._life, self._number = life, 0
+        self._changed: dict[str, bytes | None] = {}
+        for token, said in kept:
+            self._restore(token, orjson.loads(said))
 
     def reserve(self, request: Request) -> Reserved | Denied:
         """Reserve what a call is estimated to cost, of every scope that has a limit, or of none."""
@@ -90,13 +98,32 @@ class Reservations:
             if done is not None:
                 cost = done.amount if cost_usd is None else nano(cost_usd)
                 self._add(done.scopes, cost - done.amount)
-                self._settled.append(_Open(done.scopes, cost, self._now() + LAG_S))
+                done = _Open(done.scopes, cost, self._now() + LAG_S)
+                self._settled.append((token, done))
+                self._changed[token] = done.kept(settled=True)
 
     def reserved(self, scope: Scope, tenant: str | None) -> int:
         """Give what is reserved of a scope, in nano-USD."""
         with self._lock:
             self._release()
             return self._reserved.get((scope, tenant), 0)
+
+    def take_changed(self) -> dict[str, bytes | None]:
+        """Give what changed since the last call, by token, to be kept; None: it is over."""
+        with self._lock:
+            self._release()
+            changed, self._changed = self._changed, {}
+        return changed
+
+    def _restore(self, token: str, said: Any) -> None:
+        """Go on with what an earlier life reserved. How long it was down is not known: it lasts as if it began now."""
+        scopes = tuple((Scope(level, name), tenant) for level, name, tenant in said["scopes"])
+        found = _Open(scopes, said["amount"], self._now() + (LAG_S if said["settled"] else LEASE_S))
+        if said["settled"]:
+            self._settled.append((token, found))
+        else:
+            self._open[token] = found
+        self._add(scopes, found.amount)
 
     def _full(self, scope: Scope, tenant: str | None, amount: int, spent: Sequence[Spend]) -> bool:
         if not spent:
@@ -107,19 +134,24 @@ class Reservations:
     def _take(self, scopes: tuple[tuple[Scope, str | None], ...], amount: int) -> str:
         self._number += 1
         token = f"res_{self._life:x}_{self._number:x}"
-        self._open[token] = _Open(scopes, amount, self._now() + LEASE_S)
+        taken = self._open[token] = _Open(scopes, amount, self._now() + LEASE_S)
+        self._changed[token] = taken.kept(settled=False)
         self._add(scopes, amount)
         return token
 
     def _release(self) -> None:
         """Give back what is over: settled calls that are counted by now, and calls that never ended."""
         now = self._now()
-        while self._settled and self._settled[0].until_s <= now:
-            done = self._settled.popleft()
-            self._add(done.scopes, -done.amount)
+        while self._settled and self._settled[0][1].until_s <= now:
+            token, done = self._settled.popleft()
+            self._give_back(token, done)
         while self._open and (first := next(iter(self._open.items())))[1].until_s <= now:
-            self._add(first[1].scopes, -first[1].amount)
             del self._open[first[0]]
+            self._give_back(*first)
+
+    def _give_back(self, token: str, over: _Open) -> None:
+        self._add(over.scopes, -over.amount)
+        self._changed[token] = None
 
     def _add(self, scopes: tuple[tuple[Scope, str | None], ...], amount: int) -> None:
         for key in scopes:

@@ -9,6 +9,7 @@
     spend          what was spent, by scope and period
     orders         what is not in the topic of orders yet, by number
     in_force       the kills in force, as the newest order tells of each
+    reserved       what calls under way may cost, by token
 
 A killed process loses nothing that was written. Kills and commands are forced to the disk before they are sent, so
 that they outlive a power cut too.
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from models.orders.order import Place as Told
 
 FILE = "control.db"
-VERSION = 2
+VERSION = 3
 _BUSY_S = 10.0
 _FIRST_EPOCH_S = 1_767_225_600
 """The year 2026: epochs count the seconds since, unless lives follow each other quicker, or the clock is wrong."""
@@ -47,6 +48,7 @@ CREATE TABLE in_force (
     PRIMARY KEY (level, scope, tenant)
 ) WITHOUT ROWID;
 """
+_RESERVED = "CREATE TABLE IF NOT EXISTS reserved (token TEXT PRIMARY KEY, said BLOB NOT NULL);"
 _SCHEMA = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE offsets (
@@ -68,10 +70,10 @@ CREATE TABLE spend (
     level TEXT NOT NULL, scope TEXT NOT NULL, tenant TEXT NOT NULL, period TEXT NOT NULL, start TEXT NOT NULL,
     revision INTEGER NOT NULL, said BLOB NOT NULL, PRIMARY KEY (level, scope, tenant, period, start)
 ) WITHOUT ROWID;
-{_ORDERS}"""
+{_ORDERS}{_RESERVED}"""
 _ENTRIES_AFTER = "SELECT n, CAST(body AS BLOB), CAST(hash AS BLOB) FROM audit WHERE n > ? ORDER BY n LIMIT ?"
 """SQLite keeps a value of any kind in any column: who tampers with the file may have put a text or a number there."""
-_STEPS = {0: _SCHEMA, 1: _ORDERS}
+_STEPS = {0: _SCHEMA, 1: _ORDERS + _RESERVED, 2: _RESERVED}
 """What leads from each version of the file to this one."""
 
 
@@ -91,6 +93,7 @@ class Batch:
     spend: dict[tuple[str, str, str, str, str], tuple[int, bytes] | None] = field(default_factory=dict)
     orders: dict[int, bytes] = field(default_factory=dict)
     in_force: dict[Told, bytes | None] = field(default_factory=dict)
+    reserved: dict[str, bytes | None] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     checkpoints: list[Checkpoint] = field(default_factory=list)
 
@@ -199,6 +202,10 @@ class Store:
             else:
                 self._db.execute("INSERT OR REPLACE INTO in_force VALUES (?, ?, ?, ?)", (*where, order))
 
+        reserved = batch.reserved.items()
+        put("INSERT OR REPLACE INTO reserved VALUES (?, ?)", [row for row in reserved if row[1] is not None])
+        put("DELETE FROM reserved WHERE token=?", [(token,) for token, said in reserved if said is None])
+
     def meta(self) -> dict[str, str]:
         """Give what is noted by name."""
         return dict(self._rows("SELECT name, value FROM meta"))
@@ -224,6 +231,10 @@ class Store:
     def in_force(self) -> list[Order]:
         """Give the newest order of each kill in force."""
         return [read(row[0]) for row in self._rows("SELECT said FROM in_force")]
+
+    def reserved(self) -> list[tuple[str, bytes]]:
+        """Give what calls under way have reserved: token and what `Reservations` kept of it, the oldest first."""
+        return self._rows("SELECT token, said FROM reserved ORDER BY rowid")
 
     def orders(self, after: int, limit: int) -> list[tuple[int, bytes]]:
         """Give orders that are not in their topic yet, the oldest first: number and record."""

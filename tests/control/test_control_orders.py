@@ -149,7 +149,8 @@ def test_kills_of_an_older_version_are_told(tmp_path: Path, planes: Any) -> None
     """A file of before there were orders is taken over; its kills are in force since they were signed."""
     one = Life(tmp_path, planes)
     one.authority.kill(USER, None, "ann", "")
-    for statement in ("DROP TABLE orders", "DROP TABLE in_force", "DELETE FROM meta WHERE name='orders'"):
+    tables = ("orders", "in_force", "reserved")
+    for statement in (*[f"DROP TABLE {table}" for table in tables], "DELETE FROM meta WHERE name='orders'"):
         one.store._db.execute(statement)
     one.store._db.execute("PRAGMA user_version=1")
     one.die()

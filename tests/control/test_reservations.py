@@ -169,3 +169,45 @@ def test_a_call_of_an_earlier_life_ends_no_reservation_of_this_one(tmp_path: Pat
         tokens.append(answer.token)
         assert plane.reservations.reserved(U1, "t1") == nano(4.0)
         plane.stop()
+
+
+def life(folder: Path) -> Plane:
+    """Begin a life of the control plane: a call is estimated at 4 USD, of a budget of 10."""
+    plane = Plane(PlaneSettings(folder, costs={"pay": 4.0}), say=lambda _: None)
+    plane.spend.take(read(orjson.dumps(SAID | {"cost_usd": 0, "limit_usd": 10, "start": plane.today()})))
+    return plane
+
+
+def test_what_is_reserved_outlives_a_restart(tmp_path: Path) -> None:
+    """Of calls that are under way: with them as many pass as would have without it, and their ends are heard."""
+    plane = life(tmp_path)
+    first, second = (plane.reservations.reserve(request()) for _ in range(2))
+    assert isinstance(first, Reserved)
+    assert isinstance(second, Reserved)
+    plane.stop()
+    plane = life(tmp_path)
+    assert plane.reservations.reserved(U1, "t1") == nano(8.0)
+    assert not isinstance(plane.reservations.reserve(request()), Reserved)
+    plane.reservations.settle(first.token, 0.5)
+    assert plane.reservations.reserved(U1, "t1") == nano(4.5)
+    assert isinstance(plane.reservations.reserve(request()), Reserved)
+    plane.stop()
+    plane = life(tmp_path)
+    assert plane.reservations.reserved(U1, "t1") == nano(8.5)
+    plane.stop()
+
+
+def test_what_is_kept_ends_as_it_would_have(tmp_path: Path) -> None:
+    """A killed process loses no more than its last 50 ms; what a restart finds lasts anew, then nothing is kept."""
+    plane = life(tmp_path)
+    tokens = [answer.token for _ in range(2) if isinstance(answer := plane.reservations.reserve(request()), Reserved)]
+    plane.reservations.settle(tokens[0], None)
+    plane.tick()
+    kept, now = plane.store.reserved(), [0.0]
+    plane.stop()
+    assert [token for token, _ in kept] == [tokens[0], tokens[1]]
+    found = Reservations(book(0, 10).current, {"pay": 4.0}, lambda: now[0], life=2, kept=kept)
+    for at, reserved in ((0, 8.0), (LAG_S - 1, 8.0), (LAG_S, 4.0), (LEASE_S - 1, 4.0), (LEASE_S, 0.0)):
+        now[0] = at
+        assert found.reserved(U1, "t1") == nano(reserved)
+    assert found.take_changed() == dict.fromkeys(tokens)
