@@ -147,7 +147,7 @@ class SpendTable:
             self._said = []
         self._let_go(now_s, out)
         if self._is_restored:
-            self._begin_anew(now_s, out)
+            self._begin_anew(now_s)
             self._is_restored = False
         self._sums.unmark(TOUCHED)
         out.records = self._told(now_s, is_last=is_last)
@@ -227,7 +227,7 @@ class SpendTable:
         """
         for name, key in list(self._spent):
             is_over = now_s >= self._span_s(key)[1]
-            if is_over or name not in self._versions:
+            if is_over or not self._still_limits(name, key):
                 del self._spent[name, key]
                 taken = self.sums[key].taken(name) if key in self.sums else _NONE
                 out.verdicts.append(cleared(name, key, now_s, taken, is_over=is_over))
@@ -243,6 +243,13 @@ class SpendTable:
             if now_s >= self._calendar.span_s(*period_of(ident))[1]:
                 told = self.book.right(ident, now_s, at_once=True)
                 out.incidents += [told] if told else []
+
+    def _still_limits(self, version: str, key: Key) -> bool:
+        """Say whether a budget is what it was, and of whom it was; that it may not be a restart brings."""
+        kept = self.sums.get(key)
+        if kept is None or not self._is_restored:
+            return version in self._versions
+        return version in {budget.version for budget in self._fitting(kept)}
 
     def _end_unreached(self, now_s: int, out: Spent) -> None:
         """End incidents of steps that no budget has any more, or that by its new limit were not reached.
@@ -281,18 +288,15 @@ class SpendTable:
         if not any(key == limited and version.startswith(f"{name}\x1f") for version, limited in self._spent):
             out.verdicts.append(cleared(f"{name}\x1f{said['limit']}", key, now_s, _NONE, is_over=False))
 
-    def _begin_anew(self, now_s: int, out: Spent) -> None:
-        """Put budgets out of force that are no more of whom they were, or are no more, in periods under way.
+    def _begin_anew(self, now_s: int) -> None:
+        """Have the steps of budgets that are no more of whom they were, or are no more, told again if they come back.
 
-        Whom they limited is let go of; should they come back, their steps are told again.
+        In periods under way; whom they limited was let go of (`_let_go`).
         """
         for kept in [kept for kept in self.sums.values() if kept.told and now_s < self._span_s(kept.key)[1]]:
             fitting = {budget.version for budget in self._fitting(kept)}
             for version in sorted((kept.told or {}).keys() - fitting):
                 taken = kept.taken(version)
-                if (version, kept.key) in self._spent:
-                    del self._spent[version, kept.key]
-                    out.verdicts.append(cleared(version, kept.key, now_s, taken, is_over=False))
                 if taken.steps:
                     kept.take(version, Taken(taken.turn + 1, 0))
 
