@@ -104,7 +104,7 @@ class MeasureLogic(StatefulBatchLogic[ShardCells, Records, bytes]):
             return (), False
         self._promise(state)
         told = self._tell(state.key, state.table.final(state.watermark.current))
-        return told + self._close(state, self._tracked.at(None)), False
+        return told + self._close(state, self._tracked.at(None), None), False
 
     @override
     def on_notify(self) -> tuple[Iterable[Records], bool]:
@@ -118,7 +118,7 @@ class MeasureLogic(StatefulBatchLogic[ShardCells, Records, bytes]):
         pending = state.table.pending
         self._free = datetime.now(UTC) + _TICK
         self._due = self._free if pending else datetime.now(UTC) + _IDLE_TICK
-        return early + final + self._close(state, self._tracked.at(now)), False
+        return early + final + self._close(state, self._tracked.at(now), now), False
 
     @override
     def on_eof(self) -> tuple[Iterable[Records], bool]:
@@ -153,8 +153,8 @@ class MeasureLogic(StatefulBatchLogic[ShardCells, Records, bytes]):
             state.promises.note(self._fresh)
         self._fresh = []
 
-    def _close(self, state: ShardState[PaneTable], watermark_ns: int) -> list[Records]:
-        closed = state.table.closed(watermark_ns) if self._closes else None
+    def _close(self, state: ShardState[PaneTable], watermark_ns: int, now_ns: int | None) -> list[Records]:
+        closed = state.table.closed(watermark_ns, now_ns) if self._closes else None
         return [(state.key, ShardClosed(state.key, closed))] if closed else []
 
     def _tell(self, key: str, readings: Readings) -> list[Records]:

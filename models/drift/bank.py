@@ -138,6 +138,12 @@ class Bank:
             self.at += window - self._window
             self._window = window
 
+    def set_back(self, at: int) -> None:
+        """Go back to Unix minute `at`, where the clock was ahead; what was looked at stays looked at."""
+        self._window = min(self._window, at // self.minutes)
+        np.minimum(self.alarm, at, out=self.alarm)
+        np.minimum(self.changed, at, out=self.changed)
+
     def _look(self) -> None:
         counts = self._with_hours(self._counts, self._window)
         self.ring[self.at % len(self.ring)] = self._counts

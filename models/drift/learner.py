@@ -51,6 +51,11 @@ class Learner:
         if self.minutes == 1:
             self._learn(window)
 
+    def set_back(self, at: int) -> None:
+        """Go back to Unix minute `at`: the clock was ahead."""
+        self._window = min(self._window, at // self.minutes)
+        np.minimum(self.opened, at, out=self.opened)
+
     def _learn(self, window: int) -> None:
         self._window = window
         if self._events.any():

@@ -92,6 +92,15 @@ class Shard:
             if more:
                 self.usual[name] = UsualRatio(*(widened(array, more) for array in usual))
 
+    def set_back(self, at: int) -> None:
+        """Let nothing have been seen after Unix minute `at`: the clock was ahead."""
+        np.minimum(self.seen, at, out=self.seen)
+        np.minimum(self.begun, at, out=self.begun)
+        for learner in self.learners.values():
+            learner.set_back(at)
+        for weeks in self.weeks.values():
+            weeks.set_back(at)
+
     def learn(self, minute: Minute) -> None:
         """Take a minute into the baselines."""
         self.seen[minute.total > 0] = minute.at

@@ -100,6 +100,8 @@ class DriftTable:
     def _look(self, closed: Closed) -> Looked:
         shard = self.shard
         shard.enter(closed)
+        if closed.until < self.until:
+            self._set_back(int(closed.look.min(initial=closed.until)))
         for minute in shard.minutes(closed):
             self._accept(minute.at)
             self._take(minute)
@@ -118,6 +120,12 @@ class DriftTable:
         evidence = [evidence_of(shard, watch, self.banks[watch.name], place) for watch, place in told]
         examples = [Example(run.workflow, USER_AGE, *run[1:]) for run in closed.runs]
         return Looked(self.until, self.streams, evidence, found, examples)
+
+    def _set_back(self, minute: int) -> None:
+        """Go back to a Unix minute: a clock was ahead, and has closed minutes that come only now."""
+        self.shard.set_back(minute)
+        for bank in self.banks.values():
+            bank.set_back(minute)
 
     @staticmethod
     def _is_described(bank: Bank, place: int, before: int, *, is_due: bool) -> bool:

@@ -97,6 +97,11 @@ class Weeks:
         self.squares[Clock.MINUTE][:, places] += hits.astype(float) ** 2 / events
         self.looks[Clock.MINUTE, places] += 1
 
+    def set_back(self, at: int) -> None:
+        """Go back to Unix minute `at`: the clock was ahead."""
+        self._window = min(self._window, at // _HOUR)
+        np.minimum(self.opened, at, out=self.opened)
+
     def _entered(self, series: NDArray[np.int64], at: int) -> NDArray[np.int64]:
         """Give the places of these series; those that are new come last."""
         self._have_room(int(series.max()) + 1)

@@ -26,6 +26,7 @@ from models.slis.user_ages import NAMES as AGES
 from models.slis.user_ages import UserAges
 from models.slis.user_runs import LatestRuns
 from models.slis.windows import SECONDS, WINDOWS
+from models.watermark import AHEAD_NS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,12 +127,16 @@ class PaneTable:
                 self._log.touch()
         return readings
 
-    def closed(self, watermark_ns: int) -> Closed | None:
+    def closed(self, watermark_ns: int, now_ns: int | None = None) -> Closed | None:
         """Give the panes of the looks that ended by the watermark, each once; None when no minute has ended since.
 
-        What is counted in a pane after that is not told here any more.
+        What is counted in a pane after that is not told here any more. What is long after `now_ns`, the clock, was
+        closed by one that was ahead: from now on minutes are closed again, else none would be until then.
         """
         until = watermark_ns // _MINUTE_NS
+        if now_ns is not None and (now_ns + AHEAD_NS) // _MINUTE_NS < self._closed[0]:
+            self._closed[0] = now_ns // _MINUTE_NS
+            self._log.touch()
         return self._close(until) if until > self._closed[0] else None
 
     def close(self) -> Closed | None:

@@ -77,6 +77,20 @@ def test_a_rate_that_doubles() -> None:
     assert not [key for key in heard.alarms if key.startswith(("objective", "live_rate"))]
 
 
+def test_a_rate_that_doubles_after_a_clock_was_ahead() -> None:
+    """Five hours, for a moment: found as soon, and dated as right, as without it; also over a restart."""
+    table, traffic, heard = DriftTable(SETTINGS), Traffic(1), Heard()
+    for at in range(360):
+        if at == CHANGE - 20:
+            ahead = traffic.closed(at, Minute())
+            table.look(ahead._replace(until=START + at + 300, look=ahead.look + 299))
+            table = DriftTable.load(SETTINGS, table.dump(), [])
+        heard.hear(table.look(traffic.closed(at, Minute(bad=0.1, bad_free=0.1) if at >= CHANGE else Minute())))
+    at, found = heard.named("own_rate", "task_success")
+    assert CHANGE < at <= CHANGE + 25
+    assert abs(found.since - START - CHANGE) <= 10
+
+
 def test_an_objective_that_is_missed() -> None:
     """20 % bad against an SLO of 90 %."""
     at, found = watched(changed(bad=0.2, bad_free=0.2)).named("objective")

@@ -57,6 +57,20 @@ def test_a_pane_is_closed_once_after_its_wait(table: PaneTable) -> None:
     assert panes(table.closed((START + 9) * MINUTE)) == [(5, 0, 5, 4)]
 
 
+def test_minutes_that_a_clock_ahead_closed_are_closed_again(table: PaneTable) -> None:
+    """Once it is set right minutes are closed as they come; a step of seconds changes nothing, nor does a start."""
+    hours = 300
+    table.closed((START + hours) * MINUTE, (START + hours) * MINUTE)
+    assert table.closed(0, (START + hours) * MINUTE) is None
+    assert table.closed((START + hours - 1) * MINUTE, (START + hours - 1) * MINUTE) is None
+    assert table.closed((START + 9) * MINUTE, (START + 10) * MINUTE) is None
+    again = PaneTable.load(SETTINGS, table.dump(), [], 1)
+    for each in (table, again):
+        each.apply(cells(("tool_success", 10, 1, 7)))
+        assert panes(each.closed((START + 14) * MINUTE, (START + 14) * MINUTE)) == [(13, 1, 7, 7)]
+        assert panes(each.closed((START + 15) * MINUTE, (START + 15) * MINUTE)) == []
+
+
 def test_what_comes_before_the_wait_is_over_counts(table: PaneTable) -> None:
     """A late outcome, and a correction."""
     table.closed((START + 3) * MINUTE)
