@@ -36,7 +36,7 @@ from control.second import SecondPerson
 from control.store import FILE, Store, StoreError
 from control.untold import Untold
 from control.usage import SpendBook
-from streams.port import LostOffsetError
+from streams.port import LostOffsetError, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -285,8 +285,8 @@ class Plane:
                     raise
                 except Exception as error:  # noqa: BLE001 -- said, unhealthy, and nothing is skipped
                     if self._trouble is None:
-                        self._say(f"verdicts: {type(error).__name__}: {error}; trying again")
-                    self._trouble, ready = f"{type(error).__name__}: {error}", False
+                        self._say(f"verdicts: {told(error)}; trying again")
+                    self._trouble, ready = told(error), False
                     self._stopped.wait(_RETRY_S)
         except LostOffsetError as error:
             self._say(f"{error}")
@@ -311,8 +311,8 @@ class Plane:
                     self._stopped.wait(_TICK_S)
             except Exception as error:  # noqa: BLE001 -- said, unhealthy, and nothing is skipped
                 if self._untold is None:
-                    self._say(f"orders: {type(error).__name__}: {error}; trying again")
-                self._untold = f"{type(error).__name__}: {error}"
+                    self._say(f"orders: {told(error)}; trying again")
+                self._untold = told(error)
                 self._stopped.wait(_RETRY_S)
         outlet.close()
 

@@ -41,6 +41,11 @@ class UnreachableError(LogError):
     """The log does not answer now; trying again may help."""
 
 
+def told(error: Exception) -> str:
+    """Say what went wrong to people: what a log says is meant for them, of anything else the kind is needed."""
+    return str(error) if isinstance(error, LogError) and str(error) else f"{type(error).__name__}: {error}"
+
+
 class Reader(Protocol):
     """Reads one partition forward. Not thread-safe."""
 

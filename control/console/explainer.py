@@ -16,6 +16,7 @@ import orjson
 
 from control.console.amending import added, amended, is_amended, number, put
 from control.console.sides import runs_of, sides
+from streams.port import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -82,7 +83,7 @@ class Explainer:
             said = self._explain(due)
             self._amend(due, said)
         except Exception as error:  # noqa: BLE001 -- said beside the incident, and tried again later
-            said = {"problem": f"{type(error).__name__}: {error}", "at": self._clocks.now()}
+            said = {"problem": told(error), "at": self._clocks.now()}
             self._say(f"console: incident {key} is not explained: {said['problem']}")
         with self._lock:
             self._told[key] = said
@@ -150,7 +151,7 @@ class Explainer:
                 while not self._stopped.is_set() and self.step():
                     pass
             except Exception as error:  # noqa: BLE001 -- said; the next look may go well
-                self._say(f"console: {type(error).__name__}: {error}")
+                self._say(f"console: {told(error)}")
 
 
 def _is_decided(said: Mapping[str, Any]) -> bool:

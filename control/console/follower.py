@@ -11,7 +11,7 @@ import orjson
 from control.console.board import Board
 from control.console.costs import Costs
 from control.console.runs import MOST, Runs
-from streams.port import LostOffsetError
+from streams.port import LostOffsetError, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -151,8 +151,8 @@ class Follower:
                     self._stopped.wait(_IDLE_S)
             except Exception as error:  # noqa: BLE001 -- the page says it; the control plane's work goes on
                 if self.problem is None:
-                    self._say(f"console: {type(error).__name__}: {error}; trying again")
-                self.problem, wait = f"{type(error).__name__}: {error}", 0.0
+                    self._say(f"console: {told(error)}; trying again")
+                self.problem, wait = told(error), 0.0
                 self._stopped.wait(_RETRY_S)
         for reader in self._readers.values():
             reader.close()

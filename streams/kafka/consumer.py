@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
+from streams.kafka.words import in_words
 from streams.port import LogError, LostOffsetError, Message
 
 _log = logging.getLogger(__name__)
@@ -222,10 +223,10 @@ class SharedConsumer:
     def _on_error(self, error: KafkaError) -> None:
         """Hear of the connection as a whole; called from within `consume`."""
         if error.fatal():
-            self._fatal = LogError(str(error))
+            self._fatal = LogError(in_words("its brokers", error))
         if error.code() in _UNREACHABLE and not self._unreachable:
             self._unreachable = True
-            _log.warning("Kafka does not answer, trying on: %s", error)
+            _log.warning("trying on: %s", in_words("its brokers", error))
 
     def _note(self, error: KafkaError, topic: str | None, partition: int | None) -> None:
         """Keep an error for the reader it concerns; raise it where it concerns all; let passing ones pass."""
@@ -234,7 +235,7 @@ class SharedConsumer:
         if code in _PASSING and not error.fatal():
             return
         feed = self._feeds.get((topic or "", -1 if partition is None else partition))
-        what = f"{topic}/{partition}: {error}"
+        what = in_words(f"{topic}/{partition}", error)
         if feed is None:
             raise LogError(what)
         wanted = "the oldest message" if feed.next is None else f"offset {feed.fetched}"

@@ -14,6 +14,7 @@ from kafka.errors import KafkaError as PythonKafkaError
 from streams.kafka.consumer import SharedConsumer
 from streams.kafka.reader import KafkaReader
 from streams.kafka.settings import Settings
+from streams.kafka.words import in_words
 from streams.kafka.writer import KafkaWriter
 from streams.port import LogError, LostOffsetError, UnreachableError
 
@@ -55,7 +56,8 @@ class KafkaLog:
             # brokers that have just come up are not counted yet among those that can hold a copy
             passes = error.retriable or isinstance(error, InvalidReplicationFactorError)
             kind = UnreachableError if passes else LogError
-            msg = f"{topic} cannot be created at {self._settings.brokers}: {error!r}"
+            do = "it is tried again" if passes else "create it, or let Flyball create topics"
+            msg = f"{topic} cannot be created at Kafka at {self._settings.brokers} ({type(error).__name__}): {do}"
             raise kind(msg) from error
 
     def partitions(self, topic: str) -> int:
@@ -66,8 +68,7 @@ class KafkaLog:
             # all topics are asked for: asking for one could create it
             known = self._metadata.list_topics(timeout=_ANSWER_S).topics.get(topic)
         except KafkaException as error:
-            msg = f"{self._settings.brokers}: {error}"
-            raise UnreachableError(msg) from error
+            raise UnreachableError(in_words(self._settings.brokers, error)) from error
         return 0 if known is None else len(known.partitions)
 
     def reader(self, topic: str, partition: int, offset: int | None) -> KafkaReader:
@@ -101,8 +102,7 @@ class KafkaLog:
         try:
             offset = consumer.offset_at(place, _ANSWER_S)
         except KafkaException as error:
-            msg = f"{self._settings.brokers}: {error}"
-            raise UnreachableError(msg) from error
+            raise UnreachableError(in_words(self._settings.brokers, error)) from error
         return self.end(topic, partition) if offset < 0 else offset
 
     def writer(self) -> KafkaWriter:
@@ -123,8 +123,7 @@ class KafkaLog:
         try:
             return consumer.backlog(places, _ANSWER_S)
         except KafkaException as error:
-            msg = f"{self._settings.brokers}: {error}"
-            raise UnreachableError(msg) from error
+            raise UnreachableError(in_words(self._settings.brokers, error)) from error
 
     def close(self) -> None:
         """Close what the readers share."""
@@ -148,8 +147,7 @@ class KafkaLog:
         try:
             return consumer.bounds(TopicPartition(topic, partition), _ANSWER_S)
         except KafkaException as error:
-            msg = f"{self._settings.brokers}: {error}"
-            raise UnreachableError(msg) from error
+            raise UnreachableError(in_words(self._settings.brokers, error)) from error
 
     def _new_consumer(self) -> SharedConsumer:
         consumer = SharedConsumer(self._settings.consumer(), self._settings.buffer_bytes)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from streams.kafka.words import in_words
 from streams.port import UndeliveredError
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class KafkaWriter:
         if any(error.fatal() for error in refused):
             self._producer = None  # it refuses everything from now on; the next one starts anew
         if refused:
-            msg = f"{len(refused)} messages were not taken: {refused[0]}"
+            msg = f"{len(refused)} messages were not taken: {in_words(self._settings.brokers, refused[0])}"
             raise UndeliveredError(msg)
 
     def close(self) -> None:
