@@ -67,6 +67,9 @@ def _composing(path: Path) -> Iterator[str]:
         yield text
     except yaml.MarkedYAMLError as error:
         raise _error(path, _error_line(error), _not_yaml(error)) from error
+    except yaml.reader.ReaderError as error:  # a character that no YAML has
+        line = text.count("\n", 0, error.position) + 1
+        raise _error(path, line, f"not YAML: {str(error).splitlines()[0]}") from error
     except yaml.YAMLError as error:
         raise _error(path, 0, f"not YAML: {str(error).splitlines()[0]}") from error
 

@@ -29,6 +29,10 @@ class Catalogue:
         """Tell whether a document is what its name stands for."""
         return self._named.get((document.kind, document.name)) is document
 
+    def has(self, kind: str, name: str) -> bool:
+        """Tell whether there is a document of this kind and name."""
+        return (kind, name) in self._named
+
     def find(self, kind: str, name: str, spot: Spot) -> Document | None:
         """Give the document that `spot` refers to; tells when there is none."""
         found = self._named.get((kind, name))

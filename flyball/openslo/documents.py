@@ -25,11 +25,15 @@ OTHER_VERSIONS = {
 
 @dataclass(frozen=True)
 class Document:
-    """One document. `value` is of the type of its kind in `flyball.openslo.schema`; its parts are None where wrong."""
+    """One document. `value` is of the type of its kind in `flyball.openslo.schema`; its parts are None where wrong.
+
+    `unread`: what is wrong with parts of its `spec`; told once it is known that the document is for us.
+    """
 
     kind: str
     value: Any
     spot: Spot
+    unread: tuple[Problem, ...] = ()
 
     @property
     def metadata(self) -> Metadata:
@@ -50,8 +54,14 @@ def read_documents(path: Path, told: Told) -> list[Document]:
         for problem in error.problems:
             told.problem(problem)
         return []
-    found = [_document(path, node, told) for node in nodes]
+    found = [_document(path, node, told) for each in nodes for node in _listed_in(each)]
     return [document for document in found if document]
+
+
+def _listed_in(node: yaml.Node) -> list[yaml.Node]:
+    """Give the documents of a list of documents, as OpenSLO's own tools write them; else the node itself."""
+    items = node.value if isinstance(node, yaml.SequenceNode) else []
+    return items if items and all(isinstance(item, yaml.MappingNode) for item in items) else [node]
 
 
 def _document(path: Path, node: yaml.Node, told: Told) -> Document | None:
@@ -61,10 +71,12 @@ def _document(path: Path, node: yaml.Node, told: Told) -> Document | None:
     at = Place(path, KINDS_OF_DOCUMENT[kind])
     at.lines[""] = line_of(node)
     value: Any = build(KINDS_OF_DOCUMENT[kind], node, at)
+    unread = tuple(problem for problem in at.problems if kind == "SLO" and problem.where.startswith("spec"))
     for problem in at.problems:
-        told.problem(problem)
+        if problem not in unread:
+            told.problem(problem)
     name = value.metadata.name if value.metadata else None
-    return Document(kind, value, Spot(at, told, name or kind))
+    return Document(kind, value, Spot(at, told, name or kind), unread)
 
 
 def _kind(path: Path, node: yaml.Node, told: Told) -> str:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 _LOOKS_LIKE = re.compile(rb"\bapiVersion[\"']?\s*:\s*[\"']?openslo")
 SUFFIXES = (".yaml", ".yml")
+JSON = ".json"
+"""Is YAML too; but many are of other tools, so these have to say that they are OpenSLO."""
+
 OTHERS = ("flyball.yaml", "policy.yaml", "routes.yaml")
 """Files of the configuration directory that are no SLO files, whatever they mention."""
 
@@ -16,15 +19,21 @@ OTHERS = ("flyball.yaml", "policy.yaml", "routes.yaml")
 def slo_files(directory: Path) -> list[Path]:
     """List the SLO files: every YAML file in folders below, and beside flyball.yaml those that say they are OpenSLO.
 
-    Hidden files and folders are none. Links to folders are followed, each folder once.
+    So are files of JSON that say it, wherever they lie. Hidden files and folders are none. Links to folders are
+    followed, each folder once.
     """
-    top = [path for path in yaml_files(directory) if path.name not in OTHERS and says_openslo(path)]
-    return top + [path for folder in _folders(directory) for path in yaml_files(folder)]
+    top = [path for path in _files(directory) if path.name not in OTHERS and says_openslo(path)]
+    below = [path for folder in _folders(directory) for path in _files(folder)]
+    return top + [path for path in below if path.suffix != JSON or says_openslo(path)]
 
 
 def yaml_files(folder: Path) -> list[Path]:
     """List the YAML files that lie in a folder itself."""
-    return sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES and _is_file(path))
+    return [path for path in _files(folder) if path.suffix != JSON]
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix in (*SUFFIXES, JSON) and _is_file(path))
 
 
 def says_openslo(path: Path) -> bool:

@@ -9,6 +9,7 @@ from flyball.openslo.annotations import texts
 from flyball.openslo.catalogue import Catalogue
 from flyball.openslo.documents import read_documents
 from flyball.openslo.files import shipped_slos, slo_files
+from flyball.openslo.indicated import alerts_of_others
 from flyball.openslo.indicators import measured_of
 from flyball.openslo.objectives import slos_of_document
 from flyball.openslo.spot import Note, Told
@@ -59,10 +60,13 @@ def _check_the_others(catalogue: Catalogue) -> None:
     """Find what is wrong with documents that no SLO refers to."""
     for document in catalogue.all("SLI"):
         measured_of(document.value.spec, document.spot.at("spec"), catalogue)
+    others = alerts_of_others(catalogue)
     for document in catalogue.all("AlertPolicy"):
-        policy_part(document.value, document.spot, catalogue)
+        if ("AlertPolicy", document.name) not in others:
+            policy_part(document.value, document.spot, catalogue)
     for document in catalogue.all("AlertCondition"):
-        condition_part(document.value, document.spot)
+        if ("AlertCondition", document.name) not in others:
+            condition_part(document.value, document.spot)
     for kind in ("SLI", "Service", "DataSource", "AlertNotificationTarget"):
         for document in catalogue.all(kind):
             texts(kind, document.metadata, document.spot.at("metadata"))

@@ -9,9 +9,11 @@ from unicodedata import normalize
 
 from flyball.config.problems import suggestion
 from flyball.openslo.alerts import own_rules
-from flyball.openslo.annotations import PREFIX, Said, of_slo, texts
-from flyball.openslo.indicators import Measured, Skipped, measured_of
+from flyball.openslo.annotations import PREFIX, Said, of_slo
+from flyball.openslo.indicated import is_for_others, of_document, of_objective
+from flyball.openslo.indicators import Measured, Skipped
 from flyball.openslo.kinds import MAX_NAME
+from flyball.openslo.spot import Told
 from flyball.openslo.targets import indicator_of, slices_of, target_of
 from flyball.openslo.windows import window_of
 from models.slos.rules import fit, from_table, nominal_s, table_for
@@ -21,7 +23,7 @@ from models.slos.tables import tables
 if TYPE_CHECKING:
     from flyball.openslo.catalogue import Catalogue
     from flyball.openslo.documents import Document
-    from flyball.openslo.schema import Objective, SliItem, SloSpec
+    from flyball.openslo.schema import Objective, SloSpec
     from flyball.openslo.spot import Spot
     from models.slos.spec import BurnRule
 
@@ -36,7 +38,6 @@ class _Common:
     window: Rolling | Calendar | None
     timeslices: bool | None
     own: list[BurnRule]
-    measured: Measured | Skipped | None
     catalogue: Catalogue
 
 
@@ -44,13 +45,18 @@ def slos_of_document(document: Document, catalogue: Catalogue) -> list[Slo]:
     """Give the SLOs of a document. What is wrong is told, and so is what is skipped; neither is among them."""
     spec: SloSpec | None = document.value.spec
     said = of_slo(document)
+    if is_for_others(document, catalogue):
+        _note_skipped(document, catalogue)
+        return []
+    for problem in document.unread:
+        document.spot.told.problem(problem)
     if spec is None:
         return []
     here = document.spot.at("spec")
     own = own_rules(spec.alertPolicies, here.at("alertPolicies"), catalogue, said.confidence)
     window = window_of(spec.timeWindow, here.at("timeWindow"))
-    measured = _indicated(spec.indicator, spec.indicatorRef, here, catalogue)
-    common = _Common(document, spec, said, window, _is_timeslices(spec, here), own, measured, catalogue)
+    of_document(document, catalogue)
+    common = _Common(document, spec, said, window, _is_timeslices(spec, here), own, catalogue)
     _note_service(spec, here, catalogue)
     if said.windows and spec.alertPolicies:
         here.at("alertPolicies").note(f"alertPolicies have no effect beside the annotation windows: {said.windows}")
@@ -60,6 +66,21 @@ def slos_of_document(document: Document, catalogue: Catalogue) -> list[Slo]:
         here.at("objectives").wrong("no objective", "at least one")
     found = [_slo(common, i, here.at("objectives", i)) for i in range(len(spec.objectives))]
     return _unlike([slo for slo in found if slo], here)
+
+
+def _note_skipped(document: Document, catalogue: Catalogue) -> None:
+    """Note what is skipped of an SLO that others measure: nothing else of it is looked at."""
+    spec, here = document.value.spec, document.spot.at("spec")
+    _note_service(spec, here, catalogue)
+    for i, objective in enumerate(spec.objectives):
+        at = here.at("objectives", i)
+        name = _name(document, objective, i, replace(at, told=Told()))
+        _note_skip(of_objective(document, objective, at, catalogue), at, name)
+
+
+def _note_skip(measured: Measured | Skipped | None, here: Spot, name: str | None) -> None:
+    if isinstance(measured, Skipped):
+        here.note(f"skipped: {measured.reason}", name or "")
 
 
 def _note_service(spec: SloSpec, here: Spot, catalogue: Catalogue) -> None:
@@ -85,7 +106,7 @@ def _is_timeslices(spec: SloSpec, here: Spot) -> bool | None:
 def _slo(common: _Common, index: int, here: Spot) -> Slo | None:
     """Read everything of an objective, so that all that is wrong is told; None when anything is, or is skipped."""
     objective = common.spec.objectives[index]
-    name = _name(common, objective, index, here)
+    name = _name(common.document, objective, index, here)
     target = target_of(objective, here)
     slices = slices_of(objective, here, timeslices=common.timeslices)
     indicator = _measurable(common, objective, name, here)
@@ -108,11 +129,9 @@ def _slo(common: _Common, index: int, here: Spot) -> Slo | None:
 
 
 def _measurable(common: _Common, objective: Objective, name: str | None, here: Spot) -> Indicator | None:
-    measured = _measured(common, objective, here)
-    if isinstance(measured, Skipped):
-        here.note(f"skipped: {measured.reason}", name or "")
-        return None
-    if measured is None:
+    measured = of_objective(common.document, objective, here, common.catalogue)
+    _note_skip(measured, here, name)
+    if measured is None or isinstance(measured, Skipped):
         return None
     if common.said.split == "tool" and measured.sli.per != "call":
         at = common.document.spot.at("metadata", "annotations", f"{PREFIX}split")
@@ -155,10 +174,10 @@ def _with_rules(common: _Common, slo: Slo, here: Spot) -> Slo:
     return replace(slo, rules=fitted.rules)
 
 
-def _name(common: _Common, objective: Objective, index: int, here: Spot) -> str | None:
+def _name(document: Document, objective: Objective, index: int, here: Spot) -> str | None:
     """Name an objective: the document's name, and where there are several, the objective's title or number."""
-    base = common.document.name
-    if not base or len(common.spec.objectives) == 1:
+    base = document.name
+    if not base or len(document.value.spec.objectives) == 1:
         return base or None
     ascii_title = normalize("NFKD", objective.displayName or "").encode("ascii", "ignore").decode()
     slug = re.sub(r"[^a-z0-9]+", "-", ascii_title.lower()).strip("-")
@@ -168,29 +187,6 @@ def _name(common: _Common, objective: Objective, index: int, here: Spot) -> str 
         at.wrong(f"the name {name} of {len(name)} characters", f"at most {MAX_NAME} with the objective's part")
         return None
     return name
-
-
-def _measured(common: _Common, objective: Objective, here: Spot) -> Measured | Skipped | None:
-    """Give what an objective measures: by its own indicator, else by the document's."""
-    if here.has("indicator") or here.has("indicatorRef"):
-        return _indicated(objective.indicator, objective.indicatorRef, here, common.catalogue)
-    outer = common.document.spot.at("spec")
-    if not outer.has("indicator") and not outer.has("indicatorRef"):
-        outer.wrong("neither indicator nor indicatorRef", "one of them")
-    return common.measured
-
-
-def _indicated(
-    inline: SliItem | None, reference: str | None, here: Spot, catalogue: Catalogue
-) -> Measured | Skipped | None:
-    if here.has("indicator") and here.has("indicatorRef"):
-        here.wrong("both indicator and indicatorRef", "one of them")
-    if inline:
-        if inline.metadata:
-            texts("SLI", inline.metadata, here.at("indicator", "metadata"))
-        return measured_of(inline.spec, here.at("indicator", "spec"), catalogue)
-    found = catalogue.find("SLI", reference, here.at("indicatorRef")) if reference else None
-    return measured_of(found.value.spec, found.spot.at("spec"), catalogue) if found else None
 
 
 def _unlike(slos: list[Slo], here: Spot) -> list[Slo]:

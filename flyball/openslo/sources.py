@@ -46,12 +46,13 @@ def type_of(source: MetricSource | None, spot: Spot, catalogue: Catalogue) -> st
     """Give the type of a source, its own or that of the DataSource it names; None when it is wrong, which is told."""
     if source is None:
         return None
-    referred = _referred_type(source, spot, catalogue) if source.metricSourceRef else None
+    others = source.type not in (None, TYPE) and not catalogue.has("DataSource", source.metricSourceRef or "")
+    referred = _referred_type(source, spot, catalogue) if source.metricSourceRef and not others else None
     if not source.type and not referred:
         if not spot.has("type") and not spot.has("metricSourceRef"):
             spot.wrong("neither type nor metricSourceRef", f"one of them; type: {TYPE} is what is measured here")
         return None
-    if source.type and referred and source.type != referred:
+    if source.type and referred and source.type != referred and TYPE in (source.type, referred):
         spot.at("type").wrong(f"'{source.type}'", f"{referred}, the type of the DataSource {source.metricSourceRef}")
         return None
     found = source.type or referred or ""

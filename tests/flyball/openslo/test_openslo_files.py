@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
+import yaml
 
 import flyball
+from flyball.check import check
 from flyball.openslo import Loaded, slos_of
 from flyball.openslo.files import shipped_slos, slo_files
 from flyball.openslo.load import slos_in
@@ -179,3 +182,19 @@ def test_the_page_about_slos_is_right(index: int, tmp_path: Path) -> None:
     rules = [[(rule.name, rule.factor, rule.long_s, rule.short_s) for rule in slo.rules] for slo in loaded.slos]
     assert (rules[0][0] == ("page-fast", 5, 173 * 60, 15 * 60)) == (index == 0)
     assert (rules == [[("page-fast", Fraction("14.4"), 3600, 300)]]) == (index == 2)
+
+
+def test_json_that_says_it_is_openslo_is_read(tmp_path: Path) -> None:
+    """JSON is YAML: an SLO in it holds, beside flyball.yaml and below; JSON of other tools is left alone."""
+    slo = yaml.safe_load(SLO.replace("NAME", "top"))
+    sli = yaml.safe_load(SLI.replace("TYPE", "flyball"))
+    top = write(tmp_path / "top.json", json.dumps([slo, sli], indent="\t"))
+    write(tmp_path / "keys.json", '{"a": 1}')
+    write(tmp_path / "deep" / "dashboard.json", '{"a": 1}')
+    slo["metadata"]["name"] = "below"
+    below = write(tmp_path / "deep" / "slo.json", json.dumps(slo))
+    assert slo_files(tmp_path) == [top, below]
+    loaded = slos_of(tmp_path)
+    assert loaded.problems == ()
+    assert names(loaded) == ["below", "top"]
+    assert check(tmp_path) == (2, [])

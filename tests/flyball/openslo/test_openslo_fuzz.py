@@ -62,7 +62,8 @@ def spoil(tree: Any, draw: random.Random) -> None:
 
 
 def objectives(documents: list[Any]) -> int:
-    """Count the objectives of the SLOs."""
+    """Count the objectives of the SLOs; a document may be a list of documents."""
+    documents = [each for some in documents for each in (some if isinstance(some, list) else [some])]
     return sum(len(document["spec"]["objectives"]) for document in documents if document["kind"] == "SLO")
 
 
