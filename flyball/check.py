@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from flyball.config.policy import PolicyFile
     from flyball.config.settings import Settings
     from flyball.openslo import Loaded
+    from flyball.openslo.spot import Note
     from models.slos.spec import Slo
 
 
@@ -83,6 +84,15 @@ def slos(directory: Path | None) -> Loaded | None:
     from flyball.openslo import slos_of  # noqa: PLC0415 -- the SLIs take a second to load
 
     return slos_of(directory)
+
+
+def route_notes(directory: Path | None, found: Loaded | None) -> list[Note]:
+    """List what is odd about the routes of a directory, and about them and its own SLOs."""
+    if directory is None:
+        return []
+    from flyball.config import route_notes as routes  # noqa: PLC0415 -- loads the sinks only where there are any
+
+    return routes.route_notes(directory, found.slos if found else ())
 
 
 def _slo_problems(paths: list[Path]) -> list[Problem]:

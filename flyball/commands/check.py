@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the problems and the notes about SLOs, or how many files are good; exit code 1 when there are problems."""
-    from flyball.check import check, slos
+    from flyball.check import check, route_notes, slos
     from flyball.config.load import find_directory
     from flyball.config.problems import ConfigError
 
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     for problem in problems:
         print(problem)
     loaded = slos(directory)
-    for note in loaded.notes if loaded else ():
+    for note in (*(loaded.notes if loaded else ()), *route_notes(directory, loaded)):
         print(f"note: {note}")
     if problems:
         return 1
