@@ -93,7 +93,12 @@ def wall_clock(text: str) -> str:
 
 KINDS |= {
     Name: Kind("a name of lower case letters, digits and inner dashes, at most 63", name_of, references=False),
-    Decimal: Kind("a decimal number", decimal, lambda value: f"{float(value):g}", quoted=False),
+    Decimal: Kind(
+        "a decimal number of at most 12 digits before and after the point",
+        decimal,
+        lambda value: f"{float(value):g}",
+        quoted=False,
+    ),
     Prose: Kind("a text", text_of, references=False),
     Description: Kind(f"at most {MAX_DESCRIPTION} characters", description, references=False),
     WallClock: Kind("a date and time YYYY-MM-DD HH:MM:SS, without a time zone", wall_clock),
