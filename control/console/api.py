@@ -44,7 +44,8 @@ async def overview(request: Request) -> Answer:
     plane, key = request.plane, request.who
     console, now_s = plane.console, plane.clocks.steady_s()
     incidents = console.board.incidents()
-    slos = console.board.slos()
+    slos = console.board.slos(plane.clocks.wall_ns())
+    counted = [each for each in slos if each["total"] and not each["old"]]
     active = [each.state for each in plane.authority.shown.signals.values()]
     return Answer(
         {
@@ -60,7 +61,7 @@ async def overview(request: Request) -> Answer:
             "never_told": never_told(plane),
             "guards": plane.clients.count(now_s),
             "slos": len(slos),
-            "slos_spent": sum((each["budget_remaining"] or 0) <= 0 for each in slos if each["total"]),
+            "slos_spent": sum((each["budget_remaining"] or 0) <= 0 for each in counted),
             "incidents": sum(each["status"] == "open" for each in incidents) + console.board.milder(),
             "signals": len(active),
             "kills": sum(each.kill for each in active),

@@ -4,39 +4,12 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 pytestmark = pytest.mark.slow
-TOPICS = ("flyball.runs", "flyball.slos", "flyball.incidents", "otlp_spans", "otlp_logs")
 RUN = "5b8aa5a2d2c872e8321cf37308d69df2"
-
-
-@pytest.fixture(scope="module")
-def chromium(told: Any, need_chromium: None) -> Iterator[Any]:
-    """Give a running Chromium."""
-    with told.browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(chromium: Any, served: Any) -> Iterator[Any]:
-    """Give a page that is logged in."""
-    for topic in TOPICS:
-        served.log.ensure(topic, 1)
-    opened = chromium.new_context(viewport={"width": 1360, "height": 850})
-    page = opened.new_page()
-    page.set_default_timeout(20_000)
-    page.goto(f"http://127.0.0.1:{served.port}/console/")
-    page.get_by_label("Operator's key").fill(served.admin)
-    page.get_by_role("button", name="Log in").click()
-    page.locator(".who .mark.good").wait_for()
-    yield page
-    opened.close()
 
 
 def go(page: Any, view: str) -> None:

@@ -71,22 +71,40 @@ export function useAsk(path, kinds = []) {
   return { data, error: state.error, reload };
 }
 
-// Follows server-sent events by fetch, as EventSource cannot send the key. `live` is told true and false.
+const SILENT_MS = 12000;  // the control plane says something every five seconds: a connection that says nothing hangs
+
+// Runs `work` with a watch that ends it by a signal: when `control` ends, or when nobody has called `alive` for so long.
+async function watched(control, work) {
+  const own = new AbortController();
+  const end = () => own.abort();
+  let hangs = setTimeout(end, SILENT_MS);
+  const alive = () => { clearTimeout(hangs); hangs = setTimeout(end, SILENT_MS); };
+  control.signal.addEventListener("abort", end);
+  try { await work(own.signal, alive); } finally {
+    clearTimeout(hangs);
+    control.signal.removeEventListener("abort", end);
+  }
+}
+
+// Follows server-sent events by fetch, as EventSource cannot send the key. `live` is told true, or when last something came.
 export function follow(live) {
   const control = new AbortController();
-  let wait = 500;
-  async function once() {
+  let wait = 500, heardAt = Date.now();
+  async function once(signal, alive) {
     const headers = { Authorization: "Bearer " + session.key };
-    const answer = await fetch("/v1/console/events", { headers, signal: control.signal, cache: "no-store" });
+    const answer = await fetch("/v1/console/events", { headers, signal, cache: "no-store" });
     if (!answer.ok) throw new Failure(answer.status, "no events");
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     wait = 500;
+    heardAt = Date.now();
     live(true);
     listeners.forEach((tell) => tell("all"));  // what changed while nobody listened
     let buffer = "";
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
+      alive();
+      heardAt = Date.now();
       const parts = (buffer + value).split("\n\n");
       buffer = parts.pop();
       parts.forEach(heard);
@@ -94,11 +112,11 @@ export function follow(live) {
   }
   async function forever() {
     while (!control.signal.aborted) {
-      try { await once(); } catch (error) {
+      try { await watched(control, once); } catch (error) {
         if (error.status === 401) return listeners.forEach((tell) => tell("session"));  // whoever only looks is told, too
       }
       if (control.signal.aborted) return;
-      live(false);
+      live(heardAt);
       await new Promise((done) => setTimeout(done, wait));
       wait = Math.min(wait * 2, 10000);
     }

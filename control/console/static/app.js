@@ -8,7 +8,7 @@ import { Runs } from "./runs.js";
 import { Signals } from "./signals.js";
 import { Slos } from "./slos.js";
 import { Spend } from "./spend.js";
-import { count, Empty, Guarded, html, Mark, Problem, render, seconds, useEffect, useRef, useState } from "./ui.js";
+import { count, Empty, Guarded, html, Mark, Problem, render, seconds, time, useEffect, useRef, useState } from "./ui.js";
 
 const VIEWS = [
   ["slos", "SLOs", "s", "slos"],
@@ -119,10 +119,24 @@ function Nav({ at, over }) {
     ${numbers[name] > 0 && html` <span class="badge">${numbers[name]}</span>`}</a></li>`)}</ul></nav>`;
 }
 
+// Since when nothing was heard, once that is longer than a blink; null: the page is live. `live`: true, a time, or null.
+function useLost(live) {
+  const [lost, setLost] = useState(null);
+  useEffect(() => {
+    setLost(null);
+    if (live === true) return undefined;
+    const since = new Date(live ?? Date.now()).toISOString();
+    const later = setTimeout(() => setLost(since), 3000);
+    return () => clearTimeout(later);
+  }, [live]);
+  return lost;
+}
+
 function Frame({ first, leave }) {
   const at = useRoute();
   const help = useRef(null);
   const [live, setLive] = useState(null);
+  const lost = useLost(live);
   const over = useAsk("/v1/console/overview", ["slo", "incident", "signals", "drift", "silence"]);
   const now = over.data || first;
   const Page = at.view === "runs" && at.id ? Run : at.view === "incidents" && at.id ? Incident : PAGES[at.view] || Unknown;
@@ -134,10 +148,11 @@ function Frame({ first, leave }) {
   return html`<a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById("main").focus(); }}>Skip to content</a>
     <header><a class="brand" href="#/slos"><img src="/console/icon.svg" alt="" width="20" height="20" /> Flyball</a>
       <${Nav} at=${at} over=${now} />
-      <div class="who"><span role="status" aria-live="off">${live ? html`<${Mark} tone="good">live<//>` : html`<${Mark} tone="warn">${live === null ? "connecting" : "not live"}<//>`}</span>
+      <div class="who"><span role="status" aria-live="off">${live === true ? html`<${Mark} tone="good">live<//>` : html`<${Mark} tone="warn">${live === null ? "connecting" : "not live"}<//>`}</span>
         <span title=${"roles: " + now.key.roles.join(", ")}>${now.key.person}</span>
         <button class="plain" onClick=${() => help.current.showModal()} aria-label="Keys">?</button>
         <button class="plain" onClick=${() => leave("")}>Log out</button></div></header>
+    ${lost && html`<p class="banner" role="alert"><${Mark} tone="bad">Not live:<//> the control plane has told nothing since ${time(lost)} UTC, and what is shown is of then at best. It is asked again every few seconds. Guards go on by what they know: what was killed stays killed.</p>`}
     ${trouble && html`<p class="banner" role="alert"><${Mark} tone="bad">Degraded:<//> ${trouble}. What is shown may be old; kills still go out.</p>`}
     ${now.silent_s != null && html`<p class="banner" role="alert"><${Mark} tone="bad">Nobody watches:<//> the flow has told nothing for ${seconds(now.silent_s)}. SLOs, incidents and drift are as they were then; signals still hold. Is <code>flyball flow</code> running? Its <code>/healthz</code> says what is wrong.</p>`}
     ${now.never_told && html`<p class="banner" role="alert"><${Mark} tone="warn">Nobody watches yet:<//> no flow has told anything into this log, so that nothing is listed here does not mean that all is well. <code>flyball up</code> starts all parts on one machine, <code>flyball flow</code> the flow alone, with the <code>--config</code> and <code>--data</code> of this control plane; runs come from agents that send spans (OTLP, or Kafka). Where it runs, its <code>/healthz</code> says what it reads.</p>`}

@@ -1,6 +1,6 @@
 // The audit log, the newest entries first, by kind, person and scope. Of arguments it holds digests only.
 import { useAsk } from "./api.js";
-import { Empty, Field, html, Loaded, Mark, Table, Time, scopeText, useLayoutEffect, useState } from "./ui.js";
+import { Empty, Field, html, Loaded, Mark, Table, Time, called, scopeText, useLayoutEffect, useState, visible } from "./ui.js";
 
 const TONES = { command: "warn", verdict: "info", decision: "info", key: "info", unreadable: "bad", lost: "bad", start: "off", stop: "off" };
 
@@ -9,7 +9,7 @@ function words(entry) {
   const scope = what.scope ? scopeText(what.scope, entry.tenant) : "";
   if (kind === "command") return [what.command, scope, what.reason && "“" + what.reason + "”", what.second && "with " + what.second];
   if (kind === "verdict") return [what.action, scope, what.reason, what.changed ? "" : "(changes nothing)"];
-  if (kind === "decision") return [what.decision, what.tool, what.reason_code];
+  if (kind === "decision") return [what.decision, what.tool && visible(what.tool), what.reason_code];
   if (kind === "key") return [what.revoked ? "revoked" : "made", what.id, what.person || what.agent];
   return [what.problem, what.epoch && "epoch " + what.epoch, what.decisions && what.decisions + " decisions"];
 }
@@ -36,7 +36,7 @@ export function Audit({ query }) {
     <${Loaded} of=${asked}>${({ entries, next, height, signed }) => html`
       <p class="summary"><span><b>${height}</b> entries in the chain</span> <span>${height - signed} after the last signed checkpoint</span> <span class="quiet"><code>flyball audit verify</code> walks all of it</span></p>
       ${entries.length ? html`<${Table} label="Audit" heads=${[["No.", "n"], "When (UTC)", "Kind", "Who", "What"]}>${entries.map((each) => html`<tr key=${each.n}>
-        <td class="n">${each.n}</td><td><${Time} at=${each.at} /></td><td><${Mark} tone=${TONES[each.kind] || "off"}>${each.kind}<//></td><td class="name">${each.actor}</td>
+        <td class="n">${each.n}</td><td><${Time} at=${each.at} /></td><td><${Mark} tone=${TONES[each.kind] || "off"}>${each.kind}<//></td><td class="name">${called(each.actor)}</td>
         <td class="wrap">${words(each).filter(Boolean).join(" · ")}</td></tr>`)}<//>`
         : html`<${Empty}>${next ? "None of the entries from no. " + next + " on fits." : narrowed ? "No entry fits." : "There is no entry."}<//>`}
       <p class="row">${next > 0 && html`<a class="button" href=${hash({ ...said, before: next })}>Older entries</a>`} ${said.before && html`<a class="button" href=${hash({ ...said, before: "" })}>Newest entries</a>`}</p>`}<//>`;

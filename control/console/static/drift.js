@@ -1,15 +1,15 @@
 // Streams with evidence that behaviour has changed.
 import { useAsk } from "./api.js";
-import { Bar, Empty, html, Loaded, Mark, Pairs, Table, Time, named } from "./ui.js";
+import { Bar, Empty, html, Loaded, Mark, Pairs, Table, Time, called, named, visible } from "./ui.js";
 
 const digits = (value) => typeof value === "number" ? value.toFixed(1) : "–";
 
 function Row({ each }) {
   const { contrast } = each;
   return html`<tr><td><${Mark} tone=${each.alarm ? (each.worse ? "bad" : "warn") : "info"}>${each.alarm ? "alarm" : "near"}<//></td>
-    <td class="wrap"><details><summary>${each.summary || each.sli}</summary><${Pairs} of=${each.effect} />
+    <td class="wrap"><details><summary>${visible(each.summary || each.sli)}</summary><${Pairs} of=${each.effect} />
       ${each.rolled_out?.length > 0 && html`<p>Rolled out around then: ${each.rolled_out.map((one) => typeof one === "object" ? Object.values(one).join(" ") : one).join(", ")}</p>`}</details></td>
-    <td class="name">${each.workflow}</td><td>${each.sli}</td><td class="name">${contrast.dimension}${contrast.from != null && html`: ${named(String(contrast.from))} → ${named(String(contrast.to))}${contrast.tool ? html`, ${named(String(contrast.tool))}` : ""}`}</td>
+    <td class="name">${called(each.workflow)}</td><td>${each.sli}</td><td class="name">${contrast.dimension}${contrast.from != null && html`: ${named(String(contrast.from))} → ${named(String(contrast.to))}${contrast.tool ? html`, ${named(String(contrast.tool))}` : ""}`}</td>
     <td>${each.direction}</td><td class="budget"><span class="n">${digits(each.evidence)} / ${digits(each.threshold)}</span>
       <${Bar} ratio=${each.evidence / each.threshold} tone=${each.alarm ? "bad" : "warn"} label="evidence" /></td>
     <td>${each.since ? html`<${Time} at=${each.since} />` : "–"}</td><td><${Time} at=${each.at} /></td></tr>`;

@@ -1,7 +1,7 @@
 // Open incidents first; one opened shows evidence, runs and its runbook.
 import { useAsk } from "./api.js";
 import { Order } from "./signals.js";
-import { Empty, html, Loaded, Mark, Pairs, RunLink, Table, Time, ago, count, scopeText, time } from "./ui.js";
+import { Empty, html, Loaded, Mark, Pairs, RunLink, Table, Time, ago, count, scopeText, time, visible } from "./ui.js";
 
 const TONES = { "SEV-1": "bad", "SEV-2": "warn", "SEV-3": "info" };
 
@@ -11,7 +11,7 @@ const whose = ({ place, scope, tenant }) => place ? scopeText(place.scope, place
 function Row({ each }) {
   const open = each.status === "open";
   return html`<tr><td><${Mark} tone=${open ? TONES[each.severity] : "off"}>${each.severity}<//></td>
-    <td class="wrap"><a href=${"#/incidents/" + encodeURIComponent(each.key)}>${each.title}</a></td>
+    <td class="wrap"><a href=${"#/incidents/" + encodeURIComponent(each.key)}>${visible(each.title)}</a></td>
     <td class="name">${whose(each)}</td><td>${each.class}</td><td class="name">${each.owner}</td>
     <td><${Time} at=${each.opened_at} /></td><td>${open ? "open " + ago(each.opened_at) : html`<${Time} at=${each.resolved_at} />`}</td></tr>`;
 }
@@ -90,10 +90,10 @@ function Explained({ of }) {
 export function Incident({ id, roles }) {
   const asked = useAsk("/v1/console/incidents/" + encodeURIComponent(id), ["incident"]);
   return html`<p><a href="#/incidents">← Incidents</a></p><${Loaded} of=${asked}>${({ incident: each, runbook, own_runbook: own, explained }) => html`
-    <div class="head"><h1><${Mark} tone=${each.status === "open" ? TONES[each.severity] : "off"}>${each.severity}<//> ${each.title}</h1>
+    <div class="head"><h1><${Mark} tone=${each.status === "open" ? TONES[each.severity] : "off"}>${each.severity}<//> ${visible(each.title)}</h1>
       ${each.place && html`<div class="buttons"><${Order} order="kill" ...${each.place} roles=${roles} tone="danger">Kill ${each.place.scope.level}…<//>
         <${Order} order="throttle" ...${each.place} roles=${roles}>Throttle…<//></div>`}</div>
-    <p>${each.summary}</p>
+    <p>${visible(each.summary || "")}</p>
     <${Pairs} of=${{ status: each.status, opened: time(each.opened_at), resolved: each.resolved_at && time(each.resolved_at), scope: whose(each), rule: each.rule, class: each.class, owner: each.owner, revision: each.revision }} />
     <h2>Evidence</h2><${Pairs} of=${each.evidence} rule=${each.rule} />
     ${each.class === "drift" && html`<h2>What sets its runs apart</h2><${Explained} of=${explained} />`}

@@ -1,7 +1,7 @@
 // The flight recorder of one run: its spans in time, with verdicts and guards' decisions where they fell.
 import { useAsk } from "./api.js";
 import { Order, stateWords } from "./signals.js";
-import { Asked, Empty, html, Loaded, Mark, Pairs, Table, Time, count, scopeText, seconds, time, usd, useEffect } from "./ui.js";
+import { Asked, Empty, html, Loaded, Mark, Pairs, Table, Time, called, count, scopeText, seconds, time, usd, useEffect, visible } from "./ui.js";
 
 const KINDS = { llm: "model", tool: "tool", run: "agent", guard: "guard", approval: "approval", evaluation: "evaluation", execution: "execution", bill: "bill", other: "" };
 const number = (ns) => Number(BigInt(ns) / 1000n) / 1e6;
@@ -32,7 +32,7 @@ function SpanRow({ span, first, whole }) {
   const what = span.tool || span.model || span.agent || span.evaluation;
   const indent = span.depth ? "·".repeat(Math.min(span.depth, 12)) + " " : "";
   return html`<tr><td class="n">+${seconds(number(span.start_ns) - first)}</td>
-    <td class="name"><span class="quiet" aria-hidden="true">${indent}</span><b>${what || span.name}</b> ${what && what !== span.name && html`<span class="quiet">${span.name}</span>`}</td>
+    <td class="name"><span class="quiet" aria-hidden="true">${indent}</span><b>${visible(what || span.name)}</b> ${what && what !== span.name && html`<span class="quiet">${visible(span.name)}</span>`}</td>
     <td>${KINDS[span.kind] ?? span.kind}</td>
     <td class="name">${statusOf(span)}</td>
     <td class="n">${seconds(span.duration_s)}</td><td class="lanecell"><${Lane} span=${span} first=${first} whole=${whole} /></td>
@@ -45,7 +45,7 @@ function Said({ row, first }) {
   const tone = decision?.command === "kill" ? "bad" : "warn";
   const words = verdict ? ["", "", verdict.rule, verdict.reason]
     : decision.kind === "command" ? ["order", decision.command, decision.actor, decision.reason]
-      : ["guard", decision.decision, decision.tool, decision.reason_code];
+      : ["guard", decision.decision, called(decision.tool), decision.reason_code];
   return html`<tr class="said"><td class="n">+${seconds(Math.max(0, row.at - first))}</td><td colspan="8" class="wrap">
     ${verdict ? html`<${Asked} of=${verdict} said="verdict: " />` : html`<${Mark} tone=${tone}>${words[0]}: ${words[1]}<//>`} ${words[2]} <span class="quiet">${words[3]}</span></td></tr>`;
 }
@@ -60,10 +60,12 @@ function Timeline({ said }) {
     ${rows.map((row) => row.span ? html`<${SpanRow} key=${row.span.id} span=${row.span} first=${first} whole=${whole} />` : html`<${Said} key=${row.place} row=${row} first=${first} />`)}<//>`;
 }
 
+const known = (name) => name && visible(name);
+
 function Facts({ run, seen }) {
   if (!run && !seen) return html`<p><${Mark} tone="off">Unknown<//> Nothing of a run of this id is in the log: it is wrong, older than what is kept, or has not ended a span yet.</p>`;
   if (!run) return html`<p><${Mark} tone="info">No record<//> This run goes on, waits for its last spans, or is older than what is kept: what is below is what the log holds.</p>`;
-  return html`<${Pairs} of=${{ outcome: run.outcome + (run.escalated ? ", escalated" : ""), workflow: run.workflow, agent: run.agent, version: run.version, environment: run.environment, user: run.user, tenant: run.tenant,
+  return html`<${Pairs} of=${{ outcome: run.outcome + (run.escalated ? ", escalated" : ""), workflow: known(run.workflow), agent: known(run.agent), version: known(run.version), environment: known(run.environment), user: known(run.user), tenant: known(run.tenant),
     started: time(run.started_at), took: seconds(run.duration_s), "closed by": run.closed_by, "model calls": run.llm_calls, "tool calls": run.tool_calls, "tool errors": run.tool_errors,
     tokens: count(run.input_tokens) + " → " + count(run.output_tokens), cost: usd(run.cost_usd) + " " + run.priced }} />`;
 }

@@ -1,6 +1,6 @@
 // Search of runs. The search is in the address, so that it can be linked and gone back to.
 import { ask, useAsk } from "./api.js";
-import { Asked, Empty, Field, html, Loaded, Mark, Problem, RunLink, Table, Time, count, seconds, usd, useEffect, useMemo, useRef, useState } from "./ui.js";
+import { Asked, Empty, Field, html, Loaded, Mark, Problem, RunLink, Table, Time, called, count, seconds, usd, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./ui.js";
 
 const FIELDS = [["text", "Run id begins"], ["workflow", "Workflow"], ["user", "User"], ["tenant", "Tenant"], ["tool", "Tool"], ["agent", "Agent"], ["version", "Version"]];
 const OUTCOMES = { success: "good", failure: "bad", unknown: "off" };
@@ -16,7 +16,7 @@ function queryOf(form) {
 
 function Row({ run }) {
   return html`<tr><td><${RunLink} id=${run.run_id} /></td><td><${Mark} tone=${OUTCOMES[run.outcome] || "off"}>${run.outcome}<//></td>
-    <td class="name">${run.workflow}</td><td class="name">${run.user ?? "–"}</td><td class="name">${run.tenant ?? "–"}</td><td class="name">${run.version ?? "–"}</td>
+    ${[run.workflow, run.user, run.tenant, run.version].map((each) => html`<td class="name">${called(each)}</td>`)}
     <td class="n">${seconds(run.duration_s)}</td><td class="n">${count(run.llm_calls + run.tool_calls)}</td>
     <td class="n">${run.tool_errors ? html`<${Mark} tone="warn">${run.tool_errors}<//>` : 0}</td><td class="n">${usd(run.cost_usd)}</td><td><${Time} at=${run.ended_at} /></td></tr>`;
 }
@@ -69,6 +69,7 @@ function More({ first, query, order }) {
 
 export function Runs({ query, over }) {
   const [form, setForm] = useState(Object.fromEntries(query));
+  useLayoutEffect(() => setForm(Object.fromEntries(query)), [query.toString()]);  // it is what the address asks, also after Back
   const [turn, setTurn] = useState(0);
   const words = useMemo(() => queryOf(query.entries()), [query.toString(), turn]);  // an hour before the search, not before now
   const asked = useAsk("/v1/console/runs?" + words, query.toString() ? [] : ["run", "verdict"]);

@@ -1,6 +1,6 @@
 // Signals that hold, and orders: kill, resume, throttle, bound. What an order would reach is shown before it is given.
 import { ask, useAsk } from "./api.js";
-import { Empty, Field, html, Loaded, Mark, Problem, Table, Time, count, named, scopeText, time, useEffect, useRef, useState } from "./ui.js";
+import { Empty, Field, html, Loaded, Mark, Problem, Table, Time, count, named, scopeText, time, useEffect, useRef, useState, visible } from "./ui.js";
 
 const LEVELS = ["run", "user", "agent", "workflow", "tenant", "product"];
 const ORDERS = {
@@ -149,7 +149,7 @@ function Row({ each, roles, by }) {
   return html`<tr><td class="name"><${Mark} tone=${tone}>${stateWords(each.state)}<//></td>
     <td class="name">${each.scope.level === "run" ? html`run:<${RunName} id=${each.scope.id} />` : scopeText(each.scope, each.tenant)}</td>
     <td class="name">${Object.keys(each.sources).map((name) => name === "operator" && by ? name + " " + by.actor : name).join(", ")}</td>
-    <td class="wrap">${each.reason}${by?.what.reason && html` “${by.what.reason}”`}</td>
+    <td class="wrap">${visible(each.reason || "")}${by?.what.reason && html` “${by.what.reason}”`}</td>
     <td><${Mark} tone=${complete ? "good" : each.applied.clients ? "warn" : "off"}>${each.applied.clients ? each.applied.text : "no guard is there"}<//></td>
     <td><${Time} at=${each.issued_at} /></td>
     <td class="actions"><${Order} order="resume" scope=${each.scope} tenant=${each.tenant} roles=${roles} />
@@ -169,7 +169,7 @@ export function Signals({ roles }) {
     <${Loaded} of=${asked}>${(now) => html`
       <p class="summary"><span><b>${count(now.clients)}</b> guards connected</span> <span><b>${count(now.scopes.length)}</b> scopes under a signal</span>
         <span class="quiet">epoch ${now.epoch}, sequence ${now.seq}</span></p>
-      ${now.scopes.length ? html`<${Table} label="Signals" heads=${["State", "Scope", "Asked by", "Reason", "Applied", "Since (UTC)", ""]}>
+      ${now.scopes.length ? html`<${Table} label="Signals" heads=${["State", "Scope", "Asked by", "Reason", "Applied", "Since (UTC)", "Orders"]}>
         ${now.scopes.map((each) => html`<${Row} key=${JSON.stringify([each.scope, each.tenant])} each=${each} roles=${roles} by=${ordered(entries, each)} />`)}<//>`
       : html`<${Empty}>Every agent runs freely: no rule and no person asks anything of any scope. What rules may ask is in <code>policy.yaml</code>.<//>`}`}<//>`;
 }

@@ -1,7 +1,7 @@
 // Every SLO at a glance, the emptiest budget first; one opened shows its budget and burn of the last hours.
 import { useAsk } from "./api.js";
 import { Chart, Spark } from "./chart.js";
-import { Bar, Empty, html, Loaded, Mark, Pairs, Table, count, percent, time, useState } from "./ui.js";
+import { Bar, Empty, html, Loaded, Mark, Pairs, Table, called, count, percent, time, useState, visible } from "./ui.js";
 
 export function standing(slo) {
   const [tone, word] = told(slo);
@@ -29,12 +29,12 @@ function Details({ slo }) {
   return html`<div class="details">
     <div class="charts"><${Chart} title="Error budget left" points=${points(1)} format=${(v) => Math.round(v * 100) + " %"} />
       <${Chart} title="Fastest burn rate" points=${points(2)} format=${(v) => v.toFixed(1) + "×"} /></div>
-    <h3>Burn rate by window</h3><${Pairs} of=${Object.fromEntries(shortest(slo.burn).map(([window, value]) => [window, value.toFixed(2) + "×"]))} />
-    ${slo.spent_by?.length > 0 && html`<h3>Most bad events of the period</h3>
+    <h2>Burn rate by window</h2><${Pairs} of=${Object.fromEntries(shortest(slo.burn).map(([window, value]) => [window, value.toFixed(2) + "×"]))} />
+    ${slo.spent_by?.length > 0 && html`<h2>Most bad events of the period</h2>
       <${Table} label="Spent by" heads=${["What", "Value", ["Bad", "n"], ["Total", "n"]]}>
-        ${slo.spent_by.map((each) => html`<tr><td>${each.dimension}</td><td class="name">${each.value}</td>
+        ${slo.spent_by.map((each) => html`<tr><td>${each.dimension}</td><td class="name">${called(each.value)}</td>
           <td class="n">${count(each.bad)}</td><td class="n">${count(each.total)}</td></tr>`)}<//>`}
-    ${slo.workflow && html`<p><a href=${"#/runs?outcome=failure&workflow=" + encodeURIComponent(slo.workflow)}>Failed runs of ${slo.workflow}</a></p>`}
+    ${slo.workflow && html`<p><a href=${"#/runs?outcome=failure&workflow=" + encodeURIComponent(slo.workflow)}>Failed runs of ${visible(slo.workflow)}</a></p>`}
   </div>`;
 }
 

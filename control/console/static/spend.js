@@ -27,7 +27,7 @@ export function Spend({ roles }) {
       <label class="check"><input type="checkbox" checked=${near} onChange=${(e) => setNear(e.target.checked)} /> at 75 % of a budget, or over</label></div></div>
     <${Loaded} of=${asked}>${({ spend, more }) => {
       const rows = spend.filter((each) => !near || (each.is_now && each.used_ratio >= 0.75));
-      return rows.length ? html`<${Table} label="Spend" heads=${["Whose", "Period", "Status", ["Spent", "n"], ["Limit", "n"], "Used", ["Tokens", "n"], ["Runs", "n"], ""]}>
+      return rows.length ? html`<${Table} label="Spend" heads=${["Whose", "Period", "Status", ["Spent", "n"], ["Limit", "n"], "Used", ["Tokens", "n"], ["Runs", "n"], "Orders"]}>
           ${rows.map((each) => html`<${Row} key=${JSON.stringify([each.level, each.id, each.tenant, each.period])} each=${each} roles=${roles} />`)}<//>
         ${more > 0 && html`<p class="quiet">${count(more)} more, with less of a limit used; <code>GET /v1/usage</code> has each.</p>`}`
         : html`<${Empty}>${spend.length || level || name ? "Nobody fits this." : "No spend has been told yet. It is told for users, tenants and workflows once runs carry costs or tokens; limits are in policy.yaml under budgets."}<//>`;

@@ -53,11 +53,14 @@ export function ago(at, now = Date.now()) {
   return s < 60 ? Math.round(s) + " s" : s < 7200 ? Math.round(s / 60) + " min" : Math.round(s / 3600) + " h";
 }
 
-// A name within words: agents choose it, so it turns nothing around it, and what would not be seen in it is.
-export function named(text) {
-  if (!/[^ -~]/.test(text)) return text;
-  return "\u2068" + text.replace(/(?![\u200c\u200d])[\p{Cc}\p{Cf}]/gu, "\ufffd") + "\u2069";  // joiners spell words
-}
+// Agents choose names, and titles have them: what would not be seen in one, or would turn the text around it, is seen.
+export const visible = (text) => String(text).replace(/(?![\u200c\u200d])[\p{Cc}\p{Cf}]/gu, "\ufffd");  // joiners spell words
+
+// The name of somebody or something in a cell of its own; there may be none. Copied, it is what a search takes.
+export const called = (name) => name == null ? "–" : visible(name);
+
+// A name within words: what is written from right to left turns nothing around it.
+export const named = (text) => /[^ -~]/.test(text) ? "\u2068" + visible(text) + "\u2069" : text;
 
 export function scopeText(scope, tenant) {
   const name = scope.level === "product" ? "whole product" : scope.level + ":" + named(scope.id);

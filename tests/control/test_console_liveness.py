@@ -1,0 +1,74 @@
+"""The console's page in headless Chromium where the control plane is away, hangs, or is gone back from."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from control.console import events
+
+pytestmark = pytest.mark.slow
+
+
+def go(page: Any, view: str) -> None:
+    """Open a view by its address."""
+    page.evaluate(f"location.hash = '#/{view}'")
+
+
+def test_a_control_plane_that_is_gone_is_said(page: Any, served: Any) -> None:
+    """An incident may open while nobody tells the page: "Nothing is open" is of then, and that is said above it."""
+    go(page, "incidents")
+    page.get_by_text("Nothing is open.").wait_for()
+    served.stop()
+    alert = page.get_by_role("alert").filter(has_text="Not live:")
+    alert.get_by_text("the control plane has told nothing since").wait_for()
+
+
+def test_a_connection_that_hangs_is_not_live(page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A laptop that slept, a proxy that forgot: where even the heartbeat stays out, the page connects anew."""
+    monkeypatch.setattr(events, "_BEAT_S", 3600.0)
+    page.route("**/v1/console/events", lambda asked: asked.abort())
+    page.get_by_text("Not live:").wait_for(timeout=30_000)
+    page.unroute("**/v1/console/events")
+    page.get_by_text("Not live:").wait_for(state="detached", timeout=30_000)
+    page.locator(".who .mark.good").wait_for()
+
+
+def test_the_form_of_a_search_follows_the_address(page: Any, served: Any, told: Any) -> None:
+    """After Back, and by the keys of the view, the fields ask what the list answers."""
+    served.tell(told.run(1), told.run(2), topic="flyball.runs")
+    go(page, "runs")
+    page.get_by_role("row").nth(2).wait_for()
+    page.get_by_label("Workflow").fill("retail")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/#/runs?workflow=retail")
+    page.go_back()
+    page.wait_for_url("**/#/runs")
+    page.get_by_role("row").nth(2).wait_for()
+    assert page.get_by_label("Workflow").input_value() == ""
+    page.go_forward()
+    page.wait_for_url("**/#/runs?workflow=retail")
+    assert page.get_by_label("Workflow").input_value() == "retail"
+
+
+def test_what_cannot_be_seen_in_a_name_is_seen(page: Any, served: Any, told: Any) -> None:
+    """In tables and titles, too: a user who is called almost as another is told from them."""
+    served.tell(told.run(1, user="a\u200bnn", workflow="pay\u202etnemt"), told.run(2, user="ann"), topic="flyball.runs")
+    served.tell(told.incident("burn", title="budget of pay\u202etnemt burns"), topic="flyball.incidents")
+    go(page, "runs")
+    page.get_by_role("cell", name="a\ufffdnn", exact=True).wait_for()
+    page.get_by_role("cell", name="ann", exact=True).wait_for()
+    page.get_by_role("cell", name="pay\ufffdtnemt", exact=True).wait_for()
+    go(page, "incidents")
+    page.get_by_role("link", name="budget of pay\ufffdtnemt burns", exact=True).wait_for()
+
+
+def test_the_number_beside_slos_is_that_of_the_page(page: Any, served: Any, told: Any) -> None:
+    """A budget that was spent when its objective was last told is not among those that are spent now."""
+    now = datetime.now(UTC)
+    gone = told.slo("gone", now - timedelta(hours=2), -0.5)
+    served.tell(gone, told.slo("there", now, -0.1), topic="flyball.slos")
+    page.get_by_text("1 spent").wait_for()
+    page.get_by_role("navigation").get_by_role("link", name="SLOs 1", exact=True).wait_for()
