@@ -1,5 +1,6 @@
 // Open incidents first; one opened shows evidence, runs and its runbook.
 import { useAsk } from "./api.js";
+import { Streams } from "./drift.js";
 import { Order } from "./signals.js";
 import { Empty, html, Loaded, Mark, Pairs, RunLink, Table, Time, ago, count, scopeText, time, visible } from "./ui.js";
 
@@ -41,13 +42,19 @@ function inline(text) {
   });
 }
 
+// One of a list, which may have a list of its own below it.
+function Item({ text }) {
+  const [first, ...below] = text.split(/\n\s+[-*]\s+/);
+  return html`<li>${inline(first)}${below.length > 0 && html`<ul>${below.map((each) => html`<li>${inline(each)}</li>`)}</ul>`}</li>`;
+}
+
 function Part({ text }) {
   const head = /^(#+)\s+(.*)$/.exec(text);
   if (head) return html`<h3>${head[2]}</h3>`;
   if (text.startsWith("```")) return html`<pre>${text.replace(/```\w*\n?/g, "")}</pre>`;
   const list = /^(\d+\.|[-*])\s/.exec(text);
   if (!list) return html`<p>${inline(text)}</p>`;
-  const items = text.split(/\n(?=\d+\.\s|[-*]\s)/).map((line) => html`<li>${inline(line.replace(/^(\d+\.|[-*])\s+/, ""))}</li>`);
+  const items = text.split(/\n(?=\d+\.\s|[-*]\s)/).map((line) => html`<${Item} text=${line.replace(/^(\d+\.|[-*])\s+/, "")} />`);
   return list[1].length > 1 ? html`<ol start=${parseInt(list[1], 10)}>${items}</ol>` : html`<ul>${items}</ul>`;
 }
 
@@ -87,6 +94,15 @@ function Explained({ of }) {
     <${Examples} name="before" runs=${of.examples.before} /><${Examples} name="after" runs=${of.examples.after} />`;
 }
 
+const stream = (each) => each && typeof each === "object" && typeof each.contrast?.dimension === "string" && typeof each.sli === "string";
+
+// What it was opened for. Streams of drift say a dozen things each: they are a table, as in the view of all.
+function Evidence({ of: { evidence, rule } }) {
+  const { contrasts, ...rest } = evidence || {};
+  if (!Array.isArray(contrasts) || !contrasts.length || !contrasts.every(stream)) return html`<${Pairs} of=${evidence} rule=${rule} />`;
+  return html`<${Streams} of=${contrasts} /><${Pairs} of=${rest} rule=${rule} />`;
+}
+
 export function Incident({ id, roles }) {
   const asked = useAsk("/v1/console/incidents/" + encodeURIComponent(id), ["incident"]);
   return html`<p><a href="#/incidents">← Incidents</a></p><${Loaded} of=${asked}>${({ incident: each, runbook, own_runbook: own, explained }) => html`
@@ -95,7 +111,7 @@ export function Incident({ id, roles }) {
         <${Order} order="throttle" ...${each.place} roles=${roles}>Throttle…<//></div>`}</div>
     <p>${visible(each.summary || "")}</p>
     <${Pairs} of=${{ status: each.status, opened: time(each.opened_at), resolved: each.resolved_at && time(each.resolved_at), scope: whose(each), rule: each.rule, class: each.class, owner: each.owner, revision: each.revision }} />
-    <h2>Evidence</h2><${Pairs} of=${each.evidence} rule=${each.rule} />
+    <h2>Evidence</h2><${Evidence} of=${each} />
     ${each.class === "drift" && html`<h2>What sets its runs apart</h2><${Explained} of=${explained} />`}
     <h2>Runs</h2>${each.runs.length ? html`<ul class="inline">${each.runs.map((run) => html`<li key=${run}><${RunLink} id=${run} /></li>`)}</ul>` : html`<${Empty}>It names no run.<//>`}
     <h2>Runbook</h2>${own && html`<${Own} text=${own} />`}${runbook ? html`<${Runbook} text=${runbook} />` : html`<${Empty}>No runbook of the class ${each.class} is shipped.<//>`}`}<//>`;

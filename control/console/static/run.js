@@ -32,7 +32,7 @@ function SpanRow({ span, first, whole }) {
   const what = span.tool || span.model || span.agent || span.evaluation;
   const indent = span.depth ? "·".repeat(Math.min(span.depth, 12)) + " " : "";
   return html`<tr><td class="n">+${seconds(number(span.start_ns) - first)}</td>
-    <td class="name"><span class="quiet" aria-hidden="true">${indent}</span><b>${visible(what || span.name)}</b> ${what && what !== span.name && html`<span class="quiet">${visible(span.name)}</span>`}</td>
+    <td class="name"><span><span class="quiet" aria-hidden="true">${indent}</span><b>${visible(what || span.name)}</b> ${what && what !== span.name && html`<span class="quiet">${visible(span.name)}</span>`}</span></td>
     <td>${KINDS[span.kind] ?? span.kind}</td>
     <td class="name">${statusOf(span)}</td>
     <td class="n">${seconds(span.duration_s)}</td><td class="lanecell"><${Lane} span=${span} first=${first} whole=${whole} /></td>

@@ -147,7 +147,7 @@ function Row({ each, roles, by }) {
   const tone = each.state.kill ? "bad" : "warn";
   const complete = each.applied.clients > 0 && each.applied.applied === each.applied.clients;
   return html`<tr><td class="name"><${Mark} tone=${tone}>${stateWords(each.state)}<//></td>
-    <td class="name">${each.scope.level === "run" ? html`run:<${RunName} id=${each.scope.id} />` : scopeText(each.scope, each.tenant)}</td>
+    <td class="name">${each.scope.level === "run" ? html`<span>run:<${RunName} id=${each.scope.id} /></span>` : scopeText(each.scope, each.tenant)}</td>
     <td class="name">${Object.keys(each.sources).map((name) => name === "operator" && by ? name + " " + by.actor : name).join(", ")}</td>
     <td class="wrap">${visible(each.reason || "")}${by?.what.reason && html` “${by.what.reason}”`}</td>
     <td><${Mark} tone=${complete ? "good" : each.applied.clients ? "warn" : "off"}>${each.applied.clients ? each.applied.text : "no guard is there"}<//></td>

@@ -1,4 +1,4 @@
-"""The console's page in headless Chromium where the control plane is away, hangs, or is gone back from."""
+"""The console's page in headless Chromium as one reads it at night: is it live, what does it say, can one go back."""
 
 from __future__ import annotations
 
@@ -63,6 +63,30 @@ def test_what_cannot_be_seen_in_a_name_is_seen(page: Any, served: Any, told: Any
     page.get_by_role("cell", name="pay\ufffdtnemt", exact=True).wait_for()
     go(page, "incidents")
     page.get_by_role("link", name="budget of pay\ufffdtnemt burns", exact=True).wait_for()
+
+
+def test_an_incident_of_drift_is_read_as_a_table(page: Any, served: Any, told: Any) -> None:
+    """What changed, against what, and which way is worse, first; records of another form are still shown."""
+    streams = [told.drift(watch=watch, direction="up") for watch in ("objective", "change_rate")]
+    incident = told.incident("moved", **{"class": "drift"}, evidence={"contrasts": streams, "alarms": 2})
+    odd = told.incident("odd", **{"class": "drift"}, evidence={"contrasts": [{"sli": 7}, None]})
+    served.tell(incident, odd, topic="flyball.incidents")
+    go(page, "incidents/moved")
+    rows = page.get_by_role("region", name="Drift").locator("tbody tr")
+    rows.nth(1).get_by_text("tool_success of airline fell from 99 % to 91 % with v42").wait_for()
+    rows.nth(0).get_by_text("up, worse").wait_for()
+    assert page.get_by_text("kind drift").count() == 0
+    go(page, "incidents/odd")
+    page.get_by_text("sli 7").wait_for()
+
+
+def test_a_list_within_a_list_of_a_runbook_is_one(page: Any, served: Any, told: Any) -> None:
+    """What to do in each case stands on a line of its own."""
+    served.tell(
+        told.incident("late", **{"class": "telemetry.lag", "runbook": "telemetry.lag"}), topic="flyball.incidents"
+    )
+    go(page, "incidents/late")
+    page.locator(".runbook li li").filter(has_text="Flyball is too slow or stands still").wait_for()
 
 
 def test_the_number_beside_slos_is_that_of_the_page(page: Any, served: Any, told: Any) -> None:
