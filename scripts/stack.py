@@ -25,7 +25,7 @@ from typing import Any, Self
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT))  # run as a script from anywhere
+sys.path += [str(ROOT), str(ROOT / "tests" / "services")]  # run as a script from anywhere, as the services are
 
 from tests.services import broker as kafka  # noqa: E402
 

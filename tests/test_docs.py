@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,3 +59,12 @@ def test_every_class_of_incident_has_a_runbook_that_the_operator_guide_names() -
     """A person who is woken finds it."""
     guide = (ROOT / "docs" / "operate.md").read_text()
     assert [each.name for each in RUNBOOKS if f"runbooks/{each.name}" not in guide] == []
+
+
+@pytest.mark.parametrize("name", ["scripts/stack.py", "tests/services/broker.py", "tests/services/alertmanager.py"])
+def test_a_script_for_a_person_starts_from_any_folder(name: str, tmp_path: Path) -> None:
+    """Without what the tests put into their path: pytest finds modules that a person's Python does not."""
+    plain = {each: value for each, value in os.environ.items() if each != "PYTHONPATH"}
+    line = [sys.executable, str(ROOT / name), "--help"]
+    done = subprocess.run(line, cwd=tmp_path, env=plain, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
