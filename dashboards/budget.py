@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.kit import BUDGET, BURN, FAILED_RUNS, PLAIN, Board, Panel, lines, number, words
+from dashboards.kit import BUDGET, BURN, FAILED_RUNS, PLAIN, Board, Panel, idle, lines, number, words
 from dashboards.runbooks import link
 from dashboards.series import sli, slo
 
@@ -100,13 +100,16 @@ def build() -> Board:
 def _spent(dimension: str) -> Panel:
     said = {"workflow": "$workflow", "dimension": dimension, "window": "1d"}
     bad = f"{sli('total', '$sli', 'value', **said)} - {sli('good', '$sli', 'value', **said)}"
-    return lines(
-        f"Bad events by {dimension}",
-        [(f"topk(8, {bad})", "{{value}}")],
-        "short",
-        "The eight with most.",
-        low=0,
-        stacked=True,
+    return idle(
+        f"Events of this objective have no {dimension}",
+        lines(
+            f"Bad events by {dimension}",
+            [(f"topk(8, {bad})", "{{value}}")],
+            "short",
+            "The eight with most.",
+            low=0,
+            stacked=True,
+        ),
     )
 
 

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from dashboards.kit import ANY_IS_BAD, RED, Board, Panel, Steps, column, columns, grid, lines, number, query, words
+from dashboards.kit import (
+    ANY_IS_BAD,
+    RED,
+    Board,
+    Panel,
+    Steps,
+    column,
+    columns,
+    grid,
+    idle,
+    lines,
+    number,
+    query,
+    words,
+)
 from dashboards.runbooks import link
-from dashboards.series import or_zero
+from dashboards.series import FLOW, or_zero
 
 UID = "flyball-drift"
 _PICKED = 'workflow=~"$workflow"'
@@ -25,7 +39,7 @@ def build() -> Board:
         "Now",
         number(
             "Streams in alarm",
-            or_zero(f"sum(flyball_drift_alarms{{{_PICKED}}})"),
+            or_zero(f"sum(flyball_drift_alarms{{{_PICKED}}})", FLOW),
             "short",
             "Each of them gives one false alarm a year.",
             ANY_IS_BAD,
@@ -33,9 +47,9 @@ def build() -> Board:
         number("Streams watched", "sum(flyball_drift_streams)", "short", "Those with a frozen baseline."),
         number(
             "Nearest to an alarm",
-            or_zero(f"max(flyball_drift_evidence_log10{{{_PICKED}}})"),
+            f"max(flyball_drift_evidence_log10{{{_PICKED}}})",
             "short",
-            "Powers of ten over the threshold: 0 is an alarm, -2 a hundredth of the evidence for one.",
+            "Powers of ten over the threshold: 0 is an alarm, -2 a hundredth of the evidence for one, - none at all.",
             ((None, "green"), (-1, "yellow"), (0, RED)),
         ),
         width=8,
@@ -58,12 +72,22 @@ def build() -> Board:
 def _evidence(title: str, which: str, legend: str) -> Panel:
     expr = f"topk(10, flyball_drift_evidence_log10{{{which},{_PICKED}}})"
     about = "The strongest ten. It rises by about as much a minute as a minute tells; it falls when all is as it was."
-    return lines(title, [(expr, legend)], "short", about, steps=_THRESHOLD)
+    return idle(
+        "No such stream has evidence",
+        lines(
+            title,
+            [(expr, legend)],
+            "short",
+            about,
+            steps=_THRESHOLD,
+        ),
+    )
 
 
 def _alarms() -> Panel:
     alarms = query(f"sum by (sli) (flyball_drift_alarms{{{_PICKED}}})", now=True)
     panel = grid("Alarms by SLI", [alarms], "Streams in alarm, by what is measured.", "Alarms", falling=True)
+    panel.no_value("No stream is in alarm")
     columns(panel, "sli", {"sli": "SLI", "Value": "Alarms"})
     column(panel, "Alarms", "short", ANY_IS_BAD)
     return panel

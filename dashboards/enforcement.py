@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dashboards.kit import ANY_IS_BAD, GREEN, RATE, RED, Board, lines, number, words
+from dashboards.kit import ANY_IS_BAD, GREEN, RATE, RED, Board, idle, lines, number, words
 from dashboards.runbooks import link
-from dashboards.series import or_zero, rise, sli
+from dashboards.series import CONTROL, or_zero, rise, sli
 
 UID = "flyball-enforcement"
 _W = {"workflow": "~$workflow", "window": "1h"}
@@ -54,21 +54,27 @@ def build() -> Board:
     seconds = f"histogram_quantile(%s, sum by (le) (rate(flyball_guard_decision_seconds_bucket[{RATE}])))"
     board.row(
         "Decisions of the control plane",
-        lines(
-            "By answer",
-            [(_decided("decision"), "{{decision}}")],
-            "short",
-            "How many, of /v1/guard: agents whose guard runs there.",
-            low=0,
-            stacked=True,
+        idle(
+            "No agent has asked",
+            lines(
+                "By answer",
+                [(_decided("decision"), "{{decision}}")],
+                "short",
+                "How many, of /v1/guard: agents whose guard runs there.",
+                low=0,
+                stacked=True,
+            ),
         ),
-        lines(
-            "Not allowed, by rule",
-            [(_decided("rule", 'decision!="allow"'), "{{rule}}")],
-            "short",
-            "How many were blocked, changed or handed to a person.",
-            low=0,
-            stacked=True,
+        idle(
+            "All was allowed",
+            lines(
+                "Not allowed, by rule",
+                [(_decided("rule", 'decision!="allow"'), "{{rule}}")],
+                "short",
+                "How many were blocked, changed or handed to a person.",
+                low=0,
+                stacked=True,
+            ),
         ),
         lines(
             "How long it took",
@@ -77,20 +83,26 @@ def build() -> Board:
             "Without HTTP.",
             low=0,
         ),
-        lines(
-            "Requests that were refused",
-            [(f"sum by (status) ({rise('flyball_control_refused_total', RATE)})", "{{status}}")],
-            "short",
-            "How many. 401, 403: no key for it; 429: too often; 5xx: no answer, the agent's tier says what holds.",
-            low=0,
-            stacked=True,
+        idle(
+            "None was refused",
+            lines(
+                "Requests that were refused",
+                [(f"sum by (status) ({rise('flyball_control_refused_total', RATE)})", "{{status}}")],
+                "short",
+                "How many. 401, 403: no key for it; 429: too often; 5xx: no answer, the agent's tier says what holds.",
+                low=0,
+                stacked=True,
+            ),
         ),
-        lines(
-            "Decided without all parts",
-            [(_decided("degraded", 'degraded!="none"'), "{{degraded}}")],
-            "short",
-            "A part of the guard had no answer, or signals were old.",
-            low=0,
+        idle(
+            "None was",
+            lines(
+                "Decided without all parts",
+                [(_decided("degraded", 'degraded!="none"'), "{{degraded}}")],
+                "short",
+                "A part of the guard had no answer, or signals were old.",
+                low=0,
+            ),
         ),
         lines(
             "Audit entries that wait",
@@ -107,12 +119,15 @@ def build() -> Board:
     calls, covered = (sli(count, "guard_coverage", **_W) for count in ("total", "good"))
     board.row(
         "Decisions of agents' own guards, as their spans tell",
-        lines(
-            "Blocked, by workflow",
-            [(f"1 - {sli('good', 'blocked_rate', **_W)} / ({asked} > 0)", "{{workflow}}")],
-            "percentunit",
-            "Of all decisions, rolling hour.",
-            low=0,
+        idle(
+            "No guard has told a decision",
+            lines(
+                "Blocked, by workflow",
+                [(f"1 - {sli('good', 'blocked_rate', **_W)} / ({asked} > 0)", "{{workflow}}")],
+                "percentunit",
+                "Of all decisions, rolling hour.",
+                low=0,
+            ),
         ),
         lines(
             "Tool calls that no guard was asked about",
@@ -126,25 +141,31 @@ def build() -> Board:
     )
     board.row(
         "Signals",
-        lines(
-            "Given out",
-            [(f"sum by (kind) ({rise('flyball_signals_total', RATE)})", "{{kind}}")],
-            "short",
-            "By kind.",
-            low=0,
-            stacked=True,
+        idle(
+            "None was given out",
+            lines(
+                "Given out",
+                [(f"sum by (kind) ({rise('flyball_signals_total', RATE)})", "{{kind}}")],
+                "short",
+                "By kind.",
+                low=0,
+                stacked=True,
+            ),
         ),
-        lines(
-            "Verdicts read",
-            [(f"sum by (action) ({rise('flyball_verdicts_taken_total', RATE)})", "{{action}}")],
-            "short",
-            "From the log, by action.",
-            low=0,
-            stacked=True,
+        idle(
+            "None was read",
+            lines(
+                "Verdicts read",
+                [(f"sum by (action) ({rise('flyball_verdicts_taken_total', RATE)})", "{{action}}")],
+                "short",
+                "From the log, by action.",
+                low=0,
+                stacked=True,
+            ),
         ),
         lines(
             "Commands of people",
-            [(or_zero(f"sum by (command) ({rise('flyball_commands_total', RATE)})"), "{{command}}")],
+            [(or_zero(f"sum by (command) ({rise('flyball_commands_total', RATE)})", CONTROL), "{{command}}")],
             "short",
             "Kill, resume, set, drift.accept.",
             low=0,

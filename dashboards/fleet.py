@@ -36,14 +36,14 @@ def build() -> Board:
         "Now",
         number(
             "Budgets spent",
-            or_zero(f"count({left} <= 0)"),
+            or_zero(f"count({left} <= 0)", left),
             "short",
             "SLOs without any error budget left.",
             ANY_IS_BAD,
         ),
         number(
             "Alerts firing",
-            or_zero(alerts),
+            or_zero(alerts, "vector(1)"),
             "short",
             "Alerts of Prometheus about SLOs and about Flyball.",
             ANY_IS_BAD,

@@ -81,7 +81,7 @@ def lines(
     stacked: bool = False,
     low: float | None = None,
     high: float | None = None,
-) -> Panel:
+) -> timeseries.Panel:
     """Show series over time from (expression, legend); `steps` are drawn as lines."""
     legend = common.VizLegendOptions().display_mode(cm.LegendDisplayMode.TABLE).placement(cm.LegendPlacement.BOTTOM)
     panel = (
@@ -109,6 +109,11 @@ def lines(
     for ref, (expr, name) in zip("ABCDEFGHIJ", queries, strict=False):
         panel.with_target(query(expr, name, ref=ref))
     return panel
+
+
+def idle(words: str, panel: timeseries.Panel) -> Panel:
+    """Say what it means that a panel has no series, where that is no fault: "No data" looks like one."""
+    return panel.no_value(words)
 
 
 def heat(title: str, expr: str, unit: str, about: str) -> Panel:

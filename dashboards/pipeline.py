@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dashboards.kit import ANY_IS_BAD, ANY_IS_NEWS, GREEN, RANGE, RATE, RED, Board, lines, number, words
+from dashboards.kit import ANY_IS_BAD, ANY_IS_NEWS, GREEN, RANGE, RATE, RED, Board, idle, lines, number, words
 from dashboards.runbooks import link
-from dashboards.series import or_zero, rise
+from dashboards.series import DELIVERY, FLOW, or_zero, rise
 
 UID = "flyball-pipeline"
 _LATE = ((None, GREEN), (90, "orange"), (300, RED))
@@ -31,7 +31,7 @@ def build() -> Board:
         ),
         number(
             "Dead letters",
-            or_zero(f"sum({rise('flyball_dead_letters_total', RANGE)})"),
+            or_zero(f"sum({rise('flyball_dead_letters_total', RANGE)})", FLOW),
             "short",
             "Messages and spans that could not be used, in the time shown.",
             ANY_IS_NEWS,
@@ -88,15 +88,18 @@ def build() -> Board:
             "Spans of runs that had closed, spans that came before, and runs that gave way.",
             low=0,
         ),
-        lines(
-            "Dead letters and repairs",
-            [
-                (f"sum by (reason) ({rise('flyball_dead_letters_total', RATE)})", "dead: {{reason}}"),
-                (f"sum by (rule) ({rise('flyball_mended_total', RATE)})", "mended: {{rule}}"),
-            ],
-            "short",
-            "What could not be used, and what was repaired.",
-            low=0,
+        idle(
+            "All of it could be used as it came",
+            lines(
+                "Dead letters and repairs",
+                [
+                    (f"sum by (reason) ({rise('flyball_dead_letters_total', RATE)})", "dead: {{reason}}"),
+                    (f"sum by (rule) ({rise('flyball_mended_total', RATE)})", "mended: {{rule}}"),
+                ],
+                "short",
+                "What could not be used, and what was repaired.",
+                low=0,
+            ),
         ),
     )
     board.row(
@@ -128,6 +131,7 @@ def build() -> Board:
             low=0,
         ),
     )
+    put_off = f"sum by (sink) ({rise('flyball_delivery_retries_total', RATE)})"
     waited = f"histogram_quantile(0.95, sum by (le, sink) (rate(flyball_delivery_seconds_bucket[{RANGE}])))"
     board.row(
         "Out",
@@ -158,7 +162,10 @@ def build() -> Board:
         lines(
             "Put off, or without a route",
             [
-                (or_zero(f"sum by (sink) ({rise('flyball_delivery_retries_total', RATE)})"), "put off: {{sink}}"),
+                (
+                    or_zero(put_off, DELIVERY),
+                    "put off: {{sink}}",
+                ),
                 (f"sum(increase(flyball_pages_unrouted_total[{RATE}]))", "no route"),
             ],
             "short",

@@ -11,6 +11,7 @@ from dashboards.kit import (
     column,
     columns,
     grid,
+    idle,
     lines,
     link_column,
     number,
@@ -19,7 +20,7 @@ from dashboards.kit import (
     words,
 )
 from dashboards.runbooks import link
-from dashboards.series import or_zero, rise
+from dashboards.series import CONTROL, FLOW, or_zero, rise
 
 UID = "flyball-runaways"
 _VERDICTS = "flyball_verdicts_total"
@@ -53,7 +54,7 @@ def build() -> Board:
         ),
         number(
             "Stopped now",
-            or_zero('sum(flyball_signals_active{kind="kill"})'),
+            or_zero('sum(flyball_signals_active{kind="kill"})', CONTROL),
             "short",
             "Scopes that are killed until a person resumes them.",
             ANY_IS_NEWS,
@@ -86,30 +87,39 @@ def build() -> Board:
     shadow = f"sum by (rule, action) ({rise(_VERDICTS, RATE, _IN_SHADOW)})"
     board.row(
         "Runaways",
-        lines(
-            "Verdicts in force",
-            [(by_rule, "{{rule}} {{action}}")],
-            "short",
-            "By rule and action.",
-            low=0,
-            stacked=True,
+        idle(
+            "No rule in force found anything",
+            lines(
+                "Verdicts in force",
+                [(by_rule, "{{rule}} {{action}}")],
+                "short",
+                "By rule and action.",
+                low=0,
+                stacked=True,
+            ),
         ),
-        lines(
-            "Verdicts in shadow",
-            [(shadow, "{{rule}} {{action}}")],
-            "short",
-            "What rules would do that are only watched. A rule that is silent on good days may be put in force.",
-            low=0,
-            stacked=True,
+        idle(
+            "No rule in shadow found anything",
+            lines(
+                "Verdicts in shadow",
+                [(shadow, "{{rule}} {{action}}")],
+                "short",
+                "What rules would do that are only watched. A rule that is silent on good days may be put in force.",
+                low=0,
+                stacked=True,
+            ),
         ),
         _rules(),
-        lines(
-            "Signals that hold",
-            [("sum by (level, kind) (flyball_signals_active)", "{{level}} {{kind}}")],
-            "short",
-            "Killed, blocked, bound or throttled now, by level of scope.",
-            low=0,
-            stacked=True,
+        idle(
+            "No signal holds",
+            lines(
+                "Signals that hold",
+                [("sum by (level, kind) (flyball_signals_active)", "{{level}} {{kind}}")],
+                "short",
+                "Killed, blocked, bound or throttled now, by level of scope.",
+                low=0,
+                stacked=True,
+            ),
         ),
         width=12,
     )
@@ -161,12 +171,12 @@ _PACE = "scalar(days_in_month() / (day_of_month() - 1 + (hour() * 60 + minute() 
 
 def _count(which: str, mode: str = "enforce") -> str:
     labels = f'{which},mode="{mode}",workflow=~"$workflow"'
-    return or_zero(f"sum({rise(_VERDICTS, RANGE, labels)})")
+    return or_zero(f"sum({rise(_VERDICTS, RANGE, labels)})", FLOW)
 
 
 def _avoided(mode: str) -> str:
     said = f'mode="{mode}",workflow=~"$workflow"'
-    return or_zero(f"sum({rise('flyball_cost_avoided_usd_total', RANGE, said)})")
+    return or_zero(f"sum({rise('flyball_cost_avoided_usd_total', RANGE, said)})", FLOW)
 
 
 def _rules() -> Panel:
@@ -177,6 +187,7 @@ def _rules() -> Panel:
         query(f"sum by (rule) ({_verdicts(action)}) or {none}", now=True, ref=ref) for ref, action in actions.items()
     ]
     panel = grid("Rules", [modes, *queries], "Verdicts since the flow started.", "kill", falling=True)
+    panel.no_value("No rule has found anything")
     columns(panel, "rule", {"rule": "Rule", "mode": "Mode"} | {f"Value #{ref}": each for ref, each in actions.items()})
     for action in actions.values():
         column(panel, action, "short")

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+FLOW: Final = "flyball_spans_total"
+CONTROL: Final = "flyball_control_healthy"
+DELIVERY: Final = "flyball_pages_unrouted_total"
+"""What each part tells from its start on."""
+
 
 def slo(name: str, by: str = "slo", **labels: str) -> str:
     """Read a series of SLOs, as in `slo("burn_rate_ratio", window="1h")`."""
@@ -37,9 +44,12 @@ def rise(counter: str, window: str, labels: str = "") -> str:
     return f"(({now} unless last_over_time({now}[1d] offset {window})) or increase({now}[{window}]))"
 
 
-def or_zero(expr: str) -> str:
-    """Give 0 where nothing was counted yet: a number that is missing looks like one that is broken."""
-    return f"{expr} or vector(0)"
+def or_zero(expr: str, told_by: str) -> str:
+    """Give 0 where nothing was counted yet: a number that is missing looks like one that is broken.
+
+    Only while `told_by` is there, which whoever counts always tells: of a part that is away 0 would be good news.
+    """
+    return f"{expr} or on() 0 * max({told_by})"
 
 
 def _labels(labels: dict[str, str]) -> str:

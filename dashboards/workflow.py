@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dashboards.kit import FAILED_RUNS, RATIO, Board, Panel, heat, lines, number
-from dashboards.series import or_zero, ratio, share, sli
+from dashboards.kit import FAILED_RUNS, RATIO, Board, Panel, heat, idle, lines, number
+from dashboards.series import FLOW, or_zero, ratio, share, sli
 
 UID = "flyball-workflow"
 _W = {"workflow": "$workflow"}
@@ -84,19 +84,25 @@ def build() -> Board:
             "Runs that were handed to a person.",
             low=0,
         ),
-        lines(
-            "Feedback",
-            [(ratio("feedback_score", "workflow", **hour), "good scores")],
-            "percentunit",
-            "Scores of evaluations and people, rolling hour.",
-            high=1,
+        idle(
+            "None was scored",
+            lines(
+                "Feedback",
+                [(ratio("feedback_score", "workflow", **hour), "good scores")],
+                "percentunit",
+                "Scores of evaluations and people, rolling hour.",
+                high=1,
+            ),
         ),
-        lines(
-            "Approvals",
-            [(ratio("approval_rate", "workflow", **hour), "approved")],
-            "percentunit",
-            "Of those that were asked for, rolling hour.",
-            high=1,
+        idle(
+            "None was asked for",
+            lines(
+                "Approvals",
+                [(ratio("approval_rate", "workflow", **hour), "approved")],
+                "percentunit",
+                "Of those that were asked for, rolling hour.",
+                high=1,
+            ),
         ),
     )
     failed = f"topk(10, 1 - {_by('tool_success', 'tool')})"
@@ -122,7 +128,7 @@ def build() -> Board:
         lines(
             "Timed out, and called again",
             [
-                (or_zero(late), "timed out: {{value}}"),
+                (or_zero(late, FLOW), "timed out: {{value}}"),
                 (f"1 - {ratio('duplicate_call_rate', 'workflow', **hour)}", "same call again"),
             ],
             "percentunit",

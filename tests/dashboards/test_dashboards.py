@@ -186,3 +186,25 @@ def test_what_is_counted_once_in_a_while_is_counted_from_the_first() -> None:
     assert len(asked) >= 17
     assert [expr for expr in asked if re.search(r"\brate\(", expr)] == []
     assert [expr for expr in asked if expr.count("increase(") != expr.count(" unless last_over_time(")] == []
+
+
+def test_no_number_is_made_up_where_nobody_counts() -> None:
+    """A bare 0 where a part is away reads as all well, and of evidence as an alarm; `or_zero` asks who counts."""
+    asked = [t["expr"] for board in COMMITTED.values() for panel in panels(board) for t in panel["targets"]]
+    assert [expr for expr in asked if "vector(0)" in expr] == []
+    (nearest,) = [each for each in panels(COMMITTED["flyball-drift"]) if each["title"] == "Nearest to an alarm"]
+    assert " or " not in nearest["targets"][0]["expr"]
+
+
+def test_what_may_be_empty_while_all_is_well_says_what_that_means() -> None:
+    """Panels of what happens seldom have words of their own for it, as "No data" looks like a fault."""
+    seldom = ("verdicts", "signals", "dead_letters", "guard_decisions", "control_refused")
+    silent = [
+        panel["title"]
+        for board in COMMITTED.values()
+        for panel in panels(board)
+        if panel["type"] in ("timeseries", "table")
+        and re.search(rf"flyball_(?:{'|'.join(seldom)})_(?:taken_)?(?:total|active)", panel["targets"][0]["expr"])
+        and not panel["fieldConfig"]["defaults"].get("noValue")
+    ]
+    assert silent == []
