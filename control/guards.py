@@ -18,7 +18,7 @@ from flyball_sdk.throttling import Throttles
 
 from control import masking
 from control.http.core import Refused
-from control.http.reading import flag, maybe, part, text, whole
+from control.http.reading import flag, maybe, only, part, text, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +41,15 @@ _COUNTED: Final = None
 _MOST_TENANTS: Final = 10_000
 """Beyond, the counters of the tenant that has asked for nothing for longest begin anew."""
 _MOST_NOTES: Final = 100_000
+MEMBERS: Final[dict[str, frozenset[str]]] = {
+    "the call": frozenset(
+        ("schema", "tool", "tool_input", "trace", "subject", "deadline_ms", "min_epoch", "confirmation", "counted")
+    ),
+    "tool": frozenset(("name", "kind", "schema_version", "server")),
+    "trace": frozenset(("run_id", "traceparent", "session_id", "step", "parent_tool", "taint")),
+    "subject": frozenset(("user", "agent", "workflow", "tenant", "env")),
+}
+"""What a call may say, also what no decision needs yet. A run that is told as `subject.run` would be nobody's."""
 
 
 class Call(NamedTuple):
@@ -102,7 +111,9 @@ class Guards:
 
     def read(self, key: Key, said: dict[str, Any]) -> Call:
         """Read a call; who it is of comes from the key, and the body can only narrow it. Raises Refused."""
-        subject, trace = part(said, "subject"), part(said, "trace")
+        subject, trace, tool = part(said, "subject"), part(said, "trace"), part(said, "tool")
+        for where, of in (("the call", said), ("tool", tool), ("trace", trace), ("subject", subject)):
+            only(of, MEMBERS[where], where)
         agent, tenant = maybe(subject, "agent"), maybe(subject, "tenant")
         if tenant not in (None, key.tenant) or (agent not in (None, key.agent) and key.agent != ANY_AGENT):
             raise Refused(403, "identity", "the subject is another tenant or agent than the key's")
@@ -117,7 +128,6 @@ class Guards:
             tenant=key.tenant,
         )
         min_epoch = whole(said, "min_epoch", 0) or 0
-        tool = part(said, "tool")
         kind = maybe(tool, "kind") or TOOL
         if kind not in (TOOL, LLM):
             raise Refused(400, "kind", f"expected kind to be {TOOL} or {LLM}")

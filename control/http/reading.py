@@ -43,6 +43,14 @@ def part(said: Mapping[str, Any], name: str) -> dict[str, Any]:
     return value
 
 
+def only(said: Mapping[str, Any], known: frozenset[str], where: str) -> None:
+    """Refuse a member that nothing reads: what it says would be missing where a decision needs it."""
+    strange = sorted(said.keys() - known)
+    if strange:
+        names = ", ".join(sorted(known))
+        raise Refused(400, "unknown", f"found {strange[0][:_LONGEST]} in {where}, expected only {names}")
+
+
 def whole(said: Mapping[str, Any], name: str, default: int | None) -> int | None:
     """Take a whole number from 0 that may be missing."""
     value = said.get(name, default)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import re
 import time
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -19,9 +21,6 @@ from flyball_sdk.signals import SignalStore
 from flyball_sdk.signing import KeyRing
 
 from control.clocks import Clocks
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SCOPE = {"level": "user", "id": "u1"}
 
@@ -110,13 +109,31 @@ def test_a_batch_is_decided_in_order_or_refused_as_a_whole(api: Any) -> None:
         ({"deadline_ms": 0}, 504),
         ({"min_epoch": 2**40}, 503),
         ({"subject": {"user": ""}}, 400),
+        ({"subject": {"run": "ab" * 16}}, 400),
+        ({"tool": {"name": "read", "arguments": {"n": 1}}}, 400),
+        ({"arguments": {"n": 1}}, 400),
+        ({"trace": {"trace_id": "ab" * 16}}, 400),
+        ({"trace": {"session_id": "s", "step": 3}, "subject": {"env": "prod"}}, 200),
     ],
 )
 def test_what_cannot_be_decided_is_no_decision(api: Any, change: Any, status: int) -> None:
-    """Never a 200 without a decision: the caller's tier says what to do then."""
+    """Never a 200 without a decision, nor of less than was said: the caller's tier says what to do then."""
     body = {"tool": {"name": "read"}, "tool_input": {}} | change
     assert api.ask("POST", "/v1/guard/evaluate", body, api.agent)[0] == status
     assert api.ask("POST", "/v1/guard/evaluate", b"{", api.agent)[0] == 400
+
+
+def test_the_page_says_how_to_ask_from_any_language(api: Any) -> None:
+    """Its very call is decided, as one of the run that it names."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "guard.md").read_text()
+    (call,) = re.findall(r"/v1/guard/evaluate\".*?-d '(.*?)'", page, re.DOTALL)
+    run = orjson.loads(call)["trace"]["run_id"]
+    status, said, _ = api.ask("POST", "/v1/guard/evaluate", call.encode(), api.agent)
+    assert (status, said["decision"]) == (200, "allow")
+    told = {"decision_id": said["decision_id"], "result": {"state": "refunded"}}
+    assert api.ask("POST", "/v1/guard/result", told, api.agent)[0] == 200
+    assert api.ask("POST", "/v1/kill", {"scope": {"level": "run", "id": run}, "reason": "r"}, api.admin)[0] == 200
+    assert api.ask("POST", "/v1/guard/evaluate", call.encode(), api.agent)[1]["killed"]
 
 
 def test_people_see_who_has_applied_a_kill(api: Any, planes: Any) -> None:
