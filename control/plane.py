@@ -7,7 +7,7 @@ import secrets
 import threading
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import IO, TYPE_CHECKING, NamedTuple, TypeVar
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from flyball_sdk.errors import MalformedError
@@ -81,6 +81,8 @@ class PlaneSettings:
     """What the console reads, beside."""
     prices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """The user's own prices of models, USD per million tokens, before the built-in ones."""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """The user's own source attributes, as the flow has them, before the built-in ones."""
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     """In which the days and months of budgets begin, as in the flow."""
     costs: Mapping[str, float] = field(default_factory=dict)
@@ -136,7 +138,7 @@ class Plane:
         )
         masker = Masker(masking, settings.audit_fields)
         self.guards = Guards(self.authority, masker, settings.policy, rule_source, self.reservations, settings.limits)
-        self.console = Follower(log, settings.topics, say, Costs(settings.prices))
+        self.console = Follower(log, settings.topics, say, Costs(settings.prices), settings.attributes)
         self.explainer = Explainer(self.console, self.clocks, say)
         self.metrics = Metrics()
         self.metrics.watch(self.look)

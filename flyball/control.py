@@ -103,6 +103,7 @@ def plane_settings(settings: Settings, folder: Path, policy: PolicyFile) -> Plan
             model: {name: each for name, each in vars(price).items() if each is not None}
             for model, price in settings.prices.items()
         },
+        attributes=dict(settings.attributes),
         zone=policy.spend.time_zone,
         costs={name: tool.cost for name, tool in asked.tools.items() if tool.cost},
         budgets=budgets(policy),

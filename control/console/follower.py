@@ -14,7 +14,7 @@ from control.console.runs import MOST, Runs
 from streams.port import LostOffsetError, told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from streams.port import Log, Message, Reader
 
@@ -54,10 +54,17 @@ class Follower:
     """Follows the topics until stopped. What it cannot read is counted; a log that does not answer is asked again."""
 
     def __init__(
-        self, log: Log | None, topics: Topics, say: Callable[[str], None] = print, costs: Costs | None = None
+        self,
+        log: Log | None,
+        topics: Topics,
+        say: Callable[[str], None] = print,
+        costs: Costs | None = None,
+        attributes: Mapping[str, Any] | None = None,
     ) -> None:
         self.log, self.topics, self._say = log, topics, say
         self.board, self.runs, self.costs = Board(), Runs(), costs or Costs()
+        self.attributes = attributes
+        """The user's own source attributes: what a look at a run reads its spans by."""
         self.problem: str | None = None
         """Why nothing is read now; None: all is well."""
         self.caught_up = log is None

@@ -35,6 +35,8 @@ _CODE: Final = 3
 _STRING, _BOOL, _INT, _DOUBLE = 1, 2, 3, 4
 """Of a value."""
 _LONGEST: Final = 256
+_LONGEST_OBJECT: Final = 4096
+"""Of a text that may be JSON: the numbers of some conventions are in it."""
 
 
 class UnreadableError(ValueError):
@@ -149,7 +151,9 @@ def _attributes(value: bytes, number: int) -> dict[str, Any]:
         key = _text(next(_parts(pair, 1), b""))
         for kind, said in _fields(next(_parts(pair, 2), b"")):
             if isinstance(said, bytes):
-                found |= {key: _text(said)} if kind == _STRING else {}
+                found |= (
+                    {key: _text(said, _LONGEST_OBJECT if said[:1] == b"{" else _LONGEST)} if kind == _STRING else {}
+                )
             elif kind == _BOOL:
                 found[key] = bool(said)
             elif kind == _INT:
@@ -205,8 +209,8 @@ def _kind(value: Any) -> int:
     return value if isinstance(value, int) and 0 <= value <= _LAST_KIND else 0
 
 
-def _text(value: bytes) -> str:
-    return value[:_LONGEST].decode("utf-8", "replace")
+def _text(value: bytes, longest: int = _LONGEST) -> str:
+    return value[:longest].decode("utf-8", "replace")
 
 
 # JSON: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
@@ -252,7 +256,7 @@ def _json_attributes(said: Mapping[str, Any]) -> dict[str, Any]:
     for pair in said.get("attributes", ()):
         for kind, value in pair.get("value", {}).items():
             if kind == "stringValue":
-                found[pair["key"]] = str(value)[:_LONGEST]
+                found[pair["key"]] = str(value)[: _LONGEST_OBJECT if str(value).startswith("{") else _LONGEST]
             elif kind in ("boolValue", "doubleValue"):
                 found[pair["key"]] = value
             elif kind == "intValue":

@@ -16,6 +16,7 @@ from control.console.flight import Scan, scan
 from control.console.timeline import rows
 from control.http.core import Answer, Refused
 from control.masking import shown, text
+from models.spans.mapping import Mapping as Table
 from models.times import nanoseconds
 from streams.port import LogError
 
@@ -53,7 +54,7 @@ def _record(plane: Plane, run_id: str) -> dict[str, Any]:
     incidents = [each for each in console.board.incidents() if run_id in each.get("runs", ())]
     return {
         "run": said,
-        "spans": rows(found.spans, console.costs),
+        "spans": rows(found.spans, console.costs, Table.load(console.attributes)),
         "verdicts": [_verdict(each) for each in verdicts],
         "decisions": _decisions(plane, run_id),
         "signals": [

@@ -2,48 +2,69 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from control import masking
+from control.console.sources import Said, kind_of
 from models.spans.columns import Column, Decision, SpanKind, SpanStatus
-from models.spans.mapping import EVALUATION_EVENT, LOG, RESOURCE, SPAN, Mapping
+from models.spans.mapping import EVALUATION_EVENT, Mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from control.console.costs import Costs
     from control.console.otlp import Raw
-    from models.spans.mapping import Source
+    from control.console.sources import Number
 
-_NAMES: Final = (Column.AGENT, Column.MODEL, Column.TOOL, Column.PROVIDER)
-_NUMBERS: Final = (Column.INPUT_TOKENS, Column.OUTPUT_TOKENS, Column.CACHE_READ, Column.CACHE_WRITE, Column.COST)
-_SAID: Final = (*_NAMES, *_NUMBERS, Column.ERROR_TYPE, Column.EVALUATION, Column.SCORE, Column.LABEL)
+_NAMES: Final = (Column.AGENT, Column.MODEL, Column.TOOL)
+_TOKENS: Final = {
+    "input": Column.INPUT_TOKENS,
+    "output": Column.OUTPUT_TOKENS,
+    "cache_read": Column.CACHE_READ,
+    "cache_write": Column.CACHE_WRITE,
+}
 _DEEPEST: Final = 32
 
 
-def rows(spans: Iterable[Raw], costs: Costs | None = None) -> list[dict[str, Any]]:
+def rows(spans: Iterable[Raw], costs: Costs | None = None, mapping: Mapping | None = None) -> list[dict[str, Any]]:
     """Give the rows: one a span id, by start; a parent comes before its children where they start together.
 
-    Costs are as reported; with `costs`, else computed.
+    Costs are as reported; with `costs`, else computed. `mapping` is the flow's table; without one, the built-in. What
+    is there so far after the last row is what the record of the run says.
     """
-    named = {each.span_id or f"?{number}": each for number, each in enumerate(spans)}
-    kinds = {name: _kind(each) for name, each in named.items()}
+    mapping = mapping or Mapping.load()
+    named: dict[str, Raw] = {}
+    for number, each in enumerate(spans):
+        named.setdefault(each.span_id or f"?{number}", each)  # of one that comes twice the first counts
+    kinds = {name: _kind(each, mapping) for name, each in named.items()}
     # of log records only those to which the table gives a kind: what else is logged says nothing here
     kept = {name: each for name, each in named.items() if not each.is_record or kinds[name] != SpanKind.OTHER}
     if SpanKind.BILL in kinds.values():
         costs = None  # a bill says what its call cost: that is not computed too
     depths = {name: _depth(name, kept) for name in kept}
     ordered = sorted(kept, key=lambda name: (kept[name].start_ns, depths[name], -kept[name].end_ns, name))
-    tokens, cost, found = 0, None, []
+    called = SpanKind.LLM if SpanKind.LLM in kinds.values() else SpanKind.RUN  # whose costs are computed
+    found = []
     for name in ordered:
-        row = _row(kept[name], kinds[name], costs)
-        if row["kind"] == "llm":
+        prices = costs if kinds[name] == called else None
+        found.append(_row(kept[name], Said(kept[name], kinds[name], mapping), kinds[name], prices, mapping))
+    _add_up(found)
+    return [row | {"id": name, "depth": depths[name]} for name, row in zip(ordered, found, strict=True)]
+
+
+def _add_up(rows: list[dict[str, Any]]) -> None:
+    """Write tokens and cost so far into the rows: those of calls and bills; with none of them, of the first agent."""
+    kinds = [row["kind"] for row in rows]
+    agent = {kinds.index("run")} if "run" in kinds else set()
+    counted = {at for at, kind in enumerate(kinds) if kind == "llm"} or agent
+    paid = {at for at, kind in enumerate(kinds) if kind in {"llm", "bill"}} or agent
+    tokens, cost = 0, None
+    for at, row in enumerate(rows):
+        if at in counted:
             tokens += (row["input_tokens"] or 0) + (row["output_tokens"] or 0)
-        if row["kind"] in {"llm", "bill"}:
+        if at in paid:
             cost = cost if row["cost_usd"] is None else (cost or 0.0) + row["cost_usd"]
-        found.append(row | {"id": name, "depth": depths[name], "tokens_so_far": tokens, "cost_usd_so_far": cost})
-    return found
+        row |= {"tokens_so_far": tokens, "cost_usd_so_far": cost}
 
 
 def _depth(name: str, spans: dict[str, Raw]) -> int:
@@ -54,88 +75,50 @@ def _depth(name: str, spans: dict[str, Raw]) -> int:
     return depth
 
 
-def _kind(span: Raw) -> SpanKind:
+def _kind(span: Raw, mapping: Mapping) -> SpanKind:
     if span.is_record and span.name == EVALUATION_EVENT:
         return SpanKind.EVALUATION
-    return SpanKind(_first(span, Column.KIND, 1) or 0)
+    return kind_of(span, mapping)
 
 
-def _row(span: Raw, kind: SpanKind, costs: Costs | None) -> dict[str, Any]:
-    said = {column: _first(span, column, 1 << kind) for column in _SAID}
-    status = _first(span, Column.STATUS, 1 << kind)
+def _row(span: Raw, said: Said, kind: SpanKind, costs: Costs | None, mapping: Mapping) -> dict[str, Any]:
+    status = said.of(Column.STATUS)
     status = span.status if status is None else status
     failed = status == SpanStatus.ERROR
-    decision = _first(span, Column.DECISION, 1 << kind)
-    error = said[Column.ERROR_TYPE] or span.exception or "error"
-    names = {column.name.lower(): _name(said[column]) for column in _NAMES[:3]}
+    decision = said.of(Column.DECISION)
+    error = said.of(Column.ERROR_TYPE) or span.exception or "error"
+    names = {column.name.lower(): _name(said.of(column)) for column in _NAMES}
+    label, amounts = said.of(Column.LABEL), said.amounts()
     return {
         "name": masking.text(span.name, [each for each in names.values() if each]),
         "kind": kind.name.lower(),
         "start_ns": str(span.start_ns),  # beyond what a number of JavaScript holds
         "duration_s": max(0, span.end_ns - span.start_ns) / 1e9,
         **names,
-        "input_tokens": _number(said[Column.INPUT_TOKENS]),
-        "output_tokens": _number(said[Column.OUTPUT_TOKENS]),
-        "cost_usd": _cost(span, said, costs) if kind == SpanKind.LLM else _number(said[Column.COST]),
+        "input_tokens": amounts[Column.INPUT_TOKENS],
+        "output_tokens": amounts[Column.OUTPUT_TOKENS],
+        "cost_usd": _cost(span, said, amounts, costs, mapping),
         "error": masking.text(str(error)) if failed else None,
         "decision": Decision(decision).name.lower() if decision else None,
-        "evaluation": _name(said[Column.EVALUATION]),
-        "score": _number(said[Column.SCORE]),
-        "label": None if said[Column.LABEL] is None else masking.text(str(said[Column.LABEL])),
+        "evaluation": _name(said.of(Column.EVALUATION)),
+        "score": said.number(Column.SCORE),
+        "label": None if label is None else masking.text(str(label)),
     }
 
 
-def _cost(span: Raw, said: dict[Column, Any], costs: Costs | None) -> float | int | None:
-    """Give the cost of a model's call in USD."""
-    reported = _number(said[Column.COST])
-    columns = {"input": Column.INPUT_TOKENS, "output": Column.OUTPUT_TOKENS}
-    columns |= {"cache_read": Column.CACHE_READ, "cache_write": Column.CACHE_WRITE}
-    tokens = {name: number for name, column in columns.items() if (number := _number(said[column])) is not None}
-    if reported is not None or costs is None or not tokens or not said[Column.MODEL]:
+def _cost(
+    span: Raw, said: Said, amounts: dict[Column, Number | None], costs: Costs | None, mapping: Mapping
+) -> Number | None:
+    """Give the cost of a model's call, or of an agent that tells its own, in USD."""
+    reported = amounts[Column.COST]
+    tokens = {name: value for name, column in _TOKENS.items() if (value := amounts[column]) is not None}
+    model = str(said.of(Column.MODEL) or "")
+    if reported is not None or costs is None or not tokens or not model:
         return reported
-    model = str(said[Column.MODEL])
-    for prefix in _mapping().model_prefixes:
+    for prefix in mapping.model_prefixes:
         model = model.removeprefix(prefix) or model
-    return costs.of(str(said[Column.PROVIDER] or ""), model, span.start_ns // 10**9, tokens)
-
-
-def _first(span: Raw, column: Column, kind: int) -> Any:
-    """Give what the first source that applies says; None: nothing does."""
-    for source in _mapping().columns[column]:
-        value = _value(span, source, kind, is_kind=column == Column.KIND)
-        if source.values is not None:
-            value = source.values.get(str(value).lower() if isinstance(value, bool) else str(value))
-        elif source.constant is not None and value is not None:
-            value = source.constant
-        if value is not None:
-            return value
-    return None
-
-
-def _value(span: Raw, source: Source, kind: int, *, is_kind: bool) -> Any:
-    fits = is_kind or (source.kinds & kind and source.span_kinds & (1 << span.span_kind))
-    if source.path or not fits or not span.scope.startswith(source.scope):
-        return None
-    if source.beside and source.beside[0] not in span.attributes:
-        return None
-    if is_kind and span.is_record:
-        return span.name if source.places & LOG else None
-    if source.places & SPAN and source.attribute in span.attributes:
-        return span.attributes[source.attribute]
-    return span.resource.get(source.attribute) if source.places & RESOURCE else None
+    return costs.of(str(said.of(Column.PROVIDER) or ""), model, span.start_ns // 10**9, tokens)
 
 
 def _name(value: Any) -> str | None:
     return None if value is None else masking.name(str(value))
-
-
-def _number(value: Any) -> float | int | None:
-    try:
-        return value if isinstance(value, (int, float)) and not isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        return None
-
-
-@cache
-def _mapping() -> Mapping:
-    return Mapping.load()
