@@ -8,6 +8,7 @@ from __future__ import annotations
 from models.drift.categories import Categories
 from models.drift.cohort_exceedance import CohortExceedance
 from models.drift.cohorts import Cohorts
+from models.drift.cohorts_by_task import CohortsByTask
 from models.drift.exceedance import Exceedance
 from models.drift.frozen_rate import FrozenRate
 from models.drift.hour_of_week import HourOfWeek, HourOfWeekValues
@@ -25,6 +26,7 @@ ALL = (
     Categories(),
     Cohorts(),
     CohortExceedance(),
+    CohortsByTask(),
     Split(),
 )
 """One of each, as the contract suite takes them."""

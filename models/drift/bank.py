@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 _KEPT = {1: 120, 60: 336}
 """Looks that are kept to date a change by, by the minutes between two: two hours, two weeks."""
-_BACK = {1: 60, 60: 24}
+BACK = {1: 60, 60: 24}
 """Looks that must, as one, speak for the null before an alarm is over."""
-_LEAST = 1e-300
-_FEWEST = 50
+LEAST = 1e-300
+FEWEST = 50
 """Events that these looks must have: one good event is no recovery. Where they have fewer, as many looks as it takes
 are one look, and then as many again."""
 
@@ -151,7 +151,7 @@ class Bank:
         self._window += 1
         if not self.streams:
             return
-        self.m = self.detector.look(self.state, counts)
+        self.m = self._tested(counts)
         self._lately += np.where(self.alarm > 0, self._counts, 0)
         self._counts = np.zeros_like(self._counts)
         raised = (self.m >= self.threshold) & (self.alarm == 0)
@@ -160,24 +160,28 @@ class Bank:
         self.alarm[raised] = self._window * self.minutes
         self._end_alarms()
 
+    def _tested(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Take the look that is under way; `counts` with its hour. Gives M."""
+        return self.detector.look(self.state, counts)
+
     def _end_alarms(self) -> None:
         """End the alarms of streams whose last looks, as one, speak for the null; they begin anew."""
-        back = _BACK[self.minutes]
+        back = BACK[self.minutes]
         old = np.flatnonzero((self.alarm > 0) & (self._window * self.minutes >= self.alarm + back * self.minutes))
         if len(old):
             looks = (self.at - 1 - np.arange(back)) % len(self.ring)
             recent = self.ring[np.ix_(looks, np.arange(self.ring.shape[1]), old)]
             counts = recent.sum(axis=0, dtype=np.int64)
-            over = (counts[-1] >= _FEWEST) & (self._e_value(old, recent, counts) < 1.0)
+            over = (counts[-1] >= FEWEST) & (self._e_value(old, recent, counts) < 1.0)
             ended = np.zeros(len(self), np.bool_)
             ended[old[over]] = True
             if not self._is_timed:
-                self._end_slowly(old[counts[-1] < _FEWEST], ended)
+                self._end_slowly(old[counts[-1] < FEWEST], ended)
             self.end(ended)
 
     def _end_slowly(self, sparse: NDArray[np.int64], ended: NDArray[np.bool_]) -> None:
         """Ask those with few events by as many looks as it took; note in `ended` whose alarm is over."""
-        asked = sparse[self._lately[-1, sparse] >= _FEWEST]
+        asked = sparse[self._lately[-1, sparse] >= FEWEST]
         if len(asked):
             ended[asked[self._of_one_look(asked, self._lately[:, asked]) < 1.0]] = True
             self._lately[:, asked] = 0
@@ -189,17 +193,17 @@ class Bank:
         """
         if not self._is_timed:
             return self._of_one_look(which, counts)
-        state = _fresh(self.state, which)
+        state = fresh(self.state, which)
         logs = np.zeros_like(state["m"])
         for step, look in enumerate(looks):
             self.detector.look(state, self._with_hours(look.astype(np.int64), self._window - 1 - step))
-            logs += np.log(np.maximum(state["m"], _LEAST))
+            logs += np.log(np.maximum(state["m"], LEAST))
             state["m"][:] = 0.0
         return np.exp(np.minimum(logs, LARGEST_LOG)).reshape(-1, len(which)).mean(axis=0)
 
     def _of_one_look(self, which: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
         """Give what counts [column, stream] of these streams say as one look: from nothing, M is the e-value."""
-        return self.detector.look(_fresh(self.state, which), counts)
+        return self.detector.look(fresh(self.state, which), counts)
 
     def _with_hours(self, counts: NDArray[np.int64], windows: Any) -> NDArray[np.int64]:
         """Put the hour of the week behind the counts, where the detector wants it. `windows`: one, or by column."""
@@ -238,7 +242,7 @@ class Bank:
         alone = {name: np.broadcast_to(array, (*array.shape[:-1], looks)) for name, array in same.items()}
         alone["m"] = np.zeros(alone["m"].shape)
         self.detector.look(alone, counts)  # from nothing, M is the e-value of the look
-        return strongest_start(np.log(np.maximum(alone["m"].reshape(-1, looks), _LEAST)))[0]
+        return strongest_start(np.log(np.maximum(alone["m"].reshape(-1, looks), LEAST)))[0]
 
     # what is kept
 
@@ -269,5 +273,6 @@ class Bank:
         self.state = {name: arrays[f"state_{name}"].reshape(shape).copy() for name, shape in shapes.items()}
 
 
-def _fresh(state: State, which: NDArray[np.int64]) -> State:
+def fresh(state: State, which: NDArray[np.int64]) -> State:
+    """Give the state of some streams as one that has seen nothing."""
     return {name: (np.zeros_like if name == "m" else np.copy)(array[..., which]) for name, array in state.items()}

@@ -9,7 +9,7 @@ import numpy as np
 from models.drift.exceedance import QUANTILES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -44,15 +44,17 @@ class Minute(NamedTuple):
         return np.concatenate([self.over[:, series], self.total[None, series]])
 
 
-def minutes_of(closed: Closed, is_histogram: NDArray[np.bool_], over: NDArray[np.int64]) -> Iterator[Minute]:
-    """Yield the looks that saw anything, in order. `over` int64 [J, S]: thresholds of histograms, read look by look."""
+def minutes_of(
+    closed: Closed, is_histogram: NDArray[np.bool_], over: Callable[[], NDArray[np.int64]]
+) -> Iterator[Minute]:
+    """Yield the looks that saw anything, in order. `over` int64 [J, S]: thresholds of histograms, at each look."""
     looks, starts = np.unique(closed.look, return_index=True)
     bounds = [*starts.tolist(), len(closed.look)]
     bin_bounds = np.searchsorted(closed.bins[:, 0], bounds).tolist()
     for place, look in enumerate(looks.tolist()):
         rows = slice(bounds[place], bounds[place + 1])
         bins = closed.bins[bin_bounds[place] : bin_bounds[place + 1]]
-        yield _minute(look, closed, rows, bins, is_histogram, over)
+        yield _minute(look, closed, rows, bins, is_histogram, over())
 
 
 def _minute(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from models.drift.arrays import widened
+from models.drift.crossed import Crossed
 from models.drift.day import HOURS as DAY_HOURS
 from models.drift.day import Day
 from models.drift.learner import Learner
@@ -14,6 +16,7 @@ from models.drift.minute import UNKNOWN, J, Minute, minutes_of
 from models.drift.mix_learner import MixLearner
 from models.drift.roles import Role, Roles, are
 from models.drift.strata import Strata
+from models.drift.tables import Tables
 from models.drift.thresholds import Thresholds
 from models.drift.untyped import Untyped
 from models.drift.usual_ratio import UsualRatio
@@ -28,6 +31,14 @@ if TYPE_CHECKING:
     from models.slis.closing import Closed
 
 HOUR = 60
+
+
+class Compared(IntEnum):
+    """How a value of a contrast is held against the rest."""
+
+    NOT_YET = 0
+    OVER_ALL = 1
+    BY_TASK = 2
 
 
 class Shard:
@@ -48,8 +59,16 @@ class Shard:
         }
         self.weeks = {"rates": Weeks(), "values": Weeks(J)}
         """Of workflows, and of each of their tools."""
-        self.usual = {"rates": UsualRatio.none(0), "values": UsualRatio.none(J, 0)}
-        """Of each series against the rest of its workflow."""
+        self.usual = {
+            "rates": UsualRatio.none(0),
+            "values": UsualRatio.none(J, 0),
+            "rates_by_task": UsualRatio.none(1, 0),
+            "values_by_task": UsualRatio.none(J, 0),
+        }
+        """Of each series against the rest of its workflow, over all types of task, and within them."""
+        self.crossed = Crossed()
+        self.tables = {"rates": Tables.none(1), "values": Tables.none(J)}
+        """Of the minute that is looked at: values of contrasts by type of task."""
         self.strata = Strata()
         self.untyped = Untyped()
         self.seen = np.empty(0, np.int64)
@@ -58,6 +77,8 @@ class Shard:
         """Unix minute of its first events, since its baseline was opened anew; 0: none yet."""
         self.settled = np.empty(0, np.bool_)
         """What is usual of it against the rest is not asked again."""
+        self.compared = np.empty(0, np.int8)
+        """How it is held against the rest: see `Compared`."""
         self.mixes: dict[tuple[str, int], list[int]] = {}
         """Name of a watch and series of a workflow -> series of the kinds that its mix is made of."""
         self.waits = (0, 0)
@@ -65,17 +86,30 @@ class Shard:
 
     def enter(self, closed: Closed) -> None:
         """Take in the series that are new."""
-        known = len(self.untyped.counted)
-        self.untyped.enter(self.roles, list(closed.labels)[max(0, known - closed.first) :])
+        new = list(closed.labels)[max(0, self.crossed.counted - closed.first) :]
+        self.untyped.enter(self.roles, self.crossed.enter(new))
         self.waits = closed.waits
         self.grow()
 
     def minutes(self, closed: Closed) -> Iterator[Minute]:
         """Yield the looks that saw anything, in order, by series as they are numbered here."""
-        numbered = closed._replace(series=self.untyped.counted[closed.series])
-        for minute in minutes_of(numbered, self.roles.is_histogram, self.thresholds.over):
+        own, pairs = self.crossed.part(closed)
+        of_pairs = minutes_of(pairs, self.crossed.is_histogram, lambda: self.thresholds.over[:, self.crossed.whole])
+        pair = next(of_pairs, None)
+        numbered = own._replace(series=self.untyped.counted[own.series])
+        for minute in minutes_of(numbered, self.roles.is_histogram, lambda: self.thresholds.over):
             self.untyped.count(minute)
+            is_here = pair is not None and pair.at == minute.at
+            self._cross(minute, pair if is_here else None)
             yield minute
+            pair = next(of_pairs, None) if is_here else pair
+
+    def _cross(self, minute: Minute, pairs: Minute | None) -> None:
+        """Take in what values of contrasts did by type of task; None: nobody said any."""
+        for name, is_histogram in (("rates", False), ("values", True)):
+            none = Tables.none(J if is_histogram else 1)
+            of = none if pairs is None else self.crossed.tables(minute, pairs, is_histogram=is_histogram)
+            self.tables[name] = of
 
     def grow(self) -> None:
         """Have room for all series."""
@@ -85,11 +119,13 @@ class Shard:
         self.seen = widened(self.seen, size - len(self.seen))
         self.begun = widened(self.begun, size - len(self.begun))
         self.settled = widened(self.settled, size - len(self.settled))
+        self.compared = widened(self.compared, size - len(self.compared))
+        self.crossed.link(self.untyped, size)
         for learner in self.learners.values():
             learner.grow(size)
         for name, usual in self.usual.items():
             more = size - usual.r.shape[-1]
-            if more:
+            if more and (name in self.weeks or len(self.crossed)):
                 self.usual[name] = UsualRatio(*(widened(array, more) for array in usual))
 
     def set_back(self, at: int) -> None:
@@ -161,6 +197,29 @@ class Shard:
             some = some.with_look(hits[..., of] - hits[..., here], rest, hits[..., here], mine)
             for array, learnt in zip(self.usual[name], some, strict=True):
                 array[..., here] = learnt
+            self._learn_ratios_by_task(name)
+
+    def _learn_ratios_by_task(self, name: str) -> None:
+        """Add up the tables of a minute: the odds ratio within types of task (Mantel and Haenszel)."""
+        tables = self.tables[name]
+        if not len(tables.of):
+            return
+        rest, mine = np.split(tables.counts, 2)
+        more = UsualRatio.none(len(rest) - 1, len(tables.of)).with_look(rest[:-1], rest[-1], mine[:-1], mine[-1])
+        for array, each in zip(self.usual[f"{name}_by_task"], more, strict=True):
+            np.add.at(array.T, tables.of, each.T)
+
+    def compares_by_task(self, series: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Say which values of contrasts [n] are held against the rest within types of task.
+
+        Where nearly all runs of their workflow say their type, and most of their own; once it is held, it stays.
+        """
+        if not len(self.crossed):
+            return np.zeros(len(series), np.bool_)
+        typed = 2 * self.crossed.typed[series] >= np.maximum(self.strata.events(series), 1)
+        said = self.strata.are_said(self.roles.parent[series]) & typed
+        chosen = self.compared[series]
+        return np.asarray(np.where(chosen == Compared.NOT_YET, said, chosen == Compared.BY_TASK))
 
     def wait(self, series: int) -> int:
         """Give by how many minutes looks at a series are later than the events that they see."""
@@ -175,19 +234,20 @@ class Shard:
     def reset(self, which: NDArray[np.bool_]) -> None:
         """Open the baselines of these series anew."""
         self.mixes = {of: kinds for of, kinds in self.mixes.items() if not which[of[1]]}
-        self.begun[which], self.settled[which] = 0, False
+        self.begun[which], self.settled[which], self.compared[which] = 0, False, Compared.NOT_YET
+        self.crossed.reset(which)
         self.thresholds.reset(which)
         self.strata.reset(which)
         for weeks in self.weeks.values():
             weeks.reset(which)
         for learner in self.learners.values():
             learner.reset(which)
-        for usual in self.usual.values():
-            for array in usual:
+        for name, usual in self.usual.items():
+            for array in usual if name in self.weeks or len(self.crossed) else ():
                 array[..., which] = 0.0
 
     def parts(self) -> dict[str, Any]:
         """Give what is kept beside the labels, by name: each has `arrays` and `fill`."""
         weeks = {"weeks": self.weeks["rates"], "weeks_values": self.weeks["values"]}
-        types = {"strata": self.strata, "untyped": self.untyped}
+        types = {"strata": self.strata, "untyped": self.untyped, "crossed": self.crossed}
         return {"thresholds": self.thresholds, **types, **weeks, **self.learners}

@@ -55,8 +55,17 @@ class Strata:
         role, parent = roles.role[series], roles.parent[series]
         whole = (role == Role.WHOLE) | ((role == Role.TOOL) & (roles.role[parent] == Role.WHOLE))
         of = np.where(roles.parent[parent] >= 0, roles.parent[parent], 0)
-        replaced = self._typed[of] >= _NEARLY_ALL * np.maximum(self._events[of], 1)
+        replaced = self.are_said(of)
         return np.asarray((whole & replaced) | (roles.is_left[series] & ~replaced))
+
+    def are_said(self, series: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Say in which workflows [n], each by its own series, nearly all runs say their type."""
+        found: NDArray[np.bool_] = self._typed[series] >= _NEARLY_ALL * np.maximum(self._events[series], 1)
+        return found
+
+    def events(self, series: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give all events of these series."""
+        return self._events[series]
 
     def reset(self, which: NDArray[np.bool_]) -> None:
         """Count these series [S] anew."""

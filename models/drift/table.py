@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from models.drift.bank import Bank
 from models.drift.examples import Example
 from models.drift.found import evidence_of, found_of
 from models.drift.settings import Accepted
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from models.drift.bank import Bank
     from models.drift.found import Evidence, Found
     from models.drift.minute import Minute
     from models.drift.settings import DriftSettings
@@ -66,7 +66,7 @@ class DriftTable:
         self._settings = settings
         self._watches = watches
         self.shard = Shard(settings)
-        self.banks = {watch.name: Bank(watch.detector, watch.minutes) for watch in watches}
+        self.banks = {watch.name: watch.bank() for watch in watches}
         self.until = 0
         self.refused = 0
         """Streams that were not opened, beyond the bound."""
@@ -142,7 +142,7 @@ class DriftTable:
         for watch in self._watches:
             bank = self.banks[watch.name]
             if len(bank):
-                bank.take(watch.counts(self.shard, minute, bank.series, bank.against), minute.at)
+                watch.look(self.shard, minute, bank)
                 if bank.alarm.any():
                     self.shard.settled[bank.series[bank.alarm > 0]] = True  # what it does now is not what is usual
                     bank.end((bank.alarm > 0) & self.shard.gone(bank.series, minute.at))
@@ -213,6 +213,7 @@ class DriftTable:
             "seen": self.shard.seen,
             "begun": self.shard.begun,
             "settled": self.shard.settled,
+            "compared": self.shard.compared,
             "mixes": _text([[*of, *kinds] for of, kinds in self.shard.mixes.items()]),
             "until": np.array([self.until, self.refused, *self.shard.waits], np.int64),
             "accepted": _text([list(map(astuple, _in_order(each))) for each in (self._heard, self._done)]),
@@ -251,6 +252,7 @@ class DriftTable:
         self.shard.seen = arrays["seen"].copy()
         self.shard.begun = arrays.get("begun", np.zeros_like(self.shard.seen)).copy()  # a state from before it was kept
         self.shard.settled = arrays.get("settled", np.ones(len(self.shard.seen), np.bool_)).copy()  # as above
+        self.shard.compared = arrays.get("compared", np.zeros(len(self.shard.seen), np.int8)).copy()  # as above
         self.shard.mixes = {(name, series): kinds for name, series, *kinds in orjson.loads(arrays["mixes"].tobytes())}
         self.until, self.refused, *waits = arrays["until"].tolist()
         self.shard.waits = _waits(waits)
@@ -260,14 +262,16 @@ class DriftTable:
         else:  # of a version that only counted them
             self._done = {each for each in self._settings.accepted if each.at < self.until}
         for name in self.shard.usual:
-            self.shard.usual[name] = UsualRatio(
-                *(arrays[f"usual.{name}.{field}"].copy() for field in UsualRatio._fields)
-            )
+            if f"usual.{name}.r" in arrays:  # of a state from before there was one, from now on
+                self.shard.usual[name] = UsualRatio(
+                    *(arrays[f"usual.{name}.{field}"].copy() for field in UsualRatio._fields)
+                )
         for name, part in (*self.shard.parts().items(), *self.banks.items()):
             if own := {
                 key.removeprefix(f"{name}."): each for key, each in arrays.items() if key.startswith(f"{name}.")
             }:
                 part.fill(own)  # a watch that is new begins now
+        self.shard.crossed.begin(len(self.shard.untyped.counted))
         self.shard.grow()
 
 

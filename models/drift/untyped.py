@@ -59,6 +59,10 @@ class Untyped:
         self._named |= {key: at for at, key in enumerate(keys, len(roles))}
         roles.enter(labels)
 
+    def series(self, sli: str, workflow: str, dimension: str, value: str) -> int:
+        """Give the series of this name; -1: there is none. The workflow alone has no dimension."""
+        return self._named.get((sli, workflow, dimension, value), -1)
+
     def count(self, minute: Minute) -> None:
         """Fill in what is left in a minute: that of all less that of each type."""
         (typed, of), (left, of_all) = self._parted[:, self._is_typed], self._parted[:, ~self._is_typed]

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from models.digest import digest_of
 from models.kernels import allocating, small
-from models.slis.groups import ALONE, FIXED, OTHER
+from models.slis.groups import ALONE, FIXED, OF_COHORT, OF_CONTRAST, OTHER
 from models.slis.keys import Keys, locate, put
 
 if TYPE_CHECKING:
@@ -21,8 +22,12 @@ if TYPE_CHECKING:
     from models.slis.settings import SliSettings
 
 _WORKFLOW, _DIMENSION, _VALUE = 1, 2, 3  # fourth part of the key of what is admitted
-_FIXED = np.array(sorted(FIXED), np.int64)
-_NO_LIMIT = 2**62
+_TYPES = 5
+"""Pairs of a value and a type of task may be so many times as values: all of them of five types."""
+_CROSSED = frozenset(map(digest_of, (*OF_CONTRAST, OF_COHORT)))
+_FIXED = np.array([(each, _TYPES if each in _CROSSED else 1) for each in sorted(FIXED)], np.int64)
+"""[f, 2] Dimension, and how many times the values that one may have it may have."""
+_NO_LIMIT = 2**59
 
 REFUSED_WORKFLOW, REFUSED_COHORT, TO_OTHER = 0, 1, 2
 """Places in `Admission.overflow`: cells refused or counted as `other`."""
@@ -103,14 +108,15 @@ def _admit(admitted: Any, members: Any, limits: Any, fixed: Any, overflow: Any, 
         return np.int64(0)
     if d == ALONE:
         return np.int64(0)
-    is_fixed = False
-    for known in fixed:
-        is_fixed = is_fixed or known == d
+    is_fixed, most = False, limits[2]
+    for k in range(fixed.shape[0]):
+        if fixed[k, 0] == d:
+            is_fixed, most = True, fixed[k, 1] * limits[2]
     dimension = _child(admitted, members, -1 if is_fixed else workflow, w, d, 0, _DIMENSION, limits[1])
     if dimension < 0:
         overflow[REFUSED_COHORT] += 1
         return np.int64(0)
-    if v != OTHER and _child(admitted, members, dimension, w, d, v, _VALUE, limits[2]) < 0:
+    if v != OTHER and _child(admitted, members, dimension, w, d, v, _VALUE, most) < 0:
         overflow[TO_OTHER] += 1
         return np.int64(OTHER)
     return np.int64(v)

@@ -14,6 +14,7 @@ from models.layout import plain
 from models.runs.changes import CALL, as_one
 from models.runs.failing import FAILURES
 from models.slis import ALL
+from models.slis.crossing import crossing_of
 from models.slis.groups import (
     OF_RUN,
     SHARDS,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from models.runs.changes import Changes
     from models.slis.base import Sli
+    from models.slis.crossing import Crossing
 
 MINUTE_NS = 60_000_000_000
 
@@ -130,22 +132,24 @@ def cells_of(changes: Sequence[Changes], slis: Sequence[Sli] = ALL, *, by_user: 
     told = as_one(changes)
     runs, calls, weight = told.runs, told.calls, told.weight
     workflow, of_user = workflows_of(runs), ("user",) if by_user else ()
-    cols = [_run_cells(runs, workflow, weight, slis, of_user)]
     names, counted, task = _names(told.names, runs), {sli.name for sli in slis}, tasks_of(runs)
+    crossing = crossing_of(runs, task, names)
+    cols = [_run_cells(runs, workflow, weight, slis, of_user, crossing)]
+    texts = crossing.texts
     if SLI_OF["failure"] in counted:
-        kinds, texts = run_kinds(runs, workflow, weight, task, names)
+        kinds, of_kinds = run_kinds(runs, workflow, weight, task, names)
         cols.append(kinds)
-        names |= texts
+        texts |= of_kinds
     if len(calls):
         row = calls["run"]
-        cols.append(_call_cells(calls, runs, workflow, row, slis, of_user))
+        cols.append(_call_cells(calls, runs, workflow, row, slis, of_user, crossing))
         if SLI_OF["error"] in counted:
-            kinds, texts = call_kinds(calls, workflow[row], task[row], names)
+            kinds, of_kinds = call_kinds(calls, workflow[row], task[row], names)
             cols.append(kinds)
-            names |= texts
+            texts |= of_kinds
     every = np.concatenate(cols, axis=1) if len(cols) > 1 else cols[0]
     every, users = _without_users(every) if by_user else (every, Cells.empty().cols)
-    return Cells(every, names, users, rows_of_users(runs, workflow, weight) if by_user else no_runs())
+    return Cells(every, names | texts, users, rows_of_users(runs, workflow, weight) if by_user else no_runs())
 
 
 def _names(texts: Mapping[int, str], runs: NDArray[np.void]) -> dict[int, str]:
@@ -176,19 +180,20 @@ def _run_cells(
     weight: NDArray[np.int64],
     slis: Sequence[Sli],
     of_user: tuple[str, ...],
+    crossing: Crossing,
 ) -> NDArray[np.int64]:
-    counts = np.flatnonzero(weight)
+    counts, pairs = np.flatnonzero(weight), crossing.values
     if not len(counts):
         return Cells.empty().cols
     if len(counts) < len(runs):
-        runs, workflow, weight = runs[counts], workflow[counts], weight[counts]
+        runs, workflow, weight, pairs = runs[counts], workflow[counts], weight[counts], crossing.of(counts)
     query = _queries(tuple(slis))[0]
     columns = {field: runs[field] for field in query.fields} | {"workflow": workflow}
     groups, members = groups_of(
         workflow,
         runs["ended_at"] // MINUTE_NS,
-        _dimensions(*OF_RUN, *of_user),
-        _values(runs, (*OF_RUN, *of_user)),
+        np.append(_dimensions(*OF_RUN, *of_user), crossing.dimensions),
+        np.concatenate([_values(runs, (*OF_RUN, *of_user)), pairs]),
         plain(runs["cohort_name"]),
         plain(runs["cohort_value"]),
     )
@@ -202,6 +207,7 @@ def _call_cells(
     row: NDArray[np.int64],
     slis: Sequence[Sli],
     of_user: tuple[str, ...],
+    crossing: Crossing,
 ) -> NDArray[np.int64]:
     query = _queries(tuple(slis))[1]
     own = set(CALL.names or ())
@@ -209,9 +215,9 @@ def _call_cells(
         "workflow": workflow[row]
     }
     columns = of_run | {field: calls[field] for field in query.fields if field in own}
-    values = np.stack([*(of_run[name] for name in (*OF_RUN, *of_user)), calls["tool"]])
+    values = np.stack([*(of_run[name] for name in (*OF_RUN, *of_user)), calls["tool"], *crossing.of(row)])
     cohorts = plain(of_run["cohort_name"]), plain(of_run["cohort_value"])
-    dimensions = _dimensions(*OF_RUN, *of_user, "tool")
+    dimensions = np.append(_dimensions(*OF_RUN, *of_user, "tool"), crossing.dimensions)
     groups, members = groups_of(of_run["workflow"], plain(calls["minute"]), dimensions, values, *cohorts)
     return _tallied(query, columns, groups, members, np.ones(len(calls), np.int64))
 

@@ -37,17 +37,23 @@ TASK = "task"
 OF_TASK = {f"{TASK}_{kind}": kind for kind in ("tool", *OF_FAILED, *PARTINGS)}
 """Dimension -> the dimension whose values it has, each together with the type of its run's task."""
 
+OF_CONTRAST = {f"{TASK}_{name}": name for name in OF_RUN}
+"""Dimension -> the dimension of runs whose values it has, each together with the type of its run's task."""
+
+OF_COHORT = f"{TASK}_cohort"
+"""The same of all other cohorts: type of task, name and value of a cohort."""
+
 BETWEEN = "\x1f"
 """Between the type of task and the other value, in the text of a value of these."""
 
 USER_AGE = "user_age"
 """New or existing users of a workflow (`models.slis.user_ages`)."""
 
-_OURS = (*OF_CALL, *OF_FAILED, *PARTINGS, *OF_TASK, USER_AGE)
+_OURS = (*OF_CALL, *OF_FAILED, *PARTINGS, *OF_TASK, *OF_CONTRAST, OF_COHORT, USER_AGE)
 FIXED = {digest_of(name): name for name in _OURS}
 """Dimension (digest) -> name, of those that are always there; all others are cohorts."""
 
-UNTOLD = frozenset(map(digest_of, ("transition", *OF_TASK)))
+UNTOLD = frozenset(map(digest_of, ("transition", *OF_TASK, *OF_CONTRAST, OF_COHORT)))
 """Dimensions of series that only detectors read: tools by tools are too many for records and metrics."""
 
 USER = digest_of("user")

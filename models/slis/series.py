@@ -79,10 +79,11 @@ class SeriesBook:
         if dimension != ALONE:
             key = FIXED.get(dimension) or self._name(dimension, names)
             group[key] = "other" if value == OTHER else self._name(value, names)
+        untold = dimension in UNTOLD
         if isinstance(sli, Histogram):
-            return Label(name, group, histogram=True, whole=sli.whole)
+            return Label(name, group, histogram=True, whole=sli.whole, untold=untold)
         waits = 0 if sli is None else int(sli.waits)
-        return Label(name, group, histogram=False, whole=False, waits=waits, untold=dimension in UNTOLD)
+        return Label(name, group, histogram=False, whole=False, waits=waits, untold=untold)
 
     def _name(self, digest: int, names: Mapping[int, str]) -> str:
         """Give and keep the text; a digest whose text never came is told in hex."""

@@ -9,6 +9,7 @@ from models.drift.frozen_rate import FrozenRate
 from models.drift.hour_of_week import HourOfWeek, HourOfWeekValues
 from models.drift.watches.change import ChangeRate, ChangeValues
 from models.drift.watches.live import LiveRate, LiveValues
+from models.drift.watches.live_by_task import LiveRateByTask, LiveValuesByTask
 from models.drift.watches.mix import FEWEST_FAILED, Mix
 from models.drift.watches.objective import Objective
 from models.drift.watches.own import OwnRate, OwnValues
@@ -37,6 +38,8 @@ WATCHES: tuple[Watch, ...] = (
     ChangeValues(),
     LiveRate(),
     LiveValues(),
+    LiveRateByTask(),
+    LiveValuesByTask(),
 )
 """The order is part of the stored state by name only."""
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
+from models.drift.bank import Bank
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -69,6 +71,14 @@ class Watch(Protocol):
         """Say, after a restart, which streams are still about what the configuration says."""
         ...
 
+    def bank(self) -> Bank:
+        """Give a bank for its streams."""
+        ...
+
+    def look(self, shard: Shard, minute: Minute, bank: Bank) -> None:
+        """Let the streams of its bank see a minute."""
+        ...
+
     def counts(
         self, shard: Shard, minute: Minute, series: NDArray[np.int64], against: NDArray[np.int64]
     ) -> NDArray[np.int64]:
@@ -82,6 +92,14 @@ class Watch(Protocol):
 
 class Standing:
     """Base of watches that no configuration changes: what their streams are about stands."""
+
+    def bank(self: Watch) -> Bank:
+        """Give one that is empty."""
+        return Bank(self.detector, self.minutes)
+
+    def look(self: Watch, shard: Shard, minute: Minute, bank: Bank) -> None:
+        """Count."""
+        bank.take(self.counts(shard, minute, bank.series, bank.against), minute.at)
 
     def tightened(self, shard: Shard, streams: list[Stream], state: State) -> tuple[NDArray[np.int64], State] | None:
         """Give nothing."""

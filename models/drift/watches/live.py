@@ -13,6 +13,7 @@ from models.drift.cohort_exceedance import CohortExceedance
 from models.drift.cohorts import Cohorts
 from models.drift.minute import UNKNOWN
 from models.drift.roles import Role
+from models.drift.shard import Compared
 from models.drift.usual_ratio import UsualRatio
 from models.drift.watches.base import Standing
 from models.drift.watches.change import contrast_of, rolled_out
@@ -37,10 +38,14 @@ class LiveRate(Standing):
     baselines: str = "rates"
     detector: Detector = field(default_factory=Cohorts)
     is_histogram: bool = False
+    is_by_task: bool = False
+    """Within types of task, where runs say them: else over all."""
 
     def ready(self, shard: Shard, streams: list[Stream], at: int) -> tuple[list[Stream], State] | None:
         """Open changes at once, cohorts when their usual odds ratio is known, from a day of their own at least."""
         found = self._candidates(shard, streams)
+        if not len(found):
+            return None
         usual = self._usual(shard, found)
         low, high = usual.bounds(once := usual.is_enough())
         learner, roles = shard.learners[self.baselines], shard.roles
@@ -56,6 +61,7 @@ class LiveRate(Standing):
         opened, version = learner.opened[parent].tolist(), learner.version[parent].tolist()
         new = [Stream(*each) for each in zip(found.tolist(), parent.tolist(), opened, version, strict=True)]
         shard.settled[found] = (is_change | once)[opens]
+        shard.compared[found] = Compared.BY_TASK if self.is_by_task else Compared.OVER_ALL
         return new, self._start(shard, low[..., opens], high[..., opens], parent)
 
     def tightened(self, shard: Shard, streams: list[Stream], state: State) -> tuple[NDArray[np.int64], State] | None:
@@ -79,14 +85,19 @@ class LiveRate(Standing):
         return places, {"low": np.where(fits, low, was_low), "high": np.where(fits, high, was_high)}
 
     def _usual(self, shard: Shard, series: NDArray[np.int64]) -> UsualRatio:
-        return UsualRatio(*(array[..., series] for array in shard.usual[self.baselines]))
+        usual = shard.usual[f"{self.baselines}_by_task" if self.is_by_task else self.baselines]
+        return UsualRatio(*(array[..., series] for array in usual))
 
     def _candidates(self, shard: Shard, streams: list[Stream]) -> NDArray[np.int64]:
         roles = shard.roles
+        if self.is_by_task and not len(shard.crossed):
+            return np.empty(0, np.int64)
         right = ((roles.role == Role.CHANGE) | (roles.role == Role.COHORT)) & (roles.parent >= 0)
         right &= roles.is_histogram == self.is_histogram
         right[np.array([stream.series for stream in streams], np.int64)] = False
-        return np.flatnonzero(right)
+        found = np.flatnonzero(right)
+        chosen: NDArray[np.int64] = found[shard.compares_by_task(found) == self.is_by_task]
+        return chosen
 
     def _is_known(self, low: Any) -> Any:
         return low > 0

@@ -36,7 +36,7 @@ def rate_effect(contrast: Contrast, state: State, counts: NDArray[np.int64], bef
     numbers = {"before": was, "rate": rate, "interval": list(interval), "events": total, "baseline": _told(before)}
     moved = "rose" if is_up else "fell"
     words = f"bad events {moved} from {was:.1%} to {rate:.1%} {_percent(interval)}"
-    return Effect(contrast, "up" if is_up else "down", is_up, _rounded(numbers), words)
+    return Effect(contrast, "up" if is_up else "down", is_up, rounded(numbers), words)
 
 
 def values_effect(
@@ -56,8 +56,8 @@ def values_effect(
     interval = of_rate(int(counts[j]), total)
     numbers |= {"interval": list(interval), "baseline": _told(before)}
     moved = "rose" if is_up else "fell"
-    words = f"the share over {_amount(sli, limit)} {moved} from {was:.1%} to {rate:.1%} {_percent(interval)}"
-    return Effect(contrast, "up" if is_up else "down", _is_worse(sli, is_up=is_up), _rounded(numbers), words)
+    words = f"the share over {amount(sli, limit)} {moved} from {was:.1%} to {rate:.1%} {_percent(interval)}"
+    return Effect(contrast, "up" if is_up else "down", is_worse(sli, is_up=is_up), rounded(numbers), words)
 
 
 def cohort_effect(contrast: Contrast, state: State, counts: NDArray[np.int64]) -> Effect:
@@ -67,7 +67,7 @@ def cohort_effect(contrast: Contrast, state: State, counts: NDArray[np.int64]) -
     ratio = OddsRatio()
     ratio.look(counts[:, None])
     usual = [float(state[name][0]) for name in ("low", "high")]
-    is_up = _bets_up(state["m"][:, 0])
+    is_up = bets_up(state["m"][:, 0])
     numbers: dict[str, Any] = {
         "rest": rate_a,
         "rate": rate_b,
@@ -75,10 +75,10 @@ def cohort_effect(contrast: Contrast, state: State, counts: NDArray[np.int64]) -
         "interval": list(ratio.interval()),
     }
     numbers |= {"usual": usual, "events": events_b, "events_of_rest": events_a}
-    words = f"{rate_b:.1%} bad against {rate_a:.1%} of {_rest(contrast)}, {_odds(ratio)}"
+    words = f"{rate_b:.1%} bad against {rate_a:.1%} of {rest_words(contrast)}, {odds_words(ratio)}"
     if usual != [1.0, 1.0]:
         words += f" (usually {usual[0]:.2g} to {usual[1]:.2g})"
-    return Effect(contrast, "up" if is_up else "down", is_up, _rounded(numbers), words)
+    return Effect(contrast, "up" if is_up else "down", is_up, rounded(numbers), words)
 
 
 def cohort_values_effect(
@@ -86,7 +86,7 @@ def cohort_values_effect(
 ) -> Effect:
     """Explain a cohort's values against those of the rest, by the threshold that says most."""
     j = int(np.argmax(state["m"].mean(axis=0)[:, 0]))
-    is_up = _bets_up(state["m"][:, j, 0])
+    is_up = bets_up(state["m"][:, j, 0])
     rest, mine = np.split(counts, 2)
     limit = value_over(over[j])
     rate_a, rate_b = int(rest[j]) / max(int(rest[-1]), 1), int(mine[j]) / max(int(mine[-1]), 1)
@@ -94,8 +94,10 @@ def cohort_values_effect(
     ratio.look(np.array([[rest[j]], [rest[-1]], [mine[j]], [mine[-1]]]))
     numbers: dict[str, Any] = {"over": limit, "rest": rate_a, "rate": rate_b, "odds_ratio": ratio.estimate}
     numbers |= {"interval": list(ratio.interval()), "events": int(mine[-1]), "events_of_rest": int(rest[-1])}
-    words = f"{rate_b:.1%} over {_amount(sli, limit)} against {rate_a:.1%} of {_rest(contrast)}, {_odds(ratio)}"
-    return Effect(contrast, "up" if is_up else "down", _is_worse(sli, is_up=is_up), _rounded(numbers), words)
+    words = (
+        f"{rate_b:.1%} over {amount(sli, limit)} against {rate_a:.1%} of {rest_words(contrast)}, {odds_words(ratio)}"
+    )
+    return Effect(contrast, "up" if is_up else "down", is_worse(sli, is_up=is_up), rounded(numbers), words)
 
 
 def mix_effect(
@@ -111,7 +113,7 @@ def mix_effect(
     }
     words = ", ".join(f"{each.name} {each.before:.1%} to {each.after:.1%}" for each in moved)
     words = f"the mix of {what} moved: {words}"
-    return Effect(contrast, "mixed", is_worse=True, numbers=_rounded(numbers), words=words)
+    return Effect(contrast, "mixed", is_worse=True, numbers=rounded(numbers), words=words)
 
 
 def value_over(bin_: int) -> float:
@@ -119,7 +121,8 @@ def value_over(bin_: int) -> float:
     return float(f"{EDGES[int(bin_) - ZERO]:.3g}")
 
 
-def _amount(sli: str, value: float) -> str:
+def amount(sli: str, value: float) -> str:
+    """Give a value with the unit of its SLI."""
     unit = _UNITS.get(sli)
     return f"{value:g} {unit}" if unit else f"{value:g}"
 
@@ -128,7 +131,8 @@ def _percent(interval: Interval) -> str:
     return f"[{interval.low:.1%}, {interval.high:.1%}]"
 
 
-def _odds(ratio: OddsRatio) -> str:
+def odds_words(ratio: OddsRatio) -> str:
+    """Tell an odds ratio with its interval."""
     low, high = ratio.interval()
     return f"odds ratio {ratio.estimate:.2g} [{low:.2g}, {high:.2g}]"
 
@@ -138,16 +142,19 @@ def _strongest(state: State) -> int:
     return int(np.argmax(state["m"].mean(axis=0)[:, 0]))
 
 
-def _bets_up(m: NDArray[np.float64]) -> bool:
+def bets_up(m: NDArray[np.float64]) -> bool:
+    """Say whether the bets on worse, the first half, have more evidence."""
     half = len(m) // 2
     return bool(m[:half].sum() >= m[half:].sum())
 
 
-def _is_worse(sli: str, *, is_up: bool) -> bool:
+def is_worse(sli: str, *, is_up: bool) -> bool:
+    """Say whether values that moved this way are worse."""
     return is_up or sli.startswith(_EITHER_WAY)
 
 
-def _rest(contrast: Contrast) -> str:
+def rest_words(contrast: Contrast) -> str:
+    """Name what is held against."""
     return "the rest" if contrast.from_ == "the rest" else contrast.from_
 
 
@@ -155,7 +162,8 @@ def _told(before: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in before.items() if name != "rates"}
 
 
-def _rounded(numbers: dict[str, Any]) -> dict[str, Any]:
+def rounded(numbers: dict[str, Any]) -> dict[str, Any]:
+    """Give numbers as they are told."""
     return {name: _round(value) for name, value in numbers.items()}
 
 

@@ -8,21 +8,11 @@ import pytest
 from models.drift.minute import UNKNOWN
 from models.drift.settings import DriftSettings
 from models.drift.table import DriftTable
-from models.slis.closing import Closed
+from tests.helpers.drift_contrasts import together
 from tests.helpers.drift_traffic import Minute, Traffic
 
 SETTINGS = DriftSettings(least_span=120)
 MINUTES, CHANGE = 240, 180
-
-
-def together(parts: list[Closed]) -> Closed:
-    """Give the panes of some minutes as those of one batch."""
-    offsets = np.cumsum([0, *[len(part.look) for part in parts]])
-    bins = [part.bins + np.array([offset, 0, 0]) for part, offset in zip(parts, offsets, strict=False)]
-    look, series, total, good = (
-        np.concatenate([getattr(part, name) for part in parts]) for name in ("look", "series", "total", "good")
-    )
-    return Closed(parts[-1].until, parts[0].first, parts[0].labels, look, series, total, good, np.concatenate(bins))
 
 
 def looked(size: int) -> DriftTable:

@@ -31,6 +31,9 @@ def made(detector: Detector, streams: int, looks: int, seed: int, rate: float = 
         return np.concatenate([_over(chance, events, len(columns) - 2, rate), hours])
     if columns == ("failed_a", "events_a", "failed_b", "events_b"):
         return np.stack([chance.binomial(events, RATE), events, chance.binomial(events, rate), events])
+    if detector.name == "cohorts_by_task":
+        sides = [_over(chance, events, 1, each) for each in (RATE, rate, 3 * RATE, 3 * rate)]
+        return np.concatenate(sides)
     if columns[0].endswith("_a"):
         half = len(columns) // 2 - 1
         return np.concatenate([_over(chance, events, half, RATE), _over(chance, events, half, rate)])

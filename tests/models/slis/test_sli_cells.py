@@ -98,6 +98,19 @@ def groups(row: Any, tool: int = 0) -> list[tuple[int, int, int]]:
     for cohort, value in zip(row["cohort_name"], row["cohort_value"], strict=True):
         if value:
             found.append((workflow, int(cohort_dimension(cohort)), int(value)))
+    return found + crossed(row, workflow)
+
+
+def crossed(row: Any, workflow: int) -> list[tuple[int, int, int]]:
+    """Give the pairs of what a run is and its type of task."""
+    task = int(row["cohort_value"][2])
+    if not task:
+        return []
+    found = [(workflow, digest_of(f"task_{field}"), pair(row[field], task)) for field in OF_RUN if row[field]]
+    for cohort, value in zip(row["cohort_name"][:2], row["cohort_value"][:2], strict=True):
+        if value:
+            whose = int(mix64(np.uint64(int(cohort) % 2**64))) ^ (int(value) % 2**64)
+            found.append((workflow, digest_of("task_cohort"), pair(int(mix64(np.uint64(whose))), task)))
     return found
 
 
@@ -258,6 +271,45 @@ def test_kinds_by_type_of_task_have_their_names() -> None:
         ("task_stop_reason", "c\x1fstop"),
     }
     assert all(each.untold and each.sli == SLI_OF.get(OF_TASK[key], "tool_success") for (key, _), each in found.items())
+
+
+def test_what_a_run_is_has_the_names_of_its_type_and_value() -> None:
+    """Of a version, and of a cohort with its name; in series that have no records, of every SLI."""
+    run = np.zeros(2, RUN)
+    run["workflow"], run["ended_at"], run["task"] = digest_of("a"), START, 1
+    run["version"], run["cohort_name"][0, 1], run["cohort_value"][0, 1] = (
+        digest_of("b"),
+        digest_of("task"),
+        digest_of("c"),
+    )
+    run["cohort_name"][:, 0], run["cohort_value"][:, 0] = digest_of("exp"), digest_of("buy")
+    cells = cells_of([Changes(run, np.ones(2, np.int64), np.zeros(0, CALL), run[:0], NAMES)])
+    book = SeriesBook(SliSettings(), ALL)
+    book.resolve(cells.cols, cells.names)
+    found = [(label.sli, *each) for label in book.labels for each in label.group.items() if each[0].startswith("task_")]
+    of_success = {each[1:] for each in found if each[0] == "task_success"}
+    assert of_success == {("task_version", "c\x1fb"), ("task_cohort", "c\x1fexp\x1fbuy")}
+    assert ("trajectory_length", "task_version", "c\x1fb") in found
+    assert all(label.untold == any(key.startswith("task_") for key in label.group) for label in book.labels)
+    assert cells.count[cells.dimension == digest_of("task_version")].max() == 1
+
+
+def test_pairs_have_a_bound_of_their_own() -> None:
+    """Of three values and six types all pairs beyond fifteen count together, and values have theirs as ever."""
+    run, task = np.zeros(18, RUN), np.arange(18) % 6
+    run["workflow"], run["ended_at"], run["task"] = digest_of("a"), START, 1
+    run["version"] = [digest_of(f"v{at // 6}") for at in range(18)]
+    run["cohort_name"][:, 1] = digest_of("task")
+    run["cohort_value"][:, 1] = [digest_of(f"t{each}") for each in task]
+    texts = {digest_of(text): text for text in ("a", "task", *(f"{of}{at}" for of in "vt" for at in range(6)))}
+    cells = cells_of([Changes(run, np.ones(18, np.int64), np.zeros(0, CALL), run[:0], texts)])
+    limits = SliSettings(max_values=3)
+    book = SeriesBook(limits, ALL)
+    book.resolve(cells.cols, cells.names)
+    found = [label.group for label in book.labels if label.sli == "task_success"]
+    assert sum("task_version" in group for group in found) == 15 + 1
+    assert {"workflow": "a", "task_version": "other"} in found
+    assert sum("version" in group for group in found) == 3
 
 
 def test_every_parting_is_of_an_sli() -> None:

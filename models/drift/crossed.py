@@ -1,0 +1,220 @@
+"""Crossed: values of contrasts by type of task: how often a version or a tenant was asked for what, and how it went.
+
+Of a version whose users ask for harder things more fails than of the rest though within each type nothing differs
+(Simpson). So each is held against the rest within each type. The rest is what all runs of the type have less those of
+the value. Runs that say no type are a type of their own, by subtraction. Where pairs of a value and a type came beyond
+their bound in a minute (`models.slis.admission`), they are with what is left of both sides.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import orjson
+
+from models.drift.arrays import widened
+from models.drift.roles import REST, UNTYPED
+from models.drift.tables import Tables
+from models.slis.groups import BETWEEN, OF_COHORT, OF_CONTRAST, TASK
+from models.slis.readings import Label
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.drift.minute import Minute
+    from models.drift.untyped import Untyped
+    from models.slis.closing import Closed
+
+_LINKS = 4
+_WHOLE, _LEFT, _TASK, _VALUE = range(_LINKS)
+
+
+class _Name(NamedTuple):
+    """What a pair is of; `task` and `value` empty: of what is beyond the bound."""
+
+    sli: str
+    workflow: str
+    dimension: str
+    task: str
+    value: str
+
+
+def is_crossed(label: Label) -> bool:
+    """Say whether a series counts a value of a contrast within one type of task."""
+    return len(label.group) > 1 and any(key in OF_CONTRAST or key == OF_COHORT for key in label.group)
+
+
+class Crossed:
+    """Pairs [C] of a value and a type, by their own numbers: nothing is learnt of them one by one."""
+
+    def __init__(self) -> None:
+        self.is_histogram = np.empty(0, np.bool_)
+        self.typed = np.empty(0, np.int64)
+        """By series [S]: events of a value that say their type."""
+        self._places = np.empty(0, np.int64)
+        """[c] By number as it is counted: that of a pair, less than 0 (-1: the first), or how many others came before.
+        """
+        self._labels: list[Label] = []
+        self._names: list[_Name] = []
+        self._links = np.empty((_LINKS, 0), np.int64)
+        """[4, C] Series of the workflow, of its runs of no type, of the type, of the value; -1: not there yet."""
+        self._values, self._first = np.empty((2, 0), np.int64)
+        """[v] Series of the values that have pairs, and the first pair of each."""
+        self._beyond: dict[tuple[str, str, str], int] = {}
+        """(SLI, workflow, dimension) -> pair that takes what is beyond the bound."""
+
+    def __len__(self) -> int:
+        """Count the pairs."""
+        return len(self._labels)
+
+    @property
+    def counted(self) -> int:
+        """Series that were named, pairs or not."""
+        return len(self._places)
+
+    @property
+    def whole(self) -> NDArray[np.int64]:
+        """[C] Series of the workflow."""
+        whole: NDArray[np.int64] = self._links[_WHOLE]
+        return whole
+
+    def enter(self, labels: list[Label]) -> list[Label]:
+        """Take in the pairs among the series that are new; gives the others."""
+        if not labels:
+            return labels
+        pairs = np.array([is_crossed(label) for label in labels], np.bool_)
+        others = self.counted - len(self)
+        numbers = np.where(pairs, -len(self) - np.cumsum(pairs), others + np.cumsum(~pairs) - 1)
+        self._places = np.append(self._places, numbers)
+        self._enter([label for label, pair in zip(labels, pairs.tolist(), strict=True) if pair])
+        return [label for label, pair in zip(labels, pairs.tolist(), strict=True) if not pair]
+
+    def begin(self, others: int) -> None:
+        """Know that so many others were named: of a state from before there were pairs."""
+        if not self.counted:
+            self._places = np.arange(others)
+
+    def _enter(self, labels: list[Label]) -> None:
+        names = [_named(label) for label in labels]
+        for pair, (sli, workflow, dimension, task, _) in enumerate(names, len(self)):
+            if not task:
+                self._beyond[sli, workflow, dimension] = pair
+        self._labels += labels
+        self._names += names
+        self.is_histogram = np.append(self.is_histogram, [label.histogram for label in labels]).astype(np.bool_)
+        self._links = np.concatenate([self._links, np.full((_LINKS, len(labels)), -1)], axis=1)
+
+    def link(self, untyped: Untyped, series: int) -> None:
+        """Find what the pairs are of, among so many series by now."""
+        self.typed = widened(self.typed, series - len(self.typed))
+        missing = np.flatnonzero((self._links < 0).any(axis=0))
+        for pair in missing.tolist():
+            sli, workflow, dimension, task, value = self._names[pair]
+            self._links[_WHOLE, pair] = untyped.series(sli, workflow, "", "")
+            self._links[_LEFT, pair] = untyped.series(sli, workflow, TASK, UNTYPED)
+            if task and task != REST:
+                self._links[_TASK, pair] = untyped.series(sli, workflow, TASK, task)
+            if task:
+                self._links[_VALUE, pair] = untyped.series(sli, workflow, dimension, value)
+        if len(missing):
+            values, first = np.unique(self._links[_VALUE], return_index=True)
+            self._values, self._first = values[values >= 0], first[values >= 0]
+
+    def part(self, closed: Closed) -> tuple[Closed, Closed]:
+        """Part closed panes: those of other series, by how many of these came before, and those of pairs."""
+        if not len(self):
+            return closed, closed._replace(look=closed.look[:0], series=closed.series[:0])
+        places = self._places[closed.series]
+        return _rows(closed, places, places >= 0), _rows(closed, -1 - places, places < 0)
+
+    def tables(self, minute: Minute, pairs: Minute, *, is_histogram: bool) -> Tables:
+        """Give the tables of a minute, in an order of their own: `minute` is of all series, `pairs` of pairs."""
+        *_, task, value = self._links
+        chosen = (pairs.total > 0) & (self.is_histogram == is_histogram) & (value >= 0)
+        self._note(pairs, np.flatnonzero(chosen))
+        own = np.flatnonzero(chosen & (task >= 0))
+        mine = _counted(pairs, own, is_histogram=is_histogram)
+        of_all = _counted(minute, task[own], is_histogram=is_histogram)
+        found = Tables(value[own], task[own], np.concatenate([of_all - mine, mine]))
+        others = self._others(minute, pairs, found, is_histogram=is_histogram)
+        every = Tables.all_of([found, others])
+        watched = len(every.counts) // 2
+        every.counts[:watched] = np.clip(every.counts[:watched], 0, every.counts[watched - 1])
+        both = (every.counts[watched - 1] > 0) & (every.counts[-1] > 0)
+        return every.only(both).in_order()
+
+    def _note(self, pairs: Minute, chosen: NDArray[np.int64]) -> None:
+        np.add.at(self.typed, self._links[_VALUE, chosen], pairs.total[chosen])
+
+    def _others(self, minute: Minute, pairs: Minute, found: Tables, *, is_histogram: bool) -> Tables:
+        """Give the tables of what is left of each value beside those that were `found`."""
+        known = (self.is_histogram[self._first] == is_histogram) & (self._links[_LEFT, self._first] >= 0)
+        values, first = self._values[known], self._first[known]
+        watched = len(found.counts) // 2
+        mine, of_rest = _counted(minute, values, is_histogram=is_histogram), found.counts[:watched]
+        place = np.searchsorted(values, found.of)
+        taken = np.zeros((2 * watched, len(values)), np.int64)
+        kept = found.of == values[np.minimum(place, len(values) - 1)] if len(values) else np.zeros(0, np.bool_)
+        np.add.at(taken.T, place[kept], np.concatenate([of_rest, found.counts[watched:]]).T[kept])
+        mine = np.maximum(mine - taken[watched:], 0)
+        left = self._links[_LEFT, first]
+        rest = _counted(minute, left, is_histogram=is_histogram) - mine
+        for at in np.flatnonzero(mine[-1] > 0).tolist():
+            if self._is_beyond(pairs, int(first[at])):
+                whole = self._links[_WHOLE, first[at]]
+                every = _counted(minute, np.array([whole, values[at]]), is_histogram=is_histogram)
+                rest[:, at] = every[:, 0] - every[:, 1] - taken[:watched, at]
+        return Tables(values, left, np.concatenate([rest, mine])).only(mine[-1] > 0)
+
+    def _is_beyond(self, pairs: Minute, pair: int) -> bool:
+        """Say whether in this minute pairs beside this one came beyond the bound."""
+        name = self._names[pair]
+        dimension = f"{TASK}_{name.dimension}"
+        named = dimension if dimension in OF_CONTRAST else OF_COHORT
+        other = self._beyond.get((name.sli, name.workflow, named), -1)
+        return other >= 0 and bool(pairs.total[other] > 0)
+
+    def reset(self, which: NDArray[np.bool_]) -> None:
+        """Count what these series [S] say anew."""
+        self.typed[which] = 0
+
+    # what is kept
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Give everything, to be packed."""
+        plain = [[label.sli, label.group, label.histogram, label.whole, label.waits] for label in self._labels]
+        text = np.frombuffer(orjson.dumps(plain), np.uint8)
+        return {"labels": text, "places": self._places, "typed": self.typed}
+
+    def fill(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take over what `arrays` gave."""
+        self._enter([Label(*each) for each in orjson.loads(arrays["labels"].tobytes())])
+        self._places, self.typed = arrays["places"].copy(), arrays["typed"].copy()
+
+
+def _named(label: Label) -> _Name:
+    """Name what a pair is of; of one whose text nobody knows nothing, as of what is beyond the bound."""
+    dimension = next(key for key in label.group if key != "workflow")
+    task, _, value = label.group[dimension].partition(BETWEEN)
+    workflow = label.group["workflow"]
+    if not value:
+        return _Name(label.sli, workflow, dimension, "", "")
+    if dimension == OF_COHORT:
+        dimension, _, value = value.partition(BETWEEN)
+        return _Name(label.sli, workflow, dimension, task, value)
+    return _Name(label.sli, workflow, OF_CONTRAST[dimension], task, value)
+
+
+def _rows(closed: Closed, series: NDArray[np.int64], which: NDArray[np.bool_]) -> Closed:
+    """Give some panes, by these numbers of their series."""
+    row = np.cumsum(which) - 1
+    bins = closed.bins[which[closed.bins[:, 0]]]
+    bins = np.column_stack([row[bins[:, 0]], bins[:, 1:]])
+    look, total, good = closed.look[which], closed.total[which], closed.good[which]
+    return closed._replace(look=look, series=series[which], total=total, good=good, bins=bins)
+
+
+def _counted(minute: Minute, series: NDArray[np.int64], *, is_histogram: bool) -> NDArray[np.int64]:
+    """Give (hits J, events) of these series."""
+    return minute.exceedances(series) if is_histogram else minute.rates(series)
