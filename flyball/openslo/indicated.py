@@ -41,14 +41,15 @@ def is_for_others(document: Document, catalogue: Catalogue) -> bool:
         return False
     quiet = replace(document, spot=replace(document.spot, told=Told()))
     places = [quiet.spot.at("spec", "objectives", i) for i in range(len(spec.objectives))]
-    found = [of_objective(quiet, *each, catalogue) for each in zip(spec.objectives, places, strict=True)]
+    found = (of_objective(quiet, *each, catalogue) for each in zip(spec.objectives, places, strict=True))
     return all(isinstance(each, Skipped) for each in found)
 
 
 def alerts_of_others(catalogue: Catalogue) -> set[tuple[str, str]]:
     """Give kind and name of the policies that SLOs refer to which others measure, and of the conditions of these."""
-    slos = [document.value.spec for document in catalogue.all("SLO") if is_for_others(document, catalogue)]
-    names = {item.alertPolicyRef for spec in slos for item in spec.alertPolicies}
+    refer = [each for each in catalogue.all("SLO") if each.value.spec and each.value.spec.alertPolicies]
+    others = [each.value.spec for each in refer if is_for_others(each, catalogue)]
+    names = {item.alertPolicyRef for spec in others for item in spec.alertPolicies}
     policies = [each.value.spec for each in catalogue.all("AlertPolicy") if each.name in names and each.value.spec]
     conditions = {item.conditionRef for spec in policies for item in spec.conditions or ()}
     return {("AlertPolicy", name) for name in names if name} | {("AlertCondition", name) for name in conditions if name}
