@@ -20,6 +20,9 @@ TEXT = "tag:yaml.org,2002:str"
 MAX_BYTES = 1_000_000
 """A configuration file larger than this is none."""
 
+_NO_BREAKS = dict.fromkeys(map(ord, "\x85\u2028\u2029"), " ")
+"""What ends a line for YAML 1.1, and for no editor: pasted text has it, and every line told below it would be wrong."""
+
 
 def read_node(path: Path) -> Node | None:
     """Read one YAML document; None when it is empty. Raises ConfigError, for aliases too: they can be endless."""
@@ -79,7 +82,7 @@ def _text(path: Path) -> str:
         raw = path.read_bytes()
         if len(raw) > MAX_BYTES:
             raise _error(path, 0, f"{len(raw)} bytes", f"at most {MAX_BYTES}")
-        return raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig").translate(_NO_BREAKS)
     except OSError as error:
         raise _error(path, 0, f"a file that cannot be read ({error.strerror})", "YAML") from error
     except UnicodeDecodeError as error:

@@ -7,6 +7,8 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
+from flyball.config.nodes import MAX_BYTES
+
 _LOOKS_LIKE = re.compile(rb"\bapiVersion[\"']?\s*:\s*[\"']?openslo")
 SUFFIXES = (".yaml", ".yml")
 JSON = ".json"
@@ -39,7 +41,8 @@ def _files(folder: Path) -> list[Path]:
 def says_openslo(path: Path) -> bool:
     """Tell whether a file has an OpenSLO document, of any version, well-formed or not."""
     try:
-        return bool(_LOOKS_LIKE.search(path.read_bytes()))
+        with path.open("rb") as file:
+            return bool(_LOOKS_LIKE.search(file.read(MAX_BYTES)))  # a longer one is refused, or data of something else
     except OSError:
         return False
 
