@@ -48,6 +48,17 @@ def test_one_record(tmp_path: Path, record: dict[str, Any], code: int) -> None:
         assert gate(log, TOPIC, "success", now=NOW, max_age_s=300).code == code
 
 
+@pytest.mark.parametrize(
+    ("used", "said"), [(0.9996, "99.9%"), (0.9, "90.0%"), (0.5704, "57.0%"), (0.29, "29.0%"), (1.0004, "100.0%")]
+)
+def test_what_is_not_spent_is_not_said_to_be(tmp_path: Path, used: float, said: str) -> None:
+    """An open gate never says 100 %: shares are rounded down."""
+    with closing(told(tmp_path, {"slo": "success", "budget_used": used})) as log:
+        word = "spent" if used >= 1 else "open"
+        found = gate(log, TOPIC, "success", now=NOW, max_age_s=300).words
+        assert found == (f"success: {word}, {said} of the budget used",)
+
+
 def test_the_last_record_and_the_worst_instance_count(tmp_path: Path) -> None:
     """An SLO with instances is as its worst; one instance can be asked for; later records replace earlier ones."""
     earlier = (NOW - timedelta(seconds=65)).isoformat()
