@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from models.incidents.course import UNKNOWN, Course, so_far
 from models.incidents.incident import APART, Incident, Severity, Status
 from models.times import rfc3339
 
@@ -63,6 +64,9 @@ class _Life:
     quiet_since: int = 0
     resolved: int = 0
     facts: Facts | None = None
+    peak: float = 0.0
+    """The greatest level that was heard of, and what that is in words."""
+    worst: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,13 +113,19 @@ class IncidentBook:
         """Give all that are open."""
         return [ident for ident, life in self._lives.items() if not life.resolved]
 
-    def wrong(self, ident: Ident, severity: Severity, now_s: int, facts: Callable[[], Facts]) -> Incident | None:
+    def wrong(
+        self, ident: Ident, severity: Severity, now_s: int, facts: Callable[[], Facts], course: Course = UNKNOWN
+    ) -> Incident | None:
         """Hear that it is wrong; gives what a person is told, None: nothing new. `facts` is asked only then."""
         life = self._lives.get(ident)
         if life is None or life.resolved:
             number = life.number + 1 if life else 0
             life = self._lives[ident] = _Life(number, now_s, severity, self._floor - 1, now_s)
+            life.peak, life.worst = course.level, course.words
             return self._tell(ident, life, now_s, facts())
+        if course.level > life.peak:
+            life.peak, life.worst = course.level, course.words
+            self._changed.add(ident)
         if life.quiet_since:
             life.quiet_since = 0
             self._changed.add(ident)
@@ -124,12 +134,22 @@ class IncidentBook:
         if not worse and now_s - life.told < self._patience.renotify_s:
             return None
         life.severity = min(severity, life.severity)
-        return self._tell(ident, life, now_s, facts())
+        return self._tell(ident, life, now_s, facts(), course)
 
-    def right(self, ident: Ident, now_s: int, *, at_once: bool = False, why: str = "") -> Incident | None:
+    def right(
+        self,
+        ident: Ident,
+        now_s: int,
+        *,
+        at_once: bool = False,
+        why: str = "",
+        facts: Callable[[], Facts] | None = None,
+        course: Course = UNKNOWN,
+    ) -> Incident | None:
         """Hear that it is right; gives the resolution once it has been for `hold_s`, or at once.
 
-        `why` is added to what is told, where it ends for another reason than that things are right.
+        `why` is added to what is told, where it ends for another reason than that things are right. `facts` is asked
+        what is known of it in the end; without, it is told as it was last.
         """
         life = self._lives.get(ident)
         if life is None or life.resolved:
@@ -140,16 +160,21 @@ class IncidentBook:
         if not at_once and now_s - life.quiet_since < self._patience.hold_s:
             return None
         life.resolved = now_s
-        if why and life.facts:
-            life.facts = replace(life.facts, summary=f"{life.facts.summary}; {why}")
-        return self._tell(ident, life, now_s, life.facts)
+        return self._tell(ident, life, now_s, facts() if facts else life.facts, course, why)
 
-    def _tell(self, ident: Ident, life: _Life, now_s: int, facts: Facts | None) -> Incident:
+    def _tell(
+        self, ident: Ident, life: _Life, now_s: int, facts: Facts | None, course: Course | None = None, why: str = ""
+    ) -> Incident:
+        """Tell; `course`: not for the first time."""
         life.revision = max((life.revision // APART + 1) * APART, self._floor)
         life.told = now_s
         self._changed.add(ident)
         self._told.add(ident)
         life.facts = facts = facts or Facts(ident.rule, ident.rule, {})
+        if course is not None:
+            words, evidence = so_far(course, life.opened, life.peak, life.worst)
+            summary = "; ".join(each for each in (facts.summary, words, why) if each)
+            facts = replace(facts, summary=summary, evidence={**facts.evidence, **evidence})
         return Incident(
             key=incident_key(ident, life.number),
             at=_time(now_s),

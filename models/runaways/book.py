@@ -118,7 +118,8 @@ class RunawayBook:
         for ident in self.book.open_idents():
             known = self._bursts.get(ident)
             if known is None or now_s - known.last_s >= QUIET_S:
-                out.append(self.book.right(ident, now_s))
+                facts = partial(_facts, ident, known) if known else None
+                out.append(self.book.right(ident, now_s, facts=facts))
                 if not self.book.is_open(ident):
                     self._bursts.pop(ident, None)
                     self._changed.add(ident)

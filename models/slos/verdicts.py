@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.incidents.book import Facts, Ident
+from models.incidents.course import Course
 from models.incidents.incident import Severity
 from models.slos.burning import NEVER
 from models.slos.lanes import Lanes
@@ -152,7 +153,8 @@ class Judge:
     def _tell_lag(self, lag: Lag, now: int, out: Judged) -> None:
         ident = Ident(LAG, "lag", "product", "flyball")
         if lag.is_over and lag.is_told:
-            told = self._table.book.wrong(ident, Severity.SEV_2, now, partial(_lag, lag))
+            course = Course(lag.seconds, f"{lag.seconds} s behind")
+            told = self._table.book.wrong(ident, Severity.SEV_2, now, partial(_lag, lag), course)
         else:
             told = self._table.book.right(ident, now)
         out.incidents += [told] if told else []
@@ -173,11 +175,18 @@ class Judge:
                 continue
             if on[lane, slot]:
                 rule = instance.slo.rules[worst[lane, slot]]
-                told = table.book.wrong(ident, _severity(instance.slo, rule), now, partial(self._burning, slot, rule))
+                facts, course = partial(self._burning, slot, rule), self._course(slot, rule)
+                told = table.book.wrong(ident, _severity(instance.slo, rule), now, facts, course)
             else:
-                told = table.book.right(ident, now)
+                told = table.book.right(ident, now, course=self._course(slot))
             self._lanes.heard(lane, slot, is_open=table.book.is_open(ident))
             out.incidents += [told] if told else []
+
+    def _course(self, slot: int, rule: BurnRule | None = None) -> Course:
+        """Say how the burning of an instance goes on; of one that is over there is no level."""
+        speaker, target = self._speaker, self._table.instances.known[slot].slo.target
+        burn = speaker.burn(slot, rule.long_s, target) if rule else 0.0
+        return Course(burn, f"{burn:.1f} times too fast" if burn else "", partial(speaker.since, slot))
 
     def _burning(self, slot: int, rule: BurnRule) -> Facts:
         table, instance = self._table, self._table.instances.known[slot]

@@ -128,6 +128,16 @@ class Speaker:
             labels={**instance.slo.labels, **{f"action.{action}": "yes" for action in actions}},
         )
 
+    def burn(self, slot: int, window: int, target: Fraction) -> float:
+        """Give how many times too fast a window burns; 0 without events."""
+        total, bad = self._counts(slot, window)
+        return burn_number(bad, total, target) or 0.0
+
+    def since(self, slot: int, opened: int) -> tuple[str, dict[str, Any]]:
+        """Say what was counted since an incident opened, Unix seconds, by whole panes."""
+        total, bad = self._ledger.since(slot, opened)
+        return f"{bad} of {total} bad since it opened", {"since_opened": {"bad": bad, "total": total}}
+
     def _counts(self, slot: int, window: int) -> tuple[int, int]:
         counts = self._ledger.read()[self._ledger.windows.index(window), :, slot]
         return int(counts[TOTAL]), int(counts[BAD])

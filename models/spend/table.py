@@ -15,6 +15,7 @@ import numpy as np
 import orjson
 
 from models.incidents.book import IncidentBook
+from models.incidents.course import Course
 from models.incidents.incident import Severity
 from models.spend.budget import PERIODS, following
 from models.spend.leftovers import key_of, leftover
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.incidents.book import Patience
+    from models.incidents.book import Ident, Patience
     from models.incidents.incident import Incident
     from models.spend.budget import Budget, Calendar, Step
     from models.spend.leftovers import Leftover
@@ -241,8 +242,16 @@ class SpendTable:
                 self._sums.touch(begun)
         for ident in self.book.open_idents():
             if now_s >= self._calendar.span_s(*period_of(ident))[1]:
-                told = self.book.right(ident, now_s, at_once=True)
+                told = self.book.right(ident, now_s, at_once=True, course=Course(so_far=partial(self._in_all, ident)))
                 out.incidents += [told] if told else []
+
+    def _in_all(self, ident: Ident, _: int) -> tuple[str, dict[str, Any]]:
+        """Say what was spent in the whole period of an incident."""
+        facts = self.book.facts(ident)
+        kept = self.sums.get(key_of(ident, facts)) if facts else None
+        if kept is None:
+            return "", {}
+        return f"{kept.cost / NANO:.2f} USD in all", {"in_all": {"cost_usd": kept.cost / NANO, "tokens": kept.tokens}}
 
     def _still_limits(self, version: str, key: Key) -> bool:
         """Say whether a budget is what it was, and of whom it was; that it may not be a restart brings."""

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.incidents.book import Facts, Ident, IncidentBook, Patience, incident_key
+from models.incidents.course import Course
 from models.incidents.incident import Incident, IncidentError, Severity, Status
 
 IDENT = Ident("slo.burn", "refund", "workflow", "airline")
@@ -256,3 +257,31 @@ def test_starts_that_are_cut_short_do_not_add_up_to_a_resolution() -> None:
     resolved = book.right(IDENT, 440)
     assert resolved is not None
     assert resolved.status is Status.RESOLVED
+
+
+def test_later_tellings_say_how_bad_it_was_and_how_much() -> None:
+    """Not of its opening alone: the worst that was heard, also in an earlier life, and what has come since."""
+
+    def course(level: float) -> Course:
+        return Course(level, f"{level:g} times", lambda opened: (f"7 bad since {opened}", {"bad": 7}))
+
+    book = IncidentBook(0, PATIENCE)
+    opened = book.wrong(IDENT, TWO, 100, lambda: FACTS, course(2))
+    assert opened is not None
+    assert (opened.summary, opened.evidence) == ("it burns", {"count": 1})
+    assert book.wrong(IDENT, TWO, 200, lambda: FACTS, course(14)) is None
+    lives = book.take_changed()
+    book = IncidentBook(1, PATIENCE)
+    book.adopt(orjson.loads(orjson.dumps(lives)))
+    again = book.wrong(IDENT, TWO, 3700, lambda: FACTS, course(3))
+    assert again is not None
+    assert again.summary == "it burns; 7 bad since 100, at worst 14 times"
+    assert again.evidence == {"count": 1, "bad": 7, "peak": 14}
+    told = book.right(IDENT, 3800, at_once=True, why="by hand", course=course(0))
+    assert told is not None
+    assert told.summary == "it burns; 7 bad since 100, at worst 14 times; by hand"
+    fresh = book.wrong(IDENT, TWO, 4000, lambda: FACTS)
+    assert fresh is not None
+    ended = book.right(IDENT, 4001, at_once=True, facts=lambda: FACTS.__class__("burnt", "it burnt", {}))
+    assert ended is not None
+    assert (ended.title, ended.summary, ended.evidence) == ("burnt", "it burnt", {})

@@ -143,3 +143,16 @@ def test_the_same_name_of_two_tenants_is_two_incidents() -> None:
     again = RunawayBook.load(book.dump(), [], 1)
     again.hear([], calls)
     assert {each.key for each in again.look(1400)} <= {each.key for each in told}
+
+
+def test_the_end_says_how_many_there_were() -> None:
+    """Not the one run with which it opened."""
+    book = RunawayBook()
+    book.hear([verdict("r", 1000)], ())
+    assert book.look(1000)[0].title.startswith("air: 1 run ")
+    book.hear([verdict(f"r{n}", 1100) for n in range(41)], ())
+    assert book.look(1100) == []
+    book.look(1100 + QUIET_S)
+    (ended,) = book.look(1100 + QUIET_S + HOLD_S)
+    assert ended.title == "air: 42 runs stopped or blocked by repeat.identical"
+    assert ended.evidence["runs"] == 42

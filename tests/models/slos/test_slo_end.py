@@ -75,3 +75,20 @@ def test_an_event_years_later_is_reached_in_few_looks(monkeypatch: Any, years: f
     assert len([at for at in looks if at > START + 100 * DAY]) < 310
     assert len(looks) < 20_000
     assert told.slos[-1]["total"] == 1
+
+
+def test_what_ends_says_how_bad_it_was_and_how_much() -> None:
+    """It opens at the fifth failure of a minute; all that failed after that, and the worst burn, are in its end."""
+    table = SloTable([slo("s", "0.9", rules=(rule("2", HOUR, 300),))])
+    bad, good = [(60 + 10 * at, 1, 3) for at in range(60)], [(60 * at, 9, 0) for at in range(20, 400)]
+    table.apply(events(rows((0, 20, 0), *bad, *good)))
+    told = [each for each in table.finish().incidents if each.class_ == "slo.burn"]
+    first, last = told[0], told[-1]
+    assert str(last.status) == "resolved"
+    since = last.evidence["since_opened"]
+    assert since["bad"] > 150 > first.evidence["count"]
+    assert last.evidence["peak"] > 6 > 10 * first.evidence["count"] / first.evidence["total"]
+    assert last.summary == (
+        f"{told[-2].summary.partition('; ')[0]}; {since['bad']} of {since['total']} bad since it opened,"
+        f" at worst {last.evidence['peak']:.1f} times too fast"
+    )

@@ -171,12 +171,14 @@ def test_a_new_period_lets_go() -> None:
     spent = table(budget)
     feed(spent, pulse(None, run(3 * NANO)))
     killed = spent.look(DAY + 60)
+    feed(spent, pulse(None, run(NANO // 2)))
     assert spent.look(DAY + 86_399).verdicts == []
     spent = SpendTable.load(table(budget), spent.dump(), [])
     freed = spent.look(DAY + 86_400)
     assert [(v.action, v.level, v.scope) for v in freed.verdicts] == [(Action.CLEAR, "user", "ann")]
     assert {str(each.status) for each in freed.incidents} == {"resolved"}
     assert {each.key for each in freed.incidents} == {each.key for each in killed.incidents}
+    assert all(each.summary.endswith(" spent this day, budget daily; 3.50 USD in all") for each in freed.incidents)
     assert spent.look(DAY + 86_500).verdicts == []
 
 
