@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import orjson
 
 from control.console.runs import MOST, Runs, Search, moment
+from models.slis.groups import value_of
 from models.times import nanoseconds
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def sides(incident: Mapping[str, Any]) -> tuple[Side, Side, str]:
     workflow, since = str(incident["workflow"]), moment(first["since"])
     until = "" if incident["status"] == "open" else moment(incident["at"])
     of = first["contrast"]
-    dimension, old, new = str(of["dimension"]), str(of["from"]), str(of["to"])
+    dimension, old, new = str(of["dimension"]), value_of(str(of["from"])), value_of(str(of["to"]))
     if dimension not in IN_RECORDS:
         return Side(workflow, until=since), Side(workflow, since, until), ""
     after = Side(workflow, since, until, dimension, new)

@@ -14,9 +14,9 @@ import numpy as np
 import orjson
 
 from models.drift.arrays import widened
-from models.drift.roles import REST, UNTYPED
+from models.drift.roles import UNTYPED
 from models.drift.tables import Tables
-from models.slis.groups import BETWEEN, OF_COHORT, OF_CONTRAST, TASK
+from models.slis.groups import BETWEEN, OF_COHORT, OF_CONTRAST, REST, TASK
 from models.slis.readings import Label
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from models.run_id import run_id_of
 from models.runs.changes import as_one
 from models.runs.record import MAX_COHORTS
 from models.slis.cells import workflows_of
-from models.slis.groups import OF_RUN, TASK, cohort_key
+from models.slis.groups import OF_RUN, TASK, cohort_key, told_value
 from models.slis.kinds import tasks_of
 from models.slis.user_runs import went_badly
 
@@ -114,7 +114,7 @@ def _latest(
         if value is not None:
             run_id = run_id_of(int(run["trace_hi"]), int(run["trace_lo"]))
             workflow = names.get(int(workflows[at]), "unknown")
-            yield Example(workflow, said, value, int(run["ended_at"]), run_id, bool(bad[at]))
+            yield Example(workflow, said, told_value(said, value), int(run["ended_at"]), run_id, bool(bad[at]))
 
 
 class Examples:

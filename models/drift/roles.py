@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.slis.groups import BETWEEN, OF_FAILED, OF_TASK, PARTINGS, TASK
+from models.slis.groups import BETWEEN, OF_FAILED, OF_TASK, PARTINGS, REST, TASK
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 ROLLED_OUT = frozenset({"version", "prompt", "toolset", "model", "variant"})
 """Dimensions whose values follow each other: the old one is the null of the new one."""
-REST = "other"
-"""The value of what is beyond the bound of a dimension."""
-
 UNTYPED = ""
 """The type of runs that say none: nobody can say it, as an empty value is none (`models.drift.untyped`)."""
 NO_TYPE = "other or none"

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.drift.roles import REST, UNTYPED
-from models.slis.groups import BETWEEN, OF_TASK, TASK
+from models.drift.roles import UNTYPED
+from models.slis.groups import BETWEEN, OF_TASK, REST, TASK
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,7 +13,7 @@ import numpy as np
 
 from models.digest import digest_of
 from models.kernels import allocating, small
-from models.slis.groups import ALONE, FIXED, OF_COHORT, OF_CONTRAST, OTHER
+from models.slis.groups import ALONE, FIXED, OF_COHORT, OF_CONTRAST, OTHER, parted_from_rest
 from models.slis.keys import Keys, locate, put
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Admission:
 
     def resolve(self, cols: NDArray[np.int64]) -> NDArray[np.int64]:
         """Give the series of each cell ([7, n]), -1 where it is refused; admits what is new."""
-        return self._resolved(np.ascontiguousarray(cols), self._limits)
+        return self._resolved(np.ascontiguousarray(parted_from_rest(cols)), self._limits)
 
     def restore(self, rows: NDArray[np.int64]) -> None:
         """Add series [n, 4] as they were, whatever the limits are now."""

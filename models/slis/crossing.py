@@ -13,7 +13,7 @@ import numpy as np
 from models.digest import digest_of, mix64
 from models.kernels import allocating
 from models.runs.record import MAX_COHORTS
-from models.slis.groups import BETWEEN, OF_COHORT, OF_CONTRAST, TASK, cohort_key
+from models.slis.groups import BETWEEN, OF_COHORT, OF_CONTRAST, TASK, cohort_key, told_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 DIMENSIONS = np.array([*map(digest_of, OF_CONTRAST), *[digest_of(OF_COHORT)] * MAX_COHORTS], np.int64)
 """[d] Digests; that of cohorts as often as a run may have some."""
 
+_OWN = tuple(OF_CONTRAST.values())
 _TASK = digest_of(TASK)
 
 
@@ -49,7 +50,7 @@ def crossing_of(runs: NDArray[np.void], task: NDArray[np.int64], names: Mapping[
     typed = np.flatnonzero(task)
     if not len(typed):
         return Crossing(np.empty((0, len(runs)), np.int64), {})
-    own = np.stack([runs[of][typed] for of in OF_CONTRAST.values()])
+    own = np.stack([runs[of][typed] for of in _OWN])
     cohorts = np.ascontiguousarray(runs["cohort_name"][typed].T), np.ascontiguousarray(runs["cohort_value"][typed].T)
     values = np.zeros((len(DIMENSIONS), len(runs)), np.int64)
     pairs = _pairs(np.ascontiguousarray(task[typed]), own, *cohorts, np.int64(_TASK))
@@ -84,7 +85,7 @@ def _whose(
     names: Mapping[int, str],
 ) -> tuple[str, ...]:
     if cohort < 0:
-        return (_text(own[row, at], names),)
+        return (told_value(_OWN[row], _text(own[row, at], names)),)
     name, value = (_text(each[cohort, at], names) for each in cohorts)
     return cohort_key(name), value
 

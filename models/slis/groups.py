@@ -12,6 +12,8 @@ from models.kernels import allocating, small
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from numpy.typing import NDArray
+
 SHARDS = 64
 """Series shards: fixed for ever, as the stored state is parted by them."""
 
@@ -62,6 +64,17 @@ USER = digest_of("user")
 OTHER = digest_of("other")
 """The value that takes what is beyond the allowed number of values of a dimension."""
 
+REST = "other"
+"""How it is told."""
+
+NAMED_OTHER = OTHER ^ 0x6F74686572
+"""The value of what is itself named so, of the dimensions of `OF_CALL`: a version, a tenant, a tool."""
+
+SO_NAMED = f"{REST} (so named)"
+"""How that is told."""
+
+_NAMEABLE = np.array(sorted(map(digest_of, OF_CALL)), np.int64)
+
 UNKNOWN_WORKFLOW = digest_of("unknown")
 """The workflow of a run that says neither workflow nor agent nor service."""
 
@@ -73,6 +86,26 @@ _SERIES_SEED = np.uint64(0x9E6C63D0876A9A35)
 def cohort_dimension(name: Any) -> Any:
     """Give the dimension of a cohort from the digest of its name; never that of a fixed dimension of the same name."""
     return np.int64(mix64(np.uint64(name) ^ _COHORT))
+
+
+def parted_from_rest(cols: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give cells [row, n] with what is named as the rest is under a value of its own."""
+    said = cols[2] == OTHER
+    if not said.any():
+        return cols
+    cols = cols.copy()
+    cols[2, said & np.isin(cols[1], _NAMEABLE)] = NAMED_OTHER
+    return cols
+
+
+def told_value(dimension: str, value: str) -> str:
+    """Give how a value that a run has is told."""
+    return SO_NAMED if value == REST and dimension in OF_CALL else value
+
+
+def value_of(told: str) -> str:
+    """Give the value that runs have, of one as it is told."""
+    return REST if told == SO_NAMED else told
 
 
 def cohort_key(name: str) -> str:

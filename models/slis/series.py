@@ -8,7 +8,7 @@ import numpy as np
 
 from models.slis.admission import Admission
 from models.slis.base import Histogram, by_digest
-from models.slis.groups import ALONE, FIXED, OTHER, UNTOLD
+from models.slis.groups import ALONE, FIXED, NAMED_OTHER, OTHER, REST, SO_NAMED, UNTOLD
 from models.slis.minutes import HISTOGRAM, RATIO
 from models.slis.packing import pack_names, unpack_names
 from models.slis.readings import Label
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from models.slis.settings import SliSettings
 
 _HEX_WORD = 1 << 64
+_TOLD = {OTHER: REST, NAMED_OTHER: SO_NAMED}
 
 
 class SeriesBook:
@@ -78,7 +79,7 @@ class SeriesBook:
         group = {"workflow": self._name(workflow, names)}
         if dimension != ALONE:
             key = FIXED.get(dimension) or self._name(dimension, names)
-            group[key] = "other" if value == OTHER else self._name(value, names)
+            group[key] = _TOLD.get(value) or self._name(value, names)
         untold = dimension in UNTOLD
         if isinstance(sli, Histogram):
             return Label(name, group, histogram=True, whole=sli.whole, untold=untold)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -142,3 +143,11 @@ def test_what_is_kept_is_bounded() -> None:
         some = Examples()
         some.take([example(n / 10, n) for n in order])
         assert some._runs("support", ("", "")) == [(False, int(START + 0.3 * HOUR), ids(3)[0])]
+
+
+def test_runs_of_what_is_named_other_are_found() -> None:
+    """A version, tenant or tool of that name is told apart from what is beyond the bound; its runs are its examples."""
+    names = {**NAMES, digest_of("other"): "other"}
+    changes = replace(told({"version": "other"}, calls=((0, "other", 1),)), names=names)
+    shown = {(each.dimension, each.value) for each in examples_of([changes])}
+    assert {("version", "other (so named)"), ("tool", "other (so named)")} <= shown

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.drift.roles import Role, Roles
 from models.slis.bins import OVER, bin_of, quantile
 from models.slis.panes import PaneTable
 from models.slis.settings import SliSettings
@@ -187,6 +188,25 @@ def test_a_pane_revived_in_a_used_block_starts_empty(cells: Make, panes: Make) -
     table.apply(cells([("airline", "", "", HISTOGRAM, NOON + 3 * 1440, 3, 1)]))
     (record,) = panes(table.drain()).values()
     assert (record["total"], record["bins"], record["revision"]) == (1, {"3": 1}, 0)
+
+
+@pytest.mark.parametrize("dimension", ["tenant", "version", "tool"])
+def test_what_is_named_other_is_not_what_is_beyond_the_bound(cells: Make, panes: Make, dimension: str) -> None:
+    """It is counted by itself, also over a restart, and watched; both are told by names of their own."""
+    sli = "tool_success" if dimension == "tool" else RATIO
+    table = PaneTable(SliSettings(max_values=2))
+    for _ in range(2):
+        names = ["t0", "other", "t2", "t3", "other"]
+        table.apply(cells([("airline", dimension, name, sli, NOON, 1, 1) for name in names]))
+        table = PaneTable.load(SliSettings(max_values=2), table.dump(), [], 1)
+    found = {dict(key[1:-1])[dimension]: pane["total"] for key, pane in panes(table.drain()).items()}
+    assert found == {"t0": 2, "other (so named)": 4, "other": 4}
+    closed, roles = table.close(), Roles()
+    assert closed is not None
+    roles.enter(list(closed.labels))
+    values = [label.group[dimension] for label in roles.labels]
+    is_watched = (roles.role != Role.IGNORED).tolist()
+    assert dict(zip(values, is_watched, strict=True)) == {"t0": True, "other (so named)": True, "other": False}
 
 
 def test_values_beyond_the_bound_count_as_other(cells: Make, panes: Make) -> None:
