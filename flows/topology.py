@@ -100,7 +100,7 @@ def build(
     tracked = op.stateful_batch(
         "track", spans, _track(settings, metrics, parts, clock, drain=drain, kept=kept)
     )  # (run shard, Said | ShardTouched | ShardKills)
-    watch = WatchStep(settings.runaways, metrics, clock)
+    watch = WatchStep(settings.runaways, metrics, clock, _folder(settings, "nested"))
     values = op.flat_map_batch("watch", tracked, timed(metrics, "watch", watch))  # Said
     changes = op.flat_map_batch("changes", values, _changes)  # Tracked
     split = SplitStep(with_caps(settings.caps), by_user=settings.slis.new_user_days > 0)

@@ -5,11 +5,13 @@ It looks at all shards at once: a batch brings each of them a few runs, and a lo
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING
 
 from flows.decode import RUN_SHARDS
 from flows.items import ShardKills, ShardTouched, Tracked, Watched
+from flows.nested_files import NestedFiles
 from models.runaways.stops import Stops
 from models.runaways.tools import KnownTools
 from models.runaways.touched import Runs, gathered
@@ -19,6 +21,7 @@ from models.spend.rows import moving, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from flows.items import Said
     from flows.metrics import Metrics
@@ -31,12 +34,15 @@ _NUMBERS = {key: number for number, key in enumerate(RUN_SHARDS)}
 
 
 class WatchStep:
-    """Callable for `flat_map_batch`, right behind `track`; nothing it knows need outlive the process."""
+    """Callable for `flat_map_batch`, right behind `track`. What outlives the process is in `folder`, if any."""
 
-    def __init__(self, policy: RunawayPolicy, metrics: Metrics, clock: Callable[[], int] | None) -> None:
+    def __init__(
+        self, policy: RunawayPolicy, metrics: Metrics, clock: Callable[[], int] | None, folder: Path | None = None
+    ) -> None:
         self._policy = policy
         self._metrics = metrics
         self._clock = clock
+        self._folder = folder
         self._workers: dict[int, _Lookout] = {}
         """By thread: a worker is one, and its shards stay with it."""
 
@@ -46,6 +52,8 @@ class WatchStep:
         lookout = self._workers.get(thread)
         if lookout is None:
             lookout = self._workers[thread] = _Lookout(self._policy, waits=self._clock is not None)
+            if self._folder and self._clock:
+                lookout.remember(self._folder, f"{os.getpid()}-{thread}", self._clock())
             self._metrics.watch_baselines(lookout.watch.baselines, lookout.runs.text)
         return lookout.look(items, self._clock() if self._clock else 0)
 
@@ -57,6 +65,11 @@ class _Lookout:
         self.runs = Runs()
         self.watch = Watch(policy, KnownTools(policy.tools), self.runs)
         self._stops = Stops(self.runs.text, waits=waits)
+        self._files: NestedFiles | None = None
+
+    def remember(self, folder: Path, name: str, now_ns: int) -> None:
+        """Go on with what earlier lives knew, and keep what comes under a name of its own."""
+        self._files = NestedFiles(folder, f"{now_ns}-{name}", self.watch.nested, now_ns)
 
     def look(self, items: list[Item], now_ns: int) -> list[Said]:
         said: list[Said] = []
@@ -95,6 +108,10 @@ class _Lookout:
         self.runs.tables |= {_NUMBERS[part.key]: part.table for part in parts}
         touched = gathered([part.touched for part in parts])
         verdicts = self.watch.look(touched, now_ns)
+        if self._files:
+            self._files.keep()
+        else:
+            self.watch.nested.take_new()
         spent = moving(touched.pulses)
         names = self.runs.texts(names_of(spent).tolist())
         defied = self.watch.defied(touched.spans, touched.rows) if now_ns else []

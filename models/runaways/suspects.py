@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.runaways.base import Point
+from models.runaways.nested import Agent
 from models.runs.pulse import Pulse
 from models.spans.columns import Column, SpanKind
 
@@ -75,10 +76,11 @@ def strangers(
     return np.where(np.isin(pulses[:, Pulse.WORKFLOW], known), counts, 0)
 
 
-def nested_agents(spans: Spans, nested: NDArray[np.int64]) -> list[tuple[tuple[int, int], int, int, int]]:
-    """Give ((trace), span, start, agent) of these agents inside something else, in order of arrival."""
+def nested_agents(spans: Spans, nested: NDArray[np.int64]) -> list[Agent]:
+    """Give these agents inside something else, in order of arrival."""
     found = spans.cols[np.ix_(_AGENT, nested)].T.tolist()
-    return [((hi, lo), span, start, agent) for hi, lo, span, start, agent in found]
+    names = spans.names
+    return [Agent(hi, lo, span, start, agent, names.get(agent)) for hi, lo, span, start, agent in found]
 
 
 def late_calls(

@@ -1,7 +1,7 @@
 """Watch: looks at the open runs of a worker after each batch, and says which of them run away.
 
-Nothing of it need be kept: what a rule counts follows from the run, and a verdict's id from rule, run and step, so
-after a restart it says again, at most, what it had said.
+Nothing of it need be kept but the nested agents (`Nested`): what else a rule counts follows from the run, and a
+verdict's id from rule, run and step, so after a restart it says again, at most, what it had said.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from models.runaways.avoided import AVOIDED, avoided_usd
 from models.runaways.base import NANO, Call, OpenRun
 from models.runaways.baselines import Baselines
 from models.runaways.book import Defied
+from models.runaways.nested import Nested
 from models.runaways.policy import Firsts
 from models.runaways.seen import Seen
 from models.runaways.sifting import sifted
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
 
 _REMEMBERED = 200_000
 """Runs of which is remembered what was said; of more the oldest may be said again, under the same ids."""
-_NESTED = 64
-"""Nested agents remembered of a run."""
 _OPEN = int(Life.OPEN)
 Trace = tuple[int, int]
 _LIMIT_PARTS = 1000
@@ -75,7 +74,7 @@ class Watch:
         self._tools = tools
         self.baselines = Baselines()
         self._said: OrderedDict[Trace, dict[str, int]] = OrderedDict()
-        self._agents: OrderedDict[Trace, dict[int, tuple[int, int]]] = OrderedDict()
+        self.nested = Nested()
         self._killed: OrderedDict[Trace, _Killed] = OrderedDict()
         self._lifts: dict[Trace, int] = {}
         """When (Unix ns) people resumed runs, also in earlier lives."""
@@ -101,7 +100,7 @@ class Watch:
         text, names = self._runs.text, spans.names
 
         def find_text(digest: int) -> str | None:
-            return text(digest) or names.get(digest)
+            return text(digest) or names.get(digest) or self.nested.text(digest)
 
         suspected = self._suspected(live, find_text)
         out: list[Verdict] = []
@@ -175,12 +174,8 @@ class Watch:
     def _nested(self, pulses: NDArray[np.int64], spans: Spans, nested: NDArray[np.int64]) -> NDArray[np.int64]:
         """Remember the nested agents of a batch; count, by pulse, those of the runs that they are of."""
         found = nested_agents(spans, nested)
-        for trace, span, start, agent in found:
-            known = self._agents.setdefault(trace, {})
-            if len(known) < _NESTED:
-                known[span] = start, agent
-        counts = {trace[1]: len(self._agents[trace]) for trace, *_ in found}
-        _bound(self._agents)
+        self.nested.add(found)
+        counts = {agent.lo: self.nested.count(agent[:2]) for agent in found}
         traces = sorted(counts)
         return by_pulse(pulses, np.array(traces, np.int64), np.array([counts[lo] for lo in traces], np.int64))
 
@@ -256,7 +251,7 @@ class Watch:
             stood=stood_before(pulse),
             baseline=self.baselines.of(int(pulse[Pulse.WORKFLOW])),
             calls_beyond=max(0, int(pulse[Pulse.TOOL_SPANS]) - MAX_TOOLS),
-            agents=tuple(sorted(self._agents.get(trace, {}).values())),
+            agents=self.nested.of(trace),
             known_tools=known,
             tools_are_listed=are_listed,
             find_text=find_text,
