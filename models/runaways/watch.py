@@ -21,7 +21,7 @@ from models.runaways.policy import Firsts
 from models.runaways.seen import Seen
 from models.runaways.sifting import sifted
 from models.runaways.suspects import by_pulse, growth_of, late_calls, nested_agents, stood_before, strangers
-from models.runs.pulse import Pulse
+from models.runs.pulse import NEW_RUN, Pulse
 from models.runs.record import Life
 from models.runs.state import MAX_TOOLS
 from models.spans.columns import Column, SpanKind
@@ -45,13 +45,15 @@ if TYPE_CHECKING:
 
 _REMEMBERED = 200_000
 """Runs of which is remembered what was said; of more the oldest may be said again, under the same ids."""
-_OPEN = int(Life.OPEN)
+_OPEN, _NEVER = int(Life.OPEN), 2**62
 Trace = tuple[int, int]
 _LIMIT_PARTS = 1000
 """Limits that differ by less have one generation."""
 _LADDER = 8
 """More than a ladder has steps."""
 _MOST_GENERATION = 2**53 - 1
+_IDLE_NS = 900 * NANO
+"""A watch that has looked for so long has seen all runs that are open: others have closed, being idle."""
 OBEY_S = 30
 """A killed run may end what it has begun; a call that begins so long after the kill shows that nobody obeys."""
 
@@ -78,6 +80,8 @@ class Watch:
         self._killed: OrderedDict[Trace, _Killed] = OrderedDict()
         self._lifts: dict[Trace, int] = {}
         """When (Unix ns) people resumed runs, also in earlier lives."""
+        self._began_ns = 0
+        """When it looked first, by the clock."""
 
     def learn(self, changes: Changes) -> None:
         """Learn from runs that closed."""
@@ -92,6 +96,7 @@ class Watch:
         `now_ns` is the clock, where there is one: a kill that is decided late can only be obeyed from then on.
         """
         pulses, spans, rows = touched
+        self._began_ns = self._began_ns or now_ns
         self.baselines.begin(pulses)
         open_ = pulses[pulses[:, Pulse.BEFORE_LIFE] == _OPEN]
         if not len(open_) or not self._firsts.rules:
@@ -108,8 +113,9 @@ class Watch:
             llm = rows[spans.cols[Column.KIND, rows] == SpanKind.LLM]
             growth = growth_of(live[list(suspected)], spans, llm)
             for (row, due), points in zip(suspected.items(), growth, strict=True):
+                begins = self._begins(live[row], now_ns)
                 told = list(self._judge(live[row], due, points, find_text))
-                self._note_kills(_trace(live[row]), told, now_ns)
+                self._note_kills(_trace(live[row]), told, now_ns, points[0].at_ns if begins else _NEVER)
                 out += told
         out.sort(key=lambda verdict: verdict.at_ns)
         return out
@@ -217,12 +223,22 @@ class Watch:
         if avoided is not None:
             verdict.evidence[AVOIDED] = avoided
 
-    def _note_kills(self, trace: Trace, verdicts: list[Verdict], now_ns: int) -> None:
+    def _begins(self, pulse: NDArray[np.int64], now_ns: int) -> bool:
+        """Say whether an earlier life may have judged this run, and this one has not."""
+        is_new = pulse[Pulse.BEFORE_BEGAN] == NEW_RUN or _trace(pulse) in self._said
+        return now_ns < self._began_ns + _IDLE_NS and not is_new
+
+    def _note_kills(self, trace: Trace, verdicts: list[Verdict], now_ns: int, again_ns: int) -> None:
+        """Note what is to be obeyed. From `again_ns` on (event time) it is not known when it was decided first.
+
+        What stood at a cap before comes to it with whatever is read next: people may have ended that long ago.
+        """
         for verdict in verdicts:
-            is_lifted = verdict.at_ns <= self._lifts.get(trace, 0)
+            decided_ns = 0 if verdict.at_ns >= again_ns else verdict.at_ns
+            is_lifted = decided_ns <= self._lifts.get(trace, -1)
             if verdict.action is Action.KILL and verdict.evidence["mode"] == "enforce" and not is_lifted:
                 known = self._killed.setdefault(trace, _Killed(max(verdict.at_ns, now_ns), verdict.rule, 0))
-                self._killed[trace] = known._replace(decided_ns=max(verdict.at_ns, known.decided_ns))
+                self._killed[trace] = known._replace(decided_ns=max(decided_ns, known.decided_ns))
                 _bound(self._killed)
 
     def _note(self, trace: Trace, rule: Rule, done: int) -> dict[str, int]:

@@ -295,6 +295,27 @@ def test_a_watch_that_begins_hears_who_was_resumed() -> None:
     assert [told.rule for told in shard.defied] == ["cap.tool_calls"]
 
 
+@pytest.mark.parametrize("is_heard_first", [True, False])
+@pytest.mark.parametrize("resumed", [True, False])
+def test_a_run_that_was_resumed_at_its_cap_pages_nobody_after_a_restart(*, is_heard_first: bool, resumed: bool) -> None:
+    """A watch that begins finds it over its cap with its next call: people ended that kill before; else it is one."""
+    policy, run = RunawayPolicy({"cap.llm_calls": RuleSetting(limit=4)}), f"{7:016x}{1:016x}"
+    lifts = {run: 20 * SECOND} if resumed else {"no run": 20 * SECOND}
+
+    def llm(number: int, at: float) -> dict[str, Any]:
+        return row(LLM, 10 + number, 1, at, at + 0.5, workflow="air")
+
+    shard = Shard(policy)
+    assert said(shard.feed(*[llm(n, n) for n in range(6)]))
+    shard.watch = Watch(policy, shard.tools, shard.runs)
+    if is_heard_first:
+        shard.watch.forgive(lifts)
+    assert said(shard.feed(llm(7, 300), now_ns=1000 * SECOND))[-1] == ("cap.llm_calls", "kill", 7)
+    shard.watch.forgive(lifts)
+    shard.feed(llm(8, 1100), now_ns=1100 * SECOND)
+    assert bool(shard.defied) is not resumed
+
+
 SPANS = st.lists(
     st.tuples(
         st.sampled_from(["tool", "llm"]),
