@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -63,6 +64,18 @@ class Answering(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    @override
+    def handle(self) -> None:
+        """Answer; who hangs up before it is there is no news either."""
+        with suppress(ConnectionError):
+            super().handle()
+
+    @override
+    def finish(self) -> None:
+        """Close, whoever has closed already."""
+        with suppress(ConnectionError):
+            super().finish()
 
     @override
     def log_message(self, format: str, *args: object) -> None:

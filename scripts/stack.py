@@ -3,7 +3,8 @@
     python scripts/stack.py [--dir DIR] [--no-agents]     Ctrl-C ends all of it; DIR keeps the data
 
 Kafka, receiver, flow, control plane, delivery, Prometheus, Alertmanager and simulated agents, as deploy/ configures
-them, each with the command line that compose has for it. The receiver stands in for the Collector; there is no Grafana.
+them, each with the command line that compose has for it, and started again when it ends, as there. The receiver stands
+in for the Collector; there is no Grafana.
 Needs Java, the Kafka jars (`python tests/services/broker.py fetch`), Debian's prometheus and prometheus-alertmanager.
 """
 
@@ -69,6 +70,7 @@ class Stack:
         self._own = broker is None
         self.broker = broker or kafka.Broker(self.folder / "kafka")
         self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self._lines: dict[str, list[str]] = {}
         self._scrape, self._more = scrape, more or {}
         self.config.mkdir(parents=True, exist_ok=True)
         self.write("policy.yaml", yaml.safe_load((DEPLOY / "flyball" / "policy.yaml").read_text()))
@@ -131,6 +133,13 @@ class Stack:
                 msg = f"{name} ended with {process.returncode}:\n{self.said(name)}"
                 raise StackError(msg)
 
+    def revive(self) -> list[str]:
+        """Start parts again that have ended, as compose does; gives what to say of each."""
+        ended = {name: process.returncode for name, process in self.running.items() if process.poll() is not None}
+        for name in ended:
+            self._start(name, self._lines[name])
+        return [f"{name} ended with {code}, and is started again; {name}.log says why" for name, code in ended.items()]
+
     def said(self, name: str) -> str:
         """Give the end of what a part said."""
         return (self.folder / f"{name}.log").read_text(errors="replace")[-3000:]
@@ -188,6 +197,7 @@ class Stack:
         self._start("prometheus", ["prometheus", *files, f"--web.listen-address={self.address('prometheus')}"])
 
     def _start(self, name: str, line: list[str]) -> None:
+        self._lines[name] = line
         with (self.folder / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(line, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
@@ -211,7 +221,7 @@ def free_ports() -> dict[str, int]:
 
 
 def main() -> int:
-    """Run until Ctrl-C or SIGTERM, or until a part ends."""
+    """Run until Ctrl-C or SIGTERM. A part that ends is started again: `restart: unless-stopped`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dir", type=Path, default=Path("flyball-stack"), help="data, configuration, logs")
     parser.add_argument("--no-agents", action="store_true", help="without simulated agents")
@@ -231,8 +241,9 @@ def main() -> int:
                 flush=True,
             )
             while True:
-                stack.check()
                 time.sleep(1)
+                for each in stack.revive():
+                    print(each, flush=True)
     except KeyboardInterrupt:
         return 0
     except (StackError, kafka.BrokerError, OSError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from control.http.app import ENDPOINTS
 from control.http.core import PUBLIC
 from flyball.cli import main, parser
 from flyball.config.load import load
+from tests.conftest import load as script
 from tests.conftest import require
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -225,6 +227,16 @@ def configuration(name: str) -> dict[str, str]:
     (volume,) = [each for each in volumes if each["name"] == "config"]
     sources = volume["projected"]["sources"] if "projected" in volume else [volume]
     return {file: text for each in sources for file, text in maps[each["configMap"]["name"]].items()}
+
+
+def test_the_stack_without_docker_starts_again_what_ends(tmp_path: Path) -> None:
+    """As compose does: one may stop Kafka, or kill a part, to see what comes of it, and the rest goes on."""
+    stack = script("stack", "../scripts/stack.py").Stack(tmp_path)
+    stack._start("agents", [sys.executable, "-c", "print('one more')"])
+    stack.running["agents"].wait(30)
+    assert stack.revive() == ["agents ended with 0, and is started again; agents.log says why"]
+    stack.running["agents"].wait(30)
+    assert (tmp_path / "agents.log").read_text().split("\n")[:2] == ["one more", "one more"]
 
 
 def test_commands_of_the_page_are_understood() -> None:
