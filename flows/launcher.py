@@ -21,6 +21,7 @@ from bytewax.run import cli_main
 
 from flows.begun import Begun
 from flows.clock_watch import clock_watched
+from flows.health import Health
 from flows.journal import JournalError
 from flows.memory import settle_memory
 from flows.metrics import Metrics
@@ -89,12 +90,13 @@ def _run(settings: FlowSettings, process: FlowProcess) -> None:
     _stop_on_signals(stop)
     metrics = Metrics(time.time_ns)
     metrics.problem = "starting"
+    health = Health(metrics)
     log = process.open_log()
-    with MetricsServer(metrics, process.metrics_host, process.metrics_port):
+    with MetricsServer(health, process.metrics_host, process.metrics_port):
         waiting = Waiting(stop, metrics, process.say)
         with suppress(StoppedError):  # before there was anything to take a snapshot of
             waiting.until(lambda: _ensure_topics(log, settings, process.partitions))
-            flow = _flow(settings, process, log, metrics, stop, waiting)
+            flow = _flow(settings, process, log, metrics, health, stop, waiting)
             engine = process.recovery / "engine"
             with closing(log), parted(stop), store_faults_told(engine), clock_watched(process.say):
                 metrics.problem = None
@@ -129,7 +131,13 @@ def _ensure_topics(log: Log, settings: FlowSettings, partitions: int) -> None:
 
 
 def _flow(
-    settings: FlowSettings, process: FlowProcess, log: Log, metrics: Metrics, stop: threading.Event, waiting: Waiting
+    settings: FlowSettings,
+    process: FlowProcess,
+    log: Log,
+    metrics: Metrics,
+    health: Health,
+    stop: threading.Event,
+    waiting: Waiting,
 ) -> Dataflow:
     """Wire the flow of a process; its kernels are then compiled. Raises StoppedError."""
     topics = settings.topics
@@ -147,8 +155,10 @@ def _flow(
         warm_up(process.say)
     settings = replace(settings, journal=process.recovery / "journal")
     parts = source.events()
-    flow = build(source, LogSink(lambda: log), settings, metrics, clock=time.time_ns, parts=parts)
-    Raised(log, source.counts, metrics, process.say).start()
+    sink, raised = LogSink(lambda: log), Raised(log, source.counts, metrics, process.say)
+    flow = build(source, sink, settings, metrics, clock=time.time_ns, parts=parts)
+    health.asked += [sink.flushes.problem, raised.problem]
+    raised.start()
     settle_memory()
     return flow
 

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 class Metrics(Protocol):
     """What is served: the registry at /metrics, the problem (None: healthy) at /healthz."""
 
-    problem: str | None
+    @property
+    def problem(self) -> str | None:
+        """Give what is wrong."""
+        ...
 
     @property
     def registry(self) -> CollectorRegistry:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from bytewax.outputs import DynamicSink, FixedPartitionedSink, StatefulSinkPartition, StatelessSinkPartition
 from typing_extensions import override
 
+from flows.flushes import Flushes
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -20,8 +22,9 @@ PARTITIONS = 8
 class LogSinkPartition(StatefulSinkPartition["list[Outbound]", None]):
     """At least once: `snapshot()` returns only when the log has taken everything of the epoch."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, flushes: Flushes) -> None:
         self._writer = writer
+        self._flushes = flushes
 
     @override
     def write_batch(self, values: list[list[Outbound]]) -> None:
@@ -35,11 +38,11 @@ class LogSinkPartition(StatefulSinkPartition["list[Outbound]", None]):
 
     @override
     def snapshot(self) -> None:
-        self._writer.flush()
+        self._flushes.flush(self._writer)
 
     @override
     def close(self) -> None:
-        self._writer.flush()
+        self._flushes.flush(self._writer)
 
 
 class LogSink(FixedPartitionedSink["list[Outbound]", None]):
@@ -48,6 +51,7 @@ class LogSink(FixedPartitionedSink["list[Outbound]", None]):
     def __init__(self, log: Callable[[], Log]) -> None:
         self._open = log
         self._writer: Writer | None = None
+        self.flushes = Flushes()
 
     @override
     def list_parts(self) -> list[str]:
@@ -61,7 +65,7 @@ class LogSink(FixedPartitionedSink["list[Outbound]", None]):
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> LogSinkPartition:
         if self._writer is None:
             self._writer = self._open().writer()
-        return LogSinkPartition(self._writer)
+        return LogSinkPartition(self._writer, self.flushes)
 
 
 class CallPartition(StatelessSinkPartition[Any]):

@@ -44,6 +44,7 @@ _PASSING: Final = frozenset(
 _UNREACHABLE: Final = frozenset({KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE})  # noqa: SLF001
 _AT_ONCE: Final = 4000  # messages asked of librdkafka in one call
 _ASK_AGAIN_S: Final = 1.0
+_LEAVE_S: Final = 10.0
 
 
 class Feed:
@@ -192,7 +193,12 @@ class SharedConsumer:
             return total
 
     def close(self) -> None:
-        """Leave the brokers."""
+        """Leave the brokers, with patience: one that hangs would hold up the end of the process for as long."""
+        leaving = threading.Thread(target=self._leave, name="leave-kafka", daemon=True)
+        leaving.start()
+        leaving.join(_LEAVE_S)
+
+    def _leave(self) -> None:
         with self._asking, self._lock:
             self._feeds.clear()
             self._consumer.close()

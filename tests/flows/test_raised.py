@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def test_partitions_that_nobody_reads_are_told_once(tmp_path: Path) -> None:
-    """Of events and of orders; a log that does not answer says nothing."""
+    """Of events and of orders; of a log that does not answer just that is said, for as long."""
     log = EmbeddedLog(tmp_path)
     for topic in ("spans", "orders"):
         log.ensure(topic, 2)
@@ -41,6 +41,7 @@ def test_partitions_that_nobody_reads_are_told_once(tmp_path: Path) -> None:
     for count in (2, None, 4, 4, None, 4):
         grown.count = count
         raised.look()
+        assert bool(raised.problem()) == (count is None)
         assert (metrics.problem is None) == (count in {2, None} and not said)
     assert said == ["topic spans has 4 partitions, 2 of them are read: restart the flow"]
     assert metrics.problem == said[0]
