@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from math import floor
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from flyball.topic import present, record_of
+from models.figures import percent
 from streams.port import LostOffsetError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def gate(log: Log, topic: str, name: str, *, now: datetime, max_age_s: float) ->
 def _answer(record: dict[str, Any], now: datetime, max_age_s: float) -> tuple[int, str]:
     age = (now - datetime.fromisoformat(record["at"])).total_seconds()
     used = record["budget_used"]
-    share = "no events yet" if used is None else f"{_tenths(used):.1f}% of the budget used"
+    share = "no events yet" if used is None else f"{percent(used)}% of the budget used"
     if age > max_age_s:
         return UNKNOWN, f"{record['slo']}: last heard of {age:.0f} s ago ({share}), expected at most {max_age_s:.0f} s"
     if record["gate"] == "frozen":
@@ -56,11 +56,6 @@ def _answer(record: dict[str, Any], now: datetime, max_age_s: float) -> tuple[in
     if used is not None and used >= 1:
         return SHUT, f"{record['slo']}: spent, {share}"
     return OPEN, f"{record['slo']}: open, {share}"
-
-
-def _tenths(share: float) -> float:
-    """Give a share in percent, rounded down to a tenth: what is not spent is never said to be."""
-    return floor(round(share * 1000, 6)) / 10
 
 
 def _last(log: Log, topic: str, name: str, back: int | None) -> dict[str, dict[str, Any]]:

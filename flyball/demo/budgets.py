@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from prometheus_client.parser import text_string_to_metric_families
 
 from flyball.errors import CommandError
+from models.figures import percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,6 +62,7 @@ def table(found: Iterable[Budget]) -> list[str]:
     lines = [f"{'SLO':18}{'target':>8}{'good':>9}{'runs':>8}{'budget left':>13}{'burn 1h':>9}"]
     for each in found:
         good = 1 - each.bad / max(1, each.total)
-        figures = f"{each.target:>8.1%}{good:>9.1%}{each.total:>8,}{each.left:>13.0%}{each.burn:>8.1f}x"
+        shares = f"{percent(each.target)}%".rjust(8) + f"{percent(good)}%".rjust(9)
+        figures = f"{shares}{each.total:>8,}{percent(each.left, 0) + '%':>13}{each.burn:>8.1f}x"
         lines.append(f"{each.slo:18}{figures}")
     return lines

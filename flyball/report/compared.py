@@ -8,6 +8,7 @@ from rich.table import Table
 
 from flyball.report.text import runs_of
 from models.drift.comparing import ALPHA, MOST_NEEDED, OF_GOOD
+from models.figures import about, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,4 +104,4 @@ def _ratio(row: Compared) -> str:
 def _value(row: Compared, value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:.1%}" if row.kind == "rate" else f"{value:.4g}"
+    return f"{percent(value)}%" if row.kind == "rate" else about(value, 4)

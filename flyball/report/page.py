@@ -13,6 +13,7 @@ from flyball.report import tables
 from flyball.report.console import plain_console
 from flyball.report.stopped import runaways
 from flyball.report.text import count, dollars, period, runs_of
+from models.figures import percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +87,7 @@ def _budgets(collected: Collected) -> Text | None:
     if not collected.budgets:
         return None
     spent = sorted(((used, name) for name, used in collected.budgets.items() if used >= 1), reverse=True)
-    shown = [f"{name} {used:.0%}" for used, name in spent[:MAX_SPENT]]
+    shown = [f"{name} {percent(used, 0)}%" for used, name in spent[:MAX_SPENT]]
     more = f" and {len(spent) - MAX_SPENT} more" if len(spent) > MAX_SPENT else ""
     said = f"{len(spent)} of {count(len(collected.budgets))} error budgets spent"
     names = f"; spent: {', '.join(shown)}{more}" if shown else ""  # last, as the end of a long line is cut

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from models import figures
+
 NOTHING = "–"  # noqa: RUF001 -- a dash on purpose: nothing is known, which is not 0
 _MINUTE, _HOUR = 60, 3600
 
 
 def percent(part: int, whole: int) -> str:
     """Write a share; nothing when there is no whole."""
-    return f"{100 * part / whole:.1f} %" if whole else NOTHING
+    return f"{figures.percent(part / whole)} %" if whole else NOTHING
 
 
 def span(seconds: float | None) -> str:

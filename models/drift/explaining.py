@@ -18,6 +18,7 @@ import numpy as np
 from scipy.stats import norm
 
 from models.drift.classifier import FEWEST, FOLDS, tell_apart
+from models.figures import about, percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -152,13 +153,14 @@ def _words(answer: Answer) -> str:
     if answer.verdict == "not enough evidence":
         return f"not enough evidence yet, {answer.still_needed:,} more runs a side are needed."
     by = ", ".join(
-        f"{each['feature']} ({each['before']:.3g} a run before, {each['after']:.3g} after)" for each in answer.by
+        f"{each['feature']} ({about(each['before'])} a run before, {about(each['after'])} after)" for each in answer.by
     )
     return f"unseen runs are told apart with AUC {answer.auc:.2f} (0.5: not at all), by {by or 'no feature by itself'}."
 
 
 def _brief(slices: Answer, behaviour: Answer) -> str:
     """Say in a few words what tells the sides apart, for a page; empty: nothing that is believed."""
-    said = [f"{each['feature']} ({each['before']:.0%} → {each['after']:.0%} of runs)" for each in slices.by[:2]]
-    said += [f"{each['feature']} ({each['before']:.3g} → {each['after']:.3g} a run)" for each in behaviour.by[:3]]
+    shares = [(each["feature"], percent(each["before"], 0), percent(each["after"], 0)) for each in slices.by[:2]]
+    said = [f"{name} ({before}% → {after}% of runs)" for name, before, after in shares]
+    said += [f"{each['feature']} ({about(each['before'])} → {about(each['after'])} a run)" for each in behaviour.by[:3]]
     return f"runs of both sides differ by {', '.join(said)}" if said else ""

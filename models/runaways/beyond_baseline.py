@@ -43,7 +43,7 @@ BASELINE_STEPS = Rule(
     LADDER,
     Suspects((Seen.TIMES_STEPS,), at=lambda times: times - 1),
     _steps,
-    "{value:g} steps, {count:.1f} times what 99 of 100 runs of this workflow take at most ({p99:g})",
+    "{value:full} steps, {count:.1f} times what 99 of 100 runs of this workflow take at most ({p99:full})",
     unit=MILLI,
 )
 BASELINE_TOKENS = Rule(
@@ -51,7 +51,7 @@ BASELINE_TOKENS = Rule(
     LADDER,
     Suspects((Seen.TIMES_TOKENS,), at=lambda times: times - 1),
     _tokens,
-    "{value:g} tokens, {count:.1f} times what 99 of 100 runs of this workflow take at most ({p99:g})",
+    "{value:full} tokens, {count:.1f} times what 99 of 100 runs of this workflow take at most ({p99:full})",
     unit=MILLI,
 )
 BASELINE_COST = Rule(
@@ -59,6 +59,6 @@ BASELINE_COST = Rule(
     LADDER,
     Suspects((Seen.TIMES_COST,), at=lambda times: times - 1),
     _cost,
-    "{value:.2f} USD, {count:.1f} times what 99 of 100 runs of this workflow cost at most ({p99:.2f})",
+    "{value:usd} USD, {count:.1f} times what 99 of 100 runs of this workflow cost at most ({p99:usd})",
     unit=MILLI,
 )

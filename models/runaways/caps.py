@@ -53,14 +53,14 @@ CAP_STEPS = Rule(
     cap(150),
     Suspects((Pulse.LLM_CALLS, Pulse.TOOL_SPANS)),
     steps_along,
-    "{count:g} steps, the limit is {limit:g}",
+    "{count:full} steps, the limit is {limit:full}",
 )
 CAP_LLM_CALLS = Rule(
     "cap.llm_calls",
     cap(50),
     Suspects((Pulse.LLM_CALLS,)),
     _llm_calls,
-    "{count:g} LLM calls, the limit is {limit:g}",
+    "{count:full} LLM calls, the limit is {limit:full}",
     mode="enforce",
 )
 CAP_TOOL_CALLS = Rule(
@@ -68,7 +68,7 @@ CAP_TOOL_CALLS = Rule(
     cap(100),
     Suspects((Pulse.TOOL_SPANS,)),
     _tool_calls,
-    "{count:g} tool calls, the limit is {limit:g}",
+    "{count:full} tool calls, the limit is {limit:full}",
     mode="enforce",
 )
 CAP_TOKENS = Rule(
@@ -76,14 +76,14 @@ CAP_TOKENS = Rule(
     cap(5_000_000),
     Suspects((Pulse.TOKENS,)),
     _tokens,
-    "{count:g} tokens, the limit is {limit:g}",
+    "{count:full} tokens, the limit is {limit:full}",
 )
 CAP_COST = Rule(
     "cap.cost",
     cap(20),
     Suspects((Pulse.COST,)),
     _cost,
-    "{count:.2f} USD, the limit is {limit:.2f} USD",
+    "{count:usd} USD, the limit is {limit:usd} USD",
     unit=NANO,
 )
 CAP_WALL = Rule(

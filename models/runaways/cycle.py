@@ -44,5 +44,5 @@ CYCLE_SEQUENCE = Rule(
     Ladder(warn=3, block=4, kill=6),
     Suspects((Pulse.REPEATS,)),
     _counts,
-    "the same sequence of calls {count:g} times: {sequence}",
+    "the same sequence of calls {count:full} times: {sequence}",
 )

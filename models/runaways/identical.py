@@ -33,6 +33,6 @@ REPEAT_IDENTICAL = Rule(
     Ladder(warn=3, block=5, kill=10),
     Suspects((Pulse.REPEATS,)),
     _counts,
-    "{tool} was called {count:g} times in a row with the same arguments and no new result",
+    "{tool} was called {count:full} times in a row with the same arguments and no new result",
     mode="enforce",
 )

@@ -36,5 +36,5 @@ REPEAT_NO_PROGRESS = Rule(
     Ladder(warn=4, block=8, kill=16),
     Suspects((Pulse.REPEATS,)),
     _counts,
-    "{tool} gave the same answer to the same question {count:g} times within 24 calls",
+    "{tool} gave the same answer to the same question {count:full} times within 24 calls",
 )

@@ -33,5 +33,5 @@ PINGPONG_AGENTS = Rule(
     Ladder(warn=3, block=5, kill=8),
     Suspects((Seen.NESTED,), at=lambda count: count * PERIODS[0]),
     _counts,
-    "the task went round {count:g} times between {sequence}",
+    "the task went round {count:full} times between {sequence}",
 )

@@ -25,5 +25,5 @@ RATE_REPLAN = Rule(
     Ladder(warn=40),
     Suspects((Pulse.LLM_CALLS,), less=Pulse.TOOL_SPANS),
     _counts,
-    "{count:g} LLM calls more than tool calls",
+    "{count:full} LLM calls more than tool calls",
 )

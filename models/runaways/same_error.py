@@ -31,5 +31,5 @@ REPEAT_ERROR = Rule(
     Ladder(warn=3, block=6, kill=12),
     Suspects((Pulse.ERRORS,)),
     _counts,
-    "{tool} failed {count:g} times with the same error",
+    "{tool} failed {count:full} times with the same error",
 )

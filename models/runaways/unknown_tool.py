@@ -30,5 +30,5 @@ TOOL_UNKNOWN = Rule(
     Ladder(warn=1, block=2, kill=4),
     Suspects((Seen.STRANGE,), at=lambda _: 1),
     _counts,
-    "{tool} is no tool of this workflow ({count:g} such names so far)",
+    "{tool} is no tool of this workflow ({count:full} such names so far)",
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from models.figures import written
 from models.run_id import run_id_of, words_of
 from models.runaways.avoided import AVOIDED, avoided_usd
 from models.runaways.base import NANO, Call, OpenRun
@@ -332,7 +333,7 @@ def _verdict(run: OpenRun, pulse: NDArray[np.int64], step: _Step, count: Count) 
         scope=run.run_id,
         action=step.action,
         rule=step.rule.id,
-        reason=step.rule.reason.format_map(words),
+        reason=written(step.rule.reason, words),
         evidence={name: value for name, value in evidence.items() if value is not None},
         generation=step.generation,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from models.figures import percent
 from models.incidents.book import Facts
 from models.slos.burn import Budget, burn_number, burn_rate, events_left, exhausted_in, limit
 from models.slos.contrast import blame_of
@@ -63,7 +64,7 @@ class Speaker:
         total, bad = self._counts(slot, rule.long_s)
         slices = instance.blame.slices(now, rule.long_s)
         guilty, change = blame_of(slices)
-        used = "no" if budget.used is None else f"{float(budget.used):.0%} of the"
+        used = "no" if budget.used is None else f"{percent(float(budget.used), 0)}% of the"
         what = f"{bad} of {total} bad in {duration(rule.long_s)}"
         burn = burn_rate(bad, total, slo.target)
         evidence = {
@@ -102,7 +103,7 @@ class Speaker:
         slices = _of_period(instance, self._ledger.now)
         guilty, change = blame_of(slices)
         actions = [str(action) for action in step.actions]
-        used = f"{float(budget.used or 0):.0%} of the budget used"
+        used = f"{percent(float(budget.used or 0), 0)}% of the budget used"
         text = (
             f"{instance.name}: {budget.bad} of {budget.total} bad, {used}; step {step.percent} %: {', '.join(actions)}"
         )
@@ -193,11 +194,11 @@ class Speaker:
     def _blamed(self, guilty: Guilty | None, change: Guilty | None) -> str:
         if guilty is None:
             return ""
-        text = f"; {guilty.explains:.0%} explained by {self._named(guilty)}"
+        text = f"; {percent(guilty.explains, 0)}% explained by {self._named(guilty)}"
         if change is None:
             return text
         if change.slice != guilty.slice:
-            text += f", {change.explains:.0%} by {self._named(change)}"
+            text += f", {percent(change.explains, 0)}% by {self._named(change)}"
         return f"{text}, first seen {in_words(_time(change.slice.first_s))}"
 
     def _named(self, guilty: Guilty) -> str:

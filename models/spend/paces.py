@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from models.figures import written
 from models.runaways.base import Ladder, Mode, PaceRule
 from models.spend.pace_limits import PaceLimits
 from models.spend.pace_rows import Pace
@@ -29,17 +30,17 @@ _MINUTE_NS = 60 * NANO
 USER_LLM_CALLS = PaceRule(
     "rate.user_llm_calls",
     Ladder(warn=3),
-    "{value:g} LLM calls in a minute, {count:.1f} times what users make in 99 of 100 minutes at most ({usual:g})",
+    "{value:full} LLM calls in a minute, {count:.1f} times what users make in 99 of 100 minutes at most ({usual:full})",
 )
 SPEND_MINUTE = PaceRule(
     "rate.spend_minute",
     Ladder(warn=10),
-    "{value:.2f} USD in a minute, {count:.1f} times the mean minute of the hour before ({usual:.4f})",
+    "{value:usd} USD in a minute, {count:.1f} times the mean minute of the hour before ({usual:usd})",
 )
 SPEND_DAY = PaceRule(
     "spend.day_over_baseline",
     Ladder(warn=1.5),
-    "{value:.2f} USD today, {count:.1f} times the mean of the days before ({usual:.2f})",
+    "{value:usd} USD today, {count:.1f} times the mean of the days before ({usual:usd})",
 )
 PACE_RULES = (USER_LLM_CALLS, SPEND_MINUTE, SPEND_DAY)
 HOUR_MINUTES = 30
@@ -160,7 +161,7 @@ def _verdict(
         scope=found.id,
         action=action,
         rule=rule.id,
-        reason=rule.reason.format(count=count, value=found.value, usual=found.usual),
+        reason=written(rule.reason, {"count": count, "value": found.value, "usual": found.usual}),
         evidence=evidence | ({"tenant": tenant} if tenant else {}),
         generation=found.since_ns // _MINUTE_NS,
     )

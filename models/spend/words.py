@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from models.figures import usd
 from models.incidents.book import Facts, Ident
 from models.incidents.incident import Severity
 from models.spend.budget import PeriodKind
@@ -81,7 +82,9 @@ def facts_of(budget: Budget, key: Key, spent: Amounts, step: Step) -> Facts:
     whose = "the product" if key[0] == "product" else f"{key[0]} {key[1]}"
     whose += f" of tenant {key[2]}" if key[2] else ""
     title = f"{whose} has used {step.percent} % of the budget {budget.name}"
-    text = f"{whose}: {spent[0] / NANO:.2f} of {budget.limit / NANO:.2f} USD spent this {key[3]}, budget {budget.name}"
+    text = (
+        f"{whose}: {usd(spent[0] / NANO)} of {usd(budget.limit / NANO)} USD spent this {key[3]}, budget {budget.name}"
+    )
     return Facts(title, text, _evidence(budget, key, spent, step), owner="cost", tenant=_tenant(key).get("tenant"))
 
 

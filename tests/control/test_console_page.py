@@ -185,6 +185,22 @@ def test_evidence_has_names_and_units(page: Any, served: Any, told: Any, planes:
     page.get_by_text("cost_usd $2.50", exact=True).wait_for()
 
 
+def test_what_is_not_all_is_not_100_percent_and_what_is_little_is_not_nothing(
+    page: Any, served: Any, told: Any
+) -> None:
+    """One bad event of 50 000 is seen, a budget that is just overspent too, a target of five nines, a tiny cost."""
+    nearly = {"target": 0.99999, "total": 50_000, "bad": 1, "budget_remaining": -0.0004, "budget_used": 1.0004}
+    served.tell(told.slo("nearly", datetime.now(UTC), 0.5) | nearly, topic="flyball.slos")
+    served.tell(told.run(1, cost_usd=1.3e-7), told.run(2, cost_usd=0), topic="flyball.runs")
+    row = page.get_by_role("row").filter(has_text="nearly")
+    go(page, "slos")
+    for share in ("99.999 %", "99.998 %", "-0.04 %"):
+        row.get_by_text(share, exact=True).wait_for()
+    go(page, "runs")
+    for cost in ("$0.00000013", "$0.00"):
+        page.get_by_role("cell", name=cost, exact=True).wait_for()
+
+
 def test_an_order_that_is_being_written_stays(page: Any, served: Any, told: Any) -> None:
     """While spend comes in, as it does all the time, the dialog of a row and what was typed into it stand."""
     served.log.ensure("flyball.spend", 1)

@@ -225,6 +225,7 @@ def test_numbers_are_short() -> None:
     assert shown == ["0.0s", "10s", "1m00s", "1h00m", "25h00m", "–"]  # noqa: RUF001
     shown = [dollars(usd) for usd in (0, 1234.5, 0.0123, 0.0000123, None)]
     assert shown == ["$0.00", "$1,234.50", "$0.0123", "$1.2e-05", "–"]  # noqa: RUF001
+    assert [percent(9_999, 10_000), percent(1, 10_000), percent(2, 2)] == ["99.99 %", "0.01 %", "100.0 %"]
     assert [percent(1, 3), percent(0, 0), count(1234567)] == ["33.3 %", "–", "1,234,567"]  # noqa: RUF001
     assert period("2026-08-01T23:59:00Z", "2026-08-02T00:01:00Z") == (
         "2026-08-01 23:59:00 to 2026-08-02 00:01:00 UTC, 2m00s"

@@ -27,7 +27,7 @@ function shortest(burn) {
 function Details({ slo }) {
   const points = (at) => slo.history.filter((each) => each[at] != null).map((each) => [Date.parse(each[0]) / 1000, each[at]]);
   return html`<div class="details">
-    <div class="charts"><${Chart} title="Error budget left" points=${points(1)} format=${(v) => Math.round(v * 100) + " %"} />
+    <div class="charts"><${Chart} title="Error budget left" points=${points(1)} format=${(v) => percent(v, 0)} />
       <${Chart} title="Fastest burn rate" points=${points(2)} format=${(v) => v.toFixed(1) + "×"} /></div>
     <h2>Burn rate by window</h2><${Pairs} of=${Object.fromEntries(shortest(slo.burn).map(([window, value]) => [window, value.toFixed(2) + "×"]))} />
     ${slo.spent_by?.length > 0 && html`<h2>Most bad events of the period</h2>

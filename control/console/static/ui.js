@@ -19,8 +19,14 @@ export function Asked({ of, said = "" }) {
   return html`<${Mark} tone=${shadow ? "info" : of.action === "kill" ? "bad" : "warn"}>${said}${shadow ? "would " + of.action + " (shadow)" : of.action}<//>`;
 }
 
+// What is not quite all is never 100 %, what is not quite nothing never 0 %: more digits are shown then.
 export function percent(ratio, digits = 1) {
-  return ratio == null ? "–" : (ratio * 100).toFixed(digits) + " %";
+  if (ratio == null) return "–";
+  for (const whole of [0, 100]) {
+    if (Math.abs(ratio * 100 - whole) < 1e-7) return whole.toFixed(digits) + " %";
+    while (digits < 9 && Number((ratio * 100).toFixed(digits)) === whole) digits += 1;
+  }
+  return (ratio * 100).toFixed(digits) + " %";
 }
 
 export function count(n) {
@@ -29,7 +35,8 @@ export function count(n) {
 
 export function usd(n) {
   if (n == null) return "–";
-  return "$" + (n !== 0 && Math.abs(n) < 1 ? n.toFixed(4) : n.toFixed(2));
+  if (n === 0 || Math.abs(n) >= 1) return "$" + n.toFixed(2);
+  return "$" + n.toFixed(Math.min(12, Math.max(4, 1 - Math.floor(Math.log10(Math.abs(n))))));  // two digits that count
 }
 
 export function seconds(s) {

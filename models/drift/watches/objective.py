@@ -12,6 +12,7 @@ from models.drift.confidence import of_rate
 from models.drift.known_rate import KnownRate
 from models.drift.roles import Role
 from models.drift.watches.base import Contrast, Effect, Standing
+from models.figures import about, percent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,7 +60,7 @@ class Objective(Standing):
         bad, total = counts.tolist()
         allowed, rate = float(state["null"][0]), bad / max(total, 1)
         numbers = {"allowed": allowed, "rate": rate, "interval": list(of_rate(bad, total)), "events": total}
-        words = f"{bad} of {total} bad, {rate:.1%}; the objective allows {allowed:.1%}"
+        words = f"{bad} of {total} bad, {percent(rate)}%; the objective allows {percent(allowed)}%"
         return Effect(
-            Contrast("objective", f"{1 - allowed:.4g}", "now"), "up", is_worse=True, numbers=numbers, words=words
+            Contrast("objective", about(1 - allowed, 9), "now"), "up", is_worse=True, numbers=numbers, words=words
         )

@@ -10,6 +10,7 @@ from models.drift.confidence import OddsRatio, of_rate
 from models.drift.distance import jensen_shannon, movers
 from models.drift.exceedance import QUANTILES
 from models.drift.watches.base import Contrast, Effect
+from models.figures import number, percent
 from models.slis import ALL, Histogram
 from models.slis.bins import EDGES, ZERO
 
@@ -35,7 +36,7 @@ def rate_effect(contrast: Contrast, state: State, counts: NDArray[np.int64], bef
     interval = of_rate(bad, total)
     numbers = {"before": was, "rate": rate, "interval": list(interval), "events": total, "baseline": _told(before)}
     moved = "rose" if is_up else "fell"
-    words = f"bad events {moved} from {was:.1%} to {rate:.1%} {_percent(interval)}"
+    words = f"bad events {moved} from {percent(was)}% to {percent(rate)}% {_percent(interval)}"
     return Effect(contrast, "up" if is_up else "down", is_up, rounded(numbers), words)
 
 
@@ -56,7 +57,9 @@ def values_effect(
     interval = of_rate(int(counts[j]), total)
     numbers |= {"interval": list(interval), "baseline": _told(before)}
     moved = "rose" if is_up else "fell"
-    words = f"the share over {amount(sli, limit)} {moved} from {was:.1%} to {rate:.1%} {_percent(interval)}"
+    words = (
+        f"the share over {amount(sli, limit)} {moved} from {percent(was)}% to {percent(rate)}% {_percent(interval)}"
+    )
     return Effect(contrast, "up" if is_up else "down", is_worse(sli, is_up=is_up), rounded(numbers), words)
 
 
@@ -75,7 +78,7 @@ def cohort_effect(contrast: Contrast, state: State, counts: NDArray[np.int64]) -
         "interval": list(ratio.interval()),
     }
     numbers |= {"usual": usual, "events": events_b, "events_of_rest": events_a}
-    words = f"{rate_b:.1%} bad against {rate_a:.1%} of {rest_words(contrast)}, {odds_words(ratio)}"
+    words = f"{percent(rate_b)}% bad against {percent(rate_a)}% of {rest_words(contrast)}, {odds_words(ratio)}"
     if usual != [1.0, 1.0]:
         words += f" (usually {usual[0]:.2g} to {usual[1]:.2g})"
     return Effect(contrast, "up" if is_up else "down", is_up, rounded(numbers), words)
@@ -95,7 +98,7 @@ def cohort_values_effect(
     numbers: dict[str, Any] = {"over": limit, "rest": rate_a, "rate": rate_b, "odds_ratio": ratio.estimate}
     numbers |= {"interval": list(ratio.interval()), "events": int(mine[-1]), "events_of_rest": int(rest[-1])}
     words = (
-        f"{rate_b:.1%} over {amount(sli, limit)} against {rate_a:.1%} of {rest_words(contrast)}, {odds_words(ratio)}"
+        f"{percent(rate_b)}% over {amount(sli, limit)} against {percent(rate_a)}% of {rest_words(contrast)}, {odds_words(ratio)}"
     )
     return Effect(contrast, "up" if is_up else "down", is_worse(sli, is_up=is_up), rounded(numbers), words)
 
@@ -111,7 +114,7 @@ def mix_effect(
         "events": int(np.sum(after)),
         "baseline": _told(baseline),
     }
-    words = ", ".join(f"{each.name} {each.before:.1%} to {each.after:.1%}" for each in moved)
+    words = ", ".join(f"{each.name} {percent(each.before)}% to {percent(each.after)}%" for each in moved)
     words = f"the mix of {what} moved: {words}"
     return Effect(contrast, "mixed", is_worse=True, numbers=rounded(numbers), words=words)
 
@@ -124,11 +127,11 @@ def value_over(bin_: int) -> float:
 def amount(sli: str, value: float) -> str:
     """Give a value with the unit of its SLI."""
     unit = _UNITS.get(sli)
-    return f"{value:g} {unit}" if unit else f"{value:g}"
+    return f"{number(value)} {unit}" if unit else number(value)
 
 
 def _percent(interval: Interval) -> str:
-    return f"[{interval.low:.1%}, {interval.high:.1%}]"
+    return f"[{percent(interval.low)}%, {percent(interval.high)}%]"
 
 
 def odds_words(ratio: OddsRatio) -> str:

@@ -10,6 +10,7 @@ from models.drift.confidence import OddsRatio
 from models.drift.roles import NO_TYPE
 from models.drift.watches.base import Contrast, Effect
 from models.drift.watches.words import amount, bets_up, is_worse, odds_words, rest_words, rounded, value_over
+from models.figures import percent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +27,8 @@ def rate_by_task_effect(contrast: Contrast, state: State, counts: NDArray[np.int
     usual = [float(state[name][0, 0]) for name in ("low", "high")]
     is_up = bets_up(state["m"][:, 0, 0])
     numbers["usual"] = usual
-    words = f"{numbers['rate']:.1%} bad, {numbers['rest']:.1%} of {rest_words(contrast)} with these tasks, "
+    rate, rest = percent(numbers["rate"]), percent(numbers["rest"])
+    words = f"{rate}% bad, {rest}% of {rest_words(contrast)} with these tasks, "
     words += f"{odds_words(ratio)} within types of task"
     if usual != [1.0, 1.0]:
         words += f" (usually {usual[0]:.2g} to {usual[1]:.2g})"
@@ -42,7 +44,8 @@ def values_by_task_effect(
     rest, mine = np.split(counts[1:], 2)
     limit = value_over(over[j])
     numbers, ratio = _numbers(counts[0], rest[[j, -1]], mine[[j, -1]], roles)
-    words = f"{numbers['rate']:.1%} over {amount(sli, limit)}, {numbers['rest']:.1%} of {rest_words(contrast)} "
+    rate, elsewhere = percent(numbers["rate"]), percent(numbers["rest"])
+    words = f"{rate}% over {amount(sli, limit)}, {elsewhere}% of {rest_words(contrast)} "
     words += f"with these tasks, {odds_words(ratio)} within types of task"
     direction = "up" if is_up else "down"
     return Effect(contrast, direction, is_worse(sli, is_up=is_up), rounded({"over": limit} | numbers), words)
