@@ -179,7 +179,9 @@ class Metrics:
     def _spend_family(self) -> Metric:
         """Give what workflows and the product have spent in the day and month that it is; never users or tenants."""
         spent = GaugeMetricFamily(
-            "flyball_spend_usd", "Spent in the day and month that it is.", labels=["level", "workflow", "period"]
+            "flyball_spend_usd",
+            "Spent in the day and month that it is; none where nothing has a price.",
+            labels=["level", "workflow", "period"],
         )
         now_s = self._clock() // 10**9 if self._clock else None
         for table in list(self._spend.values()):

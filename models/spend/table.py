@@ -322,7 +322,7 @@ class SpendTable:
             "tenant": key[2],
             "period": key[3],
             "start": key[4],
-            "cost_usd": None if not kept.cost and kept.tokens else kept.cost / NANO,  # nothing priced is not nothing
+            "cost_usd": _known_usd(kept),
             "tokens": kept.tokens,
             "runs": kept.runs,
             "limit_usd": None if limit is None else limit / NANO,
@@ -344,16 +344,18 @@ class SpendTable:
     def newest(self, now_s: int | None = None) -> dict[tuple[str, str, str], float]:
         """Give USD by (level, id, period) of the product and of workflows, each in its newest period.
 
-        With `now_s` (Unix) in the period that it is then: what was spent yesterday is nothing of today's.
+        With `now_s` (Unix) in the period that it is then: what was spent yesterday is nothing of today's. Of whom
+        nothing has a price there is none: that is not 0, as in the records.
         """
         starts = ("", "") if now_s is None else self._calendar.starts(now_s // QUARTER_S)
         begun: dict[str, str] = dict(zip(PERIODS, starts, strict=True))
-        found: dict[tuple[str, str, str], tuple[str, float]] = {}
+        found: dict[tuple[str, str, str], tuple[str, float | None]] = {}
         for level, id_, _, period, start in list(self._shown):
             kept = self.sums.get((level, id_, None, period, start))
             if kept and start >= found.get((level, id_, period), ("", 0.0))[0]:
-                found[level, id_, period] = start, kept.cost / NANO
-        return {key: usd if start >= begun[key[2]] else 0.0 for key, (start, usd) in found.items()}
+                found[level, id_, period] = start, _known_usd(kept)
+        now = {key: usd if start >= begun[key[2]] else 0.0 for key, (start, usd) in found.items()}
+        return {key: usd for key, usd in now.items() if usd is not None}
 
     # what is kept
 
@@ -439,3 +441,8 @@ class SpendTable:
         self._shown = {key: None for key in self._shown if key in self.sums}
         self._places.clear()
         return gone
+
+
+def _known_usd(kept: Sum) -> float | None:
+    """Give what is known of the cost: nothing priced is not nothing spent."""
+    return None if not kept.cost and kept.tokens else kept.cost / NANO

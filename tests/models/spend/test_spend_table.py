@@ -51,6 +51,17 @@ def test_of_today_is_only_what_is_spent_today() -> None:
     assert told(april) == {each: {"air": 0.0, "rail": 0.0} for each in newest}
 
 
+def test_what_has_no_price_is_not_told_as_nothing_spent() -> None:
+    """Neither in the record nor in what is shown of today; yesterday's is nothing of today's, priced or not."""
+    spent = table()
+    feed(spent, pulse(None, run(0, workflow=2, tokens=900)))
+    assert not spent.newest(DAY)
+    feed(spent, pulse(None, run(5 * NANO)))
+    assert spent.newest(DAY)["product", "*", "day"] == 5.0
+    assert ("workflow", "rail", "day") not in spent.newest(DAY)
+    assert spent.newest(DAY + 2 * 86_400)["workflow", "rail", "day"] == 0.0
+
+
 def test_what_becomes_known_later_moves_it() -> None:
     """A name, and an earlier start on the day before: nothing is left where it lay, nothing is counted twice."""
     first, named = run(5 * NANO, user=0), run(7 * NANO, DAY - 10)
