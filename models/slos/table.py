@@ -150,9 +150,9 @@ class SloTable:
         last = max(int(self.held.counts[[TIME_S, KNOWN_S]].max(initial=0)), int(self.newest.max(initial=0)))
         if not last:
             return Judged()
-        judged = self.follow(_edge(last))
-        if self.ledger.now < _edge(last):
-            judged.extend(self._look(_edge(last), 1))
+        judged, now = self.follow(_edge(last)), max(_edge(last), self.ledger.now)
+        if self.ledger.now < now or len(self.held):  # the end settles runs of minutes that were judged long ago
+            judged.extend(self._look(now, 1))
         with self._lock:
             self._settle(NEVER)
             judged.extend(self._judge.close(self.ledger.now))

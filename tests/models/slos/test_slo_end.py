@@ -39,6 +39,18 @@ def test_the_last_minute_is_judged_against_the_policy() -> None:
     assert [each["action"] for each in judged.verdicts] == ["bound"]
 
 
+def test_what_the_end_of_input_settles_counts() -> None:
+    """Runs that were waited for are told at the end, of minutes that were judged long ago: the last record has them."""
+    table = SloTable([slo("s", "0.9", policy=POLICY, rules=())])
+    table.apply(events(rows((0, 20, 0))))
+    table.follow(START + 600)
+    table.apply(events(rows((20, 0, 10))))
+    judged = table.finish()
+    (record,) = judged.slos[-1:]
+    assert (record["total"], record["bad"], record["gate"]) == (30, 10, "frozen")
+    assert [each["action"] for each in judged.verdicts] == ["bound"]
+
+
 def test_the_last_slices_count() -> None:
     """Eleven slices of 10 of 10 and one of 50 of 100 at a target of 95 %: one bad of twelve, 1.667 of the budget."""
     slices = Slices(300, Fraction(9, 10))
