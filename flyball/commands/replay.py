@@ -72,9 +72,10 @@ def _collect(
     """Replay with the configuration of a directory; give what the report needs, and the summary."""
     import orjson
 
+    from flyball.check import configuration
     from flyball.report.collected import Collected, is_needed
 
-    collected = Collected()
+    collected = Collected(configuration(directory).runs.unknown)
 
     def emit(records: list[Outbound]) -> None:
         for record in records:

@@ -60,8 +60,12 @@ class _Pane(NamedTuple):
 
 @dataclass
 class Collected:
-    """Records so far. Order does not matter, and a record that comes twice counts once."""
+    """Records so far. Order does not matter, and a record that comes twice counts once.
 
+    `unknown` says how `task_success` counts a run of unknown outcome: exclude, good or bad.
+    """
+
+    unknown: str = "exclude"
     runs: dict[str, Run] = field(default_factory=dict)
     panes: dict[tuple[str, str, str, str], _Pane] = field(default_factory=dict)
     dead: Counter[str] = field(default_factory=Counter)
@@ -90,6 +94,13 @@ class Collected:
             self.dead[record["reason"]] += 1
         elif kind == "summary":
             self.summary = record
+
+    def judged(self, runs: Iterable[Run]) -> tuple[int, int]:
+        """Give how many of these runs `task_success` counts, good and in all."""
+        outcomes = Counter(run.outcome for run in runs)
+        counted = 0 if self.unknown == "exclude" else outcomes["unknown"]
+        good = outcomes["success"] + (counted if self.unknown == "good" else 0)
+        return good, outcomes["success"] + outcomes["failure"] + counted
 
     def tools(self) -> list[Tool]:
         """Give the tools, most errors first, then most calls."""

@@ -66,7 +66,8 @@ def _outcomes(collected: Collected) -> Text | None:
     sources = {"attribute": "attribute", "evaluation": "evaluation", "status": "status alone"}
     said = [f"{count(stands[name])} by {words}" for name, words in sources.items() if stands[name]]
     parts = [", ".join(said)] if said else []
-    parts += [f"{count(unknown)} unknown, in no rate"] if unknown else []
+    counts = "in no rate" if collected.unknown == "exclude" else f"which count as {collected.unknown}"
+    parts += [f"{count(unknown)} unknown, {counts}"] if unknown else []
     return _sentence("Outcomes", "; ".join(parts))
 
 

@@ -29,12 +29,11 @@ def outcomes(collected: Collected) -> Table | None:
     for name, runs in _by_workflow(collected):
         known = sum(run.known for run in runs)
         calls = sum(run.tool_calls for run in runs)
-        good = sum(run.succeeded for run in runs)
         table.add_row(
             _name(name),
             count(len(runs)),
-            percent(good, known),
-            _alarm(known - good),
+            percent(*collected.judged(runs)),
+            _alarm(known - sum(run.succeeded for run in runs)),
             _doubt(len(runs) - known),
             count(sum(run.escalated for run in runs)),
             count(calls),
@@ -89,16 +88,16 @@ def versions(collected: Collected) -> Table | None:
     ]
     shown, rest = _split(rows, MAX_VERSIONS)
     for workflow, version, runs in shown:
-        good, known = sum(run.succeeded for run in runs), sum(run.known for run in runs)
-        low, high = wilson(good, known)
+        good, total = collected.judged(runs)
+        low, high = wilson(good, total)
         steps = quantiles(run.steps for run in runs)
         cost = quantiles(run.cost_usd for run in runs if run.cost_usd is not None)
         table.add_row(
             _name(version),
             workflow,
             count(len(runs)),
-            percent(good, known),
-            f"{100 * low:.0f} to {100 * high:.0f} %" if known else NOTHING,
+            percent(good, total),
+            f"{100 * low:.0f} to {100 * high:.0f} %" if total else NOTHING,
             count(steps.p50 if steps else None),
             dollars(cost.p50 if cost else None),
         )

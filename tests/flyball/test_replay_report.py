@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from flyball.report.collected import Tool, collect, is_needed
+from flyball.report.collected import Collected, Tool, collect, is_needed
 from flyball.report.figures import quantiles, wilson
 from flyball.report.page import print_page
 from flyball.report.text import count, dollars, percent, period, span
@@ -208,6 +208,27 @@ def test_percentiles_are_the_smallest_that_suffice(values: list[int]) -> None:
     for quantile, percentage in zip(found, (50, 95, 99), strict=True):
         enough = [v for v in values if 100 * sum(other <= v for other in values) >= percentage * len(values)]
         assert quantile == min(enough)
+
+
+@pytest.mark.parametrize(
+    ("unknown", "share", "words"),
+    [
+        ("exclude", "66.7 %", "in no rate"),
+        ("bad", "50.0 %", "which count as bad"),
+        ("good", "75.0 %", "which count as good"),
+    ],
+)
+def test_runs_of_unknown_outcome_count_as_configured(unknown: str, share: str, words: str) -> None:
+    """`runs.unknown` holds for the report as for the SLI: a budget that they have spent is not explained by 100 %."""
+    collected = Collected(unknown)
+    for number, outcome in enumerate(("success", "success", "failure", "unknown")):
+        of = None if outcome == "unknown" else "evaluation"
+        collected.add(run(number, outcome=outcome, outcome_from=of, version=str(number % 2)))
+    out = io.StringIO()
+    print_page(collected, ["x"], Console(file=out, width=120))
+    text = out.getvalue()
+    assert text.splitlines()[3].split()[:4] == ["airline", "4", *share.split()]
+    assert f"3 by evaluation; 1 unknown, {words}" in text
 
 
 def test_the_interval_of_a_rate() -> None:
