@@ -76,9 +76,9 @@ def build() -> Board:
         ),
         number(
             "Month at this pace",
-            f"max({_MONTH}) * {_PACE}",
+            f"max({_MONTH}) / {_GONE}",
             "currencyUSD",
-            "Spent this month, carried on to its end; days begin at midnight UTC.",
+            "Spent this month, carried on to its end, in the time zone of policy.yaml.",
         ),
         width=6,
         height=4,
@@ -166,7 +166,7 @@ def build() -> Board:
 
 
 _MONTH = 'flyball_spend_usd{level="product",period="month"}'
-_PACE = "scalar(days_in_month() / (day_of_month() - 1 + (hour() * 60 + minute() + 1) / 1440))"
+_GONE = 'max(flyball_spend_period_elapsed_ratio{period="month"})'
 
 
 def _count(which: str, mode: str = "enforce") -> str:

@@ -163,7 +163,7 @@ class Metrics:
         yield from self._sli_families()
         if self._slos:
             yield from slo_families(list(self._slos.values()))
-        yield self._spend_family()
+        yield from self._spend_families()
         yield self._baseline_family()
         yield from drift_families(list(self._fleet.values()))
         lag = GaugeMetricFamily(
@@ -176,7 +176,7 @@ class Metrics:
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)
 
-    def _spend_family(self) -> Metric:
+    def _spend_families(self) -> Iterator[Metric]:
         """Give what workflows and the product have spent in the day and month that it is; never users or tenants."""
         spent = GaugeMetricFamily(
             "flyball_spend_usd",
@@ -187,7 +187,16 @@ class Metrics:
         for table in list(self._spend.values()):
             for (level, name, period), usd in table.newest(now_s).items():
                 spent.add_metric([level, name if level == "workflow" else "", period], usd)
-        return spent
+        yield spent
+        gone = GaugeMetricFamily(
+            "flyball_spend_period_elapsed_ratio",
+            "Share of the day and month that it is that has gone by, in `spend.time_zone`.",
+            labels=["period"],
+        )
+        for table in list(self._spend.values())[:1]:  # all have one calendar
+            for period, share in table.elapsed(now_s).items() if now_s is not None else ():
+                gone.add_metric([period], share)
+        yield gone
 
     def _baseline_family(self) -> Metric:
         """Give how many closed runs stand behind the baseline of a workflow, where it is least."""

@@ -16,6 +16,7 @@ PeriodKind = Literal["day", "month"]
 PERIODS: tuple[PeriodKind, ...] = ("day", "month")
 TOLD_AT = (0.5, 0.75)
 """Shares at which people are told."""
+_MINUTE_S = 60
 
 
 class Step(NamedTuple):
@@ -79,6 +80,14 @@ class Calendar:
                 self._starts.clear()
             day = datetime.fromtimestamp(quarter * QUARTER_S, UTC).astimezone(self._zone).date()
             found = self._starts[quarter] = day.isoformat(), day.replace(day=1).isoformat()
+        return found
+
+    def elapsed(self, now_s: int) -> dict[PeriodKind, float]:
+        """Give the share of the day and month that it is that has gone by; their first minute counts whole."""
+        found: dict[PeriodKind, float] = {}
+        for period, start in zip(PERIODS, self.starts(now_s // QUARTER_S), strict=True):
+            begin, end = self.span_s(period, date.fromisoformat(start))
+            found[period] = max(now_s - begin, _MINUTE_S) / (end - begin)
         return found
 
     def span_s(self, period: PeriodKind, start: date) -> tuple[float, float]:

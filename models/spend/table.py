@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from models.incidents.book import Ident, Patience
     from models.incidents.incident import Incident
-    from models.spend.budget import Budget, Calendar, Step
+    from models.spend.budget import Budget, Calendar, PeriodKind, Step
     from models.spend.leftovers import Leftover
     from models.spend.sums import Sum
     from models.spend.words import Amounts, Key
@@ -340,6 +340,10 @@ class SpendTable:
             return None
         at = begin + (now_s - begin) * limit / kept.cost
         return rfc3339(int(at * NANO)) if at < end else None
+
+    def elapsed(self, now_s: int) -> dict[PeriodKind, float]:
+        """Give the share of the day and month that it is that has gone by, in the zone of the budgets."""
+        return self._calendar.elapsed(now_s)
 
     def newest(self, now_s: int | None = None) -> dict[tuple[str, str, str], float]:
         """Give USD by (level, id, period) of the product and of workflows, each in its newest period.
