@@ -57,9 +57,7 @@ def values_effect(
     interval = of_rate(int(counts[j]), total)
     numbers |= {"interval": list(interval), "baseline": _told(before)}
     moved = "rose" if is_up else "fell"
-    words = (
-        f"the share over {amount(sli, limit)} {moved} from {percent(was)}% to {percent(rate)}% {_percent(interval)}"
-    )
+    words = f"the share over {amount(sli, limit)} {moved} from {percent(was)}% to {percent(rate)}% {_percent(interval)}"
     return Effect(contrast, "up" if is_up else "down", is_worse(sli, is_up=is_up), rounded(numbers), words)
 
 
@@ -97,9 +95,7 @@ def cohort_values_effect(
     ratio.look(np.array([[rest[j]], [rest[-1]], [mine[j]], [mine[-1]]]))
     numbers: dict[str, Any] = {"over": limit, "rest": rate_a, "rate": rate_b, "odds_ratio": ratio.estimate}
     numbers |= {"interval": list(ratio.interval()), "events": int(mine[-1]), "events_of_rest": int(rest[-1])}
-    words = (
-        f"{percent(rate_b)}% over {amount(sli, limit)} against {percent(rate_a)}% of {rest_words(contrast)}, {odds_words(ratio)}"
-    )
+    words = f"{percent(rate_b)}% over {amount(sli, limit)} against {percent(rate_a)}% of {rest_words(contrast)}, {odds_words(ratio)}"
     return Effect(contrast, "up" if is_up else "down", is_worse(sli, is_up=is_up), rounded(numbers), words)
 
 
