@@ -51,7 +51,7 @@ def test_an_unreachable_log_is_waited_for(started: Started, live: Any) -> None:
     live.until(lambda: WAITS in started.command.said, lambda: started.command.said)
     status, text = live.get(health)
     assert status == 503
-    assert text.startswith(f"waiting for the log, which does not answer: 127.0.0.1:{started.broker}: ")
+    assert text.startswith(f"waiting for the log, which does not answer: Kafka at 127.0.0.1:{started.broker}: ")
     began = time.monotonic()
     assert started.command.end(signal.SIGTERM) == 0
     assert time.monotonic() - began < 10
