@@ -95,7 +95,8 @@ def cohort_values_effect(
     ratio.look(np.array([[rest[j]], [rest[-1]], [mine[j]], [mine[-1]]]))
     numbers: dict[str, Any] = {"over": limit, "rest": rate_a, "rate": rate_b, "odds_ratio": ratio.estimate}
     numbers |= {"interval": list(ratio.interval()), "events": int(mine[-1]), "events_of_rest": int(rest[-1])}
-    words = f"{percent(rate_b)}% over {amount(sli, limit)} against {percent(rate_a)}% of {rest_words(contrast)}, {odds_words(ratio)}"
+    rates = f"{percent(rate_b)}% over {amount(sli, limit)} against {percent(rate_a)}% of {rest_words(contrast)}"
+    words = f"{rates}, {odds_words(ratio)}"
     return Effect(contrast, "up" if is_up else "down", is_worse(sli, is_up=is_up), rounded(numbers), words)
 
 
