@@ -142,11 +142,12 @@ class IncidentBook:
         now_s: int,
         *,
         at_once: bool = False,
+        is_sure: bool = True,
         why: str = "",
         facts: Callable[[], Facts] | None = None,
         course: Course = UNKNOWN,
     ) -> Incident | None:
-        """Hear that it is right; gives the resolution once it has been for `hold_s`, or at once.
+        """Hear that it is right; gives the resolution once it has been for `hold_s`, or at once, if sure.
 
         `why` is added to what is told, where it ends for another reason than that things are right. `facts` is asked
         what is known of it in the end; without, it is told as it was last.
@@ -157,7 +158,7 @@ class IncidentBook:
         if not life.quiet_since or life.quiet_since > now_s:  # the clock may have been ahead
             life.quiet_since = now_s
             self._changed.add(ident)
-        if not at_once and now_s - life.quiet_since < self._patience.hold_s:
+        if not is_sure or (not at_once and now_s - life.quiet_since < self._patience.hold_s):
             return None
         life.resolved = now_s
         return self._tell(ident, life, now_s, facts() if facts else life.facts, course, why)

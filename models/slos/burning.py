@@ -4,6 +4,9 @@ A rule opens when its long window burns over its factor, its short one too, and 
 (`models.slos.evidence`). It stays while both burn, and rests as it is where nothing is known: silence is no recovery.
 What has had no event for `RETIRE_S` is taken for retired: its rules end.
 
+A rule that was on lasts until its long window is not over the limit any more, or its short one is evidence of a rate
+below it: a few good events in a row are no recovery, and one outage would be told of ten times.
+
 The short window does not end now but at the newest event of the instance: where outcomes are known only minutes later
 (an evaluation, a run that hung), a short window up to now would always be empty.
 """
@@ -15,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.slos.burn import limit
-from models.slos.evidence import exceeds
+from models.slos.evidence import exceeds, falls_short
 from models.slos.ledger import BAD, TOTAL
 from models.slos.silence import RETIRE_S
 
@@ -40,10 +43,13 @@ _FIELDS = np.dtype(
         ("after", np.int64),
         ("since", np.int64),  # Unix second since which it holds; NEVER: it does not
         ("on", np.bool_),
+        ("lasting", np.bool_),  # it was on, and nothing has said since that this is over
     ]
 )
 _FIXED = ("slot", "long", "short", "numerator", "denominator")
 NEVER = 2**62
+_OVER = 0.95
+"""Confidence that a rate is below the limit again: one-sided, of each look."""
 _MAX_DENOMINATOR = 10**9
 """Counts up to 4e9 can be compared without overflow."""
 
@@ -64,26 +70,17 @@ class Burning:
             ratio = limit(rule.factor, slo.target).limit_denominator(_MAX_DENOMINATOR)
             short = -1 if rule.short_s is None else ledger.windows.index(rule.short_s)
             fixed = slot, number, ledger.windows.index(rule.long_s), short, ratio.numerator, ratio.denominator
-            rows[number] = (*fixed, rule.confidence, not rule.page, rule.after_s, NEVER, False)
+            rows[number] = (*fixed, rule.confidence, not rule.page, rule.after_s, NEVER, False, False)
         self._rows = np.concatenate([self._rows, rows])
         self._columns = {}
         self._names += [f"{r.name} {r.factor} {r.long_s}/{r.short_s}" for r in slo.rules]
 
     def look(self, ledger: Ledger, newest: NDArray[np.int64], frozen: NDArray[np.bool_]) -> None:
         """Find what holds; `newest` is the time of the newest event by instance, `frozen` ones stay as they are."""
-        slot, long, windows = (self._column(name) for name in ("slot", "long", "short"))
-        sums = ledger.read()
-        total, bad = sums[long, TOTAL, slot], sums[long, BAD, slot]
+        slot, long = self._column("slot"), self._column("long")
+        total, bad = ledger.read()[long, TOTAL, slot], ledger.read()[long, BAD, slot]
         over = self._over(bad, total)
-        short = np.flatnonzero(over & (windows >= 0))
-        known, short_over = np.ones(len(slot), np.bool_), over.copy()
-        if len(short):
-            slots = slot[short]
-            recent = sums[windows[short], :, slots].T
-            stale = np.flatnonzero(newest[slots] < ledger.now - ledger.pane_s)  # for the others it ends now
-            if len(stale):
-                recent[:, stale] = ledger.around(windows[short[stale]], slots[stale], newest[slots[stale]])
-            known[short], short_over[short] = recent[TOTAL] > 0, self._over(recent[BAD], recent[TOTAL], short)
+        known, short_over, below = self._lately(ledger, newest, over)
         held = self._rows["since"] < NEVER
         opening = np.flatnonzero(over & short_over & ~held)
         if len(opening):
@@ -92,6 +89,32 @@ class Burning:
         resting = frozen[slot] | (total == 0)
         retired = newest[slot] < ledger.now - RETIRE_S
         self._turn(np.where(resting, held, holds) & ~retired, ledger.now)
+        lasting = self._rows["lasting"] & (resting | (over & ~below)) & ~retired
+        self._rows["lasting"] = lasting | self._rows["on"]
+
+    def _lately(
+        self, ledger: Ledger, newest: NDArray[np.int64], over: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+        """Say of the short window of each rule whether it has events, burns too, is evidence that what lasts is over.
+
+        Only asked of rules whose long window is over; one without a short window goes by the long one alone.
+        """
+        slot, windows, sums = self._column("slot"), self._column("short"), ledger.read()
+        known, short_over, below = np.ones(len(slot), np.bool_), over.copy(), np.zeros(len(slot), np.bool_)
+        short = np.flatnonzero(over & (windows >= 0))
+        if not len(short):
+            return known, short_over, below
+        slots = slot[short]
+        recent = sums[windows[short], :, slots].T
+        stale = np.flatnonzero(newest[slots] < ledger.now - ledger.pane_s)  # for the others it ends now
+        if len(stale):
+            recent[:, stale] = ledger.around(windows[short[stale]], slots[stale], newest[slots[stale]])
+        known[short], short_over[short] = recent[TOTAL] > 0, self._over(recent[BAD], recent[TOTAL], short)
+        asked = np.flatnonzero(self._rows["lasting"][short] & ~short_over[short])
+        if len(asked):
+            rates = self._rates(short[asked])
+            below[short[asked]] = falls_short(recent[BAD, asked], recent[TOTAL, asked], rates, _OVER)
+        return known, short_over, below
 
     def set_back(self, now: int) -> None:
         """Let what holds hold since `now` at the latest: the clock was ahead."""
@@ -106,8 +129,8 @@ class Burning:
         self.add(slot, slo, ledger)
 
     def held(self) -> NDArray[np.int64]:
-        """Give the slots of which any rule holds, be it not for long enough yet."""
-        slots: NDArray[np.int64] = self._rows["slot"][self._rows["since"] < NEVER]
+        """Give the slots of which any rule holds, be it not for long enough yet, or lasts."""
+        slots: NDArray[np.int64] = self._rows["slot"][(self._rows["since"] < NEVER) | self._rows["lasting"]]
         return slots
 
     def _column(self, name: str) -> NDArray[np.int64]:
@@ -127,6 +150,13 @@ class Burning:
         np.minimum.at(first, (on["ticket"].astype(np.int64), on["slot"]), on["rule"])
         return first
 
+    def lasting(self, n: int) -> NDArray[np.bool_]:
+        """Say whether any rule of each of n instances is on, or was and may be still, [(pages, tickets), instance]."""
+        found = np.zeros((2, n), np.bool_)
+        rows = self._rows[self._rows["lasting"]]
+        found[rows["ticket"].astype(np.int64), rows["slot"]] = True
+        return found
+
     def _turn(self, holds: NDArray[np.bool_], now: int) -> None:
         rows = self._rows
         rows["since"] = np.where(holds, np.minimum(rows["since"], now), NEVER)
@@ -140,25 +170,31 @@ class Burning:
         return over
 
     def _evident(self, bad: NDArray[np.int64], total: NDArray[np.int64], chosen: NDArray[np.intp]) -> NDArray[np.bool_]:
-        rows = self._rows[chosen]
-        return exceeds(bad, total, rows["numerator"] / rows["denominator"], rows["confidence"])
+        return exceeds(bad, total, self._rates(chosen), self._rows["confidence"][chosen])
+
+    def _rates(self, chosen: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Give the error ratios that are the limits."""
+        rates: NDArray[np.float64] = self._column("numerator")[chosen] / self._column("denominator")[chosen]
+        return rates
 
     def state(self) -> list[list[Any]]:
-        """Give what holds as plain types: [slot, rule, since, on, what the rule is]."""
-        held = np.flatnonzero(self._rows["since"] < NEVER).tolist()
+        """Give what holds or lasts as plain types: [slot, rule, since, on, what the rule is, lasting]."""
+        held = np.flatnonzero((self._rows["since"] < NEVER) | self._rows["lasting"]).tolist()
         fields = ("slot", "rule", "since", "on")
-        return [[*(int(self._rows[field][at]) for field in fields), self._names[at]] for at in held]
+        rows = self._rows
+        return [[*(int(rows[of][at]) for of in fields), self._names[at], bool(rows["lasting"][at])] for at in held]
 
     def restore(self, state: list[list[Any]], slots: Mapping[int, int]) -> None:
         """Put back what held, instead of what holds; `slots` gives the slot now of each slot then."""
         own = np.isin(self._rows["slot"], list(slots.values()))
-        self._rows["since"][own], self._rows["on"][own] = NEVER, False
+        self._rows["since"][own], self._rows["on"][own], self._rows["lasting"][own] = NEVER, False, False
         # by name: where rules have changed, another one may have the number
         places = {
             (slot, name): place
             for place, (slot, name) in enumerate(zip(self._rows["slot"].tolist(), self._names, strict=True))
         }
-        for slot, _, since, on, name in state:
+        for slot, _, since, on, name, *lasting in state:
             place = places.get((slots.get(slot, -1), name))
             if place is not None:
                 self._rows["since"][place], self._rows["on"][place] = since, bool(on)
+                self._rows["lasting"][place] = bool(lasting[0] if lasting else on)  # of an older state: none

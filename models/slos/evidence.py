@@ -39,6 +39,16 @@ def exceeds(
     return found
 
 
+def falls_short(
+    bad: NDArray[np.int64], total: NDArray[np.int64], rate: NDArray[np.float64], confidence: float
+) -> NDArray[np.bool_]:
+    """Say of each row whether the upper bound on its error rate is below `rate` (0 to 1, exclusive)."""
+    good = np.maximum(total - bad, 1)
+    tail = betainc(good, bad + 1, 1.0 - rate)  # P(X <= bad | total, rate)
+    found: NDArray[np.bool_] = (bad < total) & (tail < (1.0 - confidence) * _BELOW)
+    return found
+
+
 def fewest_at_all(rate: float, confidence: float) -> int:
     """Give the fewest bad events that are evidence of an error rate over `rate` (0 to 1, exclusive) by themselves.
 

@@ -39,11 +39,16 @@ class Lanes:
         self.open[:, slot] = self._quiet[:, slot] = False
         self._rule[:, slot] = 0
 
-    def news(self, rule: NDArray[np.int64], on: NDArray[np.bool_], now: int) -> Iterator[tuple[int, int]]:
-        """Give (lane, instance) of those to hear; `rule` is the first rule that is on, where `on`."""
+    def news(
+        self, rule: NDArray[np.int64], on: NDArray[np.bool_], resting: NDArray[np.bool_], now: int
+    ) -> Iterator[tuple[int, int]]:
+        """Give (lane, instance) of those to hear; `rule` is the first rule that is on, where `on`.
+
+        Of `resting` ones only that they are: they are open, nothing is on, and nothing says that it is over.
+        """
         worse = on & self.open & (rule < self._rule)
         again = on & self.open & (np.arange(on.shape[1]) % AGAIN_S == now % AGAIN_S)
-        chosen = (on != self.open) | worse | again | (on & self._quiet)
+        chosen = (on != self.open) & ~(resting & self._quiet) | worse | again | (on & self._quiet)
         self._quiet = self.open & ~on
         self._rule = np.where(on, rule, self._rule)
         yield from zip(*(each.tolist() for each in np.nonzero(chosen)), strict=True)

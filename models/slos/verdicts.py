@@ -165,10 +165,12 @@ class Judge:
         Frozen ones are not told again: that nothing is known of them is an incident by itself.
         """
         table = self._table
-        worst = table.burning.worst(len(table.newest))
-        on, page_open = worst < NEVER, self._lanes.open[0]
-        on[1] &= ~(on[0] & page_open) | self._lanes.open[1]  # no ticket is opened for what someone is paged for
-        for lane, slot in self._lanes.news(worst, on, now):
+        n = len(table.newest)
+        worst = table.burning.worst(n)
+        on, is_open = worst < NEVER, self._lanes.open
+        resting = is_open & ~on & table.burning.lasting(n)
+        on[1] &= ~((on[0] | resting[0]) & is_open[0]) | is_open[1]  # no ticket is opened for what someone is paged for
+        for lane, slot in self._lanes.news(worst, on, resting, now):
             instance = table.instances.known[slot]
             ident = _ident((BURN, SLOW_BURN)[lane], instance)
             if frozen[slot] and on[lane, slot]:
@@ -178,7 +180,8 @@ class Judge:
                 facts, course = partial(self._burning, slot, rule), self._course(slot, rule)
                 told = table.book.wrong(ident, _severity(instance.slo, rule), now, facts, course)
             else:
-                told = table.book.right(ident, now, course=self._course(slot))
+                is_sure = not resting[lane, slot]
+                told = table.book.right(ident, now, is_sure=is_sure, course=self._course(slot))
             self._lanes.heard(lane, slot, is_open=table.book.is_open(ident))
             out.incidents += [told] if told else []
 

@@ -24,7 +24,7 @@ START = 4 * HOUR
 
 def on(burning: Burning) -> set[tuple[int, int]]:
     """Give (slot, rule) of what is on."""
-    return {(slot, rule) for slot, rule, _, is_on, _ in burning.state() if is_on}
+    return {(slot, rule) for slot, rule, _, is_on, *_ in burning.state() if is_on}
 
 
 class World:

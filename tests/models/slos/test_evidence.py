@@ -9,7 +9,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from models.slos.evidence import exceeds, failures_needed, fewest_at_all, lower_bound
+from models.slos.evidence import exceeds, failures_needed, falls_short, fewest_at_all, lower_bound
 
 RATES = (Fraction(1, 1000), Fraction(1, 100), Fraction(1, 20), Fraction("0.144"), Fraction(3, 10), Fraction("0.72"))
 CONFIDENCES = ("0.95", "0.99", "0.999")
@@ -34,6 +34,18 @@ def test_exceeds_is_the_exact_binomial_test(rate: Fraction) -> None:
             assert found == expected, (total, confidence)
             first = expected.index(True) if any(expected) else None
             assert failures_needed(total, float(rate), float(confidence)) == first
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_falling_short_is_the_exact_binomial_test(rate: Fraction) -> None:
+    """The same from the other side: so few bad events are at most as likely as the confidence leaves to chance."""
+    for total in range(61):
+        exact, bads = tails(total, rate), np.arange(total + 1)
+        for confidence in CONFIDENCES:
+            rates = np.full(total + 1, float(rate))
+            found = falls_short(bads, np.full(total + 1, total), rates, float(confidence)).tolist()
+            expected = [1 - tail < 1 - Fraction(confidence) for tail in [*exact[1:], Fraction(0)]]
+            assert found == expected, (total, confidence)
 
 
 def test_the_bound_is_where_the_tail_is_one_minus_confidence() -> None:
