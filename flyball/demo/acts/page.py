@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from flyball.demo.scene import Scene
 
 _CLASS, _LAG = "slo.burn", "telemetry.lag"
-_SHOWN = ("event_action", "dedup_key", "payload", "links")
+_SHOWN = ("event_action", "dedup_key", "client_url", "payload", "links")
 _DETAILS = ("severity", "owner", "runs")
 
 

@@ -45,6 +45,7 @@ DRIFT = {
 PAGE = {
     "event_action": "trigger",
     "dedup_key": "flyball-1",
+    "client_url": "http://127.0.0.1:2/console/#/incidents/1",
     "links": [{"href": "http://127.0.0.1:1/runbooks/slo.burn.md", "text": "Runbook"}],
     "payload": {
         "class": "slo.burn",
@@ -125,4 +126,5 @@ def test_a_page_is_shown_as_it_is_sent_but_for_long_details() -> None:
     assert '"dedup_key": "flyball-1"' in shown
     assert '"...": "1 more"' in shown
     assert "budget_used" not in shown
+    assert "/console/#/incidents/1" in shown, "who is paged goes there"
     assert "budget_used" in cast("dict[str, Any]", PAGE["payload"])["custom_details"]["evidence"]
