@@ -36,6 +36,26 @@ def test_a_connection_that_hangs_is_not_live(page: Any, monkeypatch: pytest.Monk
     page.locator(".who .mark.good").wait_for()
 
 
+def test_an_order_outlives_a_failed_look(page: Any, served: Any) -> None:
+    """What is shown and a dialog that somebody writes in stand while the control plane cannot say what is newer."""
+    place = {"scope": {"level": "workflow", "id": "air"}, "reason": "pays twice"}
+    assert served.ask("POST", "/v1/kill", place, served.admin)[0] == 200
+    go(page, "signals")
+    page.get_by_role("row").filter(has_text="workflow:air").get_by_role("button", name="Resume").click()
+    reason = page.get_by_label("Reason, for people and the audit log")
+    reason.fill("it is mended")
+    page.route("**/v1/status", lambda asked: asked.fulfill(status=500, body="Internal Server Error"))
+    other = place | {"scope": {"level": "workflow", "id": "rail"}}
+    assert served.ask("POST", "/v1/kill", other, served.admin)[0] == 200
+    page.get_by_text("The control plane answered 500.").wait_for()
+    assert reason.input_value() == "it is mended"
+    page.unroute("**/v1/status")
+    page.get_by_role("button", name="Resume now").click()
+    page.get_by_role("row").filter(has_text="workflow:rail").wait_for()
+    page.get_by_text("The control plane answered 500.").wait_for(state="detached")
+    assert page.get_by_role("row").filter(has_text="workflow:air").count() == 0
+
+
 def test_the_form_of_a_search_follows_the_address(page: Any, served: Any, told: Any) -> None:
     """After Back, and by the keys of the view, the fields ask what the list answers."""
     served.tell(told.run(1), told.run(2), topic="flyball.runs")

@@ -52,6 +52,9 @@ export function listen(tell) {
   return () => listeners.delete(tell);
 }
 
+// A failure that says nothing of what was asked for: what was known of it still stands.
+const passing = ({ status }) => !status || status >= 500;
+
 // Fetches what a view shows, and again when something of `kinds` has changed, at most once a second.
 export function useAsk(path, kinds = []) {
   const [state, setState] = useState({ data: null, error: null });
@@ -62,13 +65,13 @@ export function useAsk(path, kinds = []) {
     const control = new AbortController();
     ask(path, null, control.signal).then(
       (data) => setState({ data, error: null, path }),
-      (error) => error.name === "AbortError" || setState((old) => ({ data: null, error, path: old.path })),
+      (error) => error.name === "AbortError" || setState((old) => ({ data: passing(error) && old.path === path ? old.data : null, error, path })),
     );
     return () => control.abort();
   }, [path, turn]);
   useEffect(() => listen((kind) => (kind === "all" || kinds.includes(kind)) && reload()), [kinds.join()]);
-  const data = state.path === path ? state.data : null;
-  return { data, error: state.error, reload };
+  const [data, error] = state.path === path ? [state.data, state.error] : [null, null];
+  return { data, error, reload };
 }
 
 const SILENT_MS = 12000;  // the control plane says something every five seconds: a connection that says nothing hangs

@@ -78,10 +78,11 @@ export function RunLink({ id }) {
   return html`<a class="id" href=${"#/runs/" + id} title=${id}>${id.slice(0, 12)}</a>`;
 }
 
-// The states of a view that asks the server: it fails in words that say what to do.
+// The states of a view that asks the server: it fails in words that say what to do, above what was known before.
 export function Loaded({ of, children }) {
-  if (of.error) return html`<${Problem} error=${of.error} again=${of.reload} />`;
-  return of.data ? children(of.data) : html`<p class="quiet" role="status">Loading…</p>`;
+  const problem = of.error ? html`<${Problem} error=${of.error} again=${of.reload} />` : null;
+  if (of.data) return html`${problem}${children(of.data)}`;
+  return problem || html`<p class="quiet" role="status">Loading…</p>`;
 }
 
 export function Problem({ error, again }) {
