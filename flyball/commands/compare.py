@@ -103,7 +103,7 @@ def _runs(side: Side, args: argparse.Namespace) -> list[Run]:
     settings = configuration(args.config)
     if side.path is None:
         with closing(open_existing_log(settings, args.data)) as log:
-            return runs_of_records(records(log, settings.log.topics.runs, MEMBERS), side)
+            return runs_of_records(records(log, settings.log.topics.runs, MEMBERS), side, settings.runs.unknown)
 
     from flows.files import FileError
     from flows.replay import records_of, spans_of
@@ -116,4 +116,4 @@ def _runs(side: Side, args: argparse.Namespace) -> list[Run]:
     except FileError as error:
         raise CommandError(str(error)) from error
     found = records_of(side.path, shaped, b'{"kind":"run",')
-    return runs_of_file(found, spans, side)
+    return runs_of_file(found, spans, side, settings.runs.unknown)

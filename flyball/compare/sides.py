@@ -80,20 +80,24 @@ def _parted(text: str) -> tuple[str, str, str]:
     return text.partition("#")
 
 
-def runs_of_records(records: Iterable[Mapping[str, Any]], side: Side) -> list[Run]:
-    """Give the runs of the log's run records, the newest revision of each; tools are not known there."""
+def runs_of_records(records: Iterable[Mapping[str, Any]], side: Side, unknown: str = "exclude") -> list[Run]:
+    """Give the runs of the log's run records, the newest revision of each; tools are not known there.
+
+    `unknown` says how `task_success` counts a run of unknown outcome: exclude, good or bad.
+    """
     newest: dict[str, Mapping[str, Any]] = {}
     for record in records:
         newest[record["run_id"]] = record
-    return [_run(record, Calls((), 0)) for record in newest.values() if record.get(side.dimension) == side.value]
+    chosen = (record for record in newest.values() if record.get(side.dimension) == side.value)
+    return [_run(record, Calls((), 0), unknown) for record in chosen]
 
 
-def runs_of_file(records: Iterable[Mapping[str, Any]], spans: Spans, side: Side) -> list[Run]:
-    """Give the runs of a file from its run records and its spans."""
+def runs_of_file(records: Iterable[Mapping[str, Any]], spans: Spans, side: Side, unknown: str = "exclude") -> list[Run]:
+    """Give the runs of a file from its run records and its spans; for `unknown` see `runs_of_records`."""
     newest = {record["run_id"]: record for record in records}
     chosen, calls = _chosen(spans, side), calls_of(spans)
     return [
-        _run(record, calls.get(run_id, Calls((), 0)))
+        _run(record, calls.get(run_id, Calls((), 0)), unknown)
         for run_id, record in newest.items()
         if chosen is None or run_id in chosen
     ]
@@ -136,9 +140,10 @@ def _chosen(spans: Spans, side: Side) -> set[str] | None:
     }
 
 
-def _run(record: Mapping[str, Any], calls: Calls) -> Run:
+def _run(record: Mapping[str, Any], calls: Calls, unknown: str) -> Run:
+    known = {"success": True, "failure": False, "unknown": {"good": True, "bad": False}.get(unknown)}
     return Run(
-        succeeded={"success": True, "failure": False}.get(record["outcome"]),
+        succeeded=known.get(record["outcome"]),
         escalated=record["escalated"],
         tool_calls=record["tool_calls"],
         tool_errors=record["tool_errors"],

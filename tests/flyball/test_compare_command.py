@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import json
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from flyball.cli import main
 from flyball.compare.sides import side_of
+from streams.embedded.log import EmbeddedLog
+from tests.helpers.console import run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,3 +40,24 @@ def test_a_path_that_is_not_there_is_told_without_its_choice(capsys: pytest.Capt
     """However long the value is."""
     assert main(["compare", f"none.jsonl#version={'2' * 300}", "none.jsonl"]) == 1
     assert capsys.readouterr().err == "flyball: none.jsonl: found nothing, expected a file of recorded traces\n"
+
+
+@pytest.mark.parametrize(("unknown", "share"), [("exclude", 1.0), ("bad", 0.5), ("good", 1.0)])
+def test_runs_of_unknown_outcome_count_as_configured(
+    unknown: str, share: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`runs.unknown` holds here as for the SLI: of version 2 half of the runs are of unknown outcome."""
+    (tmp_path / "flyball.yaml").write_text(f"runs: {{unknown: {unknown}}}\n")
+    with closing(EmbeddedLog(tmp_path / "data" / "log")) as log:
+        log.ensure("flyball.runs", 1)
+        with closing(log.writer()) as writer:
+            for number in range(80):
+                version = str(1 + number % 2)
+                outcome = "unknown" if number % 4 == 1 else "success"
+                said = run(number, version=version, outcome=outcome)
+                writer.append("flyball.runs", [(None, json.dumps(said).encode())])
+            writer.flush()
+    main(["compare", "#version=1", "#version=2", "--json", "--config", str(tmp_path), "--data", str(tmp_path / "data")])
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (found,) = [row for row in rows if row.get("sli") == "task_success"]
+    assert (found["before"], found["after"]) == (1.0, share)
