@@ -76,7 +76,8 @@ class Said:
             return None
         if is_kind and span.is_record:
             return span.name if source.places & LOG else None
-        found = member(span.attributes, source.name) if source.places & SPAN else None
+        places = SPAN | LOG if span.is_record else SPAN  # what is looked for on spans is looked for on records too
+        found = member(span.attributes, source.name) if source.places & places else None
         return member(span.resource, source.name) if found is None and source.places & RESOURCE else found
 
 

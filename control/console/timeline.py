@@ -39,14 +39,17 @@ def rows(spans: Iterable[Raw], costs: Costs | None = None, mapping: Mapping | No
     kinds = {name: _kind(each, mapping) for name, each in named.items()}
     # of log records only those to which the table gives a kind: what else is logged says nothing here
     kept = {name: each for name, each in named.items() if not each.is_record or kinds[name] != SpanKind.OTHER}
-    if SpanKind.BILL in kinds.values():
-        costs = None  # a bill says what its call cost: that is not computed too
+    billed = {kept[name].parent for name in kept if kinds[name] == SpanKind.BILL}
+    if any(kinds.get(name) != SpanKind.LLM for name in billed):
+        costs = (
+            None  # a bill says what its call cost: that is not computed too, and of these it is not said which it is
+        )
     depths = {name: _depth(name, kept) for name in kept}
     ordered = sorted(kept, key=lambda name: (kept[name].start_ns, depths[name], -kept[name].end_ns, name))
     called = SpanKind.LLM if SpanKind.LLM in kinds.values() else SpanKind.RUN  # whose costs are computed
     found = []
     for name in ordered:
-        prices = costs if kinds[name] == called else None
+        prices = costs if kinds[name] == called and name not in billed else None
         found.append(_row(kept[name], Said(kept[name], kinds[name], mapping), kinds[name], prices, mapping))
     _add_up(found)
     return [row | {"id": name, "depth": depths[name]} for name, row in zip(ordered, found, strict=True)]

@@ -145,6 +145,29 @@ def test_sums_of_the_flight_recorder_are_those_of_the_record(name: str, tmp_path
         assert found[-1]["cost_usd_so_far"] == pytest.approx(record["cost_usd"], abs=1e-9)
 
 
+def test_a_call_without_its_bill_is_computed_beside_one_that_has_one(tmp_path: Path) -> None:
+    """Of two calls one is billed: its bill, and what the other costs by its tokens, as in the record."""
+    call = _claude(input_tokens=1_000, output_tokens=100)
+    spans = _message([{"span.type": "interaction"}, call, call], "com.anthropic.claude_code")
+    said = {"model": "claude-sonnet-4-5", "input_tokens": 1_000, "output_tokens": 100, "cost_usd": 0.005}
+    bill = {
+        "timeUnixNano": str(_AT + 2 * 10**9),
+        "traceId": TRACE,
+        "spanId": f"{2:016x}",
+        "eventName": "claude_code.api_request",
+        "attributes": [{"key": key, "value": _value(value)} for key, value in said.items()],
+    }
+    logs = {"resourceLogs": [{"scopeLogs": [{"logRecords": [bill]}]}]}
+    file = tmp_path / "both.jsonl"
+    file.write_text(f"{json.dumps(spans)}\n{json.dumps(logs)}\n")
+    record = records_of(file, FlowSettings(), b'{"kind":"run"')[-1]
+    trace = bytes.fromhex(TRACE)
+    raw = [*otlp.spans(json.dumps(spans).encode(), trace), *otlp.records(json.dumps(logs).encode(), trace)]
+    found = [row["cost_usd_so_far"] for row in rows(raw, Costs())]
+    assert found == [None, None, pytest.approx(0.0045), pytest.approx(0.0095)]
+    assert found[-1] == pytest.approx(record["cost_usd"])
+
+
 def test_of_a_span_that_comes_twice_the_first_counts(tmp_path: Path) -> None:
     """As in the flow, also where the second says something else."""
     message = _message([{**_PLAIN, "gen_ai.usage.cost": 0.5}, {**_PLAIN, "gen_ai.usage.cost": 0.75, "id": 1}], "")
