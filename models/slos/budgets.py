@@ -102,9 +102,15 @@ class Budgets:
         counts = ledger.read()[ledger.windows.index(slo.window.seconds), :, slot]
         return Budget(int(counts[TOTAL]), int(counts[BAD]), slo.target)
 
-    def turn(self, slot: int, budget: Budget, now: int) -> Iterable[tuple[PolicyStep, bool]]:
-        """Give the steps that are reached now (True) and those that are no longer (False)."""
+    def turn(
+        self, slot: int, budget: Budget, now: int, *, is_retired: bool = False
+    ) -> Iterable[tuple[PolicyStep, bool]]:
+        """Give the steps that are reached now (True) and those that are no longer (False).
+
+        Silence is no recovery, until it `is_retired`: then a period without events is nothing spent.
+        """
         used, block = budget.used, self.block(slot, now)
+        used = Fraction(0) if used is None and is_retired else used
         calendar = isinstance(self._slos[slot].window, Calendar)
         for step in self._steps[slot]:
             key, share = (slot, step.percent, _waits(step)), Fraction(step.percent, 100)

@@ -13,7 +13,7 @@ from models.incidents.incident import Severity
 from models.slos.burning import NEVER
 from models.slos.lanes import Lanes
 from models.slos.leftovers import BUDGET, BURN, SLOW_BURN, Leftovers
-from models.slos.silence import Lag, Silence
+from models.slos.silence import RETIRE_S, Lag, Silence
 from models.slos.spec import Action
 from models.slos.steps import bounding, rule_of
 from models.slos.words import Speaker
@@ -197,7 +197,8 @@ class Judge:
 
     def _tell_budget(self, slot: int, instance: Instance, now: int, out: Judged) -> None:
         budget = self._table.budgets.of(slot, self._table.ledger)
-        for step, reached in self._table.budgets.turn(slot, budget, now):
+        is_retired = bool(self._table.newest[slot] < now - RETIRE_S)
+        for step, reached in self._table.budgets.turn(slot, budget, now, is_retired=is_retired):
             ident = Ident(BUDGET, rule_of(instance.slo.name, step), *instance.scope)
             if reached:
                 severity = Severity.SEV_2 if step.percent >= 100 else Severity.SEV_3  # noqa: PLR2004 - percent

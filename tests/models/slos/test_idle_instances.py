@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from models.slos.keeping import KeptSloTable
@@ -98,3 +100,22 @@ def test_a_restart_finds_the_same(*, whole: bool) -> None:
     for each in (table, again):
         each.look(START + later + 301)
     assert sorted(map(str, again.book.open_idents())) == sorted(map(str, table.book.open_idents()))
+
+
+def test_what_is_retired_lets_go_of_its_budget() -> None:
+    """A tenant that left with a spent budget: after a week without a run its incident ends, its agents are free."""
+    spent = replace(SPLIT, policy=(PolicyStep(100, (Action.NOTIFY, Action.BOUND)),))
+    table = SloTable([spent])
+    table.apply(events([*runs("spent", 0, 60, bad=True), *runs("acme", 0)]))
+    assert [each["action"] for each in table.look(START + 600).verdicts] == ["bound"]
+    table.apply(events(runs("acme", 6 * DAY)))
+    assert [each for each in table.look(START + 6 * DAY + 300).incidents if each.class_ == "slo.budget"] == []
+    table.apply(events(runs("acme", 8 * DAY)))
+    judged = table.look(START + 8 * DAY + 300)
+    ended = [each for each in judged.incidents if each.class_ == "slo.budget"]
+    assert {(str(each.status), each.scope["id"]) for each in ended} == {("resolved", "spent")}
+    assert [each["action"] for each in judged.verdicts] == ["clear"]
+    table.look(START + 8 * DAY + 400)  # what burnt has been right for a minute
+    table.apply(events([*runs("a", 8 * DAY + 600), *runs("b", 8 * DAY + 600)]))
+    table.look(START + 8 * DAY + 900)
+    assert names(table) == ["a", "acme", "b"]
