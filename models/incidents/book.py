@@ -123,9 +123,7 @@ class IncidentBook:
             life = self._lives[ident] = _Life(number, now_s, severity, self._floor - 1, now_s)
             life.peak, life.worst = course.level, course.words
             return self._tell(ident, life, now_s, facts())
-        if course.level > life.peak:
-            life.peak, life.worst = course.level, course.words
-            self._changed.add(ident)
+        self.follow(ident, course)
         if life.quiet_since:
             life.quiet_since = 0
             self._changed.add(ident)
@@ -135,6 +133,13 @@ class IncidentBook:
             return None
         life.severity = min(severity, life.severity)
         return self._tell(ident, life, now_s, facts(), course)
+
+    def follow(self, ident: Ident, course: Course) -> None:
+        """Hear how bad it is now, where it is open, without a word of whether it is to be told."""
+        life = self._lives.get(ident)
+        if life is not None and not life.resolved and course.level > life.peak:
+            life.peak, life.worst = course.level, course.words
+            self._changed.add(ident)
 
     def right(
         self,

@@ -155,6 +155,10 @@ class Budgets:
         """Say whether a step is reached: `turn` will let it go."""
         return (slot, step.percent, _waits(step)) in self._reached
 
+    def held_steps(self, slot: int) -> list[PolicyStep]:
+        """Give the steps that are reached."""
+        return [step for step in self._steps[slot] if self.holds(slot, step)]
+
     def reached(self, slot: int) -> list[int]:
         """Give the steps, in percent, that are reached."""
         return sorted({percent for at, percent, _ in self._reached if at == slot})

@@ -197,19 +197,23 @@ class Judge:
 
     def _tell_budget(self, slot: int, instance: Instance, now: int, out: Judged) -> None:
         budget = self._table.budgets.of(slot, self._table.ledger)
+        used = float(budget.used or 0)
+        course = Course(used, f"{used:.0%} used")
         is_retired = bool(self._table.newest[slot] < now - RETIRE_S)
         for step, reached in self._table.budgets.turn(slot, budget, now, is_retired=is_retired):
             ident = Ident(BUDGET, rule_of(instance.slo.name, step), *instance.scope)
             if reached:
                 severity = Severity.SEV_2 if step.percent >= 100 else Severity.SEV_3  # noqa: PLR2004 - percent
                 facts = partial(self._speaker.spent, instance, step, budget)
-                told = self._table.book.wrong(ident, severity, now, facts)
+                told = self._table.book.wrong(ident, severity, now, facts, course)
             else:
                 told = self._table.book.right(ident, now, at_once=True)
             out.incidents += [told] if told else []
             if Action.BOUND in step.actions and instance.reach is not None:
                 turn = f"{self._table.budgets.turn_id(slot, step)} {self._table.book.number(ident)}"
                 out.verdicts.append(bounding(instance, step, now, turn, reached=reached))
+        for step in self._table.budgets.held_steps(slot):
+            self._table.book.follow(Ident(BUDGET, rule_of(instance.slo.name, step), *instance.scope), course)
         out.slos.append(self._record(slot, instance))
 
     def _record(self, slot: int, instance: Instance) -> dict[str, Any]:

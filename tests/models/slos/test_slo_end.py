@@ -104,3 +104,13 @@ def test_what_ends_says_how_bad_it_was_and_how_much() -> None:
         f"{told[-2].summary.partition('; ')[0]}; {since['bad']} of {since['total']} bad since it opened,"
         f" at worst {last.evidence['peak']:.1f} times too fast"
     )
+
+
+def test_a_budget_that_is_let_go_of_says_how_much_of_it_was_used() -> None:
+    """At worst, not when the step was taken."""
+    table = SloTable([slo("s", "0.9", Rolling(2 * HOUR), rules=(), policy=POLICY[:1])])
+    table.apply(events(rows((0, 100, 0), (600, 0, 10), (1200, 0, 40), (HOUR, 500, 0), (3 * HOUR, 900, 0))))
+    told = [each for each in table.finish().incidents if each.class_ == "slo.budget"]
+    assert [(str(each.status), each.evidence["count"]) for each in told] == [("open", 10), ("resolved", 10)]
+    assert told[1].summary.endswith("; at worst 333% used")
+    assert told[1].evidence["peak"] == pytest.approx(10 / 3)
