@@ -26,8 +26,8 @@ _PANE_S = 3600
 """A window ends within the pane of this length that it begins in."""
 
 
-def idle_slot(table: SloTable, busy: NDArray[np.int64]) -> int:
-    """Give the slot that has been idle for longest, -1: none is. Those of `busy` are about to get events."""
+def idle_slots(table: SloTable, busy: NDArray[np.int64]) -> list[int]:
+    """Give the slots that are idle, that which is for longest last. Those of `busy` are about to get events."""
     now, newest = table.ledger.now, table.newest
     counts_from = {slo.name: _counts_from(slo, now) for slo in table.slos if slo.split}
     known = table.instances.known
@@ -37,10 +37,10 @@ def idle_slot(table: SloTable, busy: NDArray[np.int64]) -> int:
     idle[table.burning.held()] = False
     idle[table.budgets.held()] = False
     if not idle.any():
-        return -1
+        return []
     told = {(ident.level, ident.scope) for ident in table.book.open_idents()}
     found = [slot for slot in np.flatnonzero(idle).tolist() if known[slot].scope not in told]
-    return min(found, key=lambda slot: int(newest[slot]), default=-1)
+    return sorted(found, key=lambda slot: -int(newest[slot]))
 
 
 def _counts_from(slo: Slo, now: int) -> int:

@@ -17,7 +17,7 @@ from models.incidents.book import IncidentBook
 from models.slos.budgets import Budgets
 from models.slos.burning import NEVER, Burning
 from models.slos.events import BAD, FIRST_S, KNOWN_S, SLO, TIME_S, TOTAL, VALUE, Events
-from models.slos.idle import idle_slot
+from models.slos.idle import idle_slots
 from models.slos.instances import Instances
 from models.slos.ledger import LEVELS, Ledger
 from models.slos.slices import Slicer
@@ -116,6 +116,8 @@ class SloTable:
         """Names of SLOs that count something else than before a restart: nothing that they told holds any more."""
         self.spare: list[int] = []
         """Slots of instances that a later state, which is being restored, has no more."""
+        self._idle: list[int] = []
+        """Slots that were found to be idle; only as long as nothing is counted."""
         self._full_s = -_FULL_S
         """When there was no room to be found, Unix seconds."""
         self._lock = RLock()  # readings are taken by other threads
@@ -235,6 +237,7 @@ class SloTable:
         if len(new):
             for slo, value in dict.fromkeys(zip(*array[[SLO, VALUE]][:, new].tolist(), strict=True)):
                 self.slot(slo, value, slots[slots >= 0])
+            self._idle = []
             self.instances.index()
             slots[new] = self.instances.find(array[SLO, new], array[VALUE, new])
         if self.since:
@@ -262,11 +265,10 @@ class SloTable:
         if spare >= 0:
             self.spare.remove(spare)
             return spare
-        if 0 <= self.ledger.now - self._full_s < _FULL_S:
-            return -1
-        found = idle_slot(self, busy)
-        self._full_s = self.ledger.now if found < 0 else -_FULL_S
-        return found
+        if not self._idle and not 0 <= self.ledger.now - self._full_s < _FULL_S:
+            self._idle = idle_slots(self, busy)
+            self._full_s = -_FULL_S if self._idle else self.ledger.now
+        return self._idle.pop() if self._idle else -1
 
     def _renewed(self, slot: int, slo: int, value: int) -> int:
         """Give a slot to another instance (digests)."""
