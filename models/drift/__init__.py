@@ -14,6 +14,7 @@ from models.drift.frozen_rate import FrozenRate
 from models.drift.hour_of_week import HourOfWeek, HourOfWeekValues
 from models.drift.known_rate import KnownRate
 from models.drift.minute_mean import MinuteMean
+from models.drift.mixed_rate import MixedRate
 from models.drift.split import Split
 
 ALL = (
@@ -27,6 +28,7 @@ ALL = (
     Cohorts(),
     CohortExceedance(),
     CohortsByTask(),
+    MixedRate(),
     Split(),
 )
 """One of each, as the contract suite takes them."""

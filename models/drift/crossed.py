@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 
 from models.drift.arrays import widened
+from models.drift.minute import J
 from models.drift.roles import UNTYPED
 from models.drift.tables import Tables
 from models.slis.groups import BETWEEN, OF_COHORT, OF_CONTRAST, REST, TASK
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from models.drift.untyped import Untyped
     from models.slis.closing import Closed
 
+_FEWEST = 50
+"""Events of a type from which its rate is a null."""
 _LINKS = 4
 _WHOLE, _LEFT, _TASK, _VALUE = range(_LINKS)
 
@@ -59,6 +62,9 @@ class Crossed:
         self._names: list[_Name] = []
         self._links = np.empty((_LINKS, 0), np.int64)
         """[4, C] Series of the workflow, of its runs of no type, of the type, of the value; -1: not there yet."""
+        self._hits, self._events = np.zeros((J, 0), np.int64), np.zeros(0, np.int64)
+        """[J, C] and [C] Of all minutes: hits (of ratios in the first row), and events."""
+        self._linked = (0, 0)
         self._values, self._first = np.empty((2, 0), np.int64)
         """[v] Series of the values that have pairs, and the first pair of each."""
         self._beyond: dict[tuple[str, str, str], int] = {}
@@ -104,10 +110,14 @@ class Crossed:
         self._names += names
         self.is_histogram = np.append(self.is_histogram, [label.histogram for label in labels]).astype(np.bool_)
         self._links = np.concatenate([self._links, np.full((_LINKS, len(labels)), -1)], axis=1)
+        self._hits, self._events = widened(self._hits, len(labels)), widened(self._events, len(labels))
 
     def link(self, untyped: Untyped, series: int) -> None:
         """Find what the pairs are of, among so many series by now."""
         self.typed = widened(self.typed, series - len(self.typed))
+        if self._linked == (series, len(self)):
+            return
+        self._linked = series, len(self)
         missing = np.flatnonzero((self._links < 0).any(axis=0))
         for pair in missing.tolist():
             sli, workflow, dimension, task, value = self._names[pair]
@@ -127,6 +137,34 @@ class Crossed:
             return closed, closed._replace(look=closed.look[:0], series=closed.series[:0])
         places = self._places[closed.series]
         return _rows(closed, places, places >= 0), _rows(closed, -1 - places, places < 0)
+
+    def asked(self, pairs: Minute, *, is_histogram: bool) -> Tables:
+        """Give hits J and events [J + 1, T] of a minute by value and type, not of the rest; in their own order."""
+        *_, task, value = self._links
+        some = (pairs.total > 0) & (self.is_histogram == is_histogram) & (task >= 0) & (value >= 0)
+        own = np.flatnonzero(some)
+        return Tables(value[own], task[own], _counted(pairs, own, is_histogram=is_histogram)).in_order()
+
+    def learn(self, pairs: Minute, known: NDArray[np.bool_]) -> None:
+        """Take a minute into the pasts of values by type; `known` [C]: values whose thresholds are."""
+        learns = ~self.is_histogram | known
+        self._hits += np.where(learns, pairs.over, 0)
+        self._hits[0] += np.where(self.is_histogram, 0, pairs.bad)
+        self._events += np.where(learns, pairs.total, 0)
+
+    def known(self, value: int) -> int:
+        """Count the events of the past of a value, of types that it has enough of."""
+        return int(self._events[self._types(value)].sum())
+
+    def past(self, value: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Give series of types [n], hits [J, n] (of a ratio [1, n]) and events [n] of the past of a value."""
+        pairs = self._types(value)
+        watched = J if self.is_histogram[pairs].any() else 1
+        return self._links[_TASK, pairs], self._hits[:watched, pairs], self._events[pairs]
+
+    def _types(self, value: int) -> NDArray[np.int64]:
+        of = (self._links[_VALUE] == value) & (self._links[_TASK] >= 0)
+        return np.flatnonzero(of & (self._events >= _FEWEST))
 
     def tables(self, minute: Minute, pairs: Minute, *, is_histogram: bool) -> Tables:
         """Give the tables of a minute, in an order of their own: `minute` is of all series, `pairs` of pairs."""
@@ -178,6 +216,8 @@ class Crossed:
     def reset(self, which: NDArray[np.bool_]) -> None:
         """Count what these series [S] say anew."""
         self.typed[which] = 0
+        gone = which[self.whole]
+        self._hits[:, gone], self._events[gone] = 0, 0
 
     # what is kept
 
@@ -185,12 +225,14 @@ class Crossed:
         """Give everything, to be packed."""
         plain = [[label.sli, label.group, label.histogram, label.whole, label.waits] for label in self._labels]
         text = np.frombuffer(orjson.dumps(plain), np.uint8)
-        return {"labels": text, "places": self._places, "typed": self.typed}
+        past = {"hits": self._hits, "events": self._events}
+        return {"labels": text, "places": self._places, "typed": self.typed, **past}
 
     def fill(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Take over what `arrays` gave."""
         self._enter([Label(*each) for each in orjson.loads(arrays["labels"].tobytes())])
         self._places, self.typed = arrays["places"].copy(), arrays["typed"].copy()
+        self._hits, self._events = arrays["hits"].copy(), arrays["events"].copy()
 
 
 def _named(label: Label) -> _Name:

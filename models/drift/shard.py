@@ -14,6 +14,7 @@ from models.drift.day import Day
 from models.drift.learner import Learner
 from models.drift.minute import UNKNOWN, J, Minute, minutes_of
 from models.drift.mix_learner import MixLearner
+from models.drift.nulls_by_task import NullsByTask
 from models.drift.roles import Role, Roles, are
 from models.drift.strata import Strata
 from models.drift.tables import Tables
@@ -34,7 +35,7 @@ HOUR = 60
 
 
 class Compared(IntEnum):
-    """How a value of a contrast is held against the rest."""
+    """How a value of a contrast is held against the rest, or against the one before it."""
 
     NOT_YET = 0
     OVER_ALL = 1
@@ -68,7 +69,11 @@ class Shard:
         """Of each series against the rest of its workflow, over all types of task, and within them."""
         self.crossed = Crossed()
         self.tables = {"rates": Tables.none(1), "values": Tables.none(J)}
-        """Of the minute that is looked at: values of contrasts by type of task."""
+        self.asked = dict(self.tables)
+        """Of the minute that is looked at: values of contrasts by type of task, beside the rest and alone."""
+        self.nulls = {"rates": NullsByTask(1), "values": NullsByTask(J)}
+        """Of what was rolled out, by the old value."""
+        self._pairs: Minute | None = None
         self.strata = Strata()
         self.untyped = Untyped()
         self.seen = np.empty(0, np.int64)
@@ -79,6 +84,8 @@ class Shard:
         """What is usual of it against the rest is not asked again."""
         self.compared = np.empty(0, np.int8)
         """How it is held against the rest: see `Compared`."""
+        self.replaced = np.empty(0, np.int8)
+        """The same of the value before it."""
         self.mixes: dict[tuple[str, int], list[int]] = {}
         """Name of a watch and series of a workflow -> series of the kinds that its mix is made of."""
         self.waits = (0, 0)
@@ -106,10 +113,12 @@ class Shard:
 
     def _cross(self, minute: Minute, pairs: Minute | None) -> None:
         """Take in what values of contrasts did by type of task; None: nobody said any."""
+        self._pairs = pairs
         for name, is_histogram in (("rates", False), ("values", True)):
-            none = Tables.none(J if is_histogram else 1)
-            of = none if pairs is None else self.crossed.tables(minute, pairs, is_histogram=is_histogram)
-            self.tables[name] = of
+            self.tables[name] = self.asked[name] = Tables.none(J if is_histogram else 1)
+            if pairs is not None:
+                self.tables[name] = self.crossed.tables(minute, pairs, is_histogram=is_histogram)
+                self.asked[name] = self.crossed.asked(pairs, is_histogram=is_histogram)
 
     def grow(self) -> None:
         """Have room for all series."""
@@ -120,6 +129,7 @@ class Shard:
         self.begun = widened(self.begun, size - len(self.begun))
         self.settled = widened(self.settled, size - len(self.settled))
         self.compared = widened(self.compared, size - len(self.compared))
+        self.replaced = widened(self.replaced, size - len(self.replaced))
         self.crossed.link(self.untyped, size)
         for learner in self.learners.values():
             learner.grow(size)
@@ -159,6 +169,8 @@ class Shard:
         if strata.any():
             self._learn_mix("mix_tasks", whole & ~roles.is_histogram, roles.parent, minute)
         self._learn_ratios(minute)
+        if self._pairs is not None:
+            self.crossed.learn(self._pairs, self.thresholds.over[0, self.crossed.whole] < UNKNOWN)
 
     def _learn_mix(self, name: str, which: NDArray[np.bool_], of: NDArray[np.int64], minute: Minute) -> None:
         """Take in what these series [S] are of the events of the series `of` [S]."""
@@ -234,7 +246,10 @@ class Shard:
     def reset(self, which: NDArray[np.bool_]) -> None:
         """Open the baselines of these series anew."""
         self.mixes = {of: kinds for of, kinds in self.mixes.items() if not which[of[1]]}
-        self.begun[which], self.settled[which], self.compared[which] = 0, False, Compared.NOT_YET
+        self.begun[which], self.settled[which] = 0, False
+        self.compared[which], self.replaced[which] = Compared.NOT_YET, Compared.NOT_YET
+        for nulls in self.nulls.values():
+            nulls.drop(np.flatnonzero(which))
         self.crossed.reset(which)
         self.thresholds.reset(which)
         self.strata.reset(which)
@@ -250,4 +265,5 @@ class Shard:
         """Give what is kept beside the labels, by name: each has `arrays` and `fill`."""
         weeks = {"weeks": self.weeks["rates"], "weeks_values": self.weeks["values"]}
         types = {"strata": self.strata, "untyped": self.untyped, "crossed": self.crossed}
-        return {"thresholds": self.thresholds, **types, **weeks, **self.learners}
+        nulls = {"nulls": self.nulls["rates"], "nulls_values": self.nulls["values"]}
+        return {"thresholds": self.thresholds, **types, **nulls, **weeks, **self.learners}

@@ -15,7 +15,7 @@ import orjson
 from models.drift.examples import Example
 from models.drift.found import evidence_of, found_of
 from models.drift.settings import Accepted
-from models.drift.shard import Shard
+from models.drift.shard import Compared, Shard
 from models.drift.usual_ratio import UsualRatio
 from models.drift.watches import REPLACED, WATCHES
 from models.slis.closing import Closed
@@ -214,6 +214,7 @@ class DriftTable:
             "begun": self.shard.begun,
             "settled": self.shard.settled,
             "compared": self.shard.compared,
+            "replaced": self.shard.replaced,
             "mixes": _text([[*of, *kinds] for of, kinds in self.shard.mixes.items()]),
             "until": np.array([self.until, self.refused, *self.shard.waits], np.int64),
             "accepted": _text([list(map(astuple, _in_order(each))) for each in (self._heard, self._done)]),
@@ -252,7 +253,6 @@ class DriftTable:
         self.shard.seen = arrays["seen"].copy()
         self.shard.begun = arrays.get("begun", np.zeros_like(self.shard.seen)).copy()  # a state from before it was kept
         self.shard.settled = arrays.get("settled", np.ones(len(self.shard.seen), np.bool_)).copy()  # as above
-        self.shard.compared = arrays.get("compared", np.zeros(len(self.shard.seen), np.int8)).copy()  # as above
         self.shard.mixes = {(name, series): kinds for name, series, *kinds in orjson.loads(arrays["mixes"].tobytes())}
         self.until, self.refused, *waits = arrays["until"].tolist()
         self.shard.waits = _waits(waits)
@@ -272,7 +272,16 @@ class DriftTable:
             }:
                 part.fill(own)  # a watch that is new begins now
         self.shard.crossed.begin(len(self.shard.untyped.counted))
+        self._fill_how(arrays)
         self.shard.grow()
+
+    def _fill_how(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take over how values are compared; of a state from before types of task were, over all of them."""
+        for name, banks in (("compared", ("live_rate", "live_values")), ("replaced", ("change_rate", "change_values"))):
+            how = arrays.get(name, np.zeros(len(self.shard.seen), np.int8)).copy()
+            if name not in arrays:
+                how[[stream.series for bank in banks for stream in self.banks[bank].streams]] = Compared.OVER_ALL
+            setattr(self.shard, name, how)
 
 
 def _packed(closed: Closed | Accepted) -> bytes:

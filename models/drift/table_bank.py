@@ -103,8 +103,9 @@ class TableBank(Bank):
         """Give the look, from `first` on, from which on they say most."""
         state = fresh(self.state, np.array([stream]))
         every = Tables.all_of([self._none, *(tables for _, tables in kept)])
-        look = np.repeat([minute - first for minute, _ in kept], [len(tables.of) for _, tables in kept])
-        log_e = log_e_of(state, np.zeros(len(every.of), np.int64), every.counts).reshape(-1, len(every.of))
+        look = np.array([minute - first for minute, tables in kept for _ in tables.of], np.int64)
+        log_e = log_e_of(state, np.zeros(len(every.of), np.int64), every.counts)
+        log_e = log_e.reshape(len(log_e) * log_e.shape[1], len(every.of))
         looks = np.stack([np.bincount(look, row, self._window - first) for row in log_e])
         return strongest_start(np.maximum(looks, np.log(LEAST)))[0]
 

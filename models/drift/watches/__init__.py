@@ -8,6 +8,7 @@ from models.drift.exceedance import Exceedance
 from models.drift.frozen_rate import FrozenRate
 from models.drift.hour_of_week import HourOfWeek, HourOfWeekValues
 from models.drift.watches.change import ChangeRate, ChangeValues
+from models.drift.watches.change_by_task import ChangeRateByTask, ChangeValuesByTask
 from models.drift.watches.live import LiveRate, LiveValues
 from models.drift.watches.live_by_task import LiveRateByTask, LiveValuesByTask
 from models.drift.watches.mix import FEWEST_FAILED, Mix
@@ -38,6 +39,8 @@ WATCHES: tuple[Watch, ...] = (
     ChangeValues(),
     LiveRate(),
     LiveValues(),
+    ChangeRateByTask(),
+    ChangeValuesByTask(),
     LiveRateByTask(),
     LiveValuesByTask(),
 )

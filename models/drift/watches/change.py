@@ -13,6 +13,7 @@ from models.drift.exceedance import Exceedance
 from models.drift.frozen_rate import FrozenRate
 from models.drift.past import Past
 from models.drift.roles import Role
+from models.drift.shard import Compared
 from models.drift.watches.base import Contrast, Standing
 from models.drift.watches.own import before_of
 from models.drift.watches.words import rate_effect, values_effect
@@ -45,21 +46,38 @@ class ChangeRate(Standing):
     baselines: str = "rates"
     detector: Detector = field(default_factory=FrozenRate)
     is_histogram: bool = False
+    is_by_task: bool = False
+    """By type of task, where runs say them: else over all."""
 
     def ready(self, shard: Shard, streams: list[Stream], at: int) -> tuple[list[Stream], State] | None:
         """Open a stream for each value that has events and follows another, and was not there from the beginning."""
+        if self.is_by_task and not len(shard.crossed):
+            return None
         learner, roles = shard.learners[self.baselines], shard.roles
         there = {stream.series for stream in streams}
         begun = (roles.role == Role.CHANGE) & (roles.is_histogram == self.is_histogram) & rolled_out(shard, learner)
+        begun &= (shard.replaced == Compared.NOT_YET) | ((shard.replaced == Compared.BY_TASK) == self.is_by_task)
         new = []
         for series in np.flatnonzero(begun).tolist():
             old = None if series in there else self._before(shard, series)
-            if old is not None:
+            if old is not None and self._is_mine(shard, series, old):
                 new.append(Stream(series, old, int(learner.opened[old]), int(learner.version[old])))
         if not new:
             return None
+        replaced = Compared.BY_TASK if self.is_by_task else Compared.OVER_ALL
+        shard.replaced[[stream.series for stream in new]] = replaced
+        return new, self._start(shard, new)
+
+    def _is_mine(self, shard: Shard, series: int, old: int) -> bool:
+        """Say whether it is held against the old value as here; once it is, it stays."""
+        if shard.replaced[series] != Compared.NOT_YET:
+            return bool((shard.replaced[series] == Compared.BY_TASK) == self.is_by_task)
+        said = shard.compares_by_task(np.array([series]))[0] and shard.crossed.known(old) >= FEWEST
+        return bool(said == self.is_by_task)
+
+    def _start(self, shard: Shard, new: list[Stream]) -> State:
         of = np.array([stream.against for stream in new])
-        return new, band.start(Past(*(array[..., of] for array in learner.past)))
+        return band.start(Past(*(array[..., of] for array in shard.learners[self.baselines].past)))
 
     def _before(self, shard: Shard, series: int) -> int | None:
         """Find the value that had most events of those that began before this one, and ran last.

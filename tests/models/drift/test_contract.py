@@ -31,9 +31,8 @@ def made(detector: Detector, streams: int, looks: int, seed: int, rate: float = 
         return np.concatenate([_over(chance, events, len(columns) - 2, rate), hours])
     if columns == ("failed_a", "events_a", "failed_b", "events_b"):
         return np.stack([chance.binomial(events, RATE), events, chance.binomial(events, rate), events])
-    if detector.name == "cohorts_by_task":
-        sides = [_over(chance, events, 1, each) for each in (RATE, rate, 3 * RATE, 3 * rate)]
-        return np.concatenate(sides)
+    if detector.name in {"cohorts_by_task", "mixed_rate"}:
+        return _by_task(detector.name, chance, events, rate)
     if columns[0].endswith("_a"):
         half = len(columns) // 2 - 1
         return np.concatenate([_over(chance, events, half, RATE), _over(chance, events, half, rate)])
@@ -43,6 +42,13 @@ def made(detector: Detector, streams: int, looks: int, seed: int, rate: float = 
         drawn = np.moveaxis(chance.multinomial(events, shares), 2, 0)
         return np.concatenate([drawn, events[None]]) if columns[-1] == "all" else drawn
     return _over(chance, events, len(columns) - 1, rate)
+
+
+def _by_task(name: str, chance: np.random.Generator, events: NDArray[np.int64], rate: float) -> NDArray[np.int64]:
+    if name == "cohorts_by_task":
+        return np.concatenate([_over(chance, events, 1, each) for each in (RATE, rate, 3 * RATE, 3 * rate)])
+    allowed = [np.full_like(events, round(100_000 * each)) for each in (0.0505, 0.0495, RATE)]
+    return np.stack([chance.binomial(events, rate), *allowed, events])
 
 
 def _over(chance: np.random.Generator, events: NDArray[np.int64], thresholds: int, rate: float) -> NDArray[np.int64]:

@@ -182,7 +182,8 @@ def test_cut_anywhere_it_goes_on_alike(cuts: tuple[int, ...]) -> None:
             cut = DriftTable.load(SETTINGS, base, deltas)
     assert whole.dump() == cut.dump()
     assert len(whole.banks["live_rate_by_task"]) == len(whole.banks["live_values_by_task"]) == 4
-    assert len(whole.banks["live_rate"]) == 0
+    assert len(whole.banks["change_rate_by_task"]) == len(whole.banks["change_values_by_task"]) == 1
+    assert len(whole.banks["live_rate"]) == len(whole.banks["change_rate"]) == 0
     assert whole.banks["live_rate_by_task"].alarm.any()
 
 
