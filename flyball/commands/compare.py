@@ -64,7 +64,8 @@ def run(args: argparse.Namespace) -> int:
         for row in rows:
             sys.stdout.write(orjson.dumps(compared.record(names, row)).decode() + "\n")
     else:
-        compared.print_comparison(plain_console(120), names, (len(a), len(b)), rows, explain(a, b))
+        sizes, within = (len(a), len(b)), compared.within_types(a, b)
+        compared.print_comparison(plain_console(120), names, sizes, rows, explain(a, b), within)
     return WORSE if any(row.differs and compared.is_worse(row) for row in rows) else 0
 
 

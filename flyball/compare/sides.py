@@ -13,6 +13,7 @@ import numpy as np
 from flyball.errors import CommandError
 from models.drift.comparing import Run
 from models.run_id import run_id_of
+from models.slis.groups import TASK
 from models.spans.columns import Column, SpanKind
 from models.times import nanoseconds
 
@@ -95,9 +96,9 @@ def runs_of_records(records: Iterable[Mapping[str, Any]], side: Side, unknown: s
 def runs_of_file(records: Iterable[Mapping[str, Any]], spans: Spans, side: Side, unknown: str = "exclude") -> list[Run]:
     """Give the runs of a file from its run records and its spans; for `unknown` see `runs_of_records`."""
     newest = {record["run_id"]: record for record in records}
-    chosen, calls = _chosen(spans, side), calls_of(spans)
+    chosen, calls, tasks = _chosen(spans, side), calls_of(spans), tasks_of(spans)
     return [
-        _run(record, calls.get(run_id, Calls((), 0)), unknown)
+        _run(record, calls.get(run_id, Calls((), 0)), unknown)._replace(task=tasks.get(run_id, ""))
         for run_id, record in newest.items()
         if chosen is None or run_id in chosen
     ]
@@ -112,6 +113,15 @@ def calls_of(spans: Spans) -> dict[str, Calls]:
     for hi, lo, span, end, tool, arguments in zip(*columns, strict=True):
         found.setdefault(run_id_of(hi, lo), {})[span] = end, spans.names.get(tool, "?"), arguments
     return {run_id: _calls(list(of.values())) for run_id, of in found.items()}
+
+
+def tasks_of(spans: Spans) -> dict[str, str]:
+    """Give the types of tasks that spans say, by run id; of several the first."""
+    of, found = spans.cohorts, dict[str, str]()
+    for row, key, value in zip(of.row.tolist(), of.name.tolist(), of.value.tolist(), strict=True):
+        if spans.names.get(key) == TASK and (task := spans.names.get(value)):
+            found.setdefault(run_id_of(int(spans[Column.TRACE_HI][row]), int(spans[Column.TRACE_LO][row])), task)
+    return found
 
 
 def _calls(calls: list[tuple[int, str, int]]) -> Calls:

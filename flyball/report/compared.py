@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from flyball.report.text import runs_of
-from models.drift.comparing import ALPHA, MOST_NEEDED, OF_GOOD
+from models.drift.comparing import ALPHA, MOST_NEEDED, OF_GOOD, say_types, strata_of
 from models.figures import about, percent
 
 if TYPE_CHECKING:
@@ -16,15 +16,21 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from models.drift.classifier import Explained
-    from models.drift.comparing import Compared
+    from models.drift.comparing import Compared, Run
 
 _TOOL = "tool:"
+_MOST_NAMED = 10
 
 
 def print_comparison(
-    console: Console, names: tuple[str, str], sizes: tuple[int, int], rows: Sequence[Compared], told: Explained | None
+    console: Console,
+    names: tuple[str, str],
+    sizes: tuple[int, int],
+    rows: Sequence[Compared],
+    told: Explained | None,
+    within: str = "",
 ) -> None:
-    """Print the table, a line of advice, and what sets the runs apart."""
+    """Print the table, a line of advice, and what sets the runs apart; `within`: what is said of types of task."""
     console.print(f"A  {names[0]}: {runs_of(sizes[0])}\nB  {names[1]}: {runs_of(sizes[1])}\n")
     table = Table(box=None, pad_edge=False)
     for title in ("SLI", "A", "B", "odds ratio", "p", "verdict"):
@@ -34,9 +40,28 @@ def print_comparison(
         name = f"runs that use {row.sli.removeprefix(_TOOL)}" if row.sli.startswith(_TOOL) else row.sli
         table.add_row(name, _value(row, row.before), _value(row, row.after), ratio, f"{row.p:.2g}", verdict(row))
     console.print(table)
+    if within:
+        console.print(f"\n{within}")
     console.print(f"\n{advice(rows)}")
     if told is not None:
         console.print(apart(told))
+
+
+def within_types(a: Sequence[Run], b: Sequence[Run]) -> str:
+    """Say within which types of task runs are compared, and what is left out; empty: they say no types."""
+    if not say_types(a, b):
+        return ""
+    strata = strata_of(a, b)
+    if "" in strata:
+        return "A and B have no type of task in common: compared over all, what was asked for is not told apart."
+    types, left = (
+        list(strata),
+        [len(side) - sum(len(of[at]) for of in strata.values()) for at, side in enumerate((a, b))],
+    )
+    named = ", ".join(types[:_MOST_NAMED]) + (f" and {len(types) - _MOST_NAMED} more" if types[_MOST_NAMED:] else "")
+    text = f"Compared within the types of task that both were asked for: {named}."
+    text += f" Left out: {runs_of(left[0])} of A and {runs_of(left[1])} of B of other types." if any(left) else ""
+    return f"{text} A is told as it would be with the tasks of B."
 
 
 def verdict(row: Compared) -> str:
@@ -86,8 +111,9 @@ def is_worse(row: Compared) -> bool:
 
 def record(names: tuple[str, str], row: Compared) -> dict[str, Any]:
     """Give one SLI as JSON."""
+    own = {name: value for name, value in row._asdict().items() if name != "within" or value}
     return {
-        **row._asdict(),
+        **own,
         "kind": "compared",
         "a": names[0],
         "b": names[1],

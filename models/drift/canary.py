@@ -1,7 +1,8 @@
 """Canary: runs of B, which began later, against those of A at the same time: promote, hold or roll back, at any moment.
 
-A look is an hour in which both had runs: what the hour does to both cancels (`models.drift.fixed_start`, detection.md
-3.5). It supposes that both get runs of the same kind throughout an hour, as a router that splits by chance gives them.
+A look is an hour in which both had runs, of each type of task by itself where nearly all runs say theirs: what the hour
+does to both cancels, and what either was asked for (`models.drift.fixed_start`, detection.md 3.5). It supposes that
+within one both get runs of the same kind throughout an hour, as a router that splits by chance gives them.
 The newest hour is left out until the next has begun: half an hour is no look, and a wrong verdict at any look of any
 SLI has a chance of at most `ALPHA` only over whole ones. That the next has begun is told by runs, not by a run whose
 clock is ahead: what ends later than now says nothing, and its own hour does not count yet.
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from models.drift.comparing import RATES
+from models.drift.comparing import RATES, strata_of
 from models.drift.confidence import OddsRatio
 from models.drift.fixed_start import ALPHA, Advice, compare
 
@@ -56,14 +57,14 @@ def judge(a: Sequence[Run], b: Sequence[Run], now_ns: int = NEVER_NS) -> list[Ju
     found, newest = [], max((run.ended_ns for run in (*a, *b) if run.ended_ns <= now_ns), default=0) // HOUR_NS
     a, b = ([run for run in side if run.ended_ns // HOUR_NS < newest] for side in (a, b))
     for sli in _SLIS:
-        looks = _looks(a, b, RATES[sli])
-        if looks.shape[1]:
+        looks, hours = _looks(a, b, RATES[sli])
+        if hours:
             ratio, (bad_a, all_a, bad_b, all_b) = OddsRatio(), looks.sum(axis=1).tolist()
             ratio.look(looks)
             comparison = compare(ratio, all_a + all_b, alpha=ALPHA_EACH)
             if bad_a + bad_b in (0, all_a + all_b):
                 comparison = replace(comparison, odds_ratio=None, still_needed=None)
-            found.append(Judged(sli, (bad_a, all_a), (bad_b, all_b), looks.shape[1], comparison))
+            found.append(Judged(sli, (bad_a, all_a), (bad_b, all_b), hours, comparison))
     return found
 
 
@@ -78,11 +79,17 @@ def advice(judged: Sequence[Judged]) -> Advice:
     return said.get("task_success", Advice.HOLD)
 
 
-def _looks(a: Sequence[Run], b: Sequence[Run], of: Callable[[Run], tuple[int, int]]) -> NDArray[np.int64]:
-    """Give [(bad_a, all_a, bad_b, all_b), hour]."""
-    counts = [_by_hour(side, of) for side in (a, b)]
-    hours = sorted(hour for hour in counts[0][1] if counts[1][1][hour])
-    return np.array([[by[hour] for hour in hours] for side in counts for by in side], np.int64).reshape(4, -1)
+def _looks(a: Sequence[Run], b: Sequence[Run], of: Callable[[Run], tuple[int, int]]) -> tuple[NDArray[np.int64], int]:
+    """Give [(bad_a, all_a, bad_b, all_b), hour and type of task] and the number of hours."""
+    found, seen = [], set[int]()
+    for sides in strata_of(a, b).values():
+        counts = [_by_hour(side, of) for side in sides]
+        hours = sorted(hour for hour in counts[0][1] if counts[1][1][hour])
+        found.append(
+            np.array([[by[hour] for hour in hours] for side in counts for by in side], np.int64).reshape(4, -1)
+        )
+        seen |= set(hours)
+    return np.concatenate(found, axis=1), len(seen)
 
 
 def _by_hour(runs: Sequence[Run], of: Callable[[Run], tuple[int, int]]) -> tuple[Counter[int], Counter[int]]:

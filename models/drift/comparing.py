@@ -3,21 +3,27 @@
 Two families of tests, each with a chance of `ALPHA` that anything is called different when nothing is (Holm's step-down
 over Fisher's exact tests of rates; over Mann-Whitney tests of values and Fisher's of the tools used). The p-values hold
 for sets of a size fixed before; whoever looks again as runs come in goes by the interval of the odds ratio, which holds
-at every look (`models.drift.confidence`). Calls of one run hang together: rates of calls are to be read with care.
+at every look (`models.drift.confidence`). Where nearly all runs of both sides say their type of task they are compared
+within the types that both were asked for (`models.drift.within_types`), all of these together. Calls of one run hang
+together: rates of calls are to be read with care.
 """
 
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from scipy.stats import fisher_exact, mannwhitneyu, norm
 
 from models.drift.confidence import Interval, OddsRatio
+from models.drift.within_types import exact_p, medians, ranks_p, rates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from models.drift.within_types import Table
 
 ALPHA = 0.05
 MARGIN = 1.25
@@ -30,6 +36,10 @@ MOST_NEEDED = 1_000_000
 """Events a side that are missing, at most: beyond, only that there are more."""
 _SMALL = 100
 _EVEN = 0.5
+_NEARLY_ALL = 0.9
+"""Of the runs of each side, those that say their type of task, so that types are compared."""
+NO_TYPE = "none"
+"""The type of runs that say none, where others do."""
 
 
 class Run(NamedTuple):
@@ -48,6 +58,8 @@ class Run(NamedTuple):
     most_repeated: int
     """How often its most repeated call (tool and arguments) was made."""
     ended_ns: int = 0
+    task: str = ""
+    """Type of task; empty: it says none."""
 
 
 class Compared(NamedTuple):
@@ -75,7 +87,13 @@ class Compared(NamedTuple):
 
     None: decided.
     """
+    within: tuple[str, ...] = ()
+    """Types of task within which it was compared; none: over all. Of A are told the rate and the median that it would
+    have had with the tasks of B."""
 
+
+Strata = dict[str, tuple[list[Run], list[Run]]]
+"""Type of task -> runs of A and of B; "": all runs of both."""
 
 RATES: dict[str, Callable[[Run], tuple[int, int]]] = {
     "task_success": lambda run: (int(run.succeeded is False), int(run.succeeded is not None)),
@@ -97,12 +115,34 @@ _VALUES: dict[str, Callable[[Run], float | None]] = {
 
 def compare(a: Sequence[Run], b: Sequence[Run]) -> list[Compared]:
     """Compare the runs `b` with the runs `a`; gives one row an SLI, rates first, what has no events left out."""
-    rates = [_rate(name, [_named(name, _sum(side, of)) for side in (a, b)]) for name, of in RATES.items()]
-    found = [pair for name, value in _VALUES.items() if (pair := _value(name, a, b, value))]
+    strata = strata_of(a, b)
+    runs = [run for sides in strata.values() for side in sides for run in side]
+    rates = [_rate(name, strata, partial(_named, name)) for name in RATES]
+    found = [pair for name, value in _VALUES.items() if (pair := _value(name, strata, value))]
     above = {row.sli: chance for row, chance in found}
     others = [row for row, _ in found]
-    others += [_rate(f"tool:{tool}", [_uses(a, tool), _uses(b, tool)]) for tool in _tools([*a, *b])]
+    others += [_rate(f"tool:{tool}", strata, partial(_uses, tool)) for tool in _tools(runs)]
     return [*_judged([each for each in rates if min(each.events)], {}), *_judged(others, above)]
+
+
+def say_types(a: Sequence[Run], b: Sequence[Run]) -> bool:
+    """Say whether nearly all runs of both sides say their type of task."""
+    return all(any(run.task for run in side) for side in (a, b)) and all(
+        sum(bool(run.task) for run in side) >= _NEARLY_ALL * len(side) for side in (a, b)
+    )
+
+
+def strata_of(a: Sequence[Run], b: Sequence[Run]) -> Strata:
+    """Give the runs of both sides by the types that both were asked for; by "" all where few say theirs, or none is.
+
+    Runs that say none are a type of their own then.
+    """
+    by_task: Strata = {}
+    for at, side in enumerate((a, b) if say_types(a, b) else ()):
+        for run in side:
+            by_task.setdefault(run.task or NO_TYPE, ([], []))[at].append(run)
+    common = {task: sides for task, sides in sorted(by_task.items()) if all(sides)}
+    return common or {"": (list(a), list(b))}
 
 
 def holm(p: Sequence[float], alpha: float = ALPHA) -> list[bool]:
@@ -121,12 +161,12 @@ def _sum(runs: Sequence[Run], of: Callable[[Run], tuple[int, int]]) -> tuple[int
     return bad, total
 
 
-def _named(name: str, counts: tuple[int, int]) -> tuple[int, int]:
-    bad, total = counts
+def _named(name: str, runs: Sequence[Run]) -> tuple[int, int]:
+    bad, total = counts = _sum(runs, RATES[name])
     return (total - bad, total) if name in OF_GOOD else counts
 
 
-def _uses(runs: Sequence[Run], tool: str) -> tuple[int, int]:
+def _uses(tool: str, runs: Sequence[Run]) -> tuple[int, int]:
     return sum(tool in run.tools for run in runs), len(runs)
 
 
@@ -135,22 +175,55 @@ def _tools(runs: Sequence[Run]) -> list[str]:
     return sorted(tool for tool in set(used) if used.count(tool) >= _FEWEST_USES)
 
 
-def _rate(name: str, sides: list[tuple[int, int]]) -> Compared:
-    (hits_a, n_a), (hits_b, n_b) = sides
-    ratio = OddsRatio()
-    ratio.look(np.array([[hits_a], [n_a], [hits_b], [n_b]]))
+def _rate(name: str, strata: Strata, of: Callable[[Sequence[Run]], tuple[int, int]]) -> Compared:
+    tables = {task: (*of(a), *of(b)) for task, (a, b) in strata.items()}
+    if "" in tables:
+        return _rate_of(name, tables[""])
+    tables = {task: table for task, table in tables.items() if table[1] and table[3]}
+    if not tables:
+        return Compared(name, "rate", None, None, (0, 0), None, None, 1.0, "none")
+    every = list(tables.values())
+    (hits_a, n_a, hits_b, n_b), ratio = map(sum, zip(*every, strict=True)), OddsRatio()
+    ratio.look(np.array(every).T)
+    before, after = rates(every)
+    found = _rate_of(name, (hits_a, n_a, hits_b, n_b), ratio)
+    direction = _direction((found.odds_ratio or 1.0) - 1.0)
+    return found._replace(before=before, after=after, p=exact_p(every), direction=direction, within=tuple(tables))
+
+
+def _rate_of(name: str, table: Table, ratio: OddsRatio | None = None) -> Compared:
+    hits_a, n_a, hits_b, n_b = table
+    if ratio is None:
+        ratio = OddsRatio()
+        ratio.look(np.array([[hits_a], [n_a], [hits_b], [n_b]]))
     interval, p = ratio.interval(ALPHA), float(fisher_exact([[hits_b, n_b - hits_b], [hits_a, n_a - hits_a]])[1])
-    before, after = (hits / max(n, 1) for hits, n in sides)
+    before, after = hits_a / max(n_a, 1), hits_b / max(n_b, 1)
     estimate = ratio.estimate if 0 < hits_a + hits_b < n_a + n_b else None  # all alike: nothing says how far apart
     found = Compared(name, "rate", before, after, (n_a, n_b), estimate, interval, p, _direction(after - before))
     return found._replace(is_same=interval.low >= 1 / MARGIN and interval.high <= MARGIN)
 
 
-def _value(
-    name: str, a: Sequence[Run], b: Sequence[Run], value: Callable[[Run], float | None]
-) -> tuple[Compared, float] | None:
-    """Compare values; gives the chance too that one of `a` is above one of `b`, ties by half."""
-    sides = [[found for run in side if (found := value(run)) is not None] for side in (a, b)]
+def _value(name: str, strata: Strata, value: Callable[[Run], float | None]) -> tuple[Compared, float] | None:
+    """Compare values; gives the chance too that one of A is above one of B, ties by half."""
+    known = {task: [_known(side, value) for side in sides] for task, sides in strata.items()}
+    if "" in known:
+        return _value_of(name, known[""])
+    known = {task: sides for task, sides in known.items() if all(sides)}
+    if not known:
+        return None
+    every = [(a, b) for a, b in known.values()]
+    p, above = ranks_p(every)
+    before, after = medians(every)
+    events = sum(len(a) for a, _ in every), sum(len(b) for _, b in every)
+    found = Compared(name, "value", before, after, events, None, None, p, _direction(_EVEN - above))
+    return found._replace(within=tuple(known)), above
+
+
+def _known(runs: Sequence[Run], value: Callable[[Run], float | None]) -> list[float]:
+    return [found for run in runs if (found := value(run)) is not None]
+
+
+def _value_of(name: str, sides: list[list[float]]) -> tuple[Compared, float] | None:
     if not all(sides):
         return None
     test = mannwhitneyu(*sides)

@@ -7,6 +7,7 @@ import json
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import orjson
 import pytest
 
 from flyball.cli import main
@@ -34,6 +35,39 @@ def test_a_path_may_hold_the_mark_of_a_choice(choice: str, tmp_path: Path) -> No
     path.touch()
     side = side_of(f"{path}{choice}")
     assert (side.path, f"#{side.dimension}={side.value}" if choice else "") == (path, choice)
+
+
+def _recorded(path: Path, parts: dict[tuple[str, str], tuple[int, int]]) -> Path:
+    """Write a file of runs, each one span: version and type of task -> good and failed."""
+    lines, number = [], 0
+    for (version, task), (good, failed) in parts.items():
+        for code in [1] * good + [2] * failed:
+            number += 1
+            start = 1_750_000_000_000_000_000 + number * 10**9
+            said = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "desk", "flyball.cohort.task": task}
+            attributes = [{"key": key, "value": {"stringValue": value}} for key, value in said.items()]
+            span = {"traceId": f"{number:032x}", "spanId": f"{number:016x}", "name": "run", "status": {"code": code}}
+            span |= {"startTimeUnixNano": str(start), "endTimeUnixNano": str(start + 10**9), "attributes": attributes}
+            of = [{"key": "service.version", "value": {"stringValue": version}}]
+            resource = {"resource": {"attributes": of}, "scopeSpans": [{"spans": [span]}]}
+            lines.append(orjson.dumps({"resourceSpans": [resource]}))
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    return path
+
+
+def test_versions_are_compared_within_types_of_task(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Version 2 is mostly asked for what fails in one of five: that is said, and that it is no worse."""
+    old, new = {("1", "ask"): (97, 3), ("1", "book"): (16, 4)}, {("2", "ask"): (29, 1), ("2", "book"): (80, 20)}
+    path = _recorded(tmp_path / "runs.jsonl", old | new | {("2", "pay"): (3, 1)})
+    assert main(["compare", f"{path}#version=1", f"{path}#version=2"]) == 0
+    told = " ".join(capfd.readouterr().out.split())
+    assert "Compared within the types of task that both were asked for: ask, book." in told
+    assert "Left out: 0 runs of A and 4 runs of B of other types." in told
+    assert main(["compare", f"{path}#version=1", f"{path}#version=2", "--json"]) == 0
+    rows = [orjson.loads(line) for line in capfd.readouterr().out.splitlines()]
+    (success,) = [row for row in rows if row["sli"] == "task_success"]
+    assert (success["within"], success["events"]) == (["ask", "book"], [120, 130])
+    assert success["before"] == pytest.approx((30 * 0.97 + 100 * 0.8) / 130)
 
 
 def test_a_path_that_is_not_there_is_told_without_its_choice(capsys: pytest.CaptureFixture[str]) -> None:
