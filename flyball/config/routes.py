@@ -98,15 +98,17 @@ class MatchKeys:
     severity: tuple[Literal["SEV-1", "SEV-2", "SEV-3"], ...] = key((), "of the worst incident")
     class_: tuple[str, ...] = key((), "of the first incident")
     owner: tuple[str, ...] = key((), "role: on-call, cost, eval, quality")
+    role: tuple[str, ...] = key((), "another name of `owner`")
     workflow: tuple[str, ...] = key((), "of the first incident")
     tenant: tuple[str, ...] = key((), "of the first incident")
     labels: Mapping[str, str] = key({}, "label by name, one glob each")
 
     def wrong(self) -> Iterator[Wrong]:
         """Yield roles that no incident has: their route would never be taken, and nobody hear why."""
-        for index, glob in enumerate(self.owner):
-            if not any(fnmatchcase(owner, glob) for owner in OWNERS):
-                yield Wrong(f"owner.{index}", f"'{glob}'", f"one of {', '.join(OWNERS)}, or a glob of them")
+        for name, globs in (("owner", self.owner), ("role", self.role)):
+            for index, glob in enumerate(globs):
+                if not any(fnmatchcase(owner, glob) for owner in OWNERS):
+                    yield Wrong(f"{name}.{index}", f"'{glob}'", f"one of {', '.join(OWNERS)}, or a glob of them")
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,9 @@ def _route(keys: RouteKeys) -> Route:
 
 
 def _match(keys: MatchKeys) -> Match:
-    return Match(**vars(keys))
+    said = dict(vars(keys))
+    role = said.pop("role")
+    return Match(**said | {"owner": (*keys.owner, *role)})
 
 
 def _quiet(keys: QuietKeys) -> Quiet:

@@ -78,3 +78,11 @@ def test_every_type_is_explained() -> None:
     """The meaning of `type` names every type of sink that there is."""
     doc = keys_of(SinkKeys)["type"].doc
     assert [name for name in TYPES if name not in doc] == []
+
+
+@pytest.mark.parametrize("said", ["{role: [cost]}", "{owner: [cost]}", "{owner: [eval], role: [cost]}"])
+def test_the_role_is_the_owner(tmp_path: Path, said: str) -> None:
+    """Either name will do, both together are one list."""
+    (tmp_path / "routes.yaml").write_text(f"routes:\n  - {{name: money, sinks: [stdout], match: {said}}}\n")
+    (route,) = load_routes(tmp_path).routing.routes
+    assert "cost" in route.match.owner
