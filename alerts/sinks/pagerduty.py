@@ -43,12 +43,17 @@ class Change(NamedTuple):
     links: tuple[tuple[str, str], ...] = ()
     """(address, text)."""
 
+    @property
+    def ident(self) -> str:
+        """Tell it from others: what was seen first where, and when."""
+        return f"{self.timestamp} {self.source} {self.summary}"
+
 
 class PagerDuty(HttpSink):
     """One service integration; `secret` is its routing key.
 
-    What was rolled out before an incident (`evidence.change`) goes beside its page as a change event, once a page and
-    process: PagerDuty shows it among the recent changes of the service. It is not tried again, the page says it too.
+    What was rolled out before an incident (`evidence.change`) goes beside its page as a change event, once a change and
+    process, however many pages it has: PagerDuty shows it among the recent changes of the service. It is not tried again, the page says it too.
     """
 
     NEEDS = {"url": "optional", "secret": "required"}  # noqa: RUF012 -- a ClassVar of the base
@@ -67,7 +72,7 @@ class PagerDuty(HttpSink):
         outcome = self._trigger(page)
         change = self._new_change(page)
         if isinstance(outcome, Sent) and change is not None:
-            self._told_changes[page.key] = None
+            self._told_changes[change.ident] = None
             if len(self._told_changes) > _MAX_TOLD:
                 self._told_changes.popitem(last=False)
             self.change(change)
@@ -98,7 +103,8 @@ class PagerDuty(HttpSink):
         return self.http.send_json(urljoin(self.url, "change/enqueue"), _fitted(said))
 
     def _new_change(self, page: Page) -> Change | None:
-        return None if page.key in self._told_changes else _change_of(page)
+        change = _change_of(page)
+        return None if change is None or change.ident in self._told_changes else change
 
     def _end(self, action: str, key: str) -> Outcome:
         return self.http.send_json(

@@ -65,13 +65,13 @@ def _fields(page: Page) -> list[dict[str, str]]:
         "rule": page.rule,
         "workflow": page.workflow,
         "tenant": page.tenant,
-        "owner": page.owner,
         "since": in_words(page.opened_at, seconds=True),
         "until": page.resolved_at and in_words(page.resolved_at, seconds=True),
         "in hand of": page.acknowledged_by,
         "incidents": f"{page.count}, {page.open} open",
         "scopes": ", ".join(" ".join(scope.values()) for scope in page.scopes),
         "runs": ", ".join(page.runs),
+        "owner": page.owner,  # last: of a tenant's page that was in hand and has ended there are eleven
     }
     shown = [_markdown(f"*{name}*\n{value}", _FIELD) for name, value in said.items() if value]
     return shown[:MAX_FIELDS]

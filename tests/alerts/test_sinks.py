@@ -129,6 +129,7 @@ def test_pagerduty_shows_what_was_rolled_out_before(pagerduty: Any, incidents: A
     assert told["payload"]["summary"] == "airline: version v42 first seen"
     assert told["payload"]["timestamp"] == "2026-03-02T09:00:00.000Z"
     assert told["payload"]["custom_details"] == change
+    sink.deliver(page_of(incidents.incident("d", evidence={"change": change})))  # another page of the same rollout
     sink.deliver(page_of(incidents.incident("b", evidence={"change": None})))
     sink.deliver(page_of(incidents.incident("c", evidence={"change": {"value": "v1"}})))
     assert len(pagerduty.changes) == 1
@@ -206,6 +207,8 @@ def test_slack_within_its_limits(pagerduty: Any, page: Any, huge: Any, incidents
     assert messages[2]["text"].startswith("Resolved: ")
     fields = [each["text"] for each in messages[2]["blocks"][2]["fields"]]
     assert {"*since*\n2026-05-28 20:26:40Z", "*until*\n2026-05-28 20:26:41Z"} <= set(fields)
+    sink.deliver(replace(ended(page, incidents), tenant="acme", acknowledged_by="ann"))
+    assert "*runs*" in json.dumps(sent(pagerduty)[-1][3])
     assert (sink.RATE, sink.BURST) == (1.0, 1)
 
 
