@@ -53,7 +53,8 @@ class PagerDuty(HttpSink):
     """One service integration; `secret` is its routing key.
 
     What was rolled out before an incident (`evidence.change`) goes beside its page as a change event, once a change and
-    process, however many pages it has: PagerDuty shows it among the recent changes of the service. It is not tried again, the page says it too.
+    process, however many pages it has: PagerDuty shows it among the recent changes of the service. It is not tried
+    again, the page says it too.
     """
 
     NEEDS = {"url": "optional", "secret": "required"}  # noqa: RUF012 -- a ClassVar of the base
