@@ -26,6 +26,7 @@ from models.drift import envelope, fleet, hour_of_week, known_rate
 from models.drift.bounds import HOURLY_TOLERANCE
 from models.drift.categories import Categories
 from models.drift.cohorts import Cohorts
+from models.drift.cohorts_by_task import CohortsByTask
 from models.drift.day import HOURS as HOURS_OF_DAY
 from models.drift.day import Day
 from models.drift.exceedance import QUANTILES, Exceedance
@@ -231,6 +232,41 @@ def rates(scale: int) -> list[Figure]:
     return figures
 
 
+def asked(chance: np.random.Generator, events: int, hard: float, streams: int, minutes: int) -> NDArray[np.int64]:
+    """Draw how many are easy and how many hard, [type, stream, minute]."""
+    hard_ones = chance.binomial(events, hard, (streams, minutes))
+    return np.stack([events - hard_ones, hard_ones])
+
+
+def by_task(scale: int) -> list[Figure]:
+    """A cohort of 50 beside 500 that is asked for hard things, of which 20 % fail and not 3 %: within types."""
+    streams, minutes, change, chance = 30 * scale, 500, 300, np.random.default_rng(11)
+    rates = np.array([0.03, 0.2])[:, None, None] * np.exp(0.3 * chance.normal(size=(streams, minutes)) - 0.045)
+    twice = 2 * rates / (1 + rates)
+    rest, mine = asked(chance, 500, 0.2, streams, minutes), asked(chance, 50, 0.8, streams, minutes)
+    failed = chance.binomial(rest, rates)
+    same = chance.binomial(mine, rates)
+    later = np.where(np.arange(minutes) < change, same, chance.binomial(mine, twice))
+    figures = []
+    for name, of_mine in (("no type differs", same), ("odds ratio 2 in each", later)):
+        tables = np.stack([failed, rest, of_mine, mine], axis=1)
+        within, _ = first_alarms(
+            CohortsByTask(), tables.reshape(8, streams, minutes), 0, 0 if of_mine is same else change
+        )
+        over, _ = first_alarms(Cohorts(), tables.sum(axis=0), 0, 0)
+        if of_mine is same:
+            shares = [float((found > 0).mean()) for found in (within, over)]
+            figures += [
+                Figure(
+                    f"cohorts that alarm, asked for harder things, {name}, {how}", share, "share", "500 minutes", target
+                )
+                for how, share, target in (("within types", shares[0], "<= 0.01"), ("over all", shares[1], ""))
+            ]
+        else:
+            figures.append(delay(f"the same, {name}, within types", within, change, "<= 20"))
+    return figures
+
+
 def shapes(scale: int) -> list[Figure]:
     """Cohorts, mixes, cost."""
     streams, minutes, change, chance = 30 * scale, 500, 300, np.random.default_rng(8)
@@ -315,7 +351,7 @@ def main() -> None:
     scale = 1 if args.quick else 8
     tell(
         "detection",
-        nulls(quick=args.quick) + rates(scale) + shapes(1) + fleets(quick=args.quick) + speed(),
+        nulls(quick=args.quick) + rates(scale) + shapes(1) + by_task(1) + fleets(quick=args.quick) + speed(),
         as_json=args.json,
     )
 

@@ -48,7 +48,7 @@ _SLI_TEXTS = {
     "sli_cells_late": "Counts too late for the panes of minutes: they count by day only, or nowhere.",
     "sli_cells_refused_cohort": "Counts of cohorts beyond the number that is kept apart.",
     "sli_cells_refused_workflow": "Counts of workflows beyond the number that is kept apart.",
-    "sli_cells_to_other": "Counts of values beyond `slis.max_values` (by type: five times it), which went to `other`.",
+    "sli_cells_to_other": "Counts of values beyond `slis.max_values` (by type of task five times it), now `other`.",
     "sli_users_refused": "Users beyond the number that is kept apart.",
 }
 

@@ -76,7 +76,12 @@ def start(past: Past) -> State:
 
 def allowed(events: Any, rates: Any, low: Any, high: Any) -> Any:
     """Give (most, least, expected) hits [3, J] of events [T] at these rates, between their bounds, [J, T] each."""
-    expected = (events * rates).sum(axis=-1)
-    most = expected + np.sqrt(((events * (high - rates)) ** 2).sum(axis=-1))
-    least = expected - np.sqrt(((events * (rates - low)) ** 2).sum(axis=-1))
+    expected = _sum(events * rates)
+    most = expected + np.sqrt(_sum((events * (high - rates)) ** 2))
+    least = expected - np.sqrt(_sum((events * (rates - low)) ** 2))
     return np.stack([most, least, expected])
+
+
+def _sum(of_types: Any) -> Any:
+    """Add up, to the same last digit whatever order the types are in."""
+    return np.sort(of_types, axis=-1).sum(axis=-1)

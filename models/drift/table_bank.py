@@ -51,7 +51,7 @@ class TableBank(Bank):
         now = self._now
         self._looks = [look for look in self._looks if look[0] >= self._window - len(self.ring)]
         if len(now.of):
-            self._looks.append((self._window - 1, now))
+            self._looks.append((self._window - 1, now.small()))
             if (self.alarm > 0).any():
                 lasting = now.of_series(self.series[self.alarm > 0])
                 self._asked = Tables.all_of([self._asked, lasting]).together()
@@ -126,4 +126,4 @@ class TableBank(Bank):
             Tables(*(arrays[f"{name}_{field}"].copy() for field in Tables._fields)) for name in ("looks", "asked")
         )
         at = arrays["looks_at"]
-        self._looks = [(minute, every.only(at == minute)) for minute in np.unique(at).tolist()]
+        self._looks = [(minute, every.only(at == minute).small()) for minute in np.unique(at).tolist()]

@@ -36,13 +36,7 @@ _WIDEST = 1e6
 class _ByTask:
     """What both have."""
 
-    detector: Detector
     baselines: str
-
-    def bank(self) -> Bank:
-        """Give one that is empty."""
-        detector = self.detector
-        return TableBank(detector) if isinstance(detector, CohortsByTask) else NotImplemented
 
     def look(self, shard: Shard, minute: Minute, bank: Bank) -> None:
         """Count by type of task."""
@@ -68,6 +62,10 @@ class LiveRateByTask(_ByTask, LiveRate):
     detector: Detector = field(default_factory=CohortsByTask)
     is_by_task: bool = True
 
+    def bank(self) -> Bank:
+        """Give one that is empty."""
+        return TableBank(CohortsByTask())
+
     def _dispersion(self, shard: Shard, parent: NDArray[np.int64]) -> NDArray[np.float64]:
         found: NDArray[np.float64] = shard.learners[self.baselines].past.dispersion()[0][parent]
         return found
@@ -84,6 +82,10 @@ class LiveValuesByTask(_ByTask, LiveValues):
     name: str = "live_values_by_task"
     detector: Detector = field(default_factory=lambda: CohortsByTask(J))
     is_by_task: bool = True
+
+    def bank(self) -> Bank:
+        """Give one that is empty."""
+        return TableBank(CohortsByTask(J))
 
     def effect(self, shard: Shard, stream: Stream, state: State, counts: NDArray[np.int64]) -> Effect:
         """Explain."""

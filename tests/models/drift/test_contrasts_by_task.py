@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from models.drift.settings import DriftSettings
+from models.drift.settings import Accepted, DriftSettings
 from models.drift.table import DriftTable
 from models.slis.packing import pack, unpack
 from tests.helpers.drift_contrasts import LABELS, OWN, START, Contrasts, together, without_pairs
@@ -185,6 +185,24 @@ def test_cut_anywhere_it_goes_on_alike(cuts: tuple[int, ...]) -> None:
     assert len(whole.banks["change_rate_by_task"]) == len(whole.banks["change_values_by_task"]) == 1
     assert len(whole.banks["live_rate"]) == len(whole.banks["change_rate"]) == 0
     assert whole.banks["live_rate_by_task"].alarm.any()
+
+
+def test_what_is_accepted_is_compared_anew() -> None:
+    """The alarm of a tenant who got worse is over, what it does is usual of it from then on, and a restart knows it."""
+    table, made, worse = DriftTable(SETTINGS), Contrasts(), {"acme": {"ask": 0.0849, "book": 3 / 7}}
+    told = []
+    for at in range(CHANGE + 700):
+        if at == CHANGE + 60:
+            table.accept([Accepted("desk", START + CHANGE + 60)])
+        if at in (CHANGE + 61, CHANGE + 400):
+            table = DriftTable.load(SETTINGS, table.dump(), [])
+        looked = table.look(made.closed(at, tenants(0.8, 0.4), worse if at >= CHANGE else None))
+        told.append(any(each.alarm and each.key.startswith("live") for each in looked.evidence))
+    assert told[CHANGE + 59]
+    assert not any(told[CHANGE + 60 :])
+    bank = table.banks["live_rate_by_task"]
+    assert _named(table, "live_rate_by_task") == {"acme", "rest"}
+    assert bank.state["low"].max() > 2
 
 
 def test_a_state_from_before_compares_what_comes_from_now_on_within_types() -> None:
