@@ -60,7 +60,9 @@ def within_types(a: Sequence[Run], b: Sequence[Run]) -> str:
     )
     named = ", ".join(types[:_MOST_NAMED]) + (f" and {len(types) - _MOST_NAMED} more" if types[_MOST_NAMED:] else "")
     text = f"Compared within the types of task that both were asked for: {named}."
-    text += f" Left out: {runs_of(left[0])} of A and {runs_of(left[1])} of B of other types." if any(left) else ""
+    text += (
+        f" Left out: {runs_of(left[0])} of A and {runs_of(left[1])} of B of other types or none." if any(left) else ""
+    )
     return f"{text} A is told as it would be with the tasks of B."
 
 

@@ -38,8 +38,6 @@ _SMALL = 100
 _EVEN = 0.5
 _NEARLY_ALL = 0.9
 """Of the runs of each side, those that say their type of task, so that types are compared."""
-NO_TYPE = "none"
-"""The type of runs that say none, where others do."""
 
 
 class Run(NamedTuple):
@@ -135,12 +133,13 @@ def say_types(a: Sequence[Run], b: Sequence[Run]) -> bool:
 def strata_of(a: Sequence[Run], b: Sequence[Run]) -> Strata:
     """Give the runs of both sides by the types that both were asked for; by "" all where few say theirs, or none is.
 
-    Runs that say none are a type of their own then.
+    Runs that say none are left out then: nobody knows what they were asked for.
     """
     by_task: Strata = {}
     for at, side in enumerate((a, b) if say_types(a, b) else ()):
         for run in side:
-            by_task.setdefault(run.task or NO_TYPE, ([], []))[at].append(run)
+            by_task.setdefault(run.task, ([], []))[at].append(run)
+    by_task.pop("", None)
     common = {task: sides for task, sides in sorted(by_task.items()) if all(sides)}
     return common or {"": (list(a), list(b))}
 

@@ -2,8 +2,8 @@
 
 Of a version whose users ask for harder things more fails than of the rest though within each type nothing differs
 (Simpson). So each is held against the rest within each type. The rest is what all runs of the type have less those of
-the value. Runs that say no type are a type of their own, by subtraction. Where pairs of a value and a type came beyond
-their bound in a minute (`models.slis.admission`), they are with what is left of both sides.
+the value. Left out are runs that say no type, as nobody knows what they were asked for, and pairs of a value and a type
+beyond their bound (`models.slis.admission`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import orjson
 
 from models.drift.arrays import widened
 from models.drift.minute import J
-from models.drift.roles import UNTYPED
 from models.drift.tables import Tables
 from models.slis.groups import BETWEEN, OF_COHORT, OF_CONTRAST, REST, TASK
 from models.slis.readings import Label
@@ -29,8 +28,8 @@ if TYPE_CHECKING:
 
 _FEWEST = 50
 """Events of a type from which its rate is a null."""
-_LINKS = 4
-_WHOLE, _LEFT, _TASK, _VALUE = range(_LINKS)
+_LINKS = 3
+_WHOLE, _TASK, _VALUE = range(_LINKS)
 
 
 class _Name(NamedTuple):
@@ -61,14 +60,10 @@ class Crossed:
         self._labels: list[Label] = []
         self._names: list[_Name] = []
         self._links = np.empty((_LINKS, 0), np.int64)
-        """[4, C] Series of the workflow, of its runs of no type, of the type, of the value; -1: not there yet."""
+        """[3, C] Series of the workflow, of the type, of the value; -1: there is none, or not yet."""
         self._hits, self._events = np.zeros((J, 0), np.int64), np.zeros(0, np.int64)
         """[J, C] and [C] Of all minutes: hits (of ratios in the first row), and events."""
         self._linked = (0, 0)
-        self._values, self._first = np.empty((2, 0), np.int64)
-        """[v] Series of the values that have pairs, and the first pair of each."""
-        self._beyond: dict[tuple[str, str, str], int] = {}
-        """(SLI, workflow, dimension) -> pair that takes what is beyond the bound."""
 
     def __len__(self) -> int:
         """Count the pairs."""
@@ -102,12 +97,8 @@ class Crossed:
             self._places = np.arange(others)
 
     def _enter(self, labels: list[Label]) -> None:
-        names = [_named(label) for label in labels]
-        for pair, (sli, workflow, dimension, task, _) in enumerate(names, len(self)):
-            if not task:
-                self._beyond[sli, workflow, dimension] = pair
         self._labels += labels
-        self._names += names
+        self._names += [_named(label) for label in labels]
         self.is_histogram = np.append(self.is_histogram, [label.histogram for label in labels]).astype(np.bool_)
         self._links = np.concatenate([self._links, np.full((_LINKS, len(labels)), -1)], axis=1)
         self._hits, self._events = widened(self._hits, len(labels)), widened(self._events, len(labels))
@@ -118,18 +109,13 @@ class Crossed:
         if self._linked == (series, len(self)):
             return
         self._linked = series, len(self)
-        missing = np.flatnonzero((self._links < 0).any(axis=0))
-        for pair in missing.tolist():
+        for pair in np.flatnonzero((self._links < 0).any(axis=0)).tolist():
             sli, workflow, dimension, task, value = self._names[pair]
             self._links[_WHOLE, pair] = untyped.series(sli, workflow, "", "")
-            self._links[_LEFT, pair] = untyped.series(sli, workflow, TASK, UNTYPED)
             if task and task != REST:
                 self._links[_TASK, pair] = untyped.series(sli, workflow, TASK, task)
             if task:
                 self._links[_VALUE, pair] = untyped.series(sli, workflow, dimension, value)
-        if len(missing):
-            values, first = np.unique(self._links[_VALUE], return_index=True)
-            self._values, self._first = values[values >= 0], first[values >= 0]
 
     def part(self, closed: Closed) -> tuple[Closed, Closed]:
         """Part closed panes: those of other series, by how many of these came before, and those of pairs."""
@@ -175,48 +161,17 @@ class Crossed:
         mine = _counted(pairs, own, is_histogram=is_histogram)
         of_all = _counted(minute, task[own], is_histogram=is_histogram)
         found = Tables(value[own], task[own], np.concatenate([of_all - mine, mine]))
-        others = self._others(minute, pairs, found, is_histogram=is_histogram)
-        every = Tables.all_of([found, others])
-        watched = len(every.counts) // 2
-        every.counts[:watched] = np.clip(every.counts[:watched], 0, every.counts[watched - 1])
-        both = (every.counts[watched - 1] > 0) & (every.counts[-1] > 0)
-        return every.only(both).in_order()
+        watched = len(mine) - 1
+        found.counts[:watched] = np.clip(found.counts[:watched], 0, found.counts[watched])
+        return found.only((found.counts[watched] > 0) & (found.counts[-1] > 0)).in_order()
 
     def _note(self, pairs: Minute, chosen: NDArray[np.int64]) -> None:
         np.add.at(self.typed, self._links[_VALUE, chosen], pairs.total[chosen])
 
-    def _others(self, minute: Minute, pairs: Minute, found: Tables, *, is_histogram: bool) -> Tables:
-        """Give the tables of what is left of each value beside those that were `found`."""
-        known = (self.is_histogram[self._first] == is_histogram) & (self._links[_LEFT, self._first] >= 0)
-        values, first = self._values[known], self._first[known]
-        watched = len(found.counts) // 2
-        mine, of_rest = _counted(minute, values, is_histogram=is_histogram), found.counts[:watched]
-        place = np.searchsorted(values, found.of)
-        taken = np.zeros((2 * watched, len(values)), np.int64)
-        kept = found.of == values[np.minimum(place, len(values) - 1)] if len(values) else np.zeros(0, np.bool_)
-        np.add.at(taken.T, place[kept], np.concatenate([of_rest, found.counts[watched:]]).T[kept])
-        mine = np.maximum(mine - taken[watched:], 0)
-        left = self._links[_LEFT, first]
-        rest = _counted(minute, left, is_histogram=is_histogram) - mine
-        for at in np.flatnonzero(mine[-1] > 0).tolist():
-            if self._is_beyond(pairs, int(first[at])):
-                whole = self._links[_WHOLE, first[at]]
-                every = _counted(minute, np.array([whole, values[at]]), is_histogram=is_histogram)
-                rest[:, at] = every[:, 0] - every[:, 1] - taken[:watched, at]
-        return Tables(values, left, np.concatenate([rest, mine])).only(mine[-1] > 0)
-
-    def _is_beyond(self, pairs: Minute, pair: int) -> bool:
-        """Say whether in this minute pairs beside this one came beyond the bound."""
-        name = self._names[pair]
-        dimension = f"{TASK}_{name.dimension}"
-        named = dimension if dimension in OF_CONTRAST else OF_COHORT
-        other = self._beyond.get((name.sli, name.workflow, named), -1)
-        return other >= 0 and bool(pairs.total[other] > 0)
-
     def reset(self, which: NDArray[np.bool_]) -> None:
         """Count what these series [S] say anew."""
         self.typed[which] = 0
-        gone = which[self.whole]
+        gone = which[self.whole] & (self.whole >= 0)
         self._hits[:, gone], self._events[gone] = 0, 0
 
     # what is kept

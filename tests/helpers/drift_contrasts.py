@@ -23,8 +23,8 @@ START = 29_000_160
 W = {"workflow": "desk"}
 TYPES = ("ask", "book")
 VERSIONS, TENANTS = ("1", "2"), ("acme", "rest")
-BAD = {"ask": 0.03, "book": 0.2}
-COST = {"ask": 0.01, "book": 0.05}
+BAD = {"ask": 0.03, "book": 0.2, "": 0.1}
+COST = {"ask": 0.01, "book": 0.05, "": 0.02}
 """Median of a run of this type, USD; lognormal with sigma 1."""
 Part = tuple[str, str, str]
 """Version, tenant, type of task ("": it says none)."""
@@ -54,7 +54,7 @@ _GROUPS = {tuple(label.group.items())[1:]: at for at, label in enumerate(LABELS)
 
 @dataclass
 class Contrasts:
-    """Makes closed panes of the runs of each part; a run of no type has the odds and costs of `untyped`."""
+    """Makes closed panes of the runs of each part; of no type with odds and costs of type `untyped`."""
 
     seed: int = 1
     is_typed: bool = True

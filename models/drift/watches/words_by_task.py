@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.drift.confidence import OddsRatio
-from models.drift.roles import NO_TYPE
 from models.drift.watches.base import Contrast, Effect
 from models.drift.watches.words import amount, bets_up, is_worse, odds_words, rest_words, rounded, value_over
 from models.figures import percent
@@ -66,7 +65,7 @@ def _numbers(
     told = np.argsort(-mine[1], kind="stable")[:_MOST_TOLD].tolist()
     by_task = [
         {
-            "task": (roles.dimension(int(task[at])) or ("", ""))[1] or NO_TYPE,
+            "task": (roles.dimension(int(task[at])) or ("", ""))[1],
             "rest": float(of_rest[at]),
             "rate": float(of_mine[at]),
             "events": int(mine[1, at]),

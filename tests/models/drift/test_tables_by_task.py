@@ -77,18 +77,12 @@ class Panes:
 
 
 def expected(runs: list[Run], column: int, value: str, beyond: frozenset[tuple[str, str]]) -> list[Table]:
-    """Count one by one what both sides did, by type; types that are beyond for the value lie with none."""
+    """Count one by one what both sides did, by type; runs of no type, and types beyond for the value, are left out."""
     found: dict[str, list[int]] = {}
-    is_beyond = column == 0 and any(run[2] and (run[2], run[0]) in beyond for run in runs)
-    own = {
-        run[2]
-        for run in runs
-        if run[column] == value and run[2] and (run[2], run[0] if column == 0 else "") not in beyond
-    }
     for run in runs:
         task = run[2]
-        if is_beyond and task not in own:
-            task = ""
+        if not task or (column == 0 and (task, value) in beyond):
+            continue
         of = found.setdefault(task, [0, 0, 0, 0])
         side = 2 * (run[column] == value)
         of[side] += run[3]
@@ -117,7 +111,7 @@ def test_tables_are_what_counting_one_by_one_gives(beyond: frozenset[tuple[str, 
                 rows = told(shard.tables["rates"], series)
                 assert rows == expected(runs, column, value, beyond)
                 seen += len(rows)
-    assert seen > 500
+    assert seen > 400
 
 
 @pytest.mark.parametrize("batches", [1, 7])
