@@ -18,6 +18,8 @@ def line(judged: Judged) -> str:
     (bad_a, all_a), (bad_b, all_b), found = judged.a, judged.b, judged.comparison
     low, high = found.interval
     counts = f"{judged.sli}: bad {bad_a}/{all_a} of A, {bad_b}/{all_b} of B in {judged.hours} h"
+    if judged.within:
+        counts += f" and {len(judged.within)} type{'s' if len(judged.within) > 1 else ''} of task, within each"
     if found.odds_ratio is None:
         return f"{counts}; all are alike, so nothing is known of its odds: {found.advice}"
     said = (
@@ -46,4 +48,4 @@ def record(names: tuple[str, str], judged: Judged) -> dict[str, Any]:
         "margin": MARGIN,
         "advice": found.advice,
         "still_needed": found.still_needed,
-    }
+    } | ({"within": list(judged.within)} if judged.within else {})

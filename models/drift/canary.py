@@ -46,6 +46,8 @@ class Judged(NamedTuple):
     b: tuple[int, int]
     hours: int
     comparison: Comparison
+    within: tuple[str, ...] = ()
+    """Types of task that the hours were parted by; none: over all."""
 
 
 def judge(a: Sequence[Run], b: Sequence[Run], now_ns: int = NEVER_NS) -> list[Judged]:
@@ -57,14 +59,14 @@ def judge(a: Sequence[Run], b: Sequence[Run], now_ns: int = NEVER_NS) -> list[Ju
     found, newest = [], max((run.ended_ns for run in (*a, *b) if run.ended_ns <= now_ns), default=0) // HOUR_NS
     a, b = ([run for run in side if run.ended_ns // HOUR_NS < newest] for side in (a, b))
     for sli in _SLIS:
-        looks, hours = _looks(a, b, RATES[sli])
+        looks, hours, within = _looks(a, b, RATES[sli])
         if hours:
             ratio, (bad_a, all_a, bad_b, all_b) = OddsRatio(), looks.sum(axis=1).tolist()
             ratio.look(looks)
             comparison = compare(ratio, all_a + all_b, alpha=ALPHA_EACH)
             if bad_a + bad_b in (0, all_a + all_b):
                 comparison = replace(comparison, odds_ratio=None, still_needed=None)
-            found.append(Judged(sli, (bad_a, all_a), (bad_b, all_b), hours, comparison))
+            found.append(Judged(sli, (bad_a, all_a), (bad_b, all_b), hours, comparison, within))
     return found
 
 
@@ -79,17 +81,20 @@ def advice(judged: Sequence[Judged]) -> Advice:
     return said.get("task_success", Advice.HOLD)
 
 
-def _looks(a: Sequence[Run], b: Sequence[Run], of: Callable[[Run], tuple[int, int]]) -> tuple[NDArray[np.int64], int]:
-    """Give [(bad_a, all_a, bad_b, all_b), hour and type of task] and the number of hours."""
-    found, seen = [], set[int]()
-    for sides in strata_of(a, b).values():
+def _looks(
+    a: Sequence[Run], b: Sequence[Run], of: Callable[[Run], tuple[int, int]]
+) -> tuple[NDArray[np.int64], int, tuple[str, ...]]:
+    """Give [(bad_a, all_a, bad_b, all_b), hour and type of task], the number of hours, and the types that had any."""
+    found, seen, within = [], set[int](), list[str]()
+    for task, sides in strata_of(a, b).items():
         counts = [_by_hour(side, of) for side in sides]
         hours = sorted(hour for hour in counts[0][1] if counts[1][1][hour])
         found.append(
             np.array([[by[hour] for hour in hours] for side in counts for by in side], np.int64).reshape(4, -1)
         )
         seen |= set(hours)
-    return np.concatenate(found, axis=1), len(seen)
+        within += [task] if task and hours else []
+    return np.concatenate(found, axis=1), len(seen), tuple(within)
 
 
 def _by_hour(runs: Sequence[Run], of: Callable[[Run], tuple[int, int]]) -> tuple[Counter[int], Counter[int]]:

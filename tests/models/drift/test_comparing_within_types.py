@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from scipy.stats import fisher_exact, mannwhitneyu
 
+from flyball.report.canary import line
+from flyball.report.canary import record as canary_record
 from flyball.report.compared import is_worse, record, within_types
 from models.drift.canary import HOUR_NS, judge
 from models.drift.comparing import Compared, Run, compare, strata_of
@@ -166,5 +168,8 @@ def test_a_canary_that_is_asked_for_harder_things_is_not_rolled_back() -> None:
     a, b = shares
     assert judge(a, b)[0].comparison.advice.value != "roll back"
     assert judge(a, b)[0].hours == 40
+    assert "in 40 h and 2 types of task, within each; odds ratio" in line(judge(a, b)[0])
+    assert canary_record(("a", "b"), judge(a, b)[0])["within"] == ["ask", "book"]
     plain = [[run._replace(task="") for run in side] for side in (a, b)]
     assert judge(plain[0], plain[1])[0].comparison.advice.value == "roll back"
+    assert "within" not in canary_record(("a", "b"), judge(plain[0], plain[1])[0])
