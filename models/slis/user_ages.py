@@ -1,11 +1,12 @@
 """User ages: is the user of a run new to its workflow, or was there before? Cells by user in, cells by age out.
 
 All cells of a workflow come to one series shard, so it remembers its users: of each the first day and the last. A user
-is new for `days` days (UTC) from that of the first run on, by the run's own time. In the first `days` days of a
-workflow nobody has an age, and whoever came in them was there before: it cannot be told.
+is new for `days` days (UTC) from that of the first run on, by the run's own time. Whoever came in the first `days` days
+of a workflow was there before, as it cannot be told. In those and one more nobody has an age: who seems to come first
+on the day after them may have come before, by a run that is late.
 
-Same for any order, batching and number of workers, as long as nothing comes `days` - 1 days later than something that
-is newer: only the day of a first run decides, and that is the least of all. Memory: 16 to 64 bytes a user; who was not
+Same for any order, batching and number of workers, as long as nothing comes a day later than something that is newer:
+only the day of a first run decides, and that is the least of all. Memory: 16 to 64 bytes a user; who was not
 seen for KEPT days is forgotten (and new when back), and beyond `most` no more are remembered: those have no age,
 counted. Two users of a workflow are taken for one where 63 bits of a digest are equal.
 """
@@ -213,7 +214,7 @@ def _ages(table: Any, workflows: Any, users: Any, days: Any, span: Any, new: Any
     out = np.zeros(users.size, np.int64)
     for i in range(users.size):
         workflow, user = table[_find(table, workflows[i])], table[_find(table, users[i])]
-        if workflow.key == 0 or user.key == 0 or days[i] < workflow.first + span:
+        if workflow.key == 0 or user.key == 0 or days[i] <= workflow.first + span:
             continue
         is_new = user.first >= workflow.first + span and days[i] < user.first + span
         out[i] = new if is_new else existing

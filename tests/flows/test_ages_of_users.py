@@ -61,7 +61,7 @@ def expected(records: list[dict[str, Any]]) -> Counter[tuple[str, str, str]]:
     for workflow, user, day, minute in seen:
         start = min(d for w, _, d, _ in seen if w == workflow)
         first = min(d for w, u, d, _ in seen if (w, u) == (workflow, user))
-        if day >= start + DAYS:
+        if day > start + DAYS:
             is_new = first >= start + DAYS and day - first < DAYS
             found[workflow, "new" if is_new else "existing", minute] += 1
     return found

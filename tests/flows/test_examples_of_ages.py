@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _DAYS = 2
-_LATER = _DAYS * 86_400 * SECOND
+_LATER = (_DAYS + 1) * 86_400 * SECOND
 START = int(datetime(2026, 3, 2, tzinfo=UTC).timestamp()) * SECOND
 HURT = START + _LATER + 8 * 3600 * SECOND
-"""From eight hours into the third day on, new users fail."""
+"""From eight hours into the fourth day on, new users fail."""
 SETTINGS = FlowSettings(slis=SliSettings(new_user_days=_DAYS), drift=DriftSettings(least_span=60))
 
 
 def lines() -> Iterator[bytes]:
-    """Give runs: on the first day some of users who are there; on the third, twelve hours of both, in turn."""
+    """Give runs: on the first day some of users who are there; on the fourth, twelve hours of both, in turn."""
     rng = random.Random(3)  # noqa: S311
     number = 0
     for n in range(50):

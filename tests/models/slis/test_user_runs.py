@@ -96,17 +96,17 @@ def test_minutes_that_are_over_come_with_runs_of_both_ages() -> None:
     """By the age the user had on the day of the run; nobody has one in the first days; a look hands them on."""
     table = PaneTable(SliSettings(new_user_days=1))
     first = changes(("ann", "SUCCESS", 0, 1))
-    later = [("ann", "FAILURE", 1, 2), ("bob", "SUCCESS", 1, 3), ("eve", "FAILURE", 2, 4), ("bob", "SUCCESS", 2, 5)]
+    later = [("ann", "FAILURE", 2, 2), ("bob", "SUCCESS", 2, 3), ("eve", "FAILURE", 3, 4), ("bob", "SUCCESS", 3, 5)]
     for batch in (first, changes(*later)):
         for part in cells_of([batch], by_user=True).split().values():
             table.apply(part)
     closed = table.close()
     assert closed is not None
     expected = [
-        ("support", "existing", START + 24 * HOUR, f"{2:032x}", True),
-        ("support", "new", START + 24 * HOUR, f"{3:032x}", False),
-        ("support", "existing", START + 48 * HOUR, f"{5:032x}", False),
-        ("support", "new", START + 48 * HOUR, f"{4:032x}", True),
+        ("support", "existing", START + 48 * HOUR, f"{2:032x}", True),
+        ("support", "new", START + 48 * HOUR, f"{3:032x}", False),
+        ("support", "existing", START + 72 * HOUR, f"{5:032x}", False),
+        ("support", "new", START + 72 * HOUR, f"{4:032x}", True),
     ]
     assert sorted(closed.runs) == sorted(expected)
     looked = DriftTable(DriftSettings()).look(closed)
