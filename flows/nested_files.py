@@ -80,12 +80,20 @@ def _plain(text: str | None) -> str | None:
 
 
 def _read(path: Path) -> list[Agent]:
-    """Give what a file holds; its last line may be torn, and another process may be deleting it."""
+    """Give what a file holds, but for lines that are torn; another process may be deleting it."""
     try:
         lines = path.read_bytes().splitlines(keepends=True)
     except FileNotFoundError:
         return []
-    return [Agent(*orjson.loads(line)) for line in lines if line.endswith(b"\n")]
+    return [agent for line in lines if line.endswith(b"\n") and (agent := _agent(line))]
+
+
+def _agent(line: bytes) -> Agent | None:
+    """Read a line; None: it is torn, by a kill or where the disk was full."""
+    try:
+        return Agent(*orjson.loads(line))
+    except (orjson.JSONDecodeError, TypeError):
+        return None
 
 
 def _written_s(path: Path) -> float:
