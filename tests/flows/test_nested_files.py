@@ -70,7 +70,7 @@ def test_files_are_bounded_and_go_when_they_are_old(tmp_path: Path, monkeypatch:
         files.keep()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a-2.jsonl", "a-3.jsonl"]
     with (tmp_path / "a-3.jsonl").open("ab") as file:
-        file.write(b'[1,2,99[1,2,100,100,7,null]\n[1]\n[1,2,12,12,7,"planner"]\n[1,2,99')  # as a full disk leaves it
+        file.write(b'[1,2,99[1,2,100,100,7,null]\n[1]\n[1,2,12,12,7,"planner?"]\n[1,2,99')  # as a full disk leaves it
     written = (tmp_path / "a-3.jsonl").stat().st_mtime_ns
     again = Nested()
     NestedFiles(tmp_path, "b", again, written)
