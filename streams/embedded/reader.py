@@ -81,12 +81,14 @@ class EmbeddedReader:
                     raise
 
     def _oldest(self) -> int:
+        end = self._end[0]  # as of before: the first message of a partition may be appended while they are listed
         there = segments.bases(self._folder)
-        return there[0] if there else self._end[0]
+        return there[0] if there else end
 
     def _lost(self, why: str) -> LostOffsetError:
+        end = self._end[0]
         there = [base for base in segments.bases(self._folder) if base > self._next]
-        go_on = there[0] if there else self._end[0]
+        go_on = there[0] if there else end
         return LostOffsetError(f"{self._folder}: offset {self._next} is lost, {why}; reading can go on at {go_on}")
 
     def _close_segment(self) -> None:

@@ -201,11 +201,14 @@ class Stream:
                 yield event, orjson.loads(value)
 
     def feed(self, store: SignalStore, done: Callable[[], Any]) -> None:
-        """Give what comes to a guard's store until `done`."""
+        """Give what comes to a guard's store until `done`; heartbeats alone would come for ever."""
+        end_s = time.monotonic() + 60
         for event, data in self:
             (store.take if event == "signal" else store.beat)(data)
             if done():
                 return
+            if time.monotonic() > end_s:
+                raise AssertionError("a minute of heartbeats, and nothing else")
         raise AssertionError("the stream ended")
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from contextlib import closing
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -342,3 +343,24 @@ def test_an_offset_by_time_leaves_nothing_out(tmp_path: Path) -> None:
         assert message.offset - 20 <= offset <= message.offset
     assert log.offset_at("t", 0, 0) is None
     assert (log.offset_at("t", 0, 10**9) or 0) > 40
+
+
+def test_the_first_message_of_a_partition_comes_while_a_reader_opens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lies in no segment that was listed, and is not skipped for that."""
+    log = EmbeddedLog(tmp_path)
+    log.ensure("t", 1)
+    bases = segments.bases
+
+    def listed(folder: Path) -> list[int]:
+        found = bases(folder)
+        monkeypatch.setattr(segments, "bases", bases)
+        with closing(log.writer()) as writer:
+            writer.append("t", [(None, b"first")])
+            writer.flush()
+        return found
+
+    monkeypatch.setattr(segments, "bases", listed)
+    with closing(log.reader("t", 0, None)) as reader:
+        assert [message.value for message in reader.poll(10, 1000)] == [b"first"]
