@@ -57,8 +57,9 @@ class NestedFiles:
 def _newest(folder: Path, since_s: float) -> list[list[Agent]]:
     """Give what the files hold, the newest first; deletes those that were not written to since (Unix seconds)."""
     found: list[list[Agent]] = []
-    for path in sorted(folder.glob("*.jsonl"), key=_written_s, reverse=True):
-        if _written_s(path) < since_s:
+    written = [(_written_s(path), path) for path in folder.glob("*.jsonl")]
+    for written_s, path in sorted(written, reverse=True):
+        if written_s < since_s:
             path.unlink(missing_ok=True)
         elif sum(map(len, found)) < _READ:
             found.append(_read(path))

@@ -139,11 +139,12 @@ def _many(spans: Spans) -> Spans:
 def _measure(changes: list[Changes]) -> None:
     settings = SliSettings(new_user_days=7)
     table = PaneTable(settings)
-    for cells in cells_of(changes, by_user=True).split().values():
+    parts = cells_of(changes, by_user=True).split().values()
+    for cells in parts:
         table.apply(cells)
     sli_lines(table.early(_AT))
     table.gauges(_AT)
-    for cells in cells_of(changes, by_user=True).split().values():  # what comes after the gauges were read
+    for cells in parts:  # what comes after the gauges were read
         table.apply(cells)
     table.spread(_AT)
     table.final(_AT + 3600 * SECOND)

@@ -41,9 +41,7 @@ def rows(spans: Iterable[Raw], costs: Costs | None = None, mapping: Mapping | No
     kept = {name: each for name, each in named.items() if not each.is_record or kinds[name] != SpanKind.OTHER}
     billed = {kept[name].parent for name in kept if kinds[name] == SpanKind.BILL}
     if any(kinds.get(name) != SpanKind.LLM for name in billed):
-        costs = (
-            None  # a bill says what its call cost: that is not computed too, and of these it is not said which it is
-        )
+        costs = None  # a bill says what its call cost, so that is not computed too: here nobody knows which call it is
     depths = {name: _depth(name, kept) for name in kept}
     ordered = sorted(kept, key=lambda name: (kept[name].start_ns, depths[name], -kept[name].end_ns, name))
     called = SpanKind.LLM if SpanKind.LLM in kinds.values() else SpanKind.RUN  # whose costs are computed

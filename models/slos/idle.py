@@ -20,16 +20,17 @@ if TYPE_CHECKING:
     from models.slos.table import SloTable
 
 
-_SHOWN_S = 259_200
-"""The longest of the windows that metrics show whatever the rules are."""
 _PANE_S = 3600
 """A window ends within the pane of this length that it begins in."""
 
 
-def idle_slots(table: SloTable, busy: NDArray[np.int64]) -> list[int]:
-    """Give the slots that are idle, that which is for longest last. Those of `busy` are about to get events."""
+def idle_slots(table: SloTable, busy: NDArray[np.int64], shown_s: int) -> list[int]:
+    """Give the slots that are idle, that which is for longest last. Those of `busy` are about to get events.
+
+    `shown_s` is the longest of the windows that metrics show whatever the rules are.
+    """
     now, newest = table.ledger.now, table.newest
-    counts_from = {slo.name: _counts_from(slo, now) for slo in table.slos if slo.split}
+    counts_from = {slo.name: _counts_from(slo, now, shown_s) for slo in table.slos if slo.split}
     known = table.instances.known
     begin = np.array([counts_from.get(each.slo.name, 0) for each in known[: len(newest)]], np.int64)
     idle = (newest > 0) & (newest < begin)  # 0: it is new, and its events are about to be counted
@@ -43,7 +44,7 @@ def idle_slots(table: SloTable, busy: NDArray[np.int64]) -> list[int]:
     return sorted(found, key=lambda slot: -int(newest[slot]))
 
 
-def _counts_from(slo: Slo, now: int) -> int:
+def _counts_from(slo: Slo, now: int, shown_s: int) -> int:
     """Give the Unix second before which events are in no window of an SLO."""
     begin = bounds(slo.window, now)[0] if isinstance(slo.window, Calendar) else now - slo.window.seconds
-    return min(begin, now - max((*slo.rule_windows, _SHOWN_S))) - _PANE_S
+    return min(begin, now - max((*slo.rule_windows, shown_s))) - _PANE_S

@@ -266,7 +266,7 @@ class SloTable:
             self.spare.remove(spare)
             return spare
         if not self._idle and not 0 <= self.ledger.now - self._full_s < _FULL_S:
-            self._idle = idle_slots(self, busy)
+            self._idle = idle_slots(self, busy, USUAL_WINDOWS[-1])
             self._full_s = -_FULL_S if self._idle else self.ledger.now
         return self._idle.pop() if self._idle else -1
 
