@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from bytewax.operators import StatefulBatchLogic
 from typing_extensions import override
 
 from flows.items import Outbound, ShardAccepted, ShardClosed, ShardExamples, ShardLooked, Tracked
+from flows.shard_logic import ShardLogic
 from flows.telling import TellingLogic
 from models.drift.examples import examples_of
 from models.drift.fleet_table import FleetTable, Told
@@ -29,7 +29,7 @@ FLEET = "fleet"
 """The one shard of `fleet`: whom to tell is decided over all streams."""
 
 
-class DriftLogic(StatefulBatchLogic["ShardClosed | ShardAccepted", tuple[str, ShardLooked], bytes]):
+class DriftLogic(ShardLogic["ShardClosed | ShardAccepted", tuple[str, ShardLooked]]):
     """One series shard."""
 
     def __init__(self, states: ShardStates[DriftTable], snapshot: bytes | None) -> None:
@@ -48,10 +48,6 @@ class DriftLogic(StatefulBatchLogic["ShardClosed | ShardAccepted", tuple[str, Sh
                 looked = state.table.look(piece)
                 out.append((FLEET, ShardLooked(FLEET, state.key, looked, ((state.key, looked.until * _MINUTE_NS),))))
         return out, False
-
-    @override
-    def snapshot(self) -> bytes:
-        return self._state.snapshot() if self._state else b""
 
 
 def examples_step(values: list[Any]) -> list[tuple[str, ShardExamples]]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from bytewax.operators import StatefulBatchLogic
 from typing_extensions import override
 
 from flows.decode import RUN_SHARDS
 from flows.items import ShardSpans, ShardTalk
+from flows.shard_logic import ShardLogic
 from models.runs.shards import by_shard
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _TICK = timedelta(seconds=1)
 RunItem = tuple[str, ShardSpans]
 
 
-class JoinLogic(StatefulBatchLogic[ShardTalk, RunItem, bytes]):
+class JoinLogic(ShardLogic[ShardTalk, RunItem]):
     """One shard of conversations. With a clock it ticks once a second while anything waits."""
 
     def __init__(
@@ -69,10 +69,6 @@ class JoinLogic(StatefulBatchLogic[ShardTalk, RunItem, bytes]):
     @override
     def notify_at(self) -> datetime | None:
         return self._due
-
-    @override
-    def snapshot(self) -> bytes:
-        return self._state.snapshot() if self._state else b""
 
     def _next_tick(self) -> datetime | None:
         return datetime.now(UTC) + _TICK if self._clock and self._state and len(self._state.table) else None

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from bytewax.operators import StatefulBatchLogic
 from typing_extensions import override
 
 from flows.decode import RUN_SHARDS, SERIES_SHARDS
 from flows.items import Advanced, Outbound, Progress, ShardCells, ShardClosed, Tracked
+from flows.shard_logic import ShardLogic
 from models.slis.cells import cells_of
 from models.slis.records import sli_lines
 from models.watermark import Watermark
@@ -58,7 +58,7 @@ class SplitStep:
                 yield item.key, item.watermark_ns
 
 
-class MeasureLogic(StatefulBatchLogic[ShardCells, Records, bytes]):
+class MeasureLogic(ShardLogic[ShardCells, Records]):
     """One series shard: early panes by the clock, final ones at the watermark."""
 
     def __init__(
@@ -132,10 +132,6 @@ class MeasureLogic(StatefulBatchLogic[ShardCells, Records, bytes]):
     @override
     def notify_at(self) -> datetime | None:
         return self._due
-
-    @override
-    def snapshot(self) -> bytes:
-        return self._state.snapshot() if self._state else b""
 
     def _opened(self, key: str) -> ShardState[PaneTable]:
         state = self._states.open(key)

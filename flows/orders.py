@@ -5,15 +5,15 @@ Orders come by the same source as spans, but beside the watermark: they are no e
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from bytewax.operators import StatefulBatchLogic
 from typing_extensions import override
 
 from flows.decode import RUN_SHARDS, SERIES_SHARDS
 from flows.items import Outbound, RawBatch, ShardAccepted, ShardKills, ShardOrders
 from flows.letters import dead_letter
+from flows.shard_logic import ShardLogic
 from models.digest import digest_of
 from models.drift.settings import Accepted
 from models.orders.in_force import in_force
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from models.orders.book import OrderBook
     from models.orders.order import Order
 
-_AGAIN = timedelta(seconds=5)
 _MINUTE_NS = 60_000_000_000
 ORDERS = "orders"
 """The one shard of `in_force`: orders are few, and count in order."""
@@ -56,17 +55,16 @@ class OrderStep:
         return [*out, (ORDERS, ShardOrders(ORDERS, orders))] if orders else out
 
 
-class InForceLogic(StatefulBatchLogic[ShardOrders, "tuple[str, ShardKills | ShardAccepted]", bytes]):
+class InForceLogic(ShardLogic[ShardOrders, "tuple[str, ShardKills | ShardAccepted]"]):
     """What is in force. Kills are kept here alone: run shards are told all of them when they change, and at the start.
 
-    They are told again every few seconds: in a cluster that starts, a word may come before a shard has its own state.
     Accepted drift is passed on once; the shard of its workflow keeps it.
     """
 
     def __init__(self, states: ShardStates[OrderBook], snapshot: bytes | None) -> None:
         self._states = states
         self._state = states.resume(snapshot) if snapshot else None
-        self._due = datetime.now(UTC)
+        self._due: datetime | None = datetime.now(UTC) if self._state else None
 
     @override
     def on_batch(self, values: list[ShardOrders]) -> tuple[Iterable[tuple[str, Any]], bool]:
@@ -80,17 +78,13 @@ class InForceLogic(StatefulBatchLogic[ShardOrders, "tuple[str, ShardKills | Shar
 
     @override
     def on_notify(self) -> tuple[Iterable[tuple[str, Any]], bool]:
-        self._due = datetime.now(UTC) + _AGAIN
+        self._due = None
         state = self._state
         return (self._told(state) if state and (state.table.kills() or state.table.lifts()) else ()), False
 
     @override
-    def notify_at(self) -> datetime:
+    def notify_at(self) -> datetime | None:
         return self._due
-
-    @override
-    def snapshot(self) -> bytes:
-        return self._state.snapshot() if self._state else b""
 
     @staticmethod
     def _told(state: ShardState[OrderBook], resumed: tuple[str, ...] = ()) -> list[tuple[str, ShardKills]]:

@@ -1,9 +1,13 @@
-"""The engine's recovery store: made as a whole, and cleared of what a dead execution wrote and never committed.
+"""The engine's recovery store: made as a whole, cleared of what a dead execution never committed, the rest guarded.
 
 The engine snapshots a key under (step, key, epoch) and resumes at the first epoch that was not committed by all. What a
 killed execution had already written under that epoch stays there. The next execution writes over it only for keys that
 it touches in the very same epoch; for the others the dead execution's state would count as committed with that epoch,
 and the one after would begin with states of two different pasts. So such rows are deleted before a start.
+
+What was committed is written by no later execution, with one exception that loses states: a step that tells something
+while the states are still being loaded (flows.ticking). None of ours does; the store refuses such a row all the same,
+and the execution ends, before it can do harm.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ RECOVERY_PARTS = 1
 the end of an epoch waits for several transactions on disk in every part (docs/decisions/0007)."""
 
 _BUSY_S = 60.0
+_LATE = "a snapshot of an epoch that is committed: a step told something before all states were loaded"
 _ENGINE_SAID = re.compile(r'SqliteFailure\(.*Some\("([^"]*)"\)\)')
 """How the engine, which ends of any fault of its store, passes on what the database said."""
 
@@ -62,12 +67,17 @@ def open_recovery(folder: Path) -> RecoveryConfig:
 
 
 def forget_dead_epochs(folder: Path) -> int:
-    """Delete the snapshots of epochs that will be run again; gives their number."""
+    """Delete the snapshots of epochs that will be run again, and guard those of all before; gives their number."""
     resume = _resume_epoch(folder)
     deleted = 0
     for path in sorted(folder.glob("*.sqlite3")) if resume is not None else ():
         with closing(sqlite3.connect(path, timeout=_BUSY_S)) as database, database:
             deleted += database.execute("DELETE FROM snaps WHERE snap_epoch >= ?", (resume,)).rowcount
+            database.execute("DROP TRIGGER IF EXISTS committed")
+            database.execute(
+                f"CREATE TRIGGER committed BEFORE INSERT ON snaps WHEN NEW.snap_epoch < {resume} BEGIN "
+                f"SELECT RAISE(ABORT, '{_LATE}'); END"
+            )
     return deleted
 
 

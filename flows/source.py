@@ -62,11 +62,15 @@ class LogPartition(StatefulSourcePartition[RawBatch, int]):
         self._stop = stop
         self._wait: timedelta | None = None
         self._came = inf
+        self._is_begun = False
 
     @override
     def next_batch(self) -> Iterable[RawBatch]:
         if self._stop.is_set():
             raise StopIteration
+        if not self._is_begun:  # wakes all shards (flows.ticking)
+            self._is_begun = True
+            return self._nothing_new()
         messages = self._lane.take()
         if not messages:
             return self._nothing()
@@ -99,6 +103,9 @@ class LogPartition(StatefulSourcePartition[RawBatch, int]):
         if monotonic() - self._came < _QUIET_S:
             return ()
         self._came = inf
+        return self._nothing_new()
+
+    def _nothing_new(self) -> Iterable[RawBatch]:
         return (RawBatch(self._part, self._topic, self._partition, _NONE, _NONE, []),)
 
     @override

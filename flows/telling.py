@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import orjson
-from bytewax.operators import StatefulBatchLogic
 from typing_extensions import override
 
 from flows.items import Outbound
 from flows.notes import Notes
+from flows.shard_logic import ShardLogic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -48,7 +48,7 @@ Item = TypeVar("Item", bound=_Item)
 Table = TypeVar("Table", bound=_Table)
 
 
-class TellingLogic(StatefulBatchLogic[Item, Records, bytes], Generic[Item, Table]):
+class TellingLogic(ShardLogic[Item, Records], Generic[Item, Table]):
     """One shard. With a clock it looks each second; without one, whenever `track` has come on by a second."""
 
     def __init__(
@@ -131,7 +131,7 @@ class TellingLogic(StatefulBatchLogic[Item, Records, bytes], Generic[Item, Table
     def snapshot(self) -> bytes:
         if self._notes and not self._owed:
             self._notes.turn()
-        return self._state.snapshot() if self._state else b""
+        return super().snapshot()
 
     def _begin(self, state: ShardState[Table]) -> None:
         if self._watch:

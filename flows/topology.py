@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
-from flows.decode import RUN_SHARDS, SERIES_SHARDS, DecodeStep
-from flows.drift import DriftLogic, FleetLogic, examples_step
-from flows.govern import GovernLogic, GovernStep, VerdictStep
+from flows.decode import RUN_SHARDS, SERIES_SHARDS, TALK_SHARDS, DecodeStep
+from flows.drift import FLEET, DriftLogic, FleetLogic, examples_step
+from flows.govern import GOVERN_SHARDS, GovernLogic, GovernStep, VerdictStep
 from flows.hearsay import Hearsay
 from flows.items import Outbound, ShardCells, ShardClosed, ShardKills, ShardSpans, ShardTalk, Tracked
 from flows.join import JoinLogic
-from flows.judge import CountStep, JudgeLogic, LagWatch
+from flows.judge import JUDGE_SHARDS, CountStep, JudgeLogic, LagWatch
 from flows.measure import MeasureLogic, SplitStep
-from flows.orders import InForceLogic, OrderStep
+from flows.orders import ORDERS, InForceLogic, OrderStep
 from flows.shard_state import ShardStates
-from flows.spend import AmountStep, SpendLogic
+from flows.spend import SPEND_SHARDS, AmountStep, SpendLogic
+from flows.ticking import Ticking
 from flows.timing import timed
 from flows.track import RunRecordStep, TrackLogic
 from flows.watch import WatchStep
@@ -80,11 +81,12 @@ def build(
     )
     flow = Dataflow("flyball")
     raw: Stream[RawBatch] = op.input("source", flow, source)  # RawBatch
+    ticking = Ticking(raw, is_on=clock is not None)
     told_kills: list[KeyedStream[Any]] = []
     accepted: list[KeyedStream[Any]] = []
     streams: list[KeyedStream[Any]] = []
     if clock:
-        raw, ordered, refused = _ordered(raw, settings, metrics, clock, kept=kept)
+        raw, ordered, refused = _ordered(raw, ticking, settings, metrics, clock, kept=kept)
         told_kills, accepted, streams = [ordered.trues], [ordered.falses], [refused]
     decoded = op.flat_map_batch("decode", raw, timed(metrics, "decode", decode))
     rest: BranchOut[Any, Any] = op.branch(
@@ -92,13 +94,13 @@ def build(
     )  # (run shard, ShardSpans) | (talk shard, ShardTalk) | (series shard, ShardCells) | Outbound
     talks: BranchOut[Any, Any] = op.branch("talks", rest.falses, _is_talk)  # the same without ShardSpans
     marks: BranchOut[Any, Any] = op.branch("rest", talks.falses, _is_marks)  # (series shard, ShardCells) | Outbound
-    joined = op.stateful_batch(
-        "join", talks.trues, _join(settings, parts, clock, drain=drain, kept=kept)
+    joined = ticking.step(
+        "join", talks.trues, TALK_SHARDS, _join(settings, parts, clock, drain=drain, kept=kept)
     )  # (talk shard, (run shard, ShardSpans))
     found = op.flat_map_batch("joined", joined, _values)
     spans: KeyedStream[Any] = op.merge("spans", rest.trues, found, *told_kills)  # (run shard, ShardSpans | ShardKills)
-    tracked = op.stateful_batch(
-        "track", spans, _track(settings, metrics, parts, clock, drain=drain, kept=kept)
+    tracked = ticking.step(
+        "track", spans, RUN_SHARDS, _track(settings, metrics, parts, clock, drain=drain, kept=kept)
     )  # (run shard, Said | ShardTouched | ShardKills)
     watch = WatchStep(settings.runaways, metrics, clock, _folder(settings, "nested"))
     values = op.flat_map_batch("watch", tracked, timed(metrics, "watch", watch))  # Said
@@ -106,8 +108,8 @@ def build(
     split = SplitStep(with_caps(settings.caps), by_user=settings.slis.new_user_days > 0)
     cells = op.flat_map_batch("split", values, timed(metrics, "split", split))  # (series shard, ShardCells)
     counted: KeyedStream[Any] = op.merge("cells", cells, marks.trues)
-    panes = op.stateful_batch(
-        "measure", counted, _measure(settings, metrics, parts, clock, drain=drain, kept=kept)
+    panes = ticking.step(
+        "measure", counted, SERIES_SHARDS, _measure(settings, metrics, parts, clock, drain=drain, kept=kept)
     )  # (shard, (shard, [Outbound]) | (shard, ShardClosed))
     told = op.flat_map_batch("panes", panes, _values)
     closed: BranchOut[Any, Any] = op.branch("closed", told, _is_closed)
@@ -116,13 +118,14 @@ def build(
     streams += [runs, closed.falses, letters]
     if settings.drift.is_on:
         minutes = op.merge("minutes", closed.trues, *accepted)  # (series shard, ShardClosed | ShardAccepted)
-        streams.append(_drifting(minutes, values, settings, metrics, clock, drain=drain, kept=kept))
+        streams.append(_drifting(minutes, values, ticking, settings, metrics, clock, drain=drain, kept=kept))
     if settings.watches:
-        streams += _governed(values, settings, metrics, clock, drain=drain, kept=kept)
+        streams += _governed(values, ticking, settings, metrics, clock, drain=drain, kept=kept)
     if settings.slos:
         counter = Counter(settings.slos, with_caps(settings.caps), by_clock=clock is not None)
         events = op.flat_map_batch("count", values, timed(metrics, "count", CountStep(counter)))  # (shard, ShardEvents)
-        judged = op.stateful_batch("judge", events, _judge(settings, metrics, clock, drain=drain, kept=kept))
+        judge = _judge(settings, metrics, clock, drain=drain, kept=kept)
+        judged = ticking.step("judge", events, JUDGE_SHARDS, judge)
         streams.append(op.flat_map_batch("judged", judged, _values))
     out = op.merge("records", *streams)  # (shard, [Outbound])
     op.output("sink", out, sink)
@@ -130,33 +133,45 @@ def build(
 
 
 def _ordered(
-    raw: Stream[RawBatch], settings: FlowSettings, metrics: Metrics, clock: Clock, *, kept: bool
+    raw: Stream[RawBatch], ticking: Ticking, settings: FlowSettings, metrics: Metrics, clock: Clock, *, kept: bool
 ) -> tuple[Stream[RawBatch], BranchOut[Any, Any], KeyedStream[Any]]:
     """Wire what hears orders: gives the raw messages that are none; kills, and accepted drift; dead letters."""
     topic = settings.topics.orders
     heard: BranchOut[Any, Any] = op.branch("order", raw, lambda batch: batch.topic == topic)
     orders = op.flat_map_batch("ordered", heard.trues, OrderStep(metrics, settings.topics.dead_letters))
     good: BranchOut[Any, Any] = op.branch("orders", orders, _is_keyed)  # ("orders", ShardOrders) | Outbound
-    kills = op.stateful_batch("in_force", good.trues, _in_force(settings, clock, kept=kept))  # ("orders", (shard, ...))
+    kills = ticking.step(
+        "in_force", good.trues, [ORDERS], _in_force(settings, clock, kept=kept)
+    )  # ("orders", (shard, ...))
     told: BranchOut[Any, Any] = op.branch("kills", op.flat_map_batch("told", kills, _values), _is_kills)
     return heard.falses, told, op.flat_map_batch("refused", good.falses, _letters)
 
 
 def _governed(
-    values: Stream[Any], settings: FlowSettings, metrics: Metrics, clock: Clock, *, drain: bool, kept: bool
+    values: Stream[Any],
+    ticking: Ticking,
+    settings: FlowSettings,
+    metrics: Metrics,
+    clock: Clock,
+    *,
+    drain: bool,
+    kept: bool,
 ) -> list[KeyedStream[Any]]:
     """Wire what follows from watching open runs: verdicts, spend, incidents of runaways."""
     verdicts = op.flat_map_batch("verdicts", values, VerdictStep(settings.topics.verdicts))
     amounts = op.flat_map_batch("amounts", values, timed(metrics, "amounts", AmountStep()))  # (shard, ShardAmounts)
-    spent = op.stateful_batch("spend", amounts, _spend(settings, metrics, clock, drain=drain, kept=kept))
+    spend = _spend(settings, metrics, clock, drain=drain, kept=kept)
+    spent = ticking.step("spend", amounts, SPEND_SHARDS, spend)
     heard = op.flat_map_batch("heard", values, GovernStep())  # (shard, ShardVerdicts)
-    governed = op.stateful_batch("govern", heard, _govern(settings, metrics, clock, drain=drain, kept=kept))
+    govern = _govern(settings, metrics, clock, drain=drain, kept=kept)
+    governed = ticking.step("govern", heard, GOVERN_SHARDS, govern)
     return [verdicts, op.flat_map_batch("spent", spent, _values), op.flat_map_batch("governed", governed, _values)]
 
 
 def _drifting(
     closed: KeyedStream[Any],
     values: Stream[Any],
+    ticking: Ticking,
     settings: FlowSettings,
     metrics: Metrics,
     clock: Clock,
@@ -169,7 +184,7 @@ def _drifting(
     heard = op.flat_map_batch("looked", looked, _values)
     shown = op.flat_map_batch("examples", values, timed(metrics, "examples", examples_step))
     about: KeyedStream[Any] = op.merge("about", heard, shown)  # (FLEET, ShardLooked | ShardExamples)
-    fleet = op.stateful_batch("fleet", about, _fleet(settings, metrics, clock, drain=drain, kept=kept))
+    fleet = ticking.step("fleet", about, [FLEET], _fleet(settings, metrics, clock, drain=drain, kept=kept))
     return op.flat_map_batch("drifted", fleet, _values)
 
 

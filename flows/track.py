@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
-from bytewax.operators import StatefulBatchLogic
 from typing_extensions import override
 
 from flows.items import Advanced, Outbound, Progress, ShardKills, ShardSpans, ShardTouched, Tracked
+from flows.shard_logic import ShardLogic
 from models.runaways.touched import Touched
 from models.runs.changes import CALL, joined
 from models.runs.record import RUN
@@ -34,7 +34,7 @@ _TICK = timedelta(seconds=1)
 _NO_SPANS, _NO_ROWS = Spans.empty(), np.empty(0, np.int64)
 
 
-class TrackLogic(StatefulBatchLogic["ShardSpans | ShardKills", "Out", bytes]):
+class TrackLogic(ShardLogic["ShardSpans | ShardKills", "Out"]):
     """One run shard. With a clock it ticks once a second while it holds anything; without one only events move it.
 
     Kills go through it to `watch`, which they reach with what was touched before and after.
@@ -122,10 +122,6 @@ class TrackLogic(StatefulBatchLogic["ShardSpans | ShardKills", "Out", bytes]):
     @override
     def notify_at(self) -> datetime | None:
         return self._due
-
-    @override
-    def snapshot(self) -> bytes:
-        return self._state.snapshot() if self._state else b""
 
     def _opened(self, key: str) -> ShardState[RunTable]:
         state = self._states.open(key)

@@ -49,6 +49,8 @@ def test_the_source_says_what_it_reads(tmp_path: Path) -> None:
     metrics = Metrics(registry=CollectorRegistry())
     source, backlog = LogSource(lambda: log, ("spans",), Event(), metrics=metrics), metrics.backlog
     part = source.build_part("source", source.list_parts()[0], None)
+    (wake,) = part.next_batch()
+    assert wake.messages == []
     (batch,) = part.next_batch()
     newest = int(batch.received_ns[-1])
     assert backlog.age_ns(newest + 3) == 3

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import bytewax.operators as op
 import pytest
 from bytewax.dataflow import Dataflow
+from bytewax.recovery import RecoveryConfig
 from bytewax.testing import TestingSink, TestingSource, run_main
 
 from flows.recovery import (
@@ -31,12 +32,17 @@ if TYPE_CHECKING:
 def count(folder: Path, items: list[str | TestingSource.EOF]) -> list[tuple[str, int]]:
     """Run a flow that counts keys, with recovery as deployed; give what it tells until the next EOF in `items`."""
     told: list[tuple[str, int]] = []
+    run_main(counting(items, told), epoch_interval=timedelta(0), recovery_config=open_recovery(folder))
+    return told
+
+
+def counting(items: list[str | TestingSource.EOF], told: list[tuple[str, int]]) -> Dataflow:
+    """Give a flow that counts keys."""
     flow = Dataflow("flow")
     keys = op.map("keys", op.input("in", flow, TestingSource(items)), lambda key: (key, 1))
     counted = op.stateful_map("count", keys, lambda state, one: ((state or 0) + one, (state or 0) + one))
     op.output("out", counted, TestingSink(told))
-    run_main(flow, epoch_interval=timedelta(0), recovery_config=open_recovery(folder))
-    return told
+    return flow
 
 
 def leave_behind(folder: Path, key: str, like: str, state: int) -> None:
@@ -116,6 +122,25 @@ def test_a_full_disk_at_the_start_is_told_by_its_folder(tmp_path: Path) -> None:
     next(folder.glob("*.sqlite3")).write_bytes(b"no database" * 1000)
     with pytest.raises(RecoveryStoreError, match="not a database"), store_faults_told(folder):
         open_recovery(folder)
+
+
+def test_what_was_committed_is_not_written_over(tmp_path: Path) -> None:
+    """An execution that would, here as it begins too early, ends before; the next one has all there was."""
+    folder = tmp_path / "engine"
+    items = ["a", "a", TestingSource.EOF(), "a", "a", "a"]
+    assert count(folder, items) == [("a", 1), ("a", 2)]
+    open_recovery(folder)
+    with sqlite3.connect(next(folder.glob("*.sqlite3"))) as database:
+        committed = database.execute("SELECT ex_num, worker_frontier FROM fronts").fetchall()
+        database.execute("UPDATE fronts SET worker_frontier = worker_frontier - 1")
+    config, told = RecoveryConfig(str(folder)), list[tuple[str, int]]()
+    with pytest.raises(RecoveryStoreError, match="epoch that is committed"), store_faults_told(folder):
+        run_main(counting(items, told), epoch_interval=timedelta(0), recovery_config=config)
+    with sqlite3.connect(next(folder.glob("*.sqlite3"))) as database:
+        database.execute("DELETE FROM exs WHERE ex_num > 0")
+        database.execute("DELETE FROM fronts")
+        database.executemany("INSERT INTO fronts (ex_num, worker_index, worker_frontier) VALUES (?, 0, ?)", committed)
+    assert count(folder, items) == [("a", 3), ("a", 4), ("a", 5)]
 
 
 def test_mistakes_of_steps_are_passed_on(tmp_path: Path) -> None:

@@ -207,6 +207,7 @@ def test_a_partition_without_a_leader_is_waited_for() -> None:
     part = reads.build_part("source", "spans/00000", 42)
     assert log.opened == [("spans", 0, 42)]
     assert len(said) == 4
+    assert [batch.messages for batch in part.next_batch()] == [[]]  # the wake
     assert (list(part.next_batch()), part.snapshot()) == ([], 42)
 
 

@@ -40,8 +40,8 @@ def part_of(log: EmbeddedLog, start: str, snapshot: int | None = None, on_lost: 
 
 
 def values(part: Any) -> list[bytes]:
-    """Read what there is."""
-    return [value for batch in part.next_batch() for value in batch.messages]
+    """Read what there is; the first batch of all has nothing."""
+    return [value for _ in range(2) for batch in part.next_batch() for value in batch.messages]
 
 
 @pytest.mark.parametrize(("start", "found"), [("oldest", [b"before"]), ("newest", [])])
