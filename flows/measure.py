@@ -141,7 +141,7 @@ class MeasureLogic(ShardLogic[ShardCells, Records]):
     def _begin(self, state: ShardState[PaneTable]) -> None:
         """Begin a life: what an earlier one may have told after the snapshot is to be told again."""
         for cells in state.promises.owed() if state.promises else ():
-            state.table.apply(cells)
+            state.table.owe(cells)
         self._metrics.watch_slis(state.key, state.table)
 
     def _promise(self, state: ShardState[PaneTable]) -> None:

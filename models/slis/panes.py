@@ -13,7 +13,7 @@ from models.slis.additions import EVERYWHERE, NOWHERE, Additions, unpack_additio
 from models.slis.cells import Cells
 from models.slis.closing import Closed, closed_panes
 from models.slis.delta import DeltaLog
-from models.slis.minutes import ALONE_LIST, GROUP_LIST, set_states, states_of, take_dirty
+from models.slis.minutes import ALONE_LIST, DIRTY, GROUP_LIST, set_states, states_of, take_dirty
 from models.slis.packing import pack, unpack
 from models.slis.readings import Readings, revisions
 from models.slis.records import quantile_values
@@ -94,11 +94,24 @@ class PaneTable:
                 self._apply(cells)
         return cells
 
+    def owe(self, cells: Cells) -> None:
+        """Have the panes of these cells, which count 0, told again: a life that is dead may have told them.
+
+        Also those in which nothing is counted now: what that life counted there need not come again.
+        """
+        with self._lock:
+            if len(cells):
+                series, minute, *_ = self._apply(cells)
+                told_once = np.maximum(states_of(self._store.minutes, series, minute), 2 | DIRTY)
+                set_states(self._store.minutes, series, minute, told_once)
+                self._log.tell(np.stack([minute, series], axis=1))
+
     def _show(self, cells: Cells) -> None:
         workflow, user, ended, *_ = runs = cells.runs
         self._shown.add(runs, self._ages.ages(workflow, user, ended // _DAY_NS), cells.names)
 
-    def _apply(self, cells: Cells) -> None:
+    def _apply(self, cells: Cells) -> Additions:
+        """Add cells; gives those that count in the pane of their minute."""
         series = self._book.resolve(cells.cols, cells.names)
         self._store.kinds, self._store.alone = self._book.kinds, self._book.alone
         level = self._store.levels(cells.minute)
@@ -108,6 +121,7 @@ class PaneTable:
             additions = additions.where((series >= 0) & (level != NOWHERE))
         self._store.add(additions)
         self._log.add(additions)
+        return additions.where(additions.level == EVERYWHERE)
 
     def early(self, now_ns: int) -> Readings:
         """Give panes that changed since they were told, also while they last; throttled by processing time `now_ns`."""

@@ -67,6 +67,47 @@ def test_what_a_dead_life_told_is_corrected(tmp_path: Path, deaths: int) -> None
     assert last.tell() == []
 
 
+@pytest.mark.parametrize("is_resumed", [False, True])
+@pytest.mark.parametrize("silent", [0, 1, 3])
+def test_what_dead_lives_alone_counted_is_taken_back(tmp_path: Path, silent: int, *, is_resumed: bool) -> None:
+    """A pane that the next life never counts anything in, nor the one after it: it is told once more, as empty."""
+    before = Life(tmp_path, None)
+    before.tell(later(cells((1, 1)), 7))
+    snapshot = before.logic.snapshot() if is_resumed else None
+    told = Life(tmp_path, snapshot).tell(cells((0, 1)))
+    for _ in range(silent):
+        life = Life(tmp_path, snapshot)
+        life.logic.on_batch([later(cells((1, 1)), 7)])
+        life.logic.snapshot()  # of an epoch that is not committed
+    told += (last := Life(tmp_path, snapshot)).tell(later(cells((1, 1)), 7))
+    newest = {pane["pane_start"]: (pane["total"], pane["good"]) for pane in sorted(told, key=lambda r: r["revision"])}
+    assert sorted(newest.values()) == [(0, 0), (1 + is_resumed,) * 2]
+    for _ in range(3):
+        snapshot = last.logic.snapshot()
+    assert Life(tmp_path, snapshot).tell() == []
+
+
+@pytest.mark.parametrize("snapshots", [1, 3])
+def test_what_is_to_be_taken_back_is_kept(tmp_path: Path, snapshots: int) -> None:
+    """Until it is told; also by a life that goes on from a snapshot of one that did not come to it."""
+    told = Life(tmp_path, None).tell(cells((1, 1)))
+    life = Life(tmp_path, None)
+    life.logic.on_batch([later(cells((1, 1)), 7)])
+    for _ in range(snapshots):
+        snapshot = life.logic.snapshot()
+    told += Life(tmp_path, snapshot).tell()
+    newest = {pane["pane_start"]: pane["total"] for pane in sorted(told, key=lambda r: r["revision"])}
+    assert sorted(newest.values()) == [0, 1]
+
+
+def later(batch: ShardCells, minutes: int) -> ShardCells:
+    """Give the same cells some minutes later."""
+    assert batch.cells
+    cols = batch.cells.cols.copy()
+    cols[4] += minutes
+    return ShardCells(batch.key, Cells(cols, batch.cells.names), ())
+
+
 def test_promises_are_forgotten(tmp_path: Path) -> None:
     """Two snapshots after it was told a pane is owed no more, and the folder doesn't grow."""
     life = Life(tmp_path, None)
