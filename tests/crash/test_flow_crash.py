@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import sqlite3
 import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-KILLS = int(os.environ.get("FLYBALL_CRASHES", "6"))
-WORKERS = (1, 2, 1)
-STREAM_S = 25.0
-"""Time over which the messages are spread; what is left after the last kill follows at once."""
+KILLS = int(os.environ.get("FLYBALL_CRASHES", "12"))
+WORKERS = (1, 2, 2, 3)
+EACH_S = 2.0
+"""Time for a kill over which messages are spread; what is left after the last kill follows at once."""
 SEED = int(os.environ.get("FLYBALL_CRASH_SEED", "0"))
 
 
@@ -29,7 +30,7 @@ class Feeder:
 
     def __init__(self, append: Callable[[list[tuple[str, bytes]]], None], messages: list[tuple[str, bytes]]) -> None:
         self._append, self._messages = append, messages
-        self._pause = STREAM_S / len(messages)
+        self._pause = EACH_S * KILLS / len(messages)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.done = False
@@ -65,20 +66,66 @@ def deployment(request: pytest.FixtureRequest, tmp_path: Path, live: Any) -> Ite
         yield deployment
 
 
+@pytest.fixture
+def nursery(forked: Any, tmp_path: Path) -> Iterator[Any]:
+    """Give what forks commands: they start in a moment."""
+    with forked.Nursery(tmp_path) as nursery:
+        yield nursery
+
+
+class Store:
+    """Watches the engine's store, where there is one."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._database: sqlite3.Connection | None = None
+
+    def writes(self) -> int:
+        """Give a number that rises as somebody writes."""
+        if self._database is None and (found := next(iter(self._folder.glob("*.sqlite3")), None)):
+            self._database = sqlite3.connect(found, timeout=60)
+        return self._database.execute("PRAGMA data_version").fetchone()[0] if self._database else 0
+
+    def close(self) -> None:
+        """Close it."""
+        if self._database:
+            self._database.close()
+
+
+class Moment:
+    """When to kill next: after so many records, or after so many looks at the store that found it written to."""
+
+    def __init__(self, deployment: Any, store: Store, chance: random.Random) -> None:
+        self._deployment, self._store = deployment, store
+        self._records = deployment.watcher.read().records + chance.choice((1, 20, 200, 1000))
+        self._writes, self._seen = chance.choice((1, 2, 3, 6, 12)), store.writes()
+
+    def has_come(self, feeder: Feeder) -> bool:
+        """Look."""
+        if (writes := self._store.writes()) != self._seen:
+            self._writes, self._seen = self._writes - 1, writes
+        is_late = self._writes <= 0 or self._deployment.watcher.read().records >= self._records
+        return bool(self._deployment.check_alive() and (feeder.done or is_late))
+
+
 @pytest.mark.slow
-def test_totals_are_exact_after_kills(deployment: Any, live: Any, tmp_path: Path) -> None:
-    """Killed again and again at random points, with 1, 2, 1 workers in turn: runs and panes equal the oracle."""
+def test_totals_are_exact_after_kills(deployment: Any, live: Any, nursery: Any, tmp_path: Path) -> None:
+    """Killed again and again at random points, as one to three processes: runs and panes equal the oracle."""
     traffic = live.traffic(seed=11, duration_s=180.0, rate=5.0)
     oracle = live.expected([payload for _, payload in traffic.messages], tmp_path)
     live.check_truth(oracle, traffic.truth)
     chance = random.Random(SEED)  # noqa: S311 -- to be repeated
+    store = Store(tmp_path / "data" / "recovery" / "engine")
     with Feeder(deployment.append, traffic.messages) as feeder:
         for number in range(KILLS):
-            enough = deployment.watcher.read().records + chance.choice((1, 20, 200, 1000))
-            deployment.start(WORKERS[number % len(WORKERS)])
-            live.until(partial(_told, deployment, feeder, enough), "the flow tells nothing")
+            deployment.fork = nursery.fork if number else None
+            moment = Moment(deployment, store, chance)
+            deployment.start(chance.choice(WORKERS))
+            live.until(partial(moment.has_come, feeder), "the flow tells nothing")
             deployment.kill()
-        deployment.start(WORKERS[KILLS % len(WORKERS)])
+        store.close()
+        deployment.fork = None
+        deployment.start(1)
         feeder.finish()
     deployment.append_each(traffic.marks())
     live.until(
@@ -90,7 +137,3 @@ def test_totals_are_exact_after_kills(deployment: Any, live: Any, tmp_path: Path
     assert told.facts() == oracle.facts(), told.differences(oracle)
     live.check_truth(told, traffic.truth)
     assert told.dead_letters == []
-
-
-def _told(deployment: Any, feeder: Feeder, enough: int) -> bool:
-    return bool(deployment.check_alive() and (feeder.done or deployment.watcher.read().records >= enough))
