@@ -21,6 +21,7 @@ from bytewax.run import cli_main
 
 from flows.begun import Begun
 from flows.clock_watch import clock_watched
+from flows.cluster import Meeting, peers_minded
 from flows.health import Health
 from flows.journal import JournalError
 from flows.memory import settle_memory
@@ -74,6 +75,11 @@ class FlowProcess:
     addresses: Sequence[str] | None = None
     """`host:port` of every process of the cluster; None: this one is alone."""
 
+    @property
+    def address(self) -> str | None:
+        """Where it listens for the others."""
+        return self.addresses[self.process_id or 0] if self.addresses else None
+
 
 def run_flow(settings: FlowSettings, process: FlowProcess) -> None:
     """Run until SIGTERM or SIGINT, which end it with a last snapshot: the next start goes on exactly there.
@@ -96,10 +102,17 @@ def _run(settings: FlowSettings, process: FlowProcess) -> None:
         waiting = Waiting(stop, metrics, process.say)
         with suppress(StoppedError):  # before there was anything to take a snapshot of
             waiting.until(lambda: _ensure_topics(log, settings, process.partitions))
-            flow = _flow(settings, process, log, metrics, health, stop, waiting)
+            source = _source(settings, process, log, metrics, stop, waiting)
+            flow = _flow(settings, process, log, metrics, health, stop, source)
+            source.met = (meeting := Meeting(metrics, is_alone=not process.addresses)).over
             engine = process.recovery / "engine"
-            with closing(log), parted(stop), store_faults_told(engine), clock_watched(process.say):
-                metrics.problem = None
+            with (
+                closing(log),
+                peers_minded(stop, process.address),
+                store_faults_told(engine),
+                clock_watched(process.say),
+                meeting,
+            ):
                 cli_main(
                     flow,
                     workers_per_process=1,
@@ -110,24 +123,24 @@ def _run(settings: FlowSettings, process: FlowProcess) -> None:
                 )
 
 
-@contextmanager
-def parted(stop: threading.Event) -> Iterator[None]:
-    """Pass over it when another process of the cluster ended first, and took the connections with it.
-
-    The engine joins its sending threads after the workers have ended and written everything. One that cannot shut down
-    a connection that is gone panics there. Only of a flow that was told to stop: at any other time it is a failure.
-    """
-    try:
-        yield
-    except BaseException as error:
-        is_late = type(error).__name__ == "PanicException" and str(error).startswith("Send thread panic")
-        if not (is_late and stop.is_set()):
-            raise
-
-
 def _ensure_topics(log: Log, settings: FlowSettings, partitions: int) -> None:
     for topic in vars(settings.topics).values():
         log.ensure(topic, 1 if topic == settings.topics.orders else partitions)  # orders are few, and count in order
+
+
+def _source(
+    settings: FlowSettings, process: FlowProcess, log: Log, metrics: Metrics, stop: threading.Event, waiting: Waiting
+) -> LogSource:
+    return LogSource(
+        lambda: log,
+        (settings.topics.spans, settings.topics.logs),
+        stop,
+        begin=Begin(process.start, process.on_lost, lossless=(settings.topics.orders,)),
+        max_bytes=process.max_bytes,
+        metrics=metrics,
+        waiting=waiting,
+        begun=Begun(process.recovery / "begun"),
+    )
 
 
 def _flow(
@@ -137,20 +150,9 @@ def _flow(
     metrics: Metrics,
     health: Health,
     stop: threading.Event,
-    waiting: Waiting,
+    source: LogSource,
 ) -> Dataflow:
     """Wire the flow of a process; its kernels are then compiled. Raises StoppedError."""
-    topics = settings.topics
-    source = LogSource(
-        lambda: log,
-        (topics.spans, topics.logs),
-        stop,
-        begin=Begin(process.start, process.on_lost, lossless=(topics.orders,)),
-        max_bytes=process.max_bytes,
-        metrics=metrics,
-        waiting=waiting,
-        begun=Begun(process.recovery / "begun"),
-    )
     with _ending_at_once(stop):
         warm_up(process.say)
     settings = replace(settings, journal=process.recovery / "journal")

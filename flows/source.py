@@ -163,6 +163,8 @@ class LogSource(FixedPartitionedSource[RawBatch, int]):
         waiting: Waiting | None = None,
         begun: Begun | None = None,
     ) -> None:
+        self.met: Callable[[], None] = lambda: None
+        """Called when the engine asks for partitions: then all processes of the flow have met."""
         self._firsts = begun or Begun(None)
         self._open = log
         self._waiting = waiting
@@ -177,6 +179,10 @@ class LogSource(FixedPartitionedSource[RawBatch, int]):
 
     @override
     def list_parts(self) -> list[str]:
+        self.met()
+        return self._listed()
+
+    def _listed(self) -> list[str]:
         """List the partitions there are when first asked: the engine must see the ones that the flow was built for."""
         if not self._parts:
             log = self._shared()
@@ -232,11 +238,11 @@ class LogSource(FixedPartitionedSource[RawBatch, int]):
 
     def counts(self) -> dict[str, int]:
         """Count the partitions that are read, by topic."""
-        return Counter(part.rsplit("/", 1)[0] for part in self.list_parts())
+        return Counter(part.rsplit("/", 1)[0] for part in self._listed())
 
     def events(self) -> tuple[str, ...]:
         """Name the partitions that have events: those whose progress is a watermark's."""
-        return tuple(part for part in self.list_parts() if part.rsplit("/", 1)[0] not in self._begin.lossless)
+        return tuple(part for part in self._listed() if part.rsplit("/", 1)[0] not in self._begin.lossless)
 
     def _shared(self) -> Log:
         if self._log is None:
