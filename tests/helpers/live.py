@@ -39,6 +39,8 @@ ROOT = Path(__file__).resolve().parents[2]
 READ, WRITTEN = ("spans", "logs"), ("runs", "slis", "dead_letters")
 """Topics, by the names that the configuration has for them."""
 PARTITIONS = 4
+PROCESSES = 3
+"""The most of a flow: each has a port for metrics."""
 HOUR = 3600 * 10**9
 WAIT_S = 120.0
 """How long anything may take: on a fresh machine every kernel is compiled first."""
@@ -321,7 +323,7 @@ class Deployment:
         self.config, self.data = folder / "config", folder / "data"
         self.config.mkdir(parents=True, exist_ok=True)
         self.data.mkdir(exist_ok=True)
-        self.metrics_port = free_ports(2)[0]
+        self.metrics_port = free_ports(PROCESSES)[0]
         self.running: list[Command] = []
         self.fork: Callable[..., Any] | None = None
         """Starts commands from now on, see `Command`."""
@@ -401,6 +403,7 @@ class Deployment:
 
     def start(self, workers: int = 1) -> None:
         """Start the processes of a flow."""
+        assert workers <= PROCESSES
         addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(workers)) if workers > 1 else ""
         for number in range(workers):
             self.command("flow", "--process", str(number), "--addresses", addresses)
