@@ -41,6 +41,15 @@ _PASSING: Final = frozenset(
         KafkaError.NETWORK_EXCEPTION,
     }
 )
+_MOVING: Final = frozenset(
+    {
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.NOT_COORDINATOR,
+    }
+)
+"""The positions of groups move to another broker, or are made: here, librdkafka does not ask again by itself."""
+_MOVED_S: Final = 0.1
 _UNREACHABLE: Final = frozenset({KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE})  # noqa: SLF001
 _AT_ONCE: Final = 4000  # messages asked of librdkafka in one call
 _ASK_AGAIN_S: Final = 1.0
@@ -183,7 +192,7 @@ class SharedConsumer:
     def backlog(self, places: list[TopicPartition], timeout_s: float) -> int | None:
         """Count the messages after the committed positions; None when there is none. Raises KafkaException."""
         with self._asking:
-            committed = self._consumer.committed(places, timeout=timeout_s)
+            committed = self._committed(places, timeout_s)
             if all(place.offset < 0 for place in committed):
                 return None
             total = 0
@@ -191,6 +200,16 @@ class SharedConsumer:
                 low, high = self.bounds(place, timeout_s)
                 total += max(0, high - max(low, place.offset))
             return total
+
+    def _committed(self, places: list[TopicPartition], timeout_s: float) -> list[TopicPartition]:
+        until = time.monotonic() + timeout_s
+        while True:
+            try:
+                return self._consumer.committed(places, timeout=timeout_s)
+            except KafkaException as error:
+                if error.args[0].code() not in _MOVING or time.monotonic() >= until:
+                    raise
+            time.sleep(_MOVED_S)
 
     def close(self) -> None:
         """Leave the brokers, with patience: one that hangs would hold up the end of the process for as long."""
