@@ -62,10 +62,11 @@ def _numbers(
     of_rest, of_mine = (hits / np.maximum(events, 1) for hits, events in (rest, mine))
     hits, events = mine.sum(axis=1).tolist()
     same_tasks = float((of_rest * mine[1]).sum() / max(events, 1))
-    told = np.argsort(-mine[1], kind="stable")[:_MOST_TOLD].tolist()
+    names = [(roles.dimension(series) or ("", ""))[1] for series in task.tolist()]
+    told = sorted(range(len(names)), key=lambda at: (-mine[1, at], names[at]))[:_MOST_TOLD]  # numbers: who came first
     by_task = [
         {
-            "task": (roles.dimension(int(task[at])) or ("", ""))[1],
+            "task": names[at],
             "rest": float(of_rest[at]),
             "rate": float(of_mine[at]),
             "events": int(mine[1, at]),
