@@ -76,6 +76,7 @@ def _judge(a: list[Run], b: list[Run], args: argparse.Namespace) -> int:
     from flyball.errors import CommandError
     from flyball.report import canary
     from models.drift.canary import advice, judge
+    from models.drift.comparing import say_types
     from models.drift.fixed_start import Advice
 
     now_ns = time.time_ns()
@@ -84,7 +85,8 @@ def _judge(a: list[Run], b: list[Run], args: argparse.Namespace) -> int:
         print(f"flyball: {text}", file=sys.stderr)  # noqa: T201 -- what is judged goes to stdout
     judged = judge(a, b, now_ns)
     if not judged:
-        msg = f"{args.a} and {args.b} have no whole hour in common, expected a canary beside what it may replace"
+        common = "no whole hour in common" + (" with runs of the same type of task" if say_types(a, b) else "")
+        msg = f"{args.a} and {args.b} have {common}, expected a canary beside what it may replace"
         raise CommandError(msg)
     told = advice(judged)
     if args.json:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from models.drift.comparing import RATES, strata_of
+from models.drift.comparing import RATES, say_types, strata_of
 from models.drift.confidence import OddsRatio
 from models.drift.fixed_start import ALPHA, Advice, compare
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.drift.comparing import Run
+    from models.drift.comparing import Run, Strata
     from models.drift.fixed_start import Comparison
 
 HOUR_NS = 3_600_000_000_000
@@ -53,13 +53,16 @@ class Judged(NamedTuple):
 def judge(a: Sequence[Run], b: Sequence[Run], now_ns: int = NEVER_NS) -> list[Judged]:
     """Judge B by each SLI that both have events of in some whole hour; none: they were never there at the same time.
 
-    Where nothing bad was seen of an SLI, or nothing else, nothing is known of its odds: it is held. `now_ns`: Unix
-    nanoseconds, where runs come from agents with clocks of their own.
+    Or they were never asked for the same type of task: what B was asked for would be held against it. Where nothing
+    bad was seen of an SLI, or nothing else, nothing is known of its odds: it is held. `now_ns`: Unix nanoseconds, where
+    runs come from agents with clocks of their own.
     """
     found, newest = [], max((run.ended_ns for run in (*a, *b) if run.ended_ns <= now_ns), default=0) // HOUR_NS
     a, b = ([run for run in side if run.ended_ns // HOUR_NS < newest] for side in (a, b))
-    for sli in _SLIS:
-        looks, hours, within = _looks(a, b, RATES[sli])
+    strata = strata_of(a, b)
+    is_comparable = "" not in strata or not say_types(a, b)
+    for sli in _SLIS if is_comparable else ():
+        looks, hours, within = _looks(strata, RATES[sli])
         if hours:
             ratio, (bad_a, all_a, bad_b, all_b) = OddsRatio(), looks.sum(axis=1).tolist()
             ratio.look(looks)
@@ -81,12 +84,10 @@ def advice(judged: Sequence[Judged]) -> Advice:
     return said.get("task_success", Advice.HOLD)
 
 
-def _looks(
-    a: Sequence[Run], b: Sequence[Run], of: Callable[[Run], tuple[int, int]]
-) -> tuple[NDArray[np.int64], int, tuple[str, ...]]:
+def _looks(strata: Strata, of: Callable[[Run], tuple[int, int]]) -> tuple[NDArray[np.int64], int, tuple[str, ...]]:
     """Give [(bad_a, all_a, bad_b, all_b), hour and type of task], the number of hours, and the types that had any."""
     found, seen, within = [], set[int](), list[str]()
-    for task, sides in strata_of(a, b).items():
+    for task, sides in strata.items():
         counts = [_by_hour(side, of) for side in sides]
         hours = sorted(hour for hour in counts[0][1] if counts[1][1][hour])
         found.append(

@@ -70,6 +70,13 @@ def test_versions_are_compared_within_types_of_task(tmp_path: Path, capfd: pytes
     assert success["before"] == pytest.approx((30 * 0.97 + 100 * 0.8) / 130)
 
 
+def test_a_canary_with_no_type_in_common_is_told_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """It is asked for what fails more often; a pipeline must not roll it back for that."""
+    path = _recorded(tmp_path / "runs.jsonl", {("1", "ask"): (97, 3), ("2", "book"): (80, 20)})
+    assert main(["compare", f"{path}#version=1", f"{path}#version=2", "--canary"]) == 1
+    assert "have no whole hour in common with runs of the same type of task" in capfd.readouterr().err
+
+
 def test_a_path_that_is_not_there_is_told_without_its_choice(capsys: pytest.CaptureFixture[str]) -> None:
     """However long the value is."""
     assert main(["compare", f"none.jsonl#version={'2' * 300}", "none.jsonl"]) == 1

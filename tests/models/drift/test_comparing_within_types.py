@@ -173,3 +173,14 @@ def test_a_canary_that_is_asked_for_harder_things_is_not_rolled_back() -> None:
     plain = [[run._replace(task="") for run in side] for side in (a, b)]
     assert judge(plain[0], plain[1])[0].comparison.advice.value == "roll back"
     assert "within" not in canary_record(("a", "b"), judge(plain[0], plain[1])[0])
+
+
+def test_a_canary_that_is_never_asked_for_the_same_is_not_judged() -> None:
+    """A is asked for easy things alone and B for hard ones: over all B looks far worse, and nobody knows."""
+    sides = [
+        [run._replace(ended_ns=(490_000 + hour) * HOUR_NS) for hour in range(41) for run in runs(task, good, 40 - good)]
+        for task, good in (("ask", 39), ("book", 32))
+    ]
+    assert judge(sides[0], sides[1]) == []
+    plain = [[run._replace(task="") for run in side] for side in sides]
+    assert judge(plain[0], plain[1])[0].comparison.advice.value == "roll back"
