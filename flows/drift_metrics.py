@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.core import GaugeMetricFamily
 
+from models.drift.found import contrast_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -34,8 +36,7 @@ def drift_families(tables: Iterable[FleetTable]) -> Iterator[Metric]:
         streams.add_metric([], table.streams)
         found = sorted(table.evidence(), key=lambda each: not each.alarm)
         for each in found[:_MOST]:
-            *_, dimension, value = ["", "", *each.key.split("\x1f")[4:]]
-            names = [each.workflow, each.sli, each.watch, dimension, value]
+            names = [each.workflow, each.sli, each.watch, *contrast_of(each)]
             evidence.add_metric(names, math.log10(max(each.ratio, _LEAST)))
             by_sli.setdefault((each.workflow, each.sli), 0)
         for each in (each for each in found if each.alarm):  # all of them, shown or not

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from models.drift.roles import Role
+from models.drift.roles import NO_TYPE, UNTYPED, Role
 from models.drift.watches.change import rolled_out
+from models.slis.groups import BETWEEN, OF_TASK, TASK
 from models.times import rfc3339
 
 if TYPE_CHECKING:
@@ -91,6 +92,20 @@ def evidence_of(shard: Shard, watch: Watch, bank: Bank, place: int) -> Evidence:
     ratio = float(np.float64(bank.m[place]) / bank.threshold)
     workflow, key = label.group["workflow"], _key(shard, watch, bank, place)
     return Evidence(key, workflow, label.sli, watch.name, ratio, int(bank.alarm[place]))
+
+
+def contrast_of(evidence: Evidence) -> tuple[str, str]:
+    """Give (dimension, value) of what a stream is about, as records tell them; two empty ones of a workflow alone.
+
+    Of a tool within a type of task both are the value: "ask, search".
+    """
+    of_whole = f"{evidence.watch}\x1f{evidence.sli}\x1fworkflow\x1f{evidence.workflow}\x1f"
+    _, _, named = evidence.key.partition(of_whole)
+    dimension, _, value = named.partition("\x1f")
+    if dimension in OF_TASK:
+        task, _, other = value.partition(BETWEEN)
+        return TASK, f"{task or NO_TYPE}, {other}"
+    return dimension, NO_TYPE if dimension == TASK and value == UNTYPED else value
 
 
 def found_of(shard: Shard, watch: Watch, bank: Bank, place: int) -> Found:

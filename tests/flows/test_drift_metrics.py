@@ -39,3 +39,23 @@ def test_all_alarms_are_counted() -> None:
     found = series(*alarms)
     assert found["flyball_drift_alarms"] == {("air", "task_success"): MOST + 99}
     assert len(found["flyball_drift_evidence_log10"]) == MOST
+
+
+def test_what_is_within_a_type_of_task_is_shown_under_task() -> None:
+    """A tool of a type, runs of no type, and a type of an odd name: no name of a type comes to be a dimension."""
+    said = {
+        ("version", "2"): ("version", "2"),
+        ("task", "ask"): ("task", "ask"),
+        ("task", ""): ("task", "other or none"),
+        ("task", "a\x1fb"): ("task", "a\x1fb"),
+        ("task_tool", "tool\x1fsearch"): ("task", "tool, search"),
+        ("task_tool", "\x1fsearch"): ("task", "other or none, search"),
+        ("tool", "search"): ("tool", "search"),
+    }
+    every = [((), ("", "")), *said.items()]
+    evidence = [
+        Evidence("\x1f".join(("own", "tool_success", "workflow", "air", *group)), "air", "tool_success", "own", 2.0, 7)
+        for group, _ in every
+    ]
+    shown = [labels[3:] for labels in series(*evidence)["flyball_drift_evidence_log10"]]
+    assert sorted(shown) == sorted(named for _, named in every)
