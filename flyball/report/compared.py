@@ -100,10 +100,13 @@ def _better_or_worse(differ: Sequence[Compared]) -> str:
 
 def apart(told: Explained) -> str:
     """Say whether unseen runs can be told apart, and by what; a model that could have guessed has told nothing."""
+    of_type = " of the same type of task" if told.is_within_types else ""
     if told.p > ALPHA:
-        return f"A model does not tell unseen runs of B from those of A: AUC {told.auc:.2f}, as chance may give (0.5)."
+        auc = f"AUC {told.auc:.2f}, as chance may give (0.5)."
+        return f"A model does not tell unseen runs of B from those of A{of_type}: {auc}"
     by = ", ".join(f"{name} ({loss:.2f})" for name, loss in told.importances[:5]) or "no feature by itself"
-    return f"A model tells unseen runs of B from those of A with AUC {told.auc:.2f} (0.5: not at all), by {by}."
+    auc = f"AUC {told.auc:.2f} (0.5: not at all), by {by}."
+    return f"A model tells unseen runs of B from those of A{of_type} with {auc}"
 
 
 def is_worse(row: Compared) -> bool:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    Values = Sequence[float] | NDArray[np.float64]
+
 _NOTHING = 1e-60
 """Chances of a type that are left out: those of the tails, where there are very many events."""
 _AS_RARE = 1 + 1e-7
@@ -49,7 +51,7 @@ def rates(tables: Sequence[Table]) -> tuple[float, float]:
     return same_tasks / events, sum(hits for *_, hits, _ in tables) / events
 
 
-def ranks_p(strata: Sequence[tuple[Sequence[float], Sequence[float]]]) -> tuple[float, float]:
+def ranks_p(strata: Sequence[tuple[Values, Values]]) -> tuple[float, float]:
     """Give (p, above): of values of A and B by type; `above`: the chance that one of A is above one of B, ties by half.
 
     It is 1 and a half where all values of each type are equal.

@@ -11,8 +11,9 @@ from scipy.stats import fisher_exact, mannwhitneyu
 
 from flyball.report.canary import line
 from flyball.report.canary import record as canary_record
-from flyball.report.compared import is_worse, record, within_types
+from flyball.report.compared import apart, is_worse, record, within_types
 from models.drift.canary import HOUR_NS, judge
+from models.drift.classifier import explain
 from models.drift.comparing import Compared, Run, compare, strata_of
 from models.drift.within_types import Table, exact_p, medians, ranks_p, rates
 
@@ -153,6 +154,49 @@ def test_without_types_nothing_is_said() -> None:
         assert within_types(a, b) == ""
         assert "within" not in record(("a", "b"), rows(a, b)["task_success"])
     assert within_types(EASY_A, HARD_B).startswith("A and B have no type of task in common: compared over all")
+
+
+@pytest.mark.parametrize(("dearer", "is_told"), [(1.0, False), (1.3, True)])
+def test_runs_are_told_apart_from_those_of_the_same_type(dearer: float, is_told: bool) -> None:  # noqa: FBT001
+    """B is mostly asked for the dear type: its runs are no others for that. A third more in each type is told."""
+    chance = np.random.default_rng(5)
+    sides: list[list[Run]] = []
+    for share, times in ((0.2, 1.0), (0.8, dearer)):
+        tasks = ["book" if chance.random() < share else "ask" for _ in range(400)]
+        costs = [times * {"book": 0.5, "ask": 0.1}[task] * chance.lognormal(0, 0.3) for task in tasks]
+        sides.append(
+            [
+                _run(is_good=True, task=task)._replace(cost_usd=cost, llm_calls=int(chance.poisson(6)))
+                for task, cost in zip(tasks, costs, strict=True)
+            ]
+        )
+    told = explain(*sides)
+    assert told is not None
+    assert told.is_within_types
+    assert (told.p <= 0.05) == is_told
+    assert [name for name, _ in told.importances[:1]] == (["cost"] if is_told else [])
+    assert ("of the same type of task" in apart(told), "AUC 0." in apart(told)) == (True, True)
+    over_all = explain(*([run._replace(task="") for run in side] for side in sides))
+    assert over_all is not None
+    assert over_all.p <= 0.05
+    assert "of the same type" not in apart(over_all)
+
+
+def test_what_is_asked_for_is_told_by_chance_alone() -> None:
+    """Forty pairs of sides that differ in nothing but what they are asked for, of three types: two may be told."""
+    told = 0
+    for seed in range(40):
+        chance = np.random.default_rng(seed)
+        sides = [
+            [
+                _run(is_good=True, task=f"t{task}")._replace(llm_calls=int(chance.poisson(4 + 8 * task)))
+                for task in chance.choice(3, 80, p=shares).tolist()
+            ]
+            for shares in ((0.7, 0.2, 0.1), (0.1, 0.2, 0.7))
+        ]
+        found = explain(*sides)
+        told += found is not None and found.p <= 0.05
+    assert told <= 5
 
 
 def test_a_canary_that_is_asked_for_harder_things_is_not_rolled_back() -> None:
