@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from control.connections import bounded
 from control.http.app import ENDPOINTS, create_app
 
 if TYPE_CHECKING:
@@ -38,7 +39,14 @@ async def serve(plane: Plane, sockets: Sequence[socket.socket], ready: Callable[
     plane.endpoints = ENDPOINTS
     app = create_app(plane)
     config = uvicorn.Config(
-        app, lifespan="off", log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE_S, backlog=2048
+        app,
+        http=bounded(),
+        ws="none",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=_GRACE_S,
+        backlog=2048,
     )
     server = _Server(plane, config)
     plane.hub.attach(asyncio.get_running_loop())

@@ -130,11 +130,19 @@ class _Receiver:
             raise too_large
         read: list[bytes] = []
         size = 0
-        async for part in parts:
-            size += len(part)
-            if size > limit:
-                raise too_large
-            read.append(part)
+        try:
+            async with asyncio.timeout(self._settings.body_within_s):
+                async for part in parts:
+                    size += len(part)
+                    if size > limit:
+                        raise too_large
+                    self.intake.receives(len(part))
+                    read.append(part)
+        except TimeoutError:
+            said = f"the body did not come within {self._settings.body_within_s:.0f} s"
+            raise Refusal(503, said, self._settings.retry_after_s) from None
+        finally:
+            self.intake.received(sum(map(len, read)))
         return b"".join(read)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import resource
 import signal
 import socket
 import sys
@@ -35,6 +34,7 @@ _SWITCH_S = 0.0005
 
 def run_control(settings: Settings, data: Path, policy: PolicyFile) -> int:
     """Run until SIGTERM or Ctrl-C; gives the exit code. The policy says which budgets there are."""
+    from control.connections import allow_connections  # noqa: PLC0415
     from control.keys import KeysError  # noqa: PLC0415
     from control.plane import Plane  # noqa: PLC0415 -- loads the server
     from control.server import run  # noqa: PLC0415
@@ -59,7 +59,7 @@ def run_control(settings: Settings, data: Path, policy: PolicyFile) -> int:
             _say(f"guards pin {plane.signing.public().to_text()}")
 
         _end_well_on_signals()
-        _allow_connections()
+        allow_connections()
         sys.setswitchinterval(_SWITCH_S)
         gc.collect()
         gc.set_threshold(50_000, 20, 50)  # an evaluation leaves next to no cycles behind
@@ -213,12 +213,6 @@ def _listen_unix(path: Path) -> socket.socket:
         os.umask(mask)
     listening.listen(1024)
     return listening
-
-
-def _allow_connections() -> None:
-    """Let this process have as many open files as it may: each guard's stream is one."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _end_well_on_signals() -> None:

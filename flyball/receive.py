@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from control.connections import allow_connections, bounded, files
 from flows.every import every
 from flows.receiver import create_app
 from flows.receiving.settings import ReceiverSettings
@@ -45,6 +46,7 @@ def run_receiver(settings: Settings, data: Path) -> int:
         listen(otlp.host, otlp.grpc_port, "otlp.grpc_port").close()  # gRPC would not say why it cannot
     log = open_configured_log(settings, data)
     _end_well_on_signals()
+    allow_connections()
     with closing(log), retained(log):
         asyncio.run(_serve(settings, log, listening))
     return 0
@@ -56,6 +58,8 @@ async def _serve(settings: Settings, log: Log, listening: socket.socket) -> None
     app = create_app(log, receiver_settings(settings, log), also)
     config = uvicorn.Config(
         app,
+        http=bounded(files() // 2),
+        ws="none",
         lifespan="on",
         log_level="warning",
         access_log=False,
@@ -93,6 +97,7 @@ def receiver_settings(settings: Settings, log: Log) -> ReceiverSettings:
         logs_topic=topics.logs,
         partitions=settings.log.partitions,
         max_body=settings.otlp.max_body,
+        max_receiving=max(16 * settings.otlp.max_body, 256 << 20),
         **largest,
         backlog=lambda: log.backlog(topics.spans),
     )

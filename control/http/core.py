@@ -7,6 +7,7 @@ origin can neither read an answer nor have a key sent along. Tokens and argument
 
 from __future__ import annotations
 
+import asyncio
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 PUBLIC: Final = "anyone"
 VIEW_OR_EVALUATE: Final = "view or evaluate"
 MAX_BODY: Final = 256 * 1024
+BODY_S: Final = 10.0
+"""A body must be there this long after its head."""
 JSON: Final = b"application/json"
 
 
@@ -189,7 +192,16 @@ def _token(headers: Mapping[bytes, bytes]) -> str:
 
 
 async def _read(receive: Receive, headers: Mapping[bytes, bytes]) -> bytes:
-    """Read a body, no more than allowed. Raises Refused."""
+    """Read a body, no more and for no longer than allowed. Raises Refused."""
+    try:
+        async with asyncio.timeout(BODY_S):
+            return await _read_all(receive, headers)
+    except TimeoutError:
+        said = {"Connection": "close"}
+        raise Refused(408, "too_slow", f"the body did not come within {BODY_S:.0f} s", said) from None
+
+
+async def _read_all(receive: Receive, headers: Mapping[bytes, bytes]) -> bytes:
     too_large = Refused(413, "too_large", f"the body is beyond {MAX_BODY} bytes", {"Connection": "close"})
     length = headers.get(b"content-length", b"")
     if length.isdigit() and int(length) > MAX_BODY:

@@ -151,6 +151,7 @@ _FAILURES: Final = {
     "403": "The key may not",
     "404": "There is no such thing",
     "409": "Something newer came between",
+    "408": "The body did not come in time",
     "413": "Too large",
     "415": "Not JSON",
     "429": "Too many requests; Retry-After says when",

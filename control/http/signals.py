@@ -7,18 +7,20 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from control.clients import told
-from control.http.core import Answer
+from control.connections import files
+from control.http.core import Answer, Refused
 from control.http.reading import text, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from control.http.core import Request
-    from control.hub import Subscriber
+    from control.hub import Hub, Subscriber
 
 SEND_S: Final = 10.0
 """A client that takes nothing for this long is cut."""
 _LAST_S: Final = 1.0
+_RETRY_S: Final = 10
 HEADERS: Final = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-store"),
@@ -78,6 +80,7 @@ async def follow(request: Request, write: Callable[[bytes], bytes]) -> None:
     Its key is looked at before each frame, and a heartbeat comes each second: nothing is told to one that is over.
     """
     plane, holding = request.plane, Holding(request)
+    _refuse_beyond(plane.hub, request.who.tenant)
     subscriber = await asyncio.to_thread(plane.hub.subscribe, request.who.tenant)
     leaving = asyncio.ensure_future(_left(request, subscriber))
     try:
@@ -99,6 +102,18 @@ async def follow(request: Request, write: Callable[[bytes], bytes]) -> None:
         leaving.cancel()
         with suppress(asyncio.CancelledError):
             await leaving
+
+
+def _refuse_beyond(hub: Hub, tenant: str | None) -> None:
+    """Keep files for others and for people's commands: half are for a tenant's streams, a quarter for no stream.
+
+    Raises Refused.
+    """
+    most = files()
+    there = list(hub.subscribers)
+    if len(there) >= most * 3 // 4 or sum(each.tenant == tenant for each in there) >= most // 2:
+        said = {"Retry-After": str(_RETRY_S)}
+        raise Refused(503, "too_many_streams", "as many streams are open as this process has files for", said)
 
 
 async def _left(request: Request, subscriber: Subscriber) -> None:

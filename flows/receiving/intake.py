@@ -51,6 +51,7 @@ class Intake:
         self._settings = settings
         self._commit = GroupCommit(log, self._prepare)
         self._behind = 0
+        self._receiving = 0
         self._away: str | None = None
         self._ended = threading.Event()
         self.traces = Signal(settings.spans_topic, "rejectedSpans", holds_spans=True)
@@ -85,6 +86,16 @@ class Intake:
             raise Refusal(429, "the log takes less than is sent: wait", self._settings.retry_after_s)
         if self._behind > self._settings.max_backlog:
             raise Refusal(429, f"{self._behind} messages wait to be read: wait", self._settings.retry_after_s)
+
+    def receives(self, size: int) -> None:
+        """Count bytes of a body that has not all come. Raises Refusal where that is too much of all bodies together."""
+        if self._receiving + size > self._settings.max_receiving:
+            raise Refusal(429, "more is sent at once than there is memory for: wait", self._settings.retry_after_s)
+        self._receiving += size
+
+    def received(self, size: int) -> None:
+        """Forget bytes that were counted: their body is there, or given up."""
+        self._receiving -= size
 
     async def take(self, signal: Signal, body: bytes, encoding: str, kind: BodyType) -> Rejected:
         """Put a request into the log; give what of it was not taken. Raises Refusal."""

@@ -23,6 +23,10 @@ class ReceiverSettings:
     """Larger requests are cut; a span larger than this is rejected. Must not be beyond what the log takes."""
     max_pending: int = 64 << 20
     """Bytes received and not yet in the log beyond which senders are told to wait (429)."""
+    max_receiving: int = 256 << 20
+    """Bytes of bodies that have not all come, beyond which senders are told to wait (429)."""
+    body_within_s: float = 30.0
+    """A body that has not all come by then is answered 503; exporters give up after 10 s."""
     backlog: Callable[[], int | None] | None = None
     """How many messages the reader of the log is behind; asked every second, in a thread."""
     max_backlog: int = 1_000_000

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.parse
 import urllib.request
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import grpc
@@ -87,3 +87,17 @@ def test_an_address_in_use_is_told() -> None:
             CommandError, match=f"cannot listen on 127.0.0.1:{port}: Address already in use; .*otlp.port"
         ):
             listen("127.0.0.1", port, "otlp.port")
+
+
+def test_an_endless_head_and_silence_keep_nobody_out(receiver: subprocess.Popen[str]) -> None:
+    """A header without end is refused, and silent connections do not stand for ever in the way of others."""
+    assert receiver.stderr is not None
+    port = urllib.parse.urlsplit(receiver.stderr.readline().split()[-1]).port
+    silent = socket.create_connection(("127.0.0.1", port or 0), timeout=20)
+    with socket.create_connection(("127.0.0.1", port or 0), timeout=20) as sender, suppress(OSError):
+        sender.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nx: ")
+        for _ in range(1600):
+            sender.sendall(b"a" * 65536)
+        pytest.fail("100 MB of one header were taken")
+    assert silent.recv(1) == b""
+    silent.close()
