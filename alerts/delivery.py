@@ -222,7 +222,7 @@ def _gone(sink: str) -> str:
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
     """Hold the folder: two processes on one outbox would tell everything twice. Raises StoreError."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (folder / "lock").open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

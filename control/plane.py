@@ -112,7 +112,7 @@ class Plane:
     ) -> None:
         self.settings, self._log, self._say = settings, log, say
         self.clocks = clocks or Clocks()
-        settings.folder.mkdir(parents=True, exist_ok=True)
+        settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._held = _hold(settings.folder)
         try:
             self.signing, masking = _secrets_in(settings.folder, say)

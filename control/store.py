@@ -105,7 +105,7 @@ class Store:
     """The open file. `max_pages` is a limit of its size, for tests of a full disk."""
 
     def __init__(self, path: Path, *, max_pages: int | None = None) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = threading.Lock()
         self._db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_S, check_same_thread=False)
         try:

@@ -168,7 +168,7 @@ def _flow(
 @contextmanager
 def held(recovery: Path, process_id: int) -> Iterator[None]:
     """Hold the place of one process in a recovery folder; the lock goes with the process, however that ends."""
-    recovery.mkdir(parents=True, exist_ok=True)
+    recovery.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (recovery / f"lock-{process_id}").open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -176,10 +176,10 @@ def has_key(settings: Settings, data: Path) -> bool:
 
 
 def _address(settings: Settings, folder: Path) -> str:
-    told = folder / _ADDRESS_FILE
     asked = settings.control
-    if told.exists() and not asked.port:
-        return told.read_text().strip()
+    if not asked.port:
+        with suppress(OSError):  # it never ran, or another user's does: the configuration says where
+            return (folder / _ADDRESS_FILE).read_text().strip()
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(asked.host, asked.host)  # noqa: S104 -- to connect, not to bind
     return f"http://{host}:{asked.port}"
 

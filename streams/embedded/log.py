@@ -46,7 +46,7 @@ class EmbeddedLog:
         self._settings = settings or Settings()
         self._topics = dict(topics or {})
         self._now_ns = now_ns
-        self._path.mkdir(parents=True, exist_ok=True)
+        self._path.mkdir(mode=0o700, parents=True, exist_ok=True)  # what agents read and wrote is in it
 
     def ensure(self, topic: str, partitions: int) -> None:
         """Create the topic if it is missing, as a whole or not at all."""
