@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from prometheus_client import generate_latest
 from typing_extensions import override
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from prometheus_client import CollectorRegistry
+
+
+_MOST: Final = 64
+"""Connections at once."""
 
 
 class Metrics(Protocol):
@@ -35,7 +40,7 @@ class MetricsServer:
 
     def __init__(self, metrics: Metrics, host: str, port: int, setting: str = "metrics.port") -> None:
         try:
-            self._server = ThreadingHTTPServer((host, port), _handler(metrics))
+            self._server = _Server((host, port), _handler(metrics))
         except OSError as error:
             msg = f"cannot listen on {host}:{port}: {error.strerror}; another port is set by {setting} in flyball.yaml"
             raise OSError(msg) from error
@@ -57,8 +62,39 @@ class MetricsServer:
         self._thread.join()
 
 
+class _Server(ThreadingHTTPServer):
+    """One thread a connection, and no more than some: the oldest gives way, or who opens them takes all our files."""
+
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._open: dict[socket.socket, None] = {}
+        self._lock = threading.Lock()
+        super().__init__(address, handler)
+
+    @override
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._open[request] = None
+            if len(self._open) > _MOST:
+                oldest = next(iter(self._open))
+                del self._open[oldest]
+                with suppress(OSError):  # it has ended meanwhile
+                    oldest.shutdown(socket.SHUT_RDWR)  # its thread reads an end, and closes it
+        super().process_request(request, client_address)
+
+    @override
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._open.pop(request, None)
+        super().shutdown_request(request)
+
+
 class Answering(BaseHTTPRequestHandler):
     """Answers in one piece, and says nothing of it: scrapes are no news."""
+
+    timeout = 60
+    """Seconds: who sends nothing, or takes nothing, for this long is gone."""
 
     def answer(self, status: int, kind: str, body: bytes) -> None:
         """Send an answer of a content type."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import struct
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -26,3 +28,18 @@ def test_a_scraper_that_hangs_up_leaves_no_traceback(capfd: pytest.CaptureFixtur
             asking.close()
         time.sleep(0.5)
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_silent_connections_give_way_to_a_scrape() -> None:
+    """Many that say nothing cost a bounded number of threads and files, and Prometheus is answered all the same."""
+    with MetricsServer(Metrics(), "127.0.0.1", 0) as server:
+        before = threading.active_count()
+        silent = [socket.create_connection(("127.0.0.1", server.port), timeout=20) for _ in range(200)]
+        asking = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        asking.request("GET", "/healthz")
+        assert asking.getresponse().read() == b"ok\n"
+        asking.close()
+        assert [each.recv(1) for each in silent[:100]] == [b""] * 100
+        assert threading.active_count() - before <= 70
+        for each in silent:
+            each.close()
