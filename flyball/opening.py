@@ -16,8 +16,9 @@ def open_configured_log(settings: Settings, data: Path) -> Log:
     log = settings.log
     if log.brokers:
         from streams.kafka.log import KafkaLog  # noqa: PLC0415  # loads librdkafka only when it is used
+        from streams.kafka.settings import Settings as Connection  # noqa: PLC0415
 
-        return KafkaLog(",".join(log.brokers))
+        return KafkaLog(Connection(",".join(log.brokers), client=log.kafka.client()))
     from streams.embedded.log import EmbeddedLog  # noqa: PLC0415
     from streams.embedded.settings import Settings as Retention  # noqa: PLC0415
 

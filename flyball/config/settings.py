@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from flyball.config.control import Control
+from flyball.config.kafka import Kafka
 from flyball.config.schema import Between, Count, Dollars, Port, Tree, Wrong, key, required, section
 from flyball.config.units import Duration, Size, duration, show_duration, size
 
@@ -82,6 +83,7 @@ class Log:
 
     embedded: Path | None = key(None, "folder of the embedded log; without it, `log` in the data folder")
     brokers: tuple[str, ...] = key((), "Kafka bootstrap addresses, as in [kafka-1:9092, kafka-2:9092]")
+    kafka: Kafka = section(Kafka)
     partitions: Share = key(4, "of a topic that does not exist yet; an existing one keeps its own")
     retention_age: Longer = key(duration("72h"), "embedded log: older messages are dropped")
     retention_size: Kept = key(size("10GB"), "embedded log: the oldest messages of a topic beyond this are dropped")
@@ -95,6 +97,8 @@ class Log:
         """Yield keys that exclude each other."""
         if self.embedded and self.brokers:
             yield Wrong("brokers", "both embedded and brokers", "one of them")
+        if self.kafka != Kafka() and not self.brokers:
+            yield Wrong("brokers", "nothing, and how to speak to them", "the addresses of the brokers")
 
 
 @dataclass(frozen=True)

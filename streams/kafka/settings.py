@@ -42,7 +42,7 @@ class Settings:
     """Of one partition, read ahead of its reader: beyond it the partition is paused."""
     replication: int = -1
     """Copies of the topics that are created; -1: the brokers' own choice."""
-    client: Mapping[str, str] = field(default_factory=dict)
+    client: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Further settings in librdkafka's words, e.g. security.protocol."""
 
     def consumer(self) -> dict[str, Any]:
