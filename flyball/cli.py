@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
 
 from flyball.commands import COMMANDS
+from flyball.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +75,7 @@ def _tell(error: Exception) -> int:
     if message is None:
         raise error
     for line in message.splitlines():
-        print(f"flyball: {line}", file=sys.stderr)  # noqa: T201 -- what a command line is for
+        print(f"flyball: {plain(line)}", file=sys.stderr)  # noqa: T201 -- what a command line is for
     return REFUSED if find_cause(error, ConfigError) else FAILED
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from flyball.config import policy_yaml
 from flyball.config.adding import with_entry
 from flyball.config.problems import ConfigError
+from flyball.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -60,7 +61,7 @@ def table(records: Sequence[Mapping[str, Any]]) -> Table:
         out.add_column(title, justify="right" if title == "evidence" else "left")
     for record in records:
         contrast = record["contrast"]
-        out.add_row(
+        cells = (
             "alarm" if record["alarm"] else "",
             record["workflow"],
             record["sli"],
@@ -69,6 +70,7 @@ def table(records: Sequence[Mapping[str, Any]]) -> Table:
             record["since"][:16],
             record["summary"],
         )
+        out.add_row(*map(plain, cells))
     return out
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from flyball.plain import plain
 from flyball.report.stopped import Told
 
 if TYPE_CHECKING:
@@ -85,13 +86,13 @@ class Collected:
         elif kind == "sli" and record["sli"] in TOOL_SLIS and set(record["group"]) == {"workflow", "tool"}:
             self._add_pane(record)
         elif kind == "slo" and record["budget_used"] is not None:
-            self.budgets[record["slo"]] = record["budget_used"]
+            self.budgets[plain(record["slo"])] = record["budget_used"]
         elif kind == "incident":
             self.incidents[record["key"]] = record["severity"]
         elif kind == "verdict" and (told := Told.of(record)):
             self.verdicts[record["id"]] = told
         elif kind == "dead_letter":
-            self.dead[record["reason"]] += 1
+            self.dead[plain(record["reason"])] += 1
         elif kind == "summary":
             self.summary = record
 
@@ -116,8 +117,8 @@ class Collected:
         run = Run(
             run_id=record["run_id"],
             revision=record["revision"],
-            workflow=record["workflow"],
-            version=record["version"],
+            workflow=plain(record["workflow"]),
+            version=record["version"] and plain(record["version"]),
             outcome=record["outcome"],
             outcome_from=record["outcome_from"],
             escalated=record["escalated"],
@@ -134,7 +135,7 @@ class Collected:
 
     def _add_pane(self, record: Mapping[str, Any]) -> None:
         group = record["group"]
-        name = (record["sli"], group["workflow"], group["tool"], record["pane_start"])
+        name = (record["sli"], plain(group["workflow"]), plain(group["tool"]), record["pane_start"])
         before = self.panes.get(name)
         if before is None or before.revision <= record["revision"]:
             self.panes[name] = _Pane(record["revision"], record["total"], record["total"] - record["good"])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from flyball.plain import plain
 from flyball.report.text import runs_of
 from models.drift.comparing import ALPHA, MOST_NEEDED, OF_GOOD, say_types, strata_of
 from models.figures import about, percent
@@ -38,13 +39,13 @@ def print_comparison(
     for row in rows:
         ratio = "" if row.odds_ratio is None or row.interval is None else _ratio(row)
         name = f"runs that use {row.sli.removeprefix(_TOOL)}" if row.sli.startswith(_TOOL) else row.sli
-        table.add_row(name, _value(row, row.before), _value(row, row.after), ratio, f"{row.p:.2g}", verdict(row))
+        table.add_row(plain(name), _value(row, row.before), _value(row, row.after), ratio, f"{row.p:.2g}", verdict(row))
     console.print(table)
     if within:
-        console.print(f"\n{within}")
-    console.print(f"\n{advice(rows)}")
+        console.print(f"\n{plain(within)}")
+    console.print(f"\n{plain(advice(rows))}")
     if told is not None:
-        console.print(apart(told))
+        console.print(plain(apart(told)))
 
 
 def within_types(a: Sequence[Run], b: Sequence[Run]) -> str:

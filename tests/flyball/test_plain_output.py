@@ -66,3 +66,56 @@ def test_status_is_a_line_a_scope(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert main(["status"]) == 0
     first, second = capsys.readouterr().out.removesuffix("\n").split("\n")
     assert (first.isprintable(), second) == (True, "1 scope, 0 guards, at signal (1, 1)")
+
+
+def hostile_spans(runs: int) -> bytes:
+    """Make runs of a hostile workflow whose hostile tool fails, as OTLP/JSON."""
+
+    def span(run: int, number: int, kind: str, **said: str) -> dict[str, Any]:
+        attributes = {"gen_ai.operation.name": kind, "gen_ai.agent.name": HOSTILE, **said}
+        return {
+            "traceId": f"{run + 1:032x}",
+            "spanId": f"{number + 1:016x}",
+            **({"parentSpanId": f"{1:016x}"} if number else {}),
+            "name": kind,
+            "startTimeUnixNano": str(1_796_000_000_000_000_000 + run * 10**9 + number),
+            "endTimeUnixNano": str(1_796_000_000_100_000_000 + run * 10**9 - number),
+            "attributes": [{"key": name, "value": {"stringValue": value}} for name, value in attributes.items()],
+            "status": {"code": 2, "message": HOSTILE},
+        }
+
+    tool = {"gen_ai.tool.name": HOSTILE, "gen_ai.agent.version": HOSTILE}
+    spans = [
+        each
+        for run in range(runs)
+        for each in (span(run, 0, "invoke_agent"), *(span(run, n, "execute_tool", **tool) for n in (1, 2)))
+    ]
+    return orjson.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]})
+
+
+def test_a_report_shows_hostile_names_and_obeys_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a recording: each name is in its line, and no character of it reaches the terminal that it would obey."""
+    recording = tmp_path / "hostile.jsonl"
+    recording.write_bytes(hostile_spans(30) + b"\n")
+    assert main(["replay", str(recording)]) == 0
+    lines = capsys.readouterr().out.split("\n")
+    assert [line for line in lines if not line.isprintable()] == []
+    assert not any(line.lstrip().startswith("second") for line in lines)
+    assert sum("second" in line for line in lines) >= 3
+
+
+def test_a_comparison_shows_hostile_names_and_obeys_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same of two sides, which are told apart by their tools."""
+    recording, other = tmp_path / "hostile.jsonl", tmp_path / "other.jsonl"
+    recording.write_bytes(hostile_spans(30) + b"\n")
+    other.write_bytes(hostile_spans(30).replace(b"air", b"sea") + b"\n")
+    assert main(["compare", str(recording), str(other)]) in (0, 1)
+    lines = capsys.readouterr().out.split("\n")
+    assert [line for line in lines if not line.isprintable()] == []
+    assert any("second" in line for line in lines)
+
+
+def test_an_error_shows_a_hostile_name_and_obeys_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a scope that was copied out of a page."""
+    assert main(["kill", f"nothing:{HOSTILE}", "--data", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.replace("\n", "").isprintable()
