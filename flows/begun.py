@@ -6,8 +6,8 @@ again, and skip what had come meanwhile; and a partition that a topic got since 
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ class Begun:
         """Give what was noted first under a name, which is `value` where nothing was."""
         if self._folder is None:
             return value if isinstance(value, int) else value()
-        path, draft = self._folder / name, self._folder / f".{name}.{os.getpid()}"
+        path, draft = self._folder / name, self._folder / f".{name}.{uuid4().hex}"  # pids are alike in containers
         if not path.exists():
             self._folder.mkdir(parents=True, exist_ok=True)
             draft.write_text(str(value if isinstance(value, int) else value()))

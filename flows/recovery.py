@@ -12,12 +12,12 @@ and the execution ends, before it can do harm.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import sqlite3
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from bytewax.recovery import RecoveryConfig, init_db_dir
 
@@ -104,7 +104,7 @@ def _resume_epoch(folder: Path) -> int | None:
 def _make(folder: Path) -> None:
     """Make the store as a whole or not at all, whoever of a cluster comes first."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = folder.with_name(f".{folder.name}.{os.getpid()}")
+    draft = folder.with_name(f".{folder.name}.{uuid4().hex}")  # not by pid: in containers all have the same
     draft.mkdir()
     init_db_dir(draft, RECOVERY_PARTS)
     try:

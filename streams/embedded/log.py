@@ -9,13 +9,12 @@ Any number of processes read and write at once; all must be on the machine that 
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from uuid import uuid4
 
 from streams.embedded import segments, words
 from streams.embedded.appender import END_FILE, Appender
@@ -56,7 +55,7 @@ class EmbeddedLog:
         if partitions < 1:
             msg = f"{topic}: a topic has at least 1 partition, not {partitions}"
             raise ValueError(msg)
-        draft = self._path / f".{topic}.{os.getpid()}.{threading.get_ident()}"
+        draft = self._path / f".{topic}.{uuid4().hex}"  # a pid may come again
         for partition in range(partitions):
             (draft / str(partition)).mkdir(parents=True)
             words.create(draft / str(partition) / END_FILE, 1, 0)

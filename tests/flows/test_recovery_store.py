@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import resource
 import sqlite3
@@ -68,6 +69,15 @@ def test_the_store_is_made_once(tmp_path: Path) -> None:
     assert [process.exitcode for process in processes] == [0] * 2
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["engine"]
     assert len(list((tmp_path / "data" / "engine").glob("*.sqlite3"))) == RECOVERY_PARTS
+
+
+def test_a_draft_that_was_left_by_a_process_of_this_number_is_in_nobodys_way(tmp_path: Path) -> None:
+    """In a container every flow has the same number, the one that was killed as it made the store, too."""
+    left = tmp_path / f".engine.{os.getpid()}"
+    left.mkdir()
+    (left / "part-0.sqlite3").write_bytes(b"half")
+    open_recovery(tmp_path / "engine")
+    assert count(tmp_path / "engine", ["a"]) == [("a", 1)]
 
 
 def test_what_a_dead_execution_wrote_is_no_state(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ from streams.embedded import EmbeddedLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -120,3 +120,18 @@ def test_a_partition_that_its_topic_got_later_is_read_from_its_oldest(tmp_path: 
     assert [set(values(part)) for part in again] == [set(), {b"before"}]
     assert [part.snapshot() for part in parts_of(log, tmp_path / "begun")] == [log.end("spans", 0), -1]
     log.close()
+
+
+def test_processes_of_one_number_begin_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in containers, which see one folder: the other one notes its offset while this one is about to."""
+    link = Path.hardlink_to
+
+    def linked(path: Path, draft: Path) -> None:
+        monkeypatch.setattr(Path, "hardlink_to", link)
+        assert Begun(tmp_path).offset("spans", 0, lambda: 8) == 8
+        link(path, draft)
+
+    Begun(tmp_path).saw("spans", 1)
+    monkeypatch.setattr(Path, "hardlink_to", linked)
+    assert Begun(tmp_path).offset("spans", 0, lambda: 9) == 8
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["spans.0", "spans.partitions"]
