@@ -164,13 +164,21 @@ Said = Tracked | Watched | Progress | Advanced
 """What comes out of `track` and `watch`."""
 
 
+class Behind(NamedTuple):
+    """When (Unix ns) the log took the oldest of what a process reads now; None: that is within the limit of lag."""
+
+    process: str
+    oldest_ns: int | None
+
+
 @dataclass(frozen=True)
 class ShardEvents:
-    """Events for one shard of `judge`, None when only the marks are news: (shard of `track`, watermark) pairs."""
+    """Events for one shard of `judge`, None when only the rest is news: (shard of `track`, watermark) pairs, a lag."""
 
     key: str
     events: Events | None
     marks: Marks
+    behind: Behind | None = None
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,11 @@ from flows.items import Progress, ShardEvents, Tracked
 from flows.telling import TellingLogic, outbound
 from models.slos.events import SHARDS
 from models.slos.keeping import KeptSloTable
-from models.slos.silence import Lag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from flows.backlog import Backlog
+    from flows.behind import LagWatch
     from flows.items import Outbound, Said
     from flows.metrics import Metrics
     from flows.settings import Topics
@@ -49,19 +48,6 @@ class CountStep:
         return out + ([(key, ShardEvents(key, None, marks)) for key in JUDGE_SHARDS] if tell_all else [])
 
 
-class LagWatch:
-    """Says how far the input is behind; the first of the judge shards tells of it."""
-
-    def __init__(self, backlog: Backlog, limit_ns: int) -> None:
-        self._backlog = backlog
-        self._limit_ns = limit_ns
-
-    def at(self, now_ns: int, key: str) -> Lag:
-        """Give the lag as the shard `key` is to take it."""
-        age = self._backlog.age_ns(now_ns)
-        return Lag(age // _SECOND_NS, self._limit_ns // _SECOND_NS, is_told=key == JUDGE_SHARDS[0])
-
-
 class JudgeLogic(TellingLogic[ShardEvents, KeptSloTable]):
     """One judge shard. With a clock it looks at events at once, within limits; without one, after every batch."""
 
@@ -83,6 +69,8 @@ class JudgeLogic(TellingLogic[ShardEvents, KeptSloTable]):
 
     @override
     def _take(self, table: KeptSloTable, item: ShardEvents) -> None:
+        if item.behind is not None:
+            self._lag.hear(item.behind)
         if item.events is not None:
             table.apply(item.events)
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
+from flows.behind import BehindStep, LagWatch
 from flows.decode import RUN_SHARDS, SERIES_SHARDS, TALK_SHARDS, DecodeStep
 from flows.drift import FLEET, DriftLogic, FleetLogic, examples_step
 from flows.govern import GOVERN_SHARDS, GovernLogic, GovernStep, VerdictStep
 from flows.hearsay import Hearsay
 from flows.items import Outbound, ShardCells, ShardClosed, ShardKills, ShardSpans, ShardTalk, Tracked
 from flows.join import JoinLogic
-from flows.judge import JUDGE_SHARDS, CountStep, JudgeLogic, LagWatch
+from flows.judge import JUDGE_SHARDS, CountStep, JudgeLogic
 from flows.measure import MeasureLogic, SplitStep
 from flows.orders import ORDERS, InForceLogic, OrderStep
 from flows.shard_state import ShardStates
@@ -124,7 +125,11 @@ def build(
     if settings.slos:
         counter = Counter(settings.slos, with_caps(settings.caps), by_clock=clock is not None)
         events = op.flat_map_batch("count", values, timed(metrics, "count", CountStep(counter)))  # (shard, ShardEvents)
-        judge = _judge(settings, metrics, clock, drain=drain, kept=kept)
+        lag = LagWatch(metrics.backlog, settings.lag_limit_ns, JUDGE_SHARDS[0])
+        if clock:
+            behind = op.flat_map_batch("behind", raw, BehindStep(lag, JUDGE_SHARDS, clock))
+            events = op.merge("events", events, behind)
+        judge = _judge(settings, metrics, lag, clock, drain=drain, kept=kept)
         judged = ticking.step("judge", events, JUDGE_SHARDS, judge)
         streams.append(op.flat_map_batch("judged", judged, _values))
     out = op.merge("records", *streams)  # (shard, [Outbound])
@@ -253,7 +258,7 @@ def _fleet(
 
 
 def _judge(
-    settings: FlowSettings, metrics: Metrics, clock: Clock, *, drain: bool, kept: bool
+    settings: FlowSettings, metrics: Metrics, lag: LagWatch, clock: Clock, *, drain: bool, kept: bool
 ) -> Callable[[bytes | None], JudgeLogic]:
     def load(base: bytes | None, deltas: list[bytes], life: int) -> KeptSloTable:
         return KeptSloTable.load(
@@ -261,7 +266,6 @@ def _judge(
         )
 
     states = ShardStates(load, _folder(settings, "judge"), 0, () if clock else tuple(RUN_SHARDS), clock, kept)
-    lag = LagWatch(metrics.backlog, settings.lag_limit_ns)
     return lambda snapshot: JudgeLogic(states, snapshot, clock, settings.topics, metrics, lag, drain=drain)
 
 

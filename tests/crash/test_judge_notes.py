@@ -9,8 +9,9 @@ import orjson
 from prometheus_client import CollectorRegistry
 
 from flows.backlog import Backlog
+from flows.behind import LagWatch
 from flows.items import ShardEvents
-from flows.judge import JudgeLogic, LagWatch
+from flows.judge import JudgeLogic
 from flows.metrics import Metrics
 from flows.settings import Topics
 from flows.shard_state import ShardStates
@@ -29,7 +30,7 @@ def judge(folder: Path, snapshot: bytes | None = None) -> JudgeLogic:
     backlog.read("a", NOW - 301 * SECOND)
     states = ShardStates(lambda base, deltas, life: KeptSloTable.load((), base, deltas, life), folder, 0, (), None)
     metrics = Metrics(lambda: NOW, CollectorRegistry())
-    lag = LagWatch(backlog, 300 * SECOND)
+    lag = LagWatch(backlog, 300 * SECOND, "j0")
     return JudgeLogic(states, snapshot, lambda: NOW, Topics(), metrics, lag, drain=False)
 
 

@@ -10,8 +10,9 @@ import orjson
 from prometheus_client import CollectorRegistry
 
 from flows.backlog import Backlog
+from flows.behind import LagWatch
 from flows.items import ShardEvents
-from flows.judge import JudgeLogic, LagWatch
+from flows.judge import JudgeLogic
 from flows.metrics import Metrics
 from flows.settings import Topics
 from flows.shard_state import ShardStates
@@ -66,7 +67,7 @@ def test_the_first_judge_shard_tells_of_a_lag() -> None:
     states = ShardStates(lambda base, deltas, life: KeptSloTable.load((), base, deltas, life), None, 0, (), None)
     told = {}
     for key in ("j0", "j1"):
-        metrics, lag = Metrics(lambda: NOW, CollectorRegistry()), LagWatch(backlog, 300 * SECOND)
+        metrics, lag = Metrics(lambda: NOW, CollectorRegistry()), LagWatch(backlog, 300 * SECOND, "j0")
         logic = JudgeLogic(states, None, lambda: NOW, Topics(), metrics, lag, drain=False)
         logic.on_batch([ShardEvents(key, None, ())])
         due = logic.notify_at()
