@@ -12,6 +12,8 @@ import os
 import struct
 from typing import TYPE_CHECKING
 
+from flows.journal import JournalError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -34,15 +36,19 @@ class Notes:
             yield from _read(self._path(number).read_bytes())
 
     def note(self, *notes: bytes) -> None:
-        """Note what is told next; it survives the death of the process."""
+        """Note what is told next; it survives the death of the process. Raises JournalError on a disk that is full."""
         if self._interval not in self._numbers:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._numbers.append(self._interval)
-        descriptor = os.open(self._path(self._interval), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        path, raw = self._path(self._interval), b"".join(_FRAME.pack(len(note)) + note for note in notes)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
-            os.write(descriptor, b"".join(_FRAME.pack(len(note)) + note for note in notes))
+            written = os.write(descriptor, raw)
         finally:
             os.close(descriptor)
+        if written != len(raw):  # told all the same, nobody would know of it; and what came behind it would be misread
+            msg = f"{path}: wrote {written} of {len(raw)} bytes: is the disk full?"
+            raise JournalError(msg)
 
     def turn(self) -> None:
         """Begin the next interval, at a snapshot."""

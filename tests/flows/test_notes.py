@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import resource
 from typing import TYPE_CHECKING
 
+import pytest
+
+from flows.journal import JournalError
 from flows.notes import Notes
 
 if TYPE_CHECKING:
@@ -61,4 +65,18 @@ def test_a_torn_note_was_not_told(tmp_path: Path) -> None:
     life(tmp_path).note(b"whole", b"torn")
     path = next(tmp_path.iterdir())
     path.write_bytes(path.read_bytes()[:-1])
+    assert owed(tmp_path) == [b"whole"]
+
+
+def test_a_note_that_was_not_written_whole_is_not_told(tmp_path: Path) -> None:
+    """On a full disk a part of it may be: then the flow ends before it tells, as where a journal cannot be written."""
+    notes = life(tmp_path)
+    notes.note(b"whole")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, hard))
+    try:
+        with pytest.raises(JournalError, match="wrote 11 of 104 bytes: is the disk full"):
+            notes.note(b"x" * 100)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert owed(tmp_path) == [b"whole"]
