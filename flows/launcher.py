@@ -85,9 +85,9 @@ def run_flow(settings: FlowSettings, process: FlowProcess) -> None:
     """Run until SIGTERM or SIGINT, which end it with a last snapshot: the next start goes on exactly there.
 
     While the log does not answer at the start it is waited for; /healthz says so, and `say` is told.
-    Raises RecoveryInUseError while the same process of another flow runs on the same recovery folder.
+    Raises RecoveryInUseError while another flow runs on the same recovery folder.
     """
-    with held(process.recovery, process.process_id or 0):
+    with held(process.recovery, process.process_id or 0, len(process.addresses or ("alone",))):
         _run(settings, process)
 
 
@@ -119,7 +119,7 @@ def _run(settings: FlowSettings, process: FlowProcess) -> None:
                     process_id=process.process_id,
                     addresses=list(process.addresses) if process.addresses else None,
                     epoch_interval=process.epoch,
-                    recovery_config=open_recovery(engine),
+                    recovery_config=open_recovery(engine, process.recovery / "journal"),
                 )
 
 
@@ -166,19 +166,30 @@ def _flow(
 
 
 @contextmanager
-def held(recovery: Path, process_id: int) -> Iterator[None]:
-    """Hold the place of one process in a recovery folder; the lock goes with the process, however that ends."""
+def held(recovery: Path, process_id: int, processes: int = 1) -> Iterator[None]:
+    """Hold the place of one of so many processes in a recovery folder; the lock goes with the process, however it ends.
+
+    Places beyond theirs must be free: a process that is left of a larger cluster would write among the new ones.
+    """
     recovery.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (recovery / f"lock-{process_id}").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
-            msg = f"recovery folder {recovery} is in use by another flow (pid {holder})"
-            raise RecoveryInUseError(msg) from None
+        _lock(file, fcntl.LOCK_EX, recovery)
         _note_holder(file)
+        for path in recovery.glob("lock-*"):
+            if int(path.name.removeprefix("lock-")) >= processes:
+                with path.open() as other:
+                    _lock(other, fcntl.LOCK_SH, recovery)  # shared: all of a cluster look at once
         yield
+
+
+def _lock(file: TextIO, kind: int, recovery: Path) -> None:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        holder = file.read().strip() or "unknown"
+        msg = f"recovery folder {recovery} is in use by another flow (pid {holder})"
+        raise RecoveryInUseError(msg) from None
 
 
 def _note_holder(file: TextIO) -> None:

@@ -21,6 +21,8 @@ from uuid import uuid4
 
 from bytewax.recovery import RecoveryConfig, init_db_dir
 
+from flows.journal import JournalError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -57,8 +59,15 @@ def _fault(folder: Path, said: str) -> RecoveryStoreError:
     return RecoveryStoreError(f"{folder}: the snapshots cannot be kept: {said}")
 
 
-def open_recovery(folder: Path) -> RecoveryConfig:
-    """Open the store in `folder`, or make it; to be called by every process of a cluster before it starts."""
+def open_recovery(folder: Path, journal: Path | None = None) -> RecoveryConfig:
+    """Open the store in `folder`, or make it; to be called by every process of a cluster before it starts.
+
+    Raises JournalError where it is not there, but shards in `journal` are: only snapshots say up to where they count,
+    and budgets that begin at 0 must not go unnoticed.
+    """
+    if journal is not None and not folder.exists() and any(journal.glob("*/*/*.journal")):
+        msg = f"{folder}: missing, but there are states in {journal}: restore the data folder"
+        raise JournalError(msg)
     if folder.exists():
         forget_dead_epochs(folder)
     else:

@@ -17,12 +17,24 @@ if TYPE_CHECKING:
 def test_two_flows_cannot_share_a_recovery_folder(tmp_path: Path) -> None:
     """The second is refused with the folder and the first one's process id; another process of a cluster is not."""
     with held(tmp_path / "recovery", 0):
-        with held(tmp_path / "recovery", 1):
+        with held(tmp_path / "recovery", 1, 2):
             pass
         with pytest.raises(RecoveryInUseError) as refused, held(tmp_path / "recovery", 0):
             pass
     assert str(refused.value) == f"recovery folder {tmp_path}/recovery is in use by another flow (pid {os.getpid()})"
     with held(tmp_path / "recovery", 0):
+        pass
+
+
+def test_what_is_left_of_a_larger_cluster_keeps_a_smaller_one_out(tmp_path: Path) -> None:
+    """Its second process, alive as its first was killed, has another place; none of a cluster is in the other's way."""
+    recovery = tmp_path / "recovery"
+    with held(recovery, 1, 2):
+        with pytest.raises(RecoveryInUseError, match=f"in use by another flow .pid {os.getpid()}."), held(recovery, 0):
+            pass
+        with held(recovery, 0, 2):
+            pass
+    with held(recovery, 0):
         pass
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import resource
+import shutil
 import sqlite3
 from contextlib import contextmanager
 from datetime import timedelta
@@ -17,6 +18,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig
 from bytewax.testing import TestingSink, TestingSource, run_main
 
+from flows.journal import Journal, JournalError
 from flows.recovery import (
     RECOVERY_PARTS,
     RecoveryStoreError,
@@ -78,6 +80,20 @@ def test_a_draft_that_was_left_by_a_process_of_this_number_is_in_nobodys_way(tmp
     (left / "part-0.sqlite3").write_bytes(b"half")
     open_recovery(tmp_path / "engine")
     assert count(tmp_path / "engine", ["a"]) == [("a", 1)]
+
+
+def test_journals_without_the_store_are_half_of_what_was_kept(tmp_path: Path) -> None:
+    """A start would count from 0 and say nothing; what a flow leaves that never came to a snapshot is no state."""
+    engine, shard = tmp_path / "engine", tmp_path / "journal" / "judge" / "j0"
+    Journal(shard).new_life()
+    open_recovery(engine, tmp_path / "journal")
+    Journal(shard).append(b"delta", lambda: b"base")
+    open_recovery(engine, tmp_path / "journal")
+    shutil.rmtree(engine)
+    with pytest.raises(JournalError) as half:
+        open_recovery(engine, tmp_path / "journal")
+    assert str(half.value) == f"{engine}: missing, but there are states in {tmp_path}/journal: restore the data folder"
+    assert not engine.exists()
 
 
 def test_what_a_dead_execution_wrote_is_no_state(tmp_path: Path) -> None:
