@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from models.incidents.incident import Severity, Status
+from models.plain import plain
 
 RANKS = {Severity.SEV_1: 1, Severity.SEV_2: 2, Severity.SEV_3: 3}
 """Order of urgency; 1 goes first."""
@@ -75,7 +76,7 @@ class Page:
     def headline(self) -> str:
         """Say it in one line: severity, what, and of how many incidents when there are several."""
         many = f" ({self.count} incidents, {self.open} open)" if self.count > 1 else ""
-        return f"[{self.severity}] {self.summary or self.title}{many}"
+        return plain(f"[{self.severity}] {self.summary or self.title}{many}")
 
     @property
     def runbook_name(self) -> str:

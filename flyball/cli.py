@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
 
 from flyball.commands import COMMANDS
-from flyball.plain import plain
+from models.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,8 +22,8 @@ from flyball.config.problems import suggestion
 from flyball.config.routes_yaml import load_routes
 from flyball.errors import CommandError
 from flyball.opening import open_configured_log
-from flyball.plain import plain
 from flyball.reloading import Reloading
+from models.plain import plain
 
 if TYPE_CHECKING:
     import sqlite3

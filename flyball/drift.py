@@ -11,7 +11,7 @@ from rich.table import Table
 from flyball.config import policy_yaml
 from flyball.config.adding import with_entry
 from flyball.config.problems import ConfigError
-from flyball.plain import plain
+from models.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -6,12 +6,14 @@ Limits: 1 message a second, header 150 characters, section 3,000, 10 fields of 2
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import override
 
 from alerts.cut import cut
 from alerts.sinks.base import HttpSink
+from models.plain import plain
 from models.times import in_words
 
 if TYPE_CHECKING:
@@ -24,6 +26,9 @@ MAX_FIELDS: Final = 10
 _MAX_MESSAGE: Final = 3_000
 _FIELD: Final = 400
 """Ten of these and a section stay below the 13,200 characters that a message may have in practice."""
+_ADVICE: Final = 1_200
+"""Beside half a section of names; links make it longer by a fifth at most."""
+_ADDRESS: Final = re.compile(r"https?://[^\s<>|]+")
 _ESCAPES: Final = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
 
 
@@ -43,7 +48,7 @@ class Slack(HttpSink):
         head = in_hand if page.is_open else f"Resolved: {page.headline}"
         blocks: list[dict[str, Any]] = [
             {"type": "header", "text": {"type": "plain_text", "text": cut(head, MAX_HEADER)}},
-            {"type": "section", "text": _markdown(_words(page), MAX_SECTION)},
+            {"type": "section", "text": _words(page)},
             {"type": "section", "fields": _fields(page)},
         ]
         links = [f"<{url}|{text}>" for url, text in self._links(page) if url]
@@ -55,8 +60,15 @@ class Slack(HttpSink):
         return [(self.runbook(page), "runbook"), (self.console(page), "console")]
 
 
-def _words(page: Page) -> str:
-    return "\n".join(filter(None, (page.title, page.summary, page.advice and f"Runbook: {page.advice}")))
+def _words(page: Page) -> dict[str, Any]:
+    """Say what is wrong, in names that agents chose, and what the SLO's author says is to be done."""
+    said = "\n".join(plain(each) for each in (page.title, page.summary) if each)
+    if not page.advice:
+        return _names(said, MAX_SECTION)
+    advice = _markdown(f"Runbook: {page.advice}", _ADVICE)["text"]
+    names = _names(said, MAX_SECTION // 2)
+    linked = _ADDRESS.sub(r"<\g<0>>", advice)
+    return names | {"text": f"{names['text']}\n{linked}"}
 
 
 def _fields(page: Page) -> list[dict[str, str]]:
@@ -73,8 +85,13 @@ def _fields(page: Page) -> list[dict[str, str]]:
         "runs": ", ".join(page.runs),
         "owner": page.owner,  # last: of a tenant's page that was in hand and has ended there are eleven
     }
-    shown = [_markdown(f"*{name}*\n{value}", _FIELD) for name, value in said.items() if value]
+    shown = [_names(f"*{name}*\n{plain(value)}", _FIELD) for name, value in said.items() if value]
     return shown[:MAX_FIELDS]
+
+
+def _names(text: str, limit: int) -> dict[str, Any]:
+    """Write what agents have named: an address or @here in a name is no link, and calls nobody."""
+    return _markdown(text, limit) | {"verbatim": True}
 
 
 def _markdown(text: str, limit: int) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from alerts.outcome import Retry, Sent
 from alerts.sinks.base import Sink
+from models.plain import plain
 
 if TYPE_CHECKING:
     from alerts.outcome import Outcome
@@ -27,7 +28,7 @@ class Stdout(Sink):
         runbook = known or (f"runbook {page.runbook}" if page.runbook else "")
         line = "  ".join(filter(None, (page.resolved_at or page.at, what, page.headline, page.class_, runbook)))
         try:
-            sys.stdout.write("".join(each if each.isprintable() else " " for each in line) + "\n")
+            sys.stdout.write(plain(line) + "\n")
             sys.stdout.flush()
         except (OSError, ValueError) as error:  # nobody reads any more
             return Retry(None, f"standard output: {error}")

@@ -95,7 +95,7 @@ def _tell_doubts(args: argparse.Namespace, at: str) -> None:
     from flyball.check import configuration
     from flyball.errors import CommandError
     from flyball.opening import open_existing_log
-    from flyball.plain import plain
+    from models.plain import plain
     from streams.port import LogError
 
     found, settings = list(doubts.of_time(at)), configuration(args.config)

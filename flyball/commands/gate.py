@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from flyball.errors import CommandError
     from flyball.gate import UNKNOWN, gate
     from flyball.opening import open_existing_log
-    from flyball.plain import plain
+    from models.plain import plain
     from streams.port import LogError
 
     settings = configuration(args.config)

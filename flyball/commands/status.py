@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     """Ask, and show."""
     from flyball.config.load import load
     from flyball.control import call, client, tell
-    from flyball.plain import plain
+    from models.plain import plain
 
     control = client(load(args.config), args.data, args.url)
     said = call(lambda: control.get("/v1/status"))

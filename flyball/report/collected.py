@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flyball.plain import plain
 from flyball.report.stopped import Told
+from models.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

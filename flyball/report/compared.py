@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from flyball.plain import plain
 from flyball.report.text import runs_of
 from models.drift.comparing import ALPHA, MOST_NEEDED, OF_GOOD, say_types, strata_of
 from models.figures import about, percent
+from models.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

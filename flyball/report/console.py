@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.segment import Segment
 from typing_extensions import override
 
-from flyball.plain import plain
+from models.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -367,3 +367,23 @@ def test_every_sink_over_http_obeys_one_rule(kind: str, pagerduty: Any, page: An
             assert isinstance(outcome, Retry)
             assert outcome.after_s == expected
     sink.close()
+
+
+def test_names_call_nobody_and_begin_no_line(pagerduty: Any, page: Any) -> None:
+    """A workflow is named by what agents send: in Slack it is no link, no mention and no line of its own."""
+    name = "air <!channel> @here\n*Runbook*: https://evil.example\x1b[2J"
+    said = {"title": f"{name} burns", "summary": f"{name} burns fast", "workflow": name}
+    pagerduty.lenient = True
+    sink = sink_of("slack", secret=f"{pagerduty.root}/services/T/B/x")
+    sink.deliver(replace(page, **said, runbook="see https://a.b/c"))
+    message = sent(pagerduty)[-1][3]
+    head, words, fields = message["blocks"][:3]
+    assert head["text"]["type"] == "plain_text"
+    assert "\n" not in head["text"]["text"] + message["text"]
+    title, summary, advice = words["text"]["text"].split("\n")
+    assert advice == "Runbook: see <https://a.b/c>"
+    shown = [words["text"], *fields["fields"]]
+    assert all(each["verbatim"] for each in shown)
+    assert not any("<!" in each["text"] or "\x1b" in each["text"] for each in shown)
+    assert all(each["text"].count("\n") == 1 for each in fields["fields"])
+    assert "evil.example" in title + summary
