@@ -128,7 +128,7 @@ def end_badly(deployment: Any, live: Any, chance: random.Random, *, have_met: bo
         live.until(
             partial(_have_ended, others), lambda: f"who is left does not end: {[each.said for each in others]}", ENDS_S
         )
-        assert all("another process of this flow is gone" in each.said for each in others), others[0].said
+        assert all("another process of this flow has ended" in each.said for each in others), others[0].said
     elif way == "frozen":
         one.send(signal.SIGSTOP)
         time.sleep(chance.uniform(0.0, 1.0))
