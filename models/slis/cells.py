@@ -28,6 +28,7 @@ from models.slis.parting import digests_in, part
 from models.slis.rows import Query
 from models.slis.tally import cells_from, groups_of, histogram_sums, ratio_sums
 from models.slis.user_runs import no_runs, rows_of_users
+from models.slis.user_types import types_in, user_types
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,7 +57,7 @@ class Cells:
     cols: NDArray[np.int64]
     names: dict[int, str]
     users: NDArray[np.int64] = field(default_factory=lambda: np.empty((7, 0), np.int64))
-    """As `cols`, with users for values: told by their ages only (`models.slis.user_ages`)."""
+    """As `cols`, with users for values, by type of task (`models.slis.user_types`): told by their ages only."""
     runs: NDArray[np.int64] = field(default_factory=no_runs)
     """Whose they are, and how they ended (`models.slis.user_runs`): shown by the ages of users only."""
 
@@ -110,7 +111,7 @@ class Cells:
         return {
             shard: Cells(
                 cols[:, start:stop],
-                _used(digests_in(cols, start, stop), self.names),
+                _used(digests_in(cols, start, stop), self.names) | _used(types_in(users[:, slice(*own)]), self.names),
                 users[:, slice(*own)],
                 runs[:, slice(*whose)],
             )
@@ -131,10 +132,11 @@ def cells_of(changes: Sequence[Changes], slis: Sequence[Sli] = ALL, *, by_user: 
     """
     told = as_one(changes)
     runs, calls, weight = told.runs, told.calls, told.weight
-    workflow, of_user = workflows_of(runs), ("user",) if by_user else ()
-    names, counted, task = _names(told.names, runs), {sli.name for sli in slis}, tasks_of(runs)
-    crossing = crossing_of(runs, task, names)
-    cols = [_run_cells(runs, workflow, weight, slis, of_user, crossing)]
+    workflow, task = workflows_of(runs), tasks_of(runs)
+    names, counted = _names(told.names, runs), {sli.name for sli in slis}
+    crossing, users = crossing_of(runs, task, names), user_types(runs["user"], task) if by_user else None
+    crossing = crossing.beside(USER, users.values) if users else crossing
+    cols = [_run_cells(runs, workflow, weight, slis, crossing)]
     texts = crossing.texts
     if SLI_OF["failure"] in counted:
         kinds, of_kinds = run_kinds(runs, workflow, weight, task, names)
@@ -142,14 +144,16 @@ def cells_of(changes: Sequence[Changes], slis: Sequence[Sli] = ALL, *, by_user: 
         texts |= of_kinds
     if len(calls):
         row = calls["run"]
-        cols.append(_call_cells(calls, runs, workflow, row, slis, of_user, crossing))
+        cols.append(_call_cells(calls, runs, workflow, row, slis, crossing))
         if SLI_OF["error"] in counted:
             kinds, of_kinds = call_kinds(calls, workflow[row], task[row], names)
             cols.append(kinds)
             texts |= of_kinds
     every = np.concatenate(cols, axis=1) if len(cols) > 1 else cols[0]
-    every, users = _without_users(every) if by_user else (every, Cells.empty().cols)
-    return Cells(every, names | texts, users, rows_of_users(runs, workflow, weight) if by_user else no_runs())
+    if users is None:
+        return Cells(every, names | texts)
+    every, of_users = _without_users(every)
+    return Cells(every, names | texts, users.parted(of_users), rows_of_users(runs, workflow, weight))
 
 
 def _names(texts: Mapping[int, str], runs: NDArray[np.void]) -> dict[int, str]:
@@ -179,7 +183,6 @@ def _run_cells(
     workflow: NDArray[np.int64],
     weight: NDArray[np.int64],
     slis: Sequence[Sli],
-    of_user: tuple[str, ...],
     crossing: Crossing,
 ) -> NDArray[np.int64]:
     counts, pairs = np.flatnonzero(weight), crossing.values
@@ -192,8 +195,8 @@ def _run_cells(
     groups, members = groups_of(
         workflow,
         runs["ended_at"] // MINUTE_NS,
-        np.append(_dimensions(*OF_RUN, *of_user), crossing.dimensions),
-        np.concatenate([_values(runs, (*OF_RUN, *of_user)), pairs]),
+        np.append(_dimensions(*OF_RUN), crossing.dimensions),
+        np.concatenate([_values(runs, OF_RUN), pairs]),
         plain(runs["cohort_name"]),
         plain(runs["cohort_value"]),
     )
@@ -206,18 +209,15 @@ def _call_cells(
     workflow: NDArray[np.int64],
     row: NDArray[np.int64],
     slis: Sequence[Sli],
-    of_user: tuple[str, ...],
     crossing: Crossing,
 ) -> NDArray[np.int64]:
     query = _queries(tuple(slis))[1]
     own = set(CALL.names or ())
-    of_run = {field: runs[field][row] for field in {*query.fields, *_FROM_RUN, *of_user} - own} | {
-        "workflow": workflow[row]
-    }
+    of_run = {field: runs[field][row] for field in {*query.fields, *_FROM_RUN} - own} | {"workflow": workflow[row]}
     columns = of_run | {field: calls[field] for field in query.fields if field in own}
-    values = np.stack([*(of_run[name] for name in (*OF_RUN, *of_user)), calls["tool"], *crossing.of(row)])
+    values = np.stack([*(of_run[name] for name in OF_RUN), calls["tool"], *crossing.of(row)])
     cohorts = plain(of_run["cohort_name"]), plain(of_run["cohort_value"])
-    dimensions = np.append(_dimensions(*OF_RUN, *of_user, "tool"), crossing.dimensions)
+    dimensions = np.append(_dimensions(*OF_RUN, "tool"), crossing.dimensions)
     groups, members = groups_of(of_run["workflow"], plain(calls["minute"]), dimensions, values, *cohorts)
     return _tallied(query, columns, groups, members, np.ones(len(calls), np.int64))
 

@@ -13,7 +13,7 @@ import numpy as np
 from models.digest import digest_of, mix64
 from models.kernels import allocating
 from models.runs.record import MAX_COHORTS
-from models.slis.groups import BETWEEN, OF_COHORT, OF_CONTRAST, TASK, cohort_key, told_value
+from models.slis.groups import BETWEEN, OF_COHORT, OF_RUN, TASK, cohort_key, told_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-DIMENSIONS = np.array([*map(digest_of, OF_CONTRAST), *[digest_of(OF_COHORT)] * MAX_COHORTS], np.int64)
+DIMENSIONS = np.array([*(digest_of(f"{TASK}_{of}") for of in OF_RUN), *[digest_of(OF_COHORT)] * MAX_COHORTS], np.int64)
 """[d] Digests; that of cohorts as often as a run may have some."""
 
-_OWN = tuple(OF_CONTRAST.values())
 _TASK = digest_of(TASK)
 
 
@@ -32,13 +31,14 @@ class Crossing(NamedTuple):
     """Pairs of a value and a type, of n runs."""
 
     values: NDArray[np.int64]
-    """[d, n] By `DIMENSIONS`; 0: the run has none. Where no run says a type d is 0."""
+    """[d, n] By `dimensions`; 0: the run has none. Where no run says a type d is 0."""
+    dimensions: NDArray[np.int64]
+    """[d] Digests."""
     texts: dict[int, str]
 
-    @property
-    def dimensions(self) -> NDArray[np.int64]:
-        """Digests [d]."""
-        return DIMENSIONS[: len(self.values)]
+    def beside(self, dimension: int, values: NDArray[np.int64]) -> Crossing:
+        """Give it with one more, of the same runs."""
+        return Crossing(np.vstack([self.values, values]), np.append(self.dimensions, dimension), self.texts)
 
     def of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Give the pairs of some runs."""
@@ -49,13 +49,13 @@ def crossing_of(runs: NDArray[np.void], task: NDArray[np.int64], names: Mapping[
     """Pair what runs are with their types of task [n], 0 where it is not known."""
     typed = np.flatnonzero(task)
     if not len(typed):
-        return Crossing(np.empty((0, len(runs)), np.int64), {})
-    own = np.stack([runs[of][typed] for of in _OWN])
+        return Crossing(np.empty((0, len(runs)), np.int64), DIMENSIONS[:0], {})
+    own = np.stack([runs[of][typed] for of in OF_RUN])
     cohorts = np.ascontiguousarray(runs["cohort_name"][typed].T), np.ascontiguousarray(runs["cohort_value"][typed].T)
     values = np.zeros((len(DIMENSIONS), len(runs)), np.int64)
     pairs = _pairs(np.ascontiguousarray(task[typed]), own, *cohorts, np.int64(_TASK))
     values[:, typed] = pairs
-    return Crossing(values, dict(_texts(pairs, task[typed], own, cohorts, names)))
+    return Crossing(values, DIMENSIONS, dict(_texts(pairs, task[typed], own, cohorts, names)))
 
 
 def _texts(
@@ -85,7 +85,7 @@ def _whose(
     names: Mapping[int, str],
 ) -> tuple[str, ...]:
     if cohort < 0:
-        return (told_value(_OWN[row], _text(own[row, at], names)),)
+        return (told_value(OF_RUN[row], _text(own[row, at], names)),)
     name, value = (_text(each[cohort, at], names) for each in cohorts)
     return cohort_key(name), value
 

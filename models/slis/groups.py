@@ -39,7 +39,10 @@ TASK = "task"
 OF_TASK = {f"{TASK}_{kind}": kind for kind in ("tool", *OF_FAILED, *PARTINGS)}
 """Dimension -> the dimension whose values it has, each together with the type of its run's task."""
 
-OF_CONTRAST = {f"{TASK}_{name}": name for name in OF_RUN}
+USER_AGE = "user_age"
+"""New or existing users of a workflow (`models.slis.user_ages`)."""
+
+OF_CONTRAST = {f"{TASK}_{name}": name for name in (*OF_RUN, USER_AGE)}
 """Dimension -> the dimension of runs whose values it has, each together with the type of its run's task."""
 
 OF_COHORT = f"{TASK}_cohort"
@@ -47,9 +50,6 @@ OF_COHORT = f"{TASK}_cohort"
 
 BETWEEN = "\x1f"
 """Between the type of task and the other value, in the text of a value of these."""
-
-USER_AGE = "user_age"
-"""New or existing users of a workflow (`models.slis.user_ages`)."""
 
 _OURS = (*OF_CALL, *OF_FAILED, *PARTINGS, *OF_TASK, *OF_CONTRAST, OF_COHORT, USER_AGE)
 FIXED = {digest_of(name): name for name in _OURS}
@@ -59,7 +59,8 @@ UNTOLD = frozenset(map(digest_of, ("transition", *OF_TASK, *OF_CONTRAST, OF_COHO
 """Dimensions of series that only detectors read: tools by tools are too many for records and metrics."""
 
 USER = digest_of("user")
-"""Dimension of cells whose value is a user: they never come to be series, only those of the ages of users do."""
+"""Dimension of cells whose value is a user (`models.slis.user_types` where runs say a type of task): they never come to
+be series, only those of the ages of users do."""
 
 OTHER = digest_of("other")
 """The value that takes what is beyond the allowed number of values of a dimension."""

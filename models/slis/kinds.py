@@ -7,16 +7,16 @@ task, all of these and the tools of calls are counted by it, too: what users ask
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.digest import digest_of, mix64
-from models.kernels import allocating
+from models.digest import digest_of
 from models.layout import plain
 from models.runs.calls import START
 from models.runs.failing import failures_of
 from models.slis.groups import BETWEEN, OF_TASK, TASK
+from models.slis.pairs import pairs_of
 from models.slis.tally import BAD, GOOD
 from models.slis.task_success import TASK_SUCCESS
 from models.slis.tool_success import TOOL_SUCCESS
@@ -58,7 +58,7 @@ def call_kinds(
     type, or whose tool or the tool before, is not known have no kind.
     """
     known = (calls["before"] != 0) & (calls["tool"] != 0)
-    pair = np.where(known, _pairs(plain(calls["before"]), plain(calls["tool"])), 0)
+    pair = np.where(known, pairs_of(plain(calls["before"]), plain(calls["tool"])), 0)
     failed, succeeded = calls["errors"], calls["calls"] - calls["errors"]
     counted = (
         ("error", calls["error"], BAD, failed),
@@ -120,7 +120,7 @@ def _by_task(
         pair = np.vstack([keys[:, first], sums])[:, sums[0] != 0]
         own, whose = pair[1].tolist(), pair[2].tolist()
         dimension_of_task = f"{TASK}_{dimension}"
-        pair[2] = _pairs(np.ascontiguousarray(pair[1]), np.ascontiguousarray(pair[2]))
+        pair[2] = pairs_of(np.ascontiguousarray(pair[1]), np.ascontiguousarray(pair[2]))
         pair[1], pair[3] = digest_of(dimension_of_task), digest_of(_SLI_OF[dimension_of_task])
         named = zip(pair[2].tolist(), own, whose, strict=True)
         texts |= {digest: f"{known.get(one, '?')}{BETWEEN}{known.get(other, '?')}" for digest, one, other in named}
@@ -134,14 +134,6 @@ def _transitions(calls: NDArray[np.void], pair: NDArray[np.int64], names: Mappin
     texts = {START: "start", **names}
     named = zip(pair[first].tolist(), calls["before"][first].tolist(), calls["tool"][first].tolist(), strict=True)
     return {digest: f"{texts.get(before, '?')} > {texts.get(tool, '?')}" for digest, before, tool in named}
-
-
-@allocating
-def _pairs(before: Any, tool: Any) -> Any:
-    out = np.empty(before.size, np.int64)
-    for i in range(before.size):
-        out[i] = np.int64(mix64(np.uint64(before[i]) ^ mix64(np.uint64(tool[i]))))
-    return out
 
 
 def _counted(

@@ -23,7 +23,7 @@ from models.slis.spread import spread_of
 from models.slis.store import Store
 from models.slis.telling import tell
 from models.slis.user_ages import NAMES as AGES
-from models.slis.user_ages import UserAges
+from models.slis.user_ages import UserAges, texts_by_task
 from models.slis.user_runs import LatestRuns
 from models.slis.windows import SECONDS, WINDOWS
 from models.watermark import AHEAD_NS
@@ -89,7 +89,8 @@ class PaneTable:
                 self._log.touch()
                 self._show(cells)
             if aged.shape[1]:
-                cells = Cells(np.concatenate([cells.cols, aged], axis=1), cells.names | AGES)
+                texts = AGES | texts_by_task(cells.users, cells.names)
+                cells = Cells(np.concatenate([cells.cols, aged], axis=1), cells.names | texts)
             if len(cells):
                 self._apply(cells)
         return cells

@@ -20,8 +20,10 @@ import numpy as np
 
 from models.digest import digest_of, mix64
 from models.kernels import allocating, small
-from models.slis.groups import USER_AGE
+from models.slis.groups import BETWEEN, TASK, USER, USER_AGE
+from models.slis.pairs import pairs_of
 from models.slis.settings import DAY_MINUTES
+from models.slis.user_types import of_type, types_in
 from models.sums import sum_by_key
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NAMES = {digest_of(text): text for text in ("new", "existing")}
-_DIMENSION = digest_of(USER_AGE)
+_DIMENSION, _BY_TASK = digest_of(USER_AGE), digest_of(f"{TASK}_{USER_AGE}")
 _NEW, _EXISTING = NAMES
 
 KEPT = 90
@@ -62,7 +64,10 @@ class UserAges:
         return int(self._table.nbytes)
 
     def aged(self, cells: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Give cells ([7, n], the values users) as cells of the ages of these users; who has none, has no cells."""
+        """Give cells ([7, n], the values users) as cells of the ages of these users; who has none, has no cells.
+
+        Where they are of a type of task, as cells of ages with types beside them.
+        """
         if not self._days or not cells.shape[1]:
             return np.empty((7, 0), np.int64)
         workflow, user, day = cells[0], cells[2], np.maximum(cells[_MINUTE] // DAY_MINUTES, 0)
@@ -147,16 +152,35 @@ def _starts(*columns: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.flatnonzero(is_start)
 
 
+def texts_by_task(cells: NDArray[np.int64], names: Mapping[int, str]) -> dict[int, str]:
+    """Name the ages with types that cells by user come to be."""
+    types = [task for task in types_in(cells).tolist() if task in names]
+    both = np.array([(age, task) for age in NAMES for task in types], np.int64).reshape(-1, 2).T.copy()
+    texts = [f"{names[task]}{BETWEEN}{age}" for age in NAMES.values() for task in types]
+    return dict(zip(pairs_of(*both).tolist(), texts, strict=True))
+
+
 def _by_age(cells: NDArray[np.int64], age: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Give the sums of cells by age instead of user; age 0 is left out."""
+    """Give the sums of cells by age instead of user, and of those of a type by age and type; age 0 is left out."""
     known = np.flatnonzero(age)
     if not len(known):
         return np.empty((7, 0), np.int64)
-    keys = np.empty((_COUNT, len(known)), np.int64)
-    keys[0], keys[1], keys[2] = cells[0, known], _DIMENSION, age[known]
-    keys[3:] = cells[3:_COUNT].take(known, axis=1)
-    first, sums = sum_by_key(keys, cells[_COUNT:].take(known, axis=1))
-    found = np.vstack([keys.take(first, axis=1), sums])
+    cells = cells.take(known, axis=1)
+    cells[2] = age[known]
+    by_type = _summed(cells)
+    typed = by_type[:, by_type[1] != USER]
+    by_type[1] = _DIMENSION
+    if not typed.shape[1]:
+        return by_type
+    typed[2] = pairs_of(typed[2], of_type(typed[1]))
+    typed[1] = _BY_TASK
+    return np.concatenate([_summed(by_type), typed], axis=1)
+
+
+def _summed(cells: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Add up cells that are alike."""
+    first, sums = sum_by_key(cells[:_COUNT], cells[_COUNT:])
+    found = np.vstack([cells[:_COUNT].take(first, axis=1), sums])
     return found[:, found[_COUNT] != 0]
 
 
