@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 _SECOND_NS = 1_000_000_000
 _MINUTE_NS = 60 * _SECOND_NS
-_RHYTHM = 5
-"""Minutes; what is closed at once, in a replay or a backlog, is looked at and told in this rhythm."""
+_RHYTHM = 1
+"""Minutes; what is closed at once, in a replay or a backlog, is looked at and told in this rhythm, as live: what is
+told does not hang on how much was read at once."""
 FLEET = "fleet"
 """The one shard of `fleet`: whom to tell is decided over all streams."""
 

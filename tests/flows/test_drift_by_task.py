@@ -88,7 +88,7 @@ def test_what_is_worse_in_each_type_is_an_incident_that_says_so(hurts: Path) -> 
     assert not any("task_" in each["contrast"]["dimension"] for each in contrasts)
 
 
-@pytest.mark.parametrize(("batch_bytes", "workers"), [(200_000, 1), (4 << 20, 2)])
+@pytest.mark.parametrize(("batch_bytes", "workers"), [(200_000, 1), (90_000, 1), (4 << 20, 2), (4 << 20, 3)])
 def test_parts_and_workers_say_the_same(hurts: Path, batch_bytes: int, workers: int) -> None:
     """To the last digit."""
     assert _said(drift(hurts, batch_bytes, workers)) == _said(drift(hurts))
