@@ -53,7 +53,7 @@ class Crossed:
     def __init__(self) -> None:
         self.is_histogram = np.empty(0, np.bool_)
         self.typed = np.empty(0, np.int64)
-        """By series [S]: events of a value that say their type."""
+        """By series [S]: events of a value that say their type, one that is watched."""
         self._places = np.empty(0, np.int64)
         """[c] By number as it is counted: that of a pair, less than 0 (-1: the first), or how many others came before.
         """
@@ -155,18 +155,14 @@ class Crossed:
     def tables(self, minute: Minute, pairs: Minute, *, is_histogram: bool) -> Tables:
         """Give the tables of a minute, in an order of their own: `minute` is of all series, `pairs` of pairs."""
         *_, task, value = self._links
-        chosen = (pairs.total > 0) & (self.is_histogram == is_histogram) & (value >= 0)
-        self._note(pairs, np.flatnonzero(chosen))
-        own = np.flatnonzero(chosen & (task >= 0))
+        own = np.flatnonzero((pairs.total > 0) & (self.is_histogram == is_histogram) & (value >= 0) & (task >= 0))
+        np.add.at(self.typed, value[own], pairs.total[own])
         mine = _counted(pairs, own, is_histogram=is_histogram)
         of_all = _counted(minute, task[own], is_histogram=is_histogram)
         found = Tables(value[own], task[own], np.concatenate([of_all - mine, mine]))
         watched = len(mine) - 1
         found.counts[:watched] = np.clip(found.counts[:watched], 0, found.counts[watched])
         return found.only((found.counts[watched] > 0) & (found.counts[-1] > 0)).in_order()
-
-    def _note(self, pairs: Minute, chosen: NDArray[np.int64]) -> None:
-        np.add.at(self.typed, self._links[_VALUE, chosen], pairs.total[chosen])
 
     def reset(self, which: NDArray[np.bool_]) -> None:
         """Count what these series [S] say anew."""

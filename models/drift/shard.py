@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from models.slis.closing import Closed
 
 HOUR = 60
+_FEWEST = 20
+"""Events of a value from which it is known whether most of its runs say their type: one run may say none by chance."""
 
 
 class Compared(IntEnum):
@@ -224,7 +226,8 @@ class Shard:
     def compares_by_task(self, series: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Say which values of contrasts [n] are held against the rest within types of task.
 
-        Where nearly all runs of their workflow say their type, and most of their own; once it is held, it stays.
+        Where nearly all runs of their workflow say their type, and most of their own one that is watched: of others
+        nothing is known to hold them against. Once it is held, it stays.
         """
         if not len(self.crossed):
             return np.zeros(len(series), np.bool_)
@@ -232,6 +235,16 @@ class Shard:
         said = self.strata.are_said(self.roles.parent[series]) & typed
         chosen = self.compared[series]
         return np.asarray(np.where(chosen == Compared.NOT_YET, said, chosen == Compared.BY_TASK))
+
+    def is_known_how(self, series: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Say of which values of contrasts [n] it is known how they are compared.
+
+        Of a new one, where runs say types, not by its first few: decided by one that says none, it would be for ever.
+        """
+        if not len(self.crossed):
+            return np.ones(len(series), np.bool_)
+        is_open = (self.compared[series] == Compared.NOT_YET) & self.strata.are_said(self.roles.parent[series])
+        return np.asarray(~is_open | (self.strata.events(series) >= _FEWEST))
 
     def wait(self, series: int) -> int:
         """Give by how many minutes looks at a series are later than the events that they see."""

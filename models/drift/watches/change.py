@@ -72,8 +72,9 @@ class ChangeRate(Standing):
         """Say whether it is held against the old value as here; once it is, it stays."""
         if shard.replaced[series] != Compared.NOT_YET:
             return bool((shard.replaced[series] == Compared.BY_TASK) == self.is_by_task)
-        said = shard.compares_by_task(np.array([series]))[0] and shard.crossed.known(old) >= FEWEST
-        return bool(said == self.is_by_task)
+        one = np.array([series])
+        said = shard.compares_by_task(one)[0] and shard.crossed.known(old) >= FEWEST
+        return bool(said == self.is_by_task and shard.is_known_how(one)[0])
 
     def _start(self, shard: Shard, new: list[Stream]) -> State:
         of = np.array([stream.against for stream in new])

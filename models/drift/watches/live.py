@@ -96,7 +96,8 @@ class LiveRate(Standing):
         right &= roles.is_histogram == self.is_histogram
         right[np.array([stream.series for stream in streams], np.int64)] = False
         found = np.flatnonzero(right)
-        chosen: NDArray[np.int64] = found[shard.compares_by_task(found) == self.is_by_task]
+        mine = (shard.compares_by_task(found) == self.is_by_task) & shard.is_known_how(found)
+        chosen: NDArray[np.int64] = found[mine]
         return chosen
 
     def _is_known(self, low: Any) -> Any:
