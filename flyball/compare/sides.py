@@ -116,12 +116,13 @@ def calls_of(spans: Spans) -> dict[str, Calls]:
 
 
 def tasks_of(spans: Spans) -> dict[str, str]:
-    """Give the types of tasks that spans say, by run id; of several the first."""
-    of, found = spans.cohorts, dict[str, str]()
+    """Give the types of tasks that spans say, by run id; of several that of the largest digest, as runs have it."""
+    of, found = spans.cohorts, dict[str, int]()
     for row, key, value in zip(of.row.tolist(), of.name.tolist(), of.value.tolist(), strict=True):
-        if spans.names.get(key) == TASK and (task := spans.names.get(value)):
-            found.setdefault(run_id_of(int(spans[Column.TRACE_HI][row]), int(spans[Column.TRACE_LO][row])), task)
-    return found
+        if spans.names.get(key) == TASK and spans.names.get(value):
+            run_id = run_id_of(int(spans[Column.TRACE_HI][row]), int(spans[Column.TRACE_LO][row]))
+            found[run_id] = max(value, found.get(run_id, value))
+    return {run_id: spans.names[value] for run_id, value in found.items()}
 
 
 def _calls(calls: list[tuple[int, str, int]]) -> Calls:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from models.digest import digest_of
 from models.kernels import kernel, small
 from models.runs.names import has_flag, keep_text
 from models.runs.policy import GOOD_SCORE
@@ -26,6 +27,8 @@ _REPORTED, _COMPUTED, _UNPRICED = int(Priced.REPORTED), int(Priced.COMPUTED), in
 _SUCCESS, _FAILURE, _ESCALATED = int(Outcome.SUCCESS), int(Outcome.FAILURE), int(Outcome.ESCALATED)
 _ALLOW, _BLOCK = int(Decision.ALLOW), int(Decision.BLOCK)
 _DROPPED = int(Head.COHORTS_DROPPED)
+_TASK, _EVAL = digest_of("task"), digest_of("eval")
+"""Cohorts that say what a run was asked for: it is compared with runs that were asked for the same."""
 
 _PLAIN = np.array([int(Column[name.upper()]) for name in DIMENSIONS[2:]])
 """Columns of the dimensions after workflow and agent, which have rules of their own."""
@@ -60,7 +63,7 @@ def apply_names(store: Any, fresh: Any, slot: Any, cols: Any, j: Any) -> None:
 
 @kernel
 def apply_cohort(store: Any, fresh: Any, slot: Any, name: Any, value: Any) -> None:
-    """Keep the cohorts with the smallest name digests; of two values of one cohort the larger digest."""
+    """Keep those that are read here, then those with the smallest name digests; of two values the larger digest."""
     s = store.states[slot]
     at = MAX_COHORTS
     for k in range(MAX_COHORTS):
@@ -69,9 +72,8 @@ def apply_cohort(store: Any, fresh: Any, slot: Any, name: Any, value: Any) -> No
                 s.cohort_value[k] = value
                 keep_text(store, fresh, value)
             return
-        if s.cohort_name[k] == 0 or name < s.cohort_name[k]:
+        if at == MAX_COHORTS and (s.cohort_name[k] == 0 or _stays_before(name, s.cohort_name[k])):
             at = k
-            break
     if s.cohort_name[MAX_COHORTS - 1] != 0:
         store.head[_DROPPED] += 1
     if at == MAX_COHORTS:
@@ -83,6 +85,18 @@ def apply_cohort(store: Any, fresh: Any, slot: Any, name: Any, value: Any) -> No
     s.cohort_value[at] = value
     keep_text(store, fresh, name)
     keep_text(store, fresh, value)
+
+
+@small
+def _stays_before(name: Any, other: Any) -> Any:
+    if _is_read(name) != _is_read(other):
+        return _is_read(name)
+    return name < other
+
+
+@small
+def _is_read(name: Any) -> Any:
+    return name in (_TASK, _EVAL)
 
 
 @small

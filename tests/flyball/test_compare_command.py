@@ -11,9 +11,14 @@ import orjson
 import pytest
 
 from flyball.cli import main
-from flyball.compare.sides import side_of
+from flyball.compare.sides import side_of, tasks_of
+from models.runs.policy import RunPolicy
+from models.runs.table import RunTable
+from models.spans.columns import SpanKind
 from streams.embedded.log import EmbeddedLog
 from tests.helpers.console import run
+from tests.helpers.run_ledger import Ledger
+from tests.helpers.span_rows import row, spans_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,6 +80,16 @@ def test_a_canary_with_no_type_in_common_is_told_so(tmp_path: Path, capfd: pytes
     path = _recorded(tmp_path / "runs.jsonl", {("1", "ask"): (97, 3), ("2", "book"): (80, 20)})
     assert main(["compare", f"{path}#version=1", f"{path}#version=2", "--canary"]) == 1
     assert "have no whole hour in common with runs of the same type of task" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("said", [("ask", "book"), ("book", "ask")])
+def test_a_run_of_two_types_is_of_the_one_that_the_flow_counts(said: tuple[str, str]) -> None:
+    """Whichever of its spans comes first in the file."""
+    spans = spans_of([row(SpanKind.RUN, 2 + at, 0, 0, 1, cohorts={"task": task}) for at, task in enumerate(said)])
+    ledger = Ledger()
+    ledger.add(RunTable(RunPolicy(), is_journaled=True).update(spans, slice(0, 2), 0))
+    ((facts, _),) = ledger.truth()[0].items()
+    assert [("task", task) for task in tasks_of(spans).values()] == [*facts[9]]
 
 
 def test_a_path_that_is_not_there_is_told_without_its_choice(capsys: pytest.CaptureFixture[str]) -> None:

@@ -77,12 +77,15 @@ def _named(spans: list[Row], name: str) -> str | None:
     return max(said)[2] if said else None
 
 
+_FIRST = ("task", "eval")
+
+
 def _cohorts(spans: list[Row]) -> dict[str, str]:
     said: dict[str, str] = {}
     for span in spans:
         for name, value in span.get("cohorts", {}).items():
             said[name] = max(value, said.get(name, value), key=digest_of)
-    return {name: said[name] for name in sorted(said, key=digest_of)[:4]}
+    return {name: said[name] for name in sorted(said, key=lambda each: (each not in _FIRST, digest_of(each)))[:4]}
 
 
 def _add_tokens(run: dict[str, Any], spans: list[Row], agent: Row | None) -> None:

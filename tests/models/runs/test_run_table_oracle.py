@@ -22,6 +22,8 @@ POLICY = RunPolicy(idle=60 * SECOND, grace=90 * SECOND, max_age=600 * SECOND, re
 KINDS = [kind for kind in SpanKind if kind != SpanKind.EVALUATION] + [SpanKind.TOOL, SpanKind.EXECUTION]
 SPAN_MINUTES = 12
 
+COHORTS = ("task", "eval", *(f"c{number}" for number in range(6)))
+
 
 def _maybe(draw: random.Random, choices: list[Any], chance: float = 0.5) -> Any:
     return draw.choice(choices) if draw.random() < chance else None
@@ -38,7 +40,7 @@ def _span(draw: random.Random, trace: int, number: int, others: list[int], *, ro
     for name in ("environment", "tier", "user", "prompt"):
         made[name] = _maybe(draw, [f"{name}-{k}" for k in range(2)], 0.2)
     if draw.random() < 0.2:
-        made["cohorts"] = {f"c{draw.randrange(7)}": f"v{draw.randrange(3)}" for _ in range(draw.randrange(1, 4))}
+        made["cohorts"] = {draw.choice(COHORTS): f"v{draw.randrange(3)}" for _ in range(draw.randrange(1, 4))}
     made["tool"] = _maybe(draw, ["a", "b", "transfer_to_human_agents"], 0.8)
     made["call_id"] = _maybe(draw, ["i", "j"], 0.3)
     made["arguments"] = _maybe(draw, ["{}", "{1}"], 0.7)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -333,6 +334,22 @@ def test_the_cohorts_with_the_smallest_digests_stay() -> None:
     ((facts, _),) = ledger.truth()[0].items()
     assert facts[9] == tuple((name, "v") for name in names[:4])
     assert table.counters["cohorts_dropped"] == 3
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_type_of_task_and_the_evaluation_set_always_stay(seed: int) -> None:
+    """Whatever else a run says, and in whatever order: without its type it is compared with runs of other types."""
+    names = sorted((f"c{k}" for k in range(7)), key=digest_of)
+    said = [*names, "task", "eval"]
+    random.Random(seed).shuffle(said)  # noqa: S311
+    batches = [
+        [{**ROOT, "cohorts": dict.fromkeys(said[:4], "v")}],
+        [row(LLM, 2, 1, 0, 1, cohorts=dict.fromkeys(said, "v"))],
+    ]
+    table, ledger = _fed(*batches)
+    ((facts, _),) = ledger.truth()[0].items()
+    assert sorted(facts[9]) == sorted((name, "v") for name in (*names[:2], "task", "eval"))
+    assert table.counters["cohorts_dropped"] >= 5
 
 
 def test_a_forgotten_run_is_never_opened_again() -> None:
