@@ -18,7 +18,7 @@ from models.drift.bank import Stream
 from models.drift.categories import MOST, Categories
 from models.drift.day import Day
 from models.drift.past import Past
-from models.drift.roles import Role
+from models.drift.roles import NO_TYPE, Role
 from models.drift.watches.base import Contrast, Standing
 from models.drift.watches.own import before_of
 from models.drift.watches.words import mix_effect
@@ -110,7 +110,7 @@ class Mix(Standing):
     def effect(self, shard: Shard, stream: Stream, state: State, counts: NDArray[np.int64]) -> Effect:
         """Explain."""
         kinds, mix = shard.mixes[self.name, stream.series], shard.learners[self.baselines]
-        names = [(shard.roles.dimension(kind) or ("", "?"))[1].rpartition(BETWEEN)[2] for kind in kinds]
+        names = [(shard.roles.dimension(kind) or ("", "?"))[1].rpartition(BETWEEN)[2] or NO_TYPE for kind in kinds]
         hits, before = mix.past.hits[0, kinds], before_of(shard, self.baselines, stream)
         rest = max(before["events"] - hits.sum(), 0.0)
         mine = np.append(counts[: len(kinds)], counts[MOST - 1])

@@ -48,6 +48,13 @@ def test_users_who_ask_for_other_things_are_no_change_of_the_agent(seed: int) ->
     assert START + CHANGE < told.alarm <= START + CHANGE + 5
 
 
+def test_runs_of_no_type_have_a_name_in_the_mix() -> None:
+    """As they have it everywhere else: the page would say ", 5.0% to 5.2%"."""
+    (told,) = [found for key, found in alarms(Tasks(typed=0.95), {"asks": 0.2}).items() if key.startswith("task_mix")]
+    assert "other or none 5" in told.words
+    assert {each["name"] for each in told.numbers["movers"]} <= {"ask", "book", "other or none", "others"}
+
+
 def test_without_their_types_it_is_called_a_change_of_the_agent() -> None:
     """The same runs, of which one in two says its type: the whole is watched, and alarms."""
     found = alarms(Tasks(typed=0.5), {"asks": 0.2})
