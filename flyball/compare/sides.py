@@ -90,7 +90,7 @@ def runs_of_records(records: Iterable[Mapping[str, Any]], side: Side, unknown: s
     for record in records:
         newest[record["run_id"]] = record
     chosen = (record for record in newest.values() if record.get(side.dimension) == side.value)
-    return [_run(record, Calls((), 0), unknown) for record in chosen]
+    return [_run(record, Calls((), 0), unknown)._replace(task=_task(record)) for record in chosen]
 
 
 def runs_of_file(records: Iterable[Mapping[str, Any]], spans: Spans, side: Side, unknown: str = "exclude") -> list[Run]:
@@ -149,6 +149,12 @@ def _chosen(spans: Spans, side: Side) -> set[str] | None:
         run_id_of(hi, lo)
         for hi, lo in zip(spans[Column.TRACE_HI][rows].tolist(), spans[Column.TRACE_LO][rows].tolist(), strict=True)
     }
+
+
+def _task(record: Mapping[str, Any]) -> str:
+    """Give the type of task that a record says; records from before they said any say none."""
+    task = record.get("task")
+    return task if isinstance(task, str) else ""
 
 
 def _run(record: Mapping[str, Any], calls: Calls, unknown: str) -> Run:

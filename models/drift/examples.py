@@ -16,9 +16,9 @@ from models.drift.roles import NO_TYPE
 from models.run_id import run_id_of
 from models.runs.changes import as_one
 from models.runs.record import MAX_COHORTS
+from models.runs.task_types import tasks_of
 from models.slis.cells import workflows_of
 from models.slis.groups import OF_RUN, TASK, cohort_key, told_value
-from models.slis.kinds import tasks_of
 from models.slis.user_runs import went_badly
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from models.runs.names import name_place
 from models.runs.pulse import BEFORE
 from models.runs.record import DIMENSIONS, MAX_COHORTS, ClosedBy
 from models.runs.state import COHORTS_AT, MAX_TOOLS, NAMES_AT, RULE_REVISION, RUN_WORDS, Head, rows_like, words_of
+from models.runs.task_types import task_of
 from models.spans.columns import Outcome
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def _is_same_record(a: Any, b: Any) -> Any:
         and a.reported == b.reported
         and a.computed == b.computed
         and a.unpriced == b.unpriced
+        and task_of(a) == task_of(b)
     )
 
 

@@ -9,6 +9,7 @@ import orjson
 
 from models.json_lines import UNKNOWN, Kind, Template, cut, write_lines
 from models.runs.record import ClosedBy, OutcomeFrom
+from models.runs.task_types import tasks_of
 from models.spans.columns import Outcome
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ _PLACES: dict[str, Kind] = {
     "priced": Kind.TEXT,
     "revision": Kind.WHOLE,
     "tools": Kind.TEXT,
+    "task": Kind.TEXT,
 }
-"""What a record holds, in the order of the contract."""
+"""What a record holds, in the order of the contract; what it adds to that comes last."""
 _AROUND = {"tools": (b"{", b"}"), **dict.fromkeys(("run_id", "started_at", "ended_at"), (b'"', b'"'))}
 """What the template puts around a value; other texts are JSON as they are."""
 
@@ -133,6 +135,7 @@ def _columns(rows: NDArray[np.void], names: Mapping[int, str], texts: _Texts) ->
         "output_tokens": np.where(said, rows["agent_output_tokens"], rows["output_tokens"])[None],
         "cost_usd": np.where(priced == _UNPRICED, UNKNOWN, cost)[None],
         "priced": texts.add_words(_PRICED, priced),
+        "task": texts.add_names(tasks_of(rows), names, b"null"),
     }
 
 

@@ -13,6 +13,7 @@ from models.digest import digest_of
 from models.layout import plain
 from models.runs.changes import CALL, as_one
 from models.runs.failing import FAILURES
+from models.runs.task_types import tasks_of
 from models.slis import ALL
 from models.slis.crossing import crossing_of
 from models.slis.groups import (
@@ -23,7 +24,7 @@ from models.slis.groups import (
     cohort_names,
     series_shards,
 )
-from models.slis.kinds import SLI_OF, STOPS, call_kinds, run_kinds, tasks_of
+from models.slis.kinds import SLI_OF, STOPS, call_kinds, run_kinds
 from models.slis.parting import digests_in, part
 from models.slis.rows import Query
 from models.slis.tally import cells_from, groups_of, histogram_sums, ratio_sums

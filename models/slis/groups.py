@@ -8,6 +8,7 @@ import numpy as np
 
 from models.digest import digest_of, mix64
 from models.kernels import allocating, small
+from models.runs.task_types import COHORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +34,7 @@ PARTINGS = ("stop_reason", "transition")
 """Dimensions that part all events of one SLI each (`models.slis.kinds`): tasks by why the last answer of a model ended,
 calls by the tool called before them."""
 
-TASK = "task"
+TASK = COHORT
 """The cohort (`flyball.cohort.task`) that says which type of task a run is: what drift is parted by."""
 
 OF_TASK = {f"{TASK}_{kind}": kind for kind in ("tool", *OF_FAILED, *PARTINGS)}

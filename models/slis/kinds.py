@@ -43,7 +43,6 @@ _SLI_OF = SLI_OF | {dimension: SLI_OF.get(of, TOOL_SUCCESS.name) for dimension, 
 
 STOPS = {digest_of(stop.name.lower()): stop.name.lower() for stop in Stop if stop}
 
-_TASK = digest_of(TASK)
 _STOP_DIGESTS = np.array([0, *STOPS], np.int64)
 _MINUTE_NS = 60_000_000_000
 _TASK_GOOD, _TASK_FAILED = 1, 2  # RUN.task
@@ -89,13 +88,6 @@ def run_kinds(
     )
     minute = runs["ended_at"] // _MINUTE_NS
     return _by_task(_counted(workflow, minute, counted), workflow, minute, task, counted, names)
-
-
-def tasks_of(runs: NDArray[np.void]) -> NDArray[np.int64]:
-    """Give the type of task of each run, 0 where it says none."""
-    said = np.where(runs["cohort_name"] == _TASK, runs["cohort_value"], 0)
-    tasks: NDArray[np.int64] = said[np.arange(len(said)), np.argmax(said != 0, axis=1)]
-    return tasks
 
 
 def _by_task(

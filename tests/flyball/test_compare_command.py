@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import orjson
@@ -90,6 +91,64 @@ def test_a_run_of_two_types_is_of_the_one_that_the_flow_counts(said: tuple[str, 
     ledger.add(RunTable(RunPolicy(), is_journaled=True).update(spans, slice(0, 2), 0))
     ((facts, _),) = ledger.truth()[0].items()
     assert [("task", task) for task in tasks_of(spans).values()] == [*facts[9]]
+
+
+def _told(data: Path, parts: dict[tuple[str, str | None], tuple[int, int]], *, says: bool = True) -> list[str]:
+    """Write run records into the log of a deployment, by version and type of task: good and failed, over ten hours.
+
+    Gives the arguments that compare both versions. `says` False: records from before they said a type.
+    """
+    number, hour = 0, datetime(2026, 3, 2, 9, tzinfo=UTC)
+    with closing(EmbeddedLog(data / "log")) as log:
+        log.ensure("flyball.runs", 1)
+        with closing(log.writer()) as writer:
+            for (version, task), (good, failed) in parts.items():
+                for place in range(many := good + failed):
+                    number += 1
+                    at = hour + timedelta(hours=10 * place / many)
+                    outcome = "failure" if place * failed % many < failed else "success"
+                    said = {"version": version, "outcome": outcome, "input_tokens": 1_000, "cost_usd": 0.1}
+                    said |= {"task": task} if says else {}
+                    value = json.dumps(run(number, ended=at, **said)).encode()
+                    writer.append("flyball.runs", [(None, value)])
+            writer.flush()
+    return ["compare", "#version=1", "#version=2", "--data", str(data)]
+
+
+PARTS: dict[tuple[str, str | None], tuple[int, int]] = {
+    ("1", "ask"): (194, 6),
+    ("1", "book"): (32, 8),
+    ("2", "ask"): (58, 2),
+    ("2", "book"): (160, 40),
+    ("2", None): (3, 1),
+}
+
+
+def test_versions_of_a_deployment_are_compared_within_types_of_task(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As those of files: version 2 is no worse; by records that do not say types it is."""
+    command = _told(tmp_path, PARTS)
+    assert main(command) == 0
+    told = " ".join(capfd.readouterr().out.split())
+    assert "Compared within the types of task that both were asked for: ask, book." in told
+    assert "Left out: 0 runs of A and 4 runs of B of other types or none." in told
+    assert main([*command, "--json"]) == 0
+    rows = [orjson.loads(line) for line in capfd.readouterr().out.splitlines()]
+    (success,) = [row for row in rows if row["sli"] == "task_success"]
+    assert (success["within"], success["events"]) == (["ask", "book"], [240, 260])
+    assert main(_told(tmp_path / "before", PARTS, says=False)) == 3
+    assert "within the types" not in capfd.readouterr().out
+
+
+def test_a_canary_of_a_deployment_is_judged_within_types_of_task(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is not rolled back for what it is asked; by records that do not say types it would be."""
+    many = {part: (20 * good, 20 * failed) for part, (good, failed) in PARTS.items() if part[1]}
+    assert main([*_told(tmp_path, many), "--canary"]) != 3
+    assert "and 2 types of task, within each" in capfd.readouterr().out
+    assert main([*_told(tmp_path / "before", many, says=False), "--canary"]) == 3
 
 
 def test_a_path_that_is_not_there_is_told_without_its_choice(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ from tests.helpers.span_rows import SECOND, row, spans_of
 
 POLICY = RunPolicy(idle=60 * SECOND, grace=90 * SECOND, max_age=600 * SECOND, remember_other=10**15, unknown="bad")
 KINDS = [kind for kind in SpanKind if kind != SpanKind.EVALUATION] + [SpanKind.TOOL, SpanKind.EXECUTION]
+COHORTS = ["task", *(f"c{k}" for k in range(1, 7))]
 SPAN_MINUTES = 12
 
 COHORTS = ("task", "eval", *(f"c{number}" for number in range(6)))
@@ -148,6 +149,8 @@ def test_the_sum_of_all_changes_is_the_truth(part: int, seed: int) -> None:
     assert (table.open_runs, table.counters["evaluations_unjoined"]) == (0, 0)
     tools = {int(run_id[16:], 16): record["tools"] for run_id, record in ledger.records.items()}
     assert tools == expected_tools(runs)
+    tasks = {int(run_id[16:], 16): record["task"] for run_id, record in ledger.records.items()}
+    assert tasks == {trace: run["cohorts"].get("task") for trace, run in runs.items()}
 
 
 @settings(max_examples=60, deadline=None)

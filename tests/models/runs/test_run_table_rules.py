@@ -352,6 +352,22 @@ def test_the_type_of_task_and_the_evaluation_set_always_stay(seed: int) -> None:
     assert table.counters["cohorts_dropped"] >= 5
 
 
+def test_a_record_says_the_type_of_task() -> None:
+    """Of the cohort `task`; a span that comes late and says another is a record of its own, other cohorts are not."""
+    _, at_once = _fed([{**ROOT, "cohorts": {"plan": "free", "task": "book", "zone": "eu"}}])
+    assert (_record(at_once)["task"], _record(at_once)["revision"]) == ("book", 0)
+    _, ledger = _fed([ROOT, row(LLM, 4, 1, 0, 1)])
+    assert _record(ledger)["task"] is None
+    _, ledger = _fed([row(SpanKind.OTHER, 9, 1, 0, 1, cohorts={"task": "book"}), ROOT])
+    assert _record(ledger)["task"] == "book"
+    table, ledger = _fed([ROOT, row(LLM, 2, 1, 0, 1, cohorts={"plan": "free"})])
+    for number, (kind, said) in enumerate([("plan", "pro"), ("task", "ask"), ("task", "book"), ("task", "ask")]):
+        more = row(SpanKind.OTHER, 10 + number, 1, 0, 1, cohorts={kind: said})
+        ledger.add(table.update(spans_of([more]), slice(0, 1), 0))
+    last = max(("ask", "book"), key=digest_of)
+    assert (_record(ledger)["task"], _record(ledger)["revision"]) == (last, 1 if last == "ask" else 2)
+
+
 def test_a_forgotten_run_is_never_opened_again() -> None:
     """Its late spans are counted and dropped, also after a restart."""
     table, ledger = _fed([ROOT, row(LLM, 2, 1, 0, 1)])
@@ -411,7 +427,7 @@ def test_a_record_says_what_the_contract_says() -> None:
             "started_at": "2023-11-14T22:13:20.000000Z", "ended_at": "2023-11-14T22:13:22.500000Z", "duration_s": 2.5,
             "closed_by": "root", "outcome": "success", "outcome_from": "status", "escalated": False, "llm_calls": 0,
             "tool_calls": 0, "tool_errors": 0, "input_tokens": 0, "output_tokens": 0, "cost_usd": None,
-            "priced": "unpriced", "revision": 0, "tools": {},
+            "priced": "unpriced", "revision": 0, "tools": {}, "task": None,
         }
     ]  # fmt: skip
 
