@@ -51,7 +51,7 @@ def print_comparison(
 def within_types(a: Sequence[Run], b: Sequence[Run]) -> str:
     """Say within which types of task runs are compared, and what is left out; empty: they say no types."""
     if not say_types(a, b):
-        return ""
+        return _few_types(a, b)
     strata = strata_of(a, b)
     if "" in strata:
         return "A and B have no type of task in common: compared over all, what was asked for is not told apart."
@@ -65,6 +65,17 @@ def within_types(a: Sequence[Run], b: Sequence[Run]) -> str:
         f" Left out: {runs_of(left[0])} of A and {runs_of(left[1])} of B of other types or none." if any(left) else ""
     )
     return f"{text} A is told as it would be with the tasks of B."
+
+
+def _few_types(a: Sequence[Run], b: Sequence[Run]) -> str:
+    """Say that too few runs say their type; empty: none does."""
+    if not any(run.task for run in (*a, *b)):
+        return ""
+    of_a, of_b = (f"{sum(bool(run.task) for run in side):,} of {runs_of(len(side))}" for side in (a, b))
+    text = (
+        f"Compared over all: {of_a} of A and {of_b} of B say their type of task, and nine in ten of both would have to;"
+    )
+    return f"{text} what was asked for is not told apart."
 
 
 def verdict(row: Compared) -> str:

@@ -58,7 +58,7 @@ def judge(a: Sequence[Run], b: Sequence[Run], now_ns: int = NEVER_NS) -> list[Ju
     runs come from agents with clocks of their own.
     """
     found, newest = [], max((run.ended_ns for run in (*a, *b) if run.ended_ns <= now_ns), default=0) // HOUR_NS
-    a, b = ([run for run in side if run.ended_ns // HOUR_NS < newest] for side in (a, b))
+    a, b = _together(a, b, newest)
     strata = strata_of(a, b)
     is_comparable = "" not in strata or not say_types(a, b)
     for sli in _SLIS if is_comparable else ():
@@ -71,6 +71,16 @@ def judge(a: Sequence[Run], b: Sequence[Run], now_ns: int = NEVER_NS) -> list[Ju
                 comparison = replace(comparison, odds_ratio=None, still_needed=None)
             found.append(Judged(sli, (bad_a, all_a), (bad_b, all_b), hours, comparison, within))
     return found
+
+
+def _together(a: Sequence[Run], b: Sequence[Run], newest: int) -> list[list[Run]]:
+    """Give the runs of both of the hours before `newest` in which both had some.
+
+    Only these say whether types of task are told apart: A has runs from long before B, when they may not have said any.
+    """
+    hours = [{run.ended_ns // HOUR_NS for run in side} for side in (a, b)]
+    common = {hour for hour in hours[0] & hours[1] if hour < newest}
+    return [[run for run in side if run.ended_ns // HOUR_NS in common] for side in (a, b)]
 
 
 def advice(judged: Sequence[Judged]) -> Advice:

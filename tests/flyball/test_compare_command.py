@@ -93,12 +93,14 @@ def test_a_run_of_two_types_is_of_the_one_that_the_flow_counts(said: tuple[str, 
     assert [("task", task) for task in tasks_of(spans).values()] == [*facts[9]]
 
 
-def _told(data: Path, parts: dict[tuple[str, str | None], tuple[int, int]], *, says: bool = True) -> list[str]:
+def _told(
+    data: Path, parts: dict[tuple[str, str | None], tuple[int, int]], *, says: bool = True, day: int = 2
+) -> list[str]:
     """Write run records into the log of a deployment, by version and type of task: good and failed, over ten hours.
 
     Gives the arguments that compare both versions. `says` False: records from before they said a type.
     """
-    number, hour = 0, datetime(2026, 3, 2, 9, tzinfo=UTC)
+    number, hour = 100_000 * day, datetime(2026, 3, day, 9, tzinfo=UTC)
     with closing(EmbeddedLog(data / "log")) as log:
         log.ensure("flyball.runs", 1)
         with closing(log.writer()) as writer:
@@ -138,7 +140,17 @@ def test_versions_of_a_deployment_are_compared_within_types_of_task(
     (success,) = [row for row in rows if row["sli"] == "task_success"]
     assert (success["within"], success["events"]) == (["ask", "book"], [240, 260])
     assert main(_told(tmp_path / "before", PARTS, says=False)) == 3
-    assert "within the types" not in capfd.readouterr().out
+    told = capfd.readouterr().out
+    assert "type of task" not in told
+
+
+def test_it_is_said_where_too_few_runs_say_their_type(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Of the old version some are from before: what differs may be what was asked for."""
+    _told(tmp_path, {("1", "ask"): (97, 3)}, says=False, day=1)
+    assert main(_told(tmp_path, PARTS)) == 3
+    told = " ".join(capfd.readouterr().out.split())
+    assert "Compared over all: 240 of 340 runs of A and 260 of 264 runs of B say their type of task" in told
+    assert "what was asked for is not told apart." in told
 
 
 def test_a_canary_of_a_deployment_is_judged_within_types_of_task(
@@ -149,6 +161,14 @@ def test_a_canary_of_a_deployment_is_judged_within_types_of_task(
     assert main([*_told(tmp_path, many), "--canary"]) != 3
     assert "and 2 types of task, within each" in capfd.readouterr().out
     assert main([*_told(tmp_path / "before", many, says=False), "--canary"]) == 3
+
+
+def test_a_canary_is_judged_by_what_the_hours_of_both_say(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Records of the old version from the day before say no type: those hours are no look, and decide nothing."""
+    many = {part: (20 * good, 20 * failed) for part, (good, failed) in PARTS.items() if part[1]}
+    _told(tmp_path, {("1", "ask"): (970, 30)}, says=False, day=1)
+    assert main([*_told(tmp_path, many), "--canary"]) != 3
+    assert "and 2 types of task, within each" in capfd.readouterr().out
 
 
 def test_a_path_that_is_not_there_is_told_without_its_choice(capsys: pytest.CaptureFixture[str]) -> None:

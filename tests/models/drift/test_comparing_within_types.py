@@ -146,13 +146,16 @@ def test_types_of_one_side_are_left_out_and_that_is_said() -> None:
     assert record(("a", "b"), rows(a, b)["task_success"])["within"] == ("ask",)
 
 
-def test_without_types_nothing_is_said() -> None:
-    """Where few say theirs, or one side says none: all together; and that no type is common is said."""
+def test_where_few_say_a_type_all_are_compared_together() -> None:
+    """Where few say theirs, or one side none: that is said, and that no type is common; where nobody does, nothing."""
     few = [*EASY_B, *runs("", 30, 0)]
     for a, b in ((few, few), (EASY_A, runs("", 30, 2))):
         assert list(strata_of(a, b)) == [""]
-        assert within_types(a, b) == ""
+        assert within_types(a, b).startswith(
+            "Compared over all: 100 of 130 runs of A" if a is few else "Compared over all"
+        )
         assert "within" not in record(("a", "b"), rows(a, b)["task_success"])
+    assert within_types(runs("", 30, 0), runs("", 30, 2)) == ""
     assert within_types(EASY_A, HARD_B).startswith("A and B have no type of task in common: compared over all")
 
 
