@@ -110,6 +110,7 @@ def test_a_flow_is_run_under_the_watch(monkeypatch: pytest.MonkeyPatch, tmp_path
             """Nothing is open."""
 
     monkeypatch.setattr(launcher, "cli_main", run)
+    monkeypatch.setattr(launcher, "_source", lambda *_: Nothing())
     monkeypatch.setattr(launcher, "_flow", lambda *_: None)
     monkeypatch.setattr(launcher, "_ensure_topics", lambda *_: None)
     monkeypatch.setattr(launcher, "_stop_on_signals", lambda *_: None)
