@@ -29,19 +29,19 @@ class ClusterError(OSError):
 
 
 class Meeting:
-    """The time in which a process waits for the others, if there are any: health is red, and a signal ends it at once.
+    """The time in which a process waits for the others: health is red, and a signal ends it at once.
 
     The engine waits in the main thread, where Python would handle the signal, and looks for none. To be entered there,
     with handlers set.
     """
 
-    def __init__(self, metrics: Metrics, *, is_alone: bool) -> None:
+    def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._is_over = is_alone
+        self._is_over = False
 
     def __enter__(self) -> Self:
         """Begin to wait."""
-        self._metrics.problem = None if self._is_over else _WAITING
+        self._metrics.problem = _WAITING
         self._heard, self._hears = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(self._hears)
         os.set_blocking(self._heard, True)

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -104,14 +104,15 @@ def _run(settings: FlowSettings, process: FlowProcess) -> None:
             waiting.until(lambda: _ensure_topics(log, settings, process.partitions))
             source = _source(settings, process, log, metrics, stop, waiting)
             flow = _flow(settings, process, log, metrics, health, stop, source)
-            source.met = (meeting := Meeting(metrics, is_alone=not process.addresses)).over
+            metrics.problem, meeting = None, Meeting(metrics)
+            source.met = meeting.over
             engine = process.recovery / "engine"
             with (
                 closing(log),
                 peers_minded(stop, process.address),
                 store_faults_told(engine),
                 clock_watched(process.say),
-                meeting,
+                meeting if process.addresses else nullcontext(),
             ):
                 cli_main(
                     flow,
